@@ -1,0 +1,197 @@
+"""Task -> Profile by simple, readable rules: words, structure, size.
+
+The last user turn says what to do; the rest of the conversation only helps to tell the domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS
+from tierwise.types import Capability, Domain, Kind, Profile, Task
+
+_READ_CHARS = 400
+"""Of a long text, as many characters are read from its start and again from its end."""
+# Lower case and spaces for punctuation in one pass over bytes, many times quicker than over text.
+_PUNCTUATION = b"\n\t\r.,;:!?()[]{}<>\"'`*#=/\\|+"
+_FOLD = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _PUNCTUATION,
+    b"abcdefghijklmnopqrstuvwxyz" + b" " * len(_PUNCTUATION),
+)
+_DOMAIN_WORDS = frozenset(DOMAIN_OF)
+_KIND_WORDS = frozenset(KIND_OF)
+_COMMODITY: frozenset[Kind] = frozenset(
+    {"classification", "extraction", "summarisation", "translation"}
+)
+_BASE_DIFFICULTY: dict[Kind, float] = {
+    "classification": 0.2,
+    "extraction": 0.25,
+    "summarisation": 0.3,
+    "translation": 0.3,
+    "chat": 0.3,
+    "qa": 0.4,
+    "creative": 0.5,
+    "vision": 0.5,
+    "agent-step": 0.5,
+    "code": 0.55,
+    "math": 0.55,
+    "reasoning": 0.65,
+}
+_OUTPUT_TOKENS: dict[Kind, int] = {
+    "classification": 10,
+    "extraction": 120,
+    "summarisation": 200,
+    "translation": 200,
+    "chat": 200,
+    "qa": 150,
+    "creative": 500,
+    "vision": 200,
+    "agent-step": 150,
+    "code": 400,
+    "math": 250,
+    "reasoning": 500,
+}
+_PART_CAPABILITY: dict[str, Capability] = {
+    "image_url": "vision",
+    "input_image": "vision",
+    "image": "vision",
+    "input_audio": "audio",
+    "file": "documents",
+    "document": "documents",
+}
+_IMAGE_TOKENS = 800
+_NOTHING: frozenset[Capability] = frozenset()
+
+
+class Measured(Struct, frozen=True):
+    """What a task's structure tells at once, and the text that its words are read from."""
+
+    profile: Profile
+    question: str
+    context: str
+    has_tools: bool
+
+
+def analyse(task: Task) -> Profile:
+    """What the task is about, how hard it looks, and what a model must be able to do."""
+    return classify(measure(task))
+
+
+def measure(task: Task) -> Measured:
+    """Structure only: size, needs, and where the words are. Kind and domain are left open."""
+    requires: set[Capability] = set()
+    question = context = ""
+    chars = images = 0
+    for message in task.messages:
+        if isinstance(message.content, str):
+            text = message.content
+        else:
+            text = message.text
+            for part in message.content or ():
+                capability = _PART_CAPABILITY.get(part.type)
+                if capability is not None:
+                    requires.add(capability)
+                    images += capability == "vision"
+        chars += len(text)
+        if message.role == "user":
+            context, question = question, text
+        elif message.role in ("system", "developer"):
+            context = text
+    if task.tools:
+        requires.add("tools")
+    if task.json_schema is not None:
+        requires.add("json_schema")
+    elif task.json_mode:
+        requires.add("json_mode")
+    if task.logprobs:
+        requires.add("logprobs")
+    input_tokens = chars // 4 + 4 * len(task.messages) + images * _IMAGE_TOKENS
+    if task.tools:
+        input_tokens = max(input_tokens, len(task.body) // 4)
+    profile = Profile(
+        kind="chat",
+        domain="general",
+        difficulty=_BASE_DIFFICULTY["chat"],
+        requires=frozenset(requires) if requires else _NOTHING,
+        input_tokens=input_tokens,
+        output_tokens=task.max_output_tokens or 0,
+        choices=task.choices,
+    )
+    return Measured(profile, _ends(question), _ends(context), task.tools)
+
+
+def classify(measured: Measured) -> Profile:
+    """Reads the words: kind, domain, difficulty, and how long the answer will be."""
+    seen = measured.profile
+    words = _words(measured.question)
+    kind = _kind(measured, words)
+    expected = _OUTPUT_TOKENS[kind]
+    if seen.output_tokens:
+        expected = min(expected, seen.output_tokens)
+    return replace(
+        seen,
+        kind=kind,
+        domain=_domain(words, measured.context, kind),
+        difficulty=_difficulty(kind, words, seen.input_tokens),
+        output_tokens=expected * seen.choices,
+        commodity=kind in _COMMODITY,
+    )
+
+
+def _ends(text: str) -> str:
+    """Start and end of a long text: what is wanted stands at one of them."""
+    if len(text) <= 2 * _READ_CHARS:
+        return text
+    return f"{text[:_READ_CHARS]} {text[-_READ_CHARS:]}"
+
+
+def _words(text: str) -> set[bytes]:
+    return set(text.encode("utf-8", "ignore").translate(_FOLD).split())
+
+
+def _kind(measured: Measured, words: Set[bytes]) -> Kind:
+    question = measured.question
+    if "vision" in measured.profile.requires:
+        return "vision"
+    if measured.has_tools:
+        return "agent-step"
+    if "```" in question or "def " in question:
+        return "code"
+    votes: dict[str, int] = {}
+    for word in words & _KIND_WORDS:
+        for kind in KIND_OF[word]:
+            # A question word stands in every other sentence; a verb such as "translate" says more.
+            votes[kind] = votes.get(kind, 0) + (1 if kind == "qa" else 2)
+    if not votes:
+        return "qa" if "?" in question else "chat"
+    best = max(sorted(votes), key=lambda name: votes[name])
+    return cast(Kind, best)
+
+
+def _domain(words: Set[bytes], context: str, kind: Kind) -> Domain:
+    votes: dict[str, int] = {}
+    for word in words & _DOMAIN_WORDS:
+        for domain in DOMAIN_OF[word]:
+            votes[domain] = votes.get(domain, 0) + 2
+    if context:
+        for word in _words(context) & _DOMAIN_WORDS:
+            for domain in DOMAIN_OF[word]:
+                votes[domain] = votes.get(domain, 0) + 1
+    if kind in ("code", "creative", "translation"):
+        votes[kind] = votes.get(kind, 0) + 3
+    elif kind == "math":
+        votes["mathematics"] = votes.get("mathematics", 0) + 3
+    if not votes:
+        return "general"
+    best = max(sorted(votes), key=lambda name: votes[name])
+    return cast(Domain, best) if votes[best] >= 2 else "general"
+
+
+def _difficulty(kind: Kind, words: Set[bytes], input_tokens: int) -> float:
+    harder = 0.08 * min(3, len(words & REASONING_WORDS))
+    longer = 0.15 * min(1.0, input_tokens / 8000)
+    return min(1.0, _BASE_DIFFICULTY[kind] + harder + longer)

@@ -1,0 +1,47 @@
+"""The command line: one file a command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from tierwise.cli import bench, check, demo, fleet, init, models, report, route, serve
+from tierwise.errors import TierwiseError
+
+app = typer.Typer(
+    name="tierwise",
+    help="Every request to the smallest model that does it well.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.command)
+app.command("init")(init.command)
+app.command("check")(check.command)
+app.command("route")(route.command)
+app.command("models")(models.command)
+app.command("report")(report.command)
+app.command("demo")(demo.command)
+app.command("fleet")(fleet.command)
+app.command("bench")(bench.command)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        from tierwise import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs a command; what the user can mend is printed as one line, not as a traceback."""
+    try:
+        app()
+    except TierwiseError as error:
+        print(f"tierwise: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,38 @@
+"""`tierwise report`: what was spent, what was saved, who did the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
+
+
+def command(
+    since: Annotated[str | None, typer.Option(help="For example 24h, 7d; default: all.")] = None,
+    database: Annotated[Path | None, typer.Option("--db", help="The ledger's file.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spend, saving against always using the reference, shares, failovers."""
+    import time
+
+    import msgspec
+
+    from tierwise.config import load
+    from tierwise.ledger import parse_since, report
+
+    if database is None:
+        file = find_file(config)
+        database = Path(load(file).ledger.path) if file is not None else Path("tierwise.db")
+    result = report(
+        database, since_s=parse_since(since) if since is not None else None, now=time.time()
+    )
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+        return
+    from tierwise.cli.report_view import show
+
+    show(result)

@@ -1,0 +1,60 @@
+"""`tierwise serve`: starts the gateway."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tierwise.cli.configuration import ConfigOption, Found, find
+
+if TYPE_CHECKING:
+    from tierwise.config import Config
+
+
+def command(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: 4100.", min=0, max=65535)] = None,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=256)] = 1,
+) -> None:
+    """Start the gateway. Without a config it uses the API keys and local servers it finds."""
+    from tierwise.server.run import serve
+
+    with ExitStack() as stack:
+        found = find(config)
+        if found is None:
+            from tierwise.cli.simulated import start_fleet
+
+            found = Found(
+                stack.enter_context(start_fleet()),
+                "nothing found here: serving the SIMULATED fleet, whose answers are made up",
+                None,
+            )
+        settled = _with_options(found.config, host, port)
+        _announce(settled, found.origin)
+        serve(settled, workers=workers)
+
+
+def _with_options(config: Config, host: str | None, port: int | None) -> Config:
+    changes = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    server = config.server.model_copy(update=changes)
+    return config.model_copy(update={"server": server})
+
+
+def _announce(config: Config, origin: str) -> None:
+    """What is served and how to reach it; to stderr, so that stdout stays clean for programs."""
+    from tierwise.config.build import DEFAULT_POLICIES
+
+    server = config.server
+    models = sum(len(provider.models) for provider in config.providers.values())
+    lines = [
+        f"tierwise: {origin}",
+        f"tierwise: {models} deployments at {', '.join(config.providers)}; "
+        f"policies {', '.join(dict.fromkeys([*DEFAULT_POLICIES, *config.policies]))}",
+        f"tierwise: http://{server.host}:{server.port}/v1"
+        + ("" if server.api_keys else "  (no key configured: loopback only)"),
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,238 @@
+"""Config -> the values that requests run on: models, deployments, policies."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from tierwise.catalog import Catalog, ModelOverride
+from tierwise.config.presets import PRESETS, Preset
+from tierwise.config.schema import (
+    Config,
+    ModelConfig,
+    PolicyConfig,
+    ProviderConfig,
+    ServedModel,
+    TimeoutsConfig,
+)
+from tierwise.errors import ConfigError
+from tierwise.types import Deployment, Model, Policy, Prices, Tier, Timeouts
+
+DEFAULT_POLICIES: dict[str, PolicyConfig] = {
+    "auto": PolicyConfig(quality=0.95),
+    "economy": PolicyConfig(quality=0.8),
+    "best": PolicyConfig(quality=1.0),
+}
+"""Policies that exist without being written down; the file may change them."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is configured, ready to be used.
+
+    `models` holds every model that has a deployment; `deployments` lists those by model id.
+    """
+
+    catalog: Catalog
+    models: Mapping[str, Model]
+    deployments: Mapping[str, tuple[Deployment, ...]]
+    policies: Mapping[str, Policy]
+
+    def all_deployments(self) -> list[Deployment]:
+        """Every deployment of every model."""
+        return [deployment for group in self.deployments.values() for deployment in group]
+
+
+def build(config: Config) -> Setup:
+    """Resolves names, prices and defaults.
+
+    Raises:
+        ConfigError: a model without prices, an unknown name in a policy, a provider without URL.
+    """
+    catalog = Catalog.builtin().with_models(
+        {name: _override(model) for name, model in config.models.items()}
+    )
+    deployments: dict[str, list[Deployment]] = {}
+    models: dict[str, Model] = {}
+    for name, provider in config.providers.items():
+        preset = _preset(name, provider)
+        for served in provider.models:
+            item = ServedModel(model=served) if isinstance(served, str) else served
+            model, deployment = _deploy(name, provider, preset, item, catalog, config)
+            deployments.setdefault(model.id, []).append(deployment)
+            models[model.id] = model
+    for model_id, group in deployments.items():
+        _no_twins(model_id, group)
+        cheapest = min(group, key=lambda d: d.prices.input + d.prices.output)
+        models[model_id] = msgspec.structs.replace(models[model_id], prices=cheapest.prices)
+    policies = {**DEFAULT_POLICIES, **config.policies}
+    providers = set(config.providers)
+    return Setup(
+        catalog=catalog,
+        models=models,
+        deployments={model: tuple(group) for model, group in deployments.items()},
+        policies={name: _policy(name, p, models, providers) for name, p in policies.items()},
+    )
+
+
+def _override(model: ModelConfig) -> ModelOverride:
+    values = model.model_dump(exclude_none=True)
+    if "prices" in values:
+        values["prices"] = Prices(**values["prices"])
+    for many in ("capabilities", "specialises"):
+        if many in values:
+            values[many] = frozenset(values[many])
+    return ModelOverride(**values)
+
+
+def _preset(name: str, provider: ProviderConfig) -> Preset:
+    wanted = provider.preset or (name if name in PRESETS else None)
+    if wanted is None:
+        wanted = "openai_compatible"
+    preset = PRESETS.get(wanted)
+    if preset is None:
+        near = difflib.get_close_matches(wanted, PRESETS) or sorted(PRESETS)
+        raise ConfigError(
+            f"unknown preset {wanted!r}",
+            field=f"providers.{name}.preset",
+            remedy=f"Use one of: {', '.join(near)}; or leave it out and give `base_url`.",
+        )
+    if not (provider.base_url or preset.base_url):
+        raise ConfigError(
+            "no base URL is known for this provider",
+            field=f"providers.{name}.base_url",
+            remedy="Add it, for example `base_url: http://127.0.0.1:8000/v1`.",
+        )
+    url = provider.base_url or preset.base_url
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{url!r} is not an http or https URL",
+            field=f"providers.{name}.base_url",
+            remedy="Start it with http:// or https://.",
+        )
+    return preset
+
+
+def _deploy(
+    name: str,
+    provider: ProviderConfig,
+    preset: Preset,
+    item: ServedModel,
+    catalog: Catalog,
+    config: Config,
+) -> tuple[Model, Deployment]:
+    field = f"providers.{name}.models"
+    upstream = item.upstream or item.model
+    lister = preset.catalog or name
+    model = catalog.get(item.model) or catalog.resolve(item.model, lister)
+    configured = config.models.get(item.model)
+    prices = (
+        Prices(**configured.prices.model_dump())
+        if configured is not None and configured.prices is not None
+        else catalog.price(lister, upstream, provider.base_url)
+    )
+    if prices is None and preset.local:
+        prices = Prices(input=0.0, output=0.0)  # the tokens of one's own hardware are not billed
+    if prices is None and model is not None:
+        prices = model.prices
+    if prices is None:
+        near = catalog.suggest(item.model)
+        hint = f" Or did you mean {', '.join(near)}?" if near else ""
+        raise ConfigError(
+            f"the catalogue knows neither {item.model!r} nor its price",
+            field=field,
+            remedy=f"Add `models.{item.model}.prices` with `input` and `output` in USD per million "
+            f"tokens.{hint}",
+        )
+    if model is None:
+        model = Model(id=item.model, prices=prices, quality=0.5, context_window=32_768)
+    if "/" in item.model or model.id != item.model:
+        # A slash is how callers name provider/model, so ids have none.
+        model = msgspec.structs.replace(model, id=item.model.rsplit("/", 1)[-1])
+    deployment = Deployment(
+        id=f"{name}/{model.id}",
+        model=model.id,
+        provider=name,
+        dialect=provider.dialect or preset.dialect,
+        base_url=provider.base_url or preset.base_url,
+        upstream_model=upstream,
+        prices=prices,
+        api_key=provider.api_key.get_secret_value() if provider.api_key else None,
+        headers=tuple((key.lower(), value) for key, value in provider.headers.items()),
+        region=item.region or provider.region,
+        weight=item.weight,
+        timeouts=_timeouts(provider.timeouts or config.timeouts),
+        quirks=frozenset(provider.quirks) if provider.quirks is not None else preset.quirks,
+    )
+    return model, deployment
+
+
+def _timeouts(config: TimeoutsConfig) -> Timeouts:
+    return Timeouts(**config.model_dump())
+
+
+def _no_twins(model: str, group: list[Deployment]) -> None:
+    ids = [deployment.id for deployment in group]
+    for deployment_id in ids:
+        if ids.count(deployment_id) > 1:
+            raise ConfigError(
+                f"{model!r} is listed twice",
+                field=f"providers.{deployment_id.split('/')[0]}.models",
+                remedy="Remove one, or make a second provider entry for the second account.",
+            )
+
+
+def _policy(
+    name: str, config: PolicyConfig, models: Mapping[str, Model], providers: set[str]
+) -> Policy:
+    if name in models:
+        raise ConfigError(
+            f"{name!r} is both a policy and a model",
+            field=f"policies.{name}",
+            remedy="Rename the policy: clients name either in the same field.",
+        )
+    if config.reference is not None:
+        _must_know(config.reference, models, f"policies.{name}.reference")
+    for tier in config.tiers:
+        _must_know(tier.model, models, f"policies.{name}.tiers")
+    for fallback in config.fallbacks:
+        _must_know(fallback, models, f"policies.{name}.fallbacks")
+    for listed in (*config.allow, *config.deny):
+        _must_know(listed, {*models, *providers}, f"policies.{name}.allow/deny")
+    gates = tuple(config.gates)
+    return Policy(
+        name=name,
+        reference=config.reference,
+        quality=config.quality,
+        max_cost_usd=config.max_cost_usd,
+        max_latency_s=config.max_latency_s,
+        allow=tuple(config.allow),
+        deny=tuple(config.deny),
+        regions=tuple(config.regions),
+        tiers=tuple(
+            Tier(
+                model=tier.model,
+                accept=tier.accept,
+                gates=gates if tier.gates is None else tuple(tier.gates),
+            )
+            for tier in config.tiers
+        ),
+        gates=gates,
+        fallbacks=tuple(config.fallbacks),
+        verify_streams=config.verify_streams,
+        deadline_s=config.deadline_s,
+    )
+
+
+def _must_know(name: str, known: Iterable[str], field: str) -> None:
+    names = list(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names) or sorted(names)
+        raise ConfigError(
+            f"{name!r} is not configured",
+            field=field,
+            remedy=f"Use one of: {', '.join(near)}; or add it under `providers`.",
+        )

@@ -1,0 +1,149 @@
+"""The shape of `tierwise.yaml`. Everything that a user may write, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from tierwise.types import CAPABILITIES, DOMAINS
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Usd = Annotated[float, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(_Section):
+    """Where the gateway listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(4100, ge=0, le=65_535)
+    api_keys: list[SecretStr] = Field(
+        default_factory=list,
+        description="Keys that clients may use. Without any, only loopback is served.",
+    )
+    max_body_mb: float = Field(32, gt=0, le=1024, description="Largest request body, in MiB.")
+    grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
+
+
+class TimeoutsConfig(_Section):
+    """Seconds to wait for each stage of a call to a provider."""
+
+    connect: Seconds = 5.0
+    first_token: Seconds = 60.0
+    between_tokens: Seconds = 30.0
+    total: Seconds = 300.0
+
+
+class ServedModel(_Section):
+    """A model at a provider, where its name there or its weight differ from the default."""
+
+    model: str
+    upstream: str | None = None
+    weight: float = Field(1.0, gt=0)
+    region: str | None = None
+
+
+class ProviderConfig(_Section):
+    """One account or server that serves models."""
+
+    preset: str | None = Field(None, description="Defaults to the provider's own name.")
+    dialect: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    region: str | None = None
+    timeouts: TimeoutsConfig | None = None
+    quirks: list[str] | None = None
+    models: list[str | ServedModel] = Field(min_length=1)
+
+
+class PricesConfig(_Section):
+    """USD per million tokens."""
+
+    input: Usd
+    output: Usd
+    cached_input: Usd | None = None
+    cache_write: Usd | None = None
+
+
+class ModelConfig(_Section):
+    """Facts about a model that the catalogue does not know or has otherwise."""
+
+    prices: PricesConfig | None = None
+    quality: Fraction | None = None
+    family: str | None = None
+    context_window: int | None = Field(None, gt=0)
+    max_output_tokens: int | None = Field(None, gt=0)
+    capabilities: list[str] | None = None
+    specialises: list[str] | None = None
+
+    @field_validator("capabilities")
+    @classmethod
+    def _known_capabilities(cls, value: list[str] | None) -> list[str] | None:
+        return _all_known(value, CAPABILITIES)
+
+    @field_validator("specialises")
+    @classmethod
+    def _known_domains(cls, value: list[str] | None) -> list[str] | None:
+        return _all_known(value, DOMAINS)
+
+
+def _all_known(value: list[str] | None, known: frozenset[str]) -> list[str] | None:
+    unknown = sorted(set(value or ()) - known)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} unknown; use any of {', '.join(sorted(known))}")
+    return value
+
+
+class TierConfig(_Section):
+    """One pinned tier of a policy."""
+
+    model: str
+    accept: Fraction = 0.5
+    gates: list[str] | None = None
+
+
+class PolicyConfig(_Section):
+    """What callers of this policy get. Clients name a policy where they would name a model."""
+
+    reference: str | None = Field(None, description="Model that quality and saving refer to.")
+    quality: Fraction = Field(0.95, description="Fraction of the reference's quality to reach.")
+    max_cost_usd: float | None = Field(None, gt=0, description="Per request.")
+    max_latency_s: float | None = Field(None, gt=0)
+    allow: list[str] = Field(default_factory=list, description="Only these models or providers.")
+    deny: list[str] = Field(default_factory=list, description="Never these models or providers.")
+    regions: list[str] = Field(default_factory=list, description="Only deployments in these.")
+    tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
+    gates: list[str] = Field(default_factory=lambda: ["complete", "json_schema"])
+    fallbacks: list[str] = Field(default_factory=list, description="Tried in this order on errors.")
+    verify_streams: bool = True
+    deadline_s: Seconds = 600.0
+
+
+class LedgerConfig(_Section):
+    """Where the record of every request is kept."""
+
+    path: str = "tierwise.db"
+    store_content: bool = Field(False, description="Keep prompts and answers too.")
+    queue_size: int = Field(10_000, ge=100, le=1_000_000)
+
+
+class Config(_Section):
+    """`tierwise.yaml`."""
+
+    server: ServerConfig = Field(default_factory=ServerConfig)
+    providers: dict[str, ProviderConfig] = Field(min_length=1)
+    models: dict[str, ModelConfig] = Field(default_factory=dict)
+    policies: dict[str, PolicyConfig] = Field(default_factory=dict)
+    ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `tierwise.yaml`, for editors."""
+    return Config.model_json_schema()

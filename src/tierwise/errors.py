@@ -1,0 +1,214 @@
+"""The error taxonomy, raised where an error is understood and translated in one place.
+
+TierwiseError
+├── ConfigError                  the configuration is wrong (file, line, field, remedy)
+├── RequestError                 the caller's request cannot be served as it stands
+│   ├── InvalidRequest           400 broken JSON, wrong type, missing field
+│   ├── Unsatisfiable            400 no configured model can do what is asked
+│   ├── AuthenticationFailed     401 no key or a wrong one
+│   ├── UnknownModel             404 neither a model nor a policy
+│   └── BodyTooLarge             413
+├── UpstreamError                one call to one deployment failed
+│   ├── ConnectFailed            no connection, or it broke before an answer
+│   ├── UpstreamTimeout          connect, first token, between tokens or total
+│   ├── ServerFailed             5xx, 529, or an answer that is not one
+│   ├── RateLimited              429, with the delay that was asked for
+│   ├── OutOfService             401, 402, 403, 404 model, out of quota: needs an operator
+│   ├── ContextTooLong           this model's window is too small
+│   ├── StreamBroken             the stream ended before its end
+│   └── UpstreamRejected         any other 4xx: the request itself is at fault
+├── AllPathsFailed               503 or 429: every permitted path is spent, with reasons
+└── DeadlineExceeded             504 the caller's time is over
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class TierwiseError(Exception):
+    """Base of every error that Tierwise raises on purpose."""
+
+
+class ConfigError(TierwiseError):
+    """The configuration cannot be used.
+
+    Args:
+        message: what is wrong, with the value.
+        field: dotted path of the field, for example `providers.openai.api_key`.
+        remedy: what to write instead.
+        file: the file it stands in, if any.
+        line: its line there, counted from 1.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        remedy: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.message = message
+        self.field = field
+        self.remedy = remedy
+        self.file = file
+        self.line = line
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file and self.line else (self.file or "")
+        parts = [p for p in (place, self.field, self.message) if p]
+        text = ": ".join(parts)
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+
+class RequestError(TierwiseError):
+    """The caller's request cannot be served; `status` is the HTTP status that says so.
+
+    `param` names the field at fault, `code` is a stable word for programs.
+    """
+
+    status = 400
+    code: str | None = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class InvalidRequest(RequestError):
+    """The body is not a valid request."""
+
+
+class Unsatisfiable(RequestError):
+    """No configured model can do what the request asks for."""
+
+    code = "no_capable_model"
+
+
+class AuthenticationFailed(RequestError):
+    """The gateway's own key is missing or wrong."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class UnknownModel(RequestError):
+    """`model` names neither a model nor a policy."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class BodyTooLarge(RequestError):
+    """The body is over the configured limit."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UpstreamError(TierwiseError):
+    """One call to one deployment failed.
+
+    Args:
+        message: the provider's words, with secrets removed.
+        status: the HTTP status, if there was an answer.
+        retry_after: seconds that the provider asked us to wait.
+        body: the provider's error body, for the caller when the request itself is at fault.
+    """
+
+    kind = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.retry_after = retry_after
+        self.body = body
+
+
+class ConnectFailed(UpstreamError):
+    """No connection, or it broke before an answer came."""
+
+    kind = "connect_failed"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The deployment took longer than its timeouts allow."""
+
+    kind = "timeout"
+
+
+class ServerFailed(UpstreamError):
+    """A 5xx, or an answer that cannot be read as one."""
+
+    kind = "server_failed"
+
+
+class RateLimited(UpstreamError):
+    """429: come back after `retry_after` seconds."""
+
+    kind = "rate_limited"
+
+
+class OutOfService(UpstreamError):
+    """The deployment will not work until somebody acts: bad key, no quota, no such model."""
+
+    kind = "out_of_service"
+
+
+class ContextTooLong(UpstreamError):
+    """The prompt does not fit this model's context window."""
+
+    kind = "context_too_long"
+
+
+class StreamBroken(UpstreamError):
+    """The stream ended before its end."""
+
+    kind = "stream_broken"
+
+
+class UpstreamRejected(UpstreamError):
+    """Any other 4xx: the request is at fault, so no other path would help."""
+
+    kind = "rejected"
+
+
+class AllPathsFailed(TierwiseError):
+    """Every permitted path is spent.
+
+    `failures` holds one line for each path that was tried or left out. `rate_limited` says that
+    every one of them failed for a rate limit, so waiting will help.
+    """
+
+    def __init__(
+        self, failures: Sequence[str], *, retry_after: float = 1.0, rate_limited: bool = False
+    ) -> None:
+        self.failures = tuple(failures)
+        self.retry_after = retry_after
+        self.rate_limited = rate_limited
+        self.status = 429 if rate_limited else 503
+        super().__init__("every permitted path failed: " + "; ".join(self.failures))
+
+
+class DeadlineExceeded(TierwiseError):
+    """The caller's deadline passed before an answer was there."""
+
+    status = 504
+
+    def __init__(self, message: str, failures: Sequence[str] = ()) -> None:
+        self.failures = tuple(failures)
+        super().__init__(message)

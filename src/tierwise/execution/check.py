@@ -1,0 +1,45 @@
+"""Runs a tier's gates over an answer. A gate that breaks is left out, never the request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from tierwise.errors import RequestError
+from tierwise.gates import Gate
+from tierwise.types import Completion, Task, Verdict
+
+log = logging.getLogger("tierwise.gates")
+
+
+class Checker:
+    """The configured gates, and how often one of them broke."""
+
+    def __init__(self, gates: Mapping[str, Gate]) -> None:
+        self._gates = gates
+        self.broken: dict[str, int] = {}
+
+    def verdicts(self, names: Sequence[str], task: Task, answer: Completion) -> tuple[Verdict, ...]:
+        """The verdicts of the gates that have something to say.
+
+        Raises:
+            RequestError: a gate found the request itself at fault, such as an invalid schema.
+        """
+        found: list[Verdict] = []
+        for name in names:
+            try:
+                verdict = self._gates[name].judge(task, answer)
+            except RequestError:
+                raise
+            except Exception:
+                self.broken[name] = self.broken.get(name, 0) + 1
+                log.exception("gate %s broke and was left out", name)
+                continue
+            if verdict is not None:
+                found.append(verdict)
+        return tuple(found)
+
+
+def acceptance(verdicts: tuple[Verdict, ...]) -> float:
+    """P(acceptable) of an answer by its gates: the lowest, until a calibrated model joins them."""
+    return min((verdict.p for verdict in verdicts), default=1.0)

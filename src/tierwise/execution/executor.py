@@ -1,0 +1,239 @@
+"""Runs a plan: tiers in order, gates between them, the next path when one fails.
+
+If no later path answers, the client gets the draft that its gates did not like: a doubtful answer
+is worth more than none. Only when there is none either does it get an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+from tierwise.errors import (
+    ContextTooLong,
+    DeadlineExceeded,
+    RequestError,
+    UpstreamError,
+    UpstreamRejected,
+)
+from tierwise.execution.billing import Billing, names_model
+from tierwise.execution.check import Checker, acceptance
+from tierwise.execution.live import LiveStream
+from tierwise.execution.paths import Step, all_failed, in_order
+from tierwise.execution.run import Run
+from tierwise.providers import Adapter, Reply, Transport
+from tierwise.state.health import Health
+from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
+
+HOLD_BYTES = 8 << 20
+"""A stream longer than this is released before its gates have seen the end."""
+
+
+class Whole(Struct):
+    """A complete answer from one deployment."""
+
+    reply: Reply
+    attempt: Attempt
+
+
+class Streamed(Struct):
+    """A stream from one deployment: what was held back, and what is still to come.
+
+    `attempt` is set if the stream was held to its end and judged, None if it is still running.
+    """
+
+    live: LiveStream
+    step: Step
+    model: str
+    prices: Prices
+    held: list[bytes]
+    attempt: Attempt | None = None
+
+
+_Answer = TypeVar("_Answer", Whole, Streamed)
+_Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
+
+
+class Executor:
+    """Executes decisions against the configured deployments."""
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        transport: Transport,
+        health: Health,
+        billing: Billing,
+        checker: Checker,
+    ) -> None:
+        self._adapters = adapters
+        self._transport = transport
+        self._health = health
+        self._billing = billing
+        self._checker = checker
+
+    async def whole(self, run: Run) -> Whole:
+        """A complete answer.
+
+        Raises:
+            AllPathsFailed: nobody answered.
+            DeadlineExceeded: the task's time is over.
+            UpstreamRejected, ContextTooLong, RequestError: the request itself is at fault.
+        """
+        return await self._walk(self._ask, run)
+
+    async def stream(self, run: Run) -> Streamed:
+        """A stream that is ready to be relayed; raises as `whole` does."""
+        return await self._walk(self._open, run)
+
+    async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
+        draft: _Answer | None = None
+        done: set[str] = set()
+        for step, deployment in in_order(run, self._health, done):
+            if run.clock() >= run.task.deadline:
+                break
+            try:
+                answer = await ask(deployment, step, run)
+            except UpstreamRejected:
+                raise
+            except ContextTooLong:
+                continue
+            except UpstreamError:
+                continue
+            if answer.attempt is None or answer.attempt.outcome == "accepted":
+                return answer
+            draft = answer
+            done.add(step.tier.model)
+        if draft is not None:
+            return draft
+        if run.clock() >= run.task.deadline:
+            raise DeadlineExceeded("the deadline passed", run.reasons())
+        raise all_failed(run, self._health)
+
+    async def _ask(self, deployment: Deployment, step: Step, run: Run) -> Whole:
+        adapter = self._adapters[deployment.id]
+        began = run.clock()
+        self._health.started(deployment)
+        try:
+            wait = min(deployment.timeouts.total, run.task.deadline - began)
+            response = await self._transport.send(adapter.request(run.task), wait)
+            if not 200 <= response.status < 300:
+                raise adapter.error(response.status, response.headers, response.body)
+            reply = adapter.reply(response.body)
+        except BaseException as error:
+            self._note(error, deployment, step, run, began)
+            raise
+        finally:
+            self._health.left(deployment)
+        latency = run.clock() - began
+        self._health.succeeded(deployment, latency, None)
+        model, prices = self._billing.answered_by(deployment, reply.reported_model)
+        if not names_model(reply.reported_model, model):
+            reply.rename(model)
+        attempt = self._judged(
+            deployment, step, run,
+            model=model, prices=prices, usage=reply.usage, chars=len(reply.body),
+            completion=reply.completion, latency=latency, ttft=None,
+        )  # fmt: skip
+        return Whole(reply, attempt)
+
+    async def _open(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
+        adapter = self._adapters[deployment.id]
+        began = run.clock()
+        self._health.started(deployment)
+        try:
+            live = await LiveStream.open(
+                self._transport, adapter, run.task, run.clock, keep=step.gated
+            )
+            ttft = run.clock() - began
+            model, prices = self._billing.answered_by(deployment, live.reader.reported_model)
+            if not names_model(live.reader.reported_model, model):
+                live.first = live.reader.rename(model, live.first)
+            streamed = Streamed(live, step, model, prices, [live.first])
+            if not step.gated or not await _hold(streamed):
+                return streamed
+        except BaseException as error:
+            self._note(error, deployment, step, run, began)
+            raise
+        finally:
+            self._health.left(deployment)
+        latency = run.clock() - began
+        self._health.succeeded(deployment, latency, ttft)
+        streamed.attempt = self._judged(
+            deployment, step, run,
+            model=model, prices=prices, usage=live.reader.usage,
+            chars=live.reader.output_chars, completion=live.reader.completion,
+            latency=latency, ttft=ttft,
+        )  # fmt: skip
+        return streamed
+
+    def _note(
+        self, error: BaseException, deployment: Deployment, step: Step, run: Run, began: float
+    ) -> None:
+        """Books a call that came to nothing."""
+        if isinstance(error, UpstreamError):
+            self._health.failed(deployment, error)
+            run.failed(deployment, step.number, error, began)
+        elif isinstance(error, asyncio.CancelledError):
+            run.cancelled(deployment, step.number, began)
+
+    def _judged(
+        self,
+        deployment: Deployment,
+        step: Step,
+        run: Run,
+        *,
+        model: str,
+        prices: Prices,
+        usage: Usage | None,
+        chars: int,
+        completion: Callable[[], Completion],
+        latency: float,
+        ttft: float | None,
+    ) -> Attempt:
+        """Books a complete answer, with its gates' verdicts if the step has gates."""
+        billed, estimated = self._billing.usage_or_count(usage, run.decision.profile, chars)
+        verdicts: tuple[Verdict, ...] = ()
+        outcome = "accepted"
+        try:
+            if step.gated:
+                verdicts = self._checker.verdicts(step.tier.gates, run.task, completion())
+                if acceptance(verdicts) < step.tier.accept:
+                    outcome = "rejected"
+        except RequestError:
+            outcome = "rejected"
+            raise
+        finally:
+            attempt = Attempt(
+                deployment=deployment.id,
+                model=model,
+                tier=step.number,
+                outcome=outcome,
+                status=200,
+                usage=billed,
+                estimated=estimated,
+                cost_usd=self._billing.cost(billed, prices),
+                ttft_s=ttft,
+                latency_s=latency,
+                verdicts=verdicts,
+            )
+            run.add(attempt)
+        return attempt
+
+
+async def _hold(streamed: Streamed) -> bool:
+    """Reads a stream to its end; False if it is too long to be held, and runs on."""
+    size = len(streamed.held[0])
+    try:
+        while block := await streamed.live.read():
+            streamed.held.append(block)
+            size += len(block)
+            if size > HOLD_BYTES:
+                return False
+    except BaseException:
+        streamed.live.close()
+        raise
+    streamed.live.close()
+    return True

@@ -1,0 +1,100 @@
+"""One request on its way through its plan: what was decided, what has happened so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from tierwise.errors import UpstreamError
+from tierwise.types import Attempt, Decision, Deployment, Task, Usage
+
+Paths = Mapping[str, Sequence[Deployment]]
+"""The deployments that a request may use, by model."""
+
+
+class Run:
+    """The attempts of one request, and the one that answered. Grows until the answer is out."""
+
+    __slots__ = (
+        "answer",
+        "attempts",
+        "clock",
+        "cost_usd",
+        "decision",
+        "deployment",
+        "error",
+        "failures",
+        "model",
+        "paths",
+        "started",
+        "status",
+        "task",
+        "tier",
+        "ttft_s",
+        "usage",
+    )
+
+    def __init__(
+        self, task: Task, decision: Decision, paths: Paths, clock: Callable[[], float]
+    ) -> None:
+        self.task = task
+        self.decision = decision
+        self.paths = paths
+        self.clock = clock
+        self.started = clock()
+        self.attempts: list[Attempt] = []
+        self.failures: list[tuple[Deployment, UpstreamError]] = []
+        self.cost_usd = 0.0
+        self.status: Literal["ok", "error", "cancelled"] = "error"
+        self.error: str | None = None
+        self.model: str | None = None
+        self.deployment: str | None = None
+        self.tier: int | None = None
+        self.usage = Usage()
+        self.ttft_s: float | None = None
+        self.answer: str | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        """A call ended with an answer, accepted or not, or in the middle of one."""
+        self.attempts.append(attempt)
+        self.cost_usd += attempt.cost_usd
+
+    def failed(self, deployment: Deployment, tier: int, error: UpstreamError, began: float) -> None:
+        """A call came to nothing."""
+        self.failures.append((deployment, error))
+        self.attempts.append(
+            Attempt(
+                deployment=deployment.id,
+                model=deployment.model,
+                tier=tier,
+                outcome=error.kind,
+                error=error.message,
+                status=error.status,
+                latency_s=self.clock() - began,
+            )
+        )
+
+    def cancelled(self, deployment: Deployment, tier: int, began: float) -> None:
+        """The caller went away before a call had an answer."""
+        self.attempts.append(
+            Attempt(
+                deployment=deployment.id,
+                model=deployment.model,
+                tier=tier,
+                outcome="cancelled",
+                latency_s=self.clock() - began,
+            )
+        )
+
+    def deliver(self, attempt: Attempt, status: Literal["ok", "error", "cancelled"] = "ok") -> None:
+        """This attempt's answer, or as much of it as there was, is what the client gets."""
+        self.status = status
+        self.model = attempt.model
+        self.deployment = attempt.deployment
+        self.tier = attempt.tier
+        if attempt.usage is not None:
+            self.usage = attempt.usage
+
+    def reasons(self) -> tuple[str, ...]:
+        """One line for each failed call."""
+        return tuple(f"{d.id}: {error.kind}: {error.message}" for d, error in self.failures)

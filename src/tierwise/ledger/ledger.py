@@ -1,0 +1,273 @@
+"""The ledger: takes records at once, writes them soon, in a thread of its own."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from tierwise.ledger.report import Report, summarise
+from tierwise.ledger.store import MEMORY, Store
+from tierwise.types import Record
+
+log = logging.getLogger("tierwise.ledger")
+
+FIRST_RETRY_S = 0.05
+MAX_RETRY_S = 5.0
+_PAGE = 500
+
+
+class Ledger:
+    """The append-only record of every request.
+
+    Args:
+        path: the SQLite file, created if it does not exist; ":memory:" for none.
+        queue_size: records that may wait to be written; any more are dropped and counted.
+        batch_size: records in one transaction, at most.
+        flush_interval_s: how long a record waits at most, in seconds, if the disk keeps up.
+        compress: a seventh of the disk space for some more CPU time in the writer thread.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        queue_size: int = 10_000,
+        batch_size: int = 500,
+        flush_interval_s: float = 0.2,
+        compress: bool = True,
+    ) -> None:
+        self._store = Store(str(path), compress=compress)
+        self._queue: deque[Record] = deque()
+        self._queue_size = queue_size
+        self._room = queue_size
+        self._batch_size = batch_size
+        self._flush_interval_s = flush_interval_s
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._give_up_at = float("inf")
+        self._settled = threading.Condition()
+        self._dropping = threading.Lock()
+        self._in_hand = 0
+        self._written = 0
+        self._dropped = 0
+        self._lost = 0
+        self._failed_batches = 0
+        self._last_error: str | None = None
+
+    @classmethod
+    def memory(cls) -> Ledger:
+        """A ledger that is gone when it is closed."""
+        return cls(MEMORY)
+
+    @property
+    def path(self) -> str:
+        """Where the ledger is."""
+        return self._store.path
+
+    @property
+    def written(self) -> int:
+        """Records that are in the database."""
+        return self._written
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost: no room in the queue, or impossible to store."""
+        return self._dropped + self._lost
+
+    @property
+    def pending(self) -> int:
+        """Records that wait to be written."""
+        return len(self._queue) + self._in_hand
+
+    @property
+    def failed_batches(self) -> int:
+        """How often writing a batch failed; the batch is tried again until it succeeds."""
+        return self._failed_batches
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last batch could not be written; None when it could."""
+        return self._last_error
+
+    def open(self) -> None:
+        """Creates or migrates the database and starts the writer. Does nothing if open.
+
+        Raises:
+            ConfigError: the database cannot be used.
+        """
+        if self._thread is not None:
+            return
+        self._store.open()
+        self._room = self._queue_size
+        self._stop.clear()
+        self._give_up_at = float("inf")
+        # A daemon, so that a program that forgets `close` can end; what waits is then written
+        # by the exit handler.
+        self._thread = threading.Thread(target=self._run, name="tierwise-ledger", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def record(self, record: Record) -> bool:
+        """Takes a record to be written soon. Never waits; False if it had to be dropped."""
+        queue = self._queue
+        waiting = len(queue)
+        if waiting >= self._room:
+            with self._dropping:
+                self._dropped += 1
+            return False
+        queue.append(record)
+        if waiting == self._batch_size:
+            self._wake.set()
+        return True
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Waits until all that was recorded before is in the database.
+
+        Returns:
+            False if that took longer than `timeout_s` seconds, or if the ledger is not open.
+        """
+        with self._settled:
+            target = self._written + self._lost + self.pending
+            if self._thread is None:
+                return self.pending == 0
+            self._wake.set()
+            return self._settled.wait_for(lambda: self._written + self._lost >= target, timeout_s)
+
+    def close(self, timeout_s: float = 30.0) -> None:
+        """Writes what waits and stops. Does nothing if closed.
+
+        If the database does not take it within `timeout_s` seconds, the rest counts as dropped.
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        atexit.unregister(self.close)
+        self._room = 0
+        self._give_up_at = time.monotonic() + timeout_s
+        self._stop.set()
+        self._wake.set()
+        thread.join()
+        self._store.close()
+
+    def get(self, decision_id: str) -> Record | None:
+        """The record of a decision, None if there is none (yet: see `flush`)."""
+        return self._store.get(decision_id)
+
+    def recent(self, limit: int | None = 100, *, since: float = 0.0) -> Iterator[Record]:
+        """Records that are in the database, newest first, read as they are asked for.
+
+        Args:
+            limit: how many at most; None for all.
+            since: Unix time of the oldest decision wanted, in seconds.
+        """
+        place: tuple[float, int] | None = None
+        left = float("inf") if limit is None else limit
+        while left > 0:
+            page = self._store.page(since=since, before=place, limit=int(min(left, _PAGE)))
+            if not page:
+                return
+            for place, record in page:  # noqa: B007 - the last place is where to go on
+                yield record
+            left -= len(page)
+
+    def report(self, *, since_s: float | None = None, now: float) -> Report:
+        """The figures of the last `since_s` seconds before Unix time `now`; of all if None."""
+        with self._store.reading() as connection:
+            return summarise(connection, since_s=since_s, now=now)
+
+    def __enter__(self) -> Ledger:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        """The writer thread. It polls, because waking it would cost each request more."""
+        while True:
+            self._wake.wait(self._flush_interval_s)
+            self._wake.clear()
+            stopping = self._stop.is_set()
+            while batch := self._take():
+                self._write(batch)
+            if stopping:
+                return
+
+    def _take(self) -> list[Record]:
+        with self._settled:
+            count = min(len(self._queue), self._batch_size)
+            batch = [self._queue.popleft() for _ in range(count)]
+            self._in_hand = count
+            return batch
+
+    def _write(self, batch: Sequence[Record]) -> None:
+        """Writes a batch, however often it takes, until `close` runs out of time."""
+        delay = FIRST_RETRY_S
+        while True:
+            try:
+                self._store.append(batch)
+            except Exception as error:  # noqa: BLE001 - the writer must outlive any bad record
+                if not _may_pass(error):
+                    self._isolate(batch, error)
+                    return
+                self._failed_batches += 1
+                self._last_error = str(error)
+                if self._failed_batches & (self._failed_batches - 1) == 0:  # 1, 2, 4, 8, ...
+                    log.warning("the ledger %s cannot be written: %s", self.path, error)
+            else:
+                self._settle(len(batch), written=True)
+                return
+            if self._wait(delay):
+                self._settle(len(batch), written=False)
+                return
+            delay = min(delay * 2, MAX_RETRY_S)
+
+    def _wait(self, delay: float) -> bool:
+        """Waits for the next try; True when there is no time for one."""
+        left = self._give_up_at - time.monotonic()
+        if left <= 0:
+            return True
+        if self._stop.is_set():
+            time.sleep(min(delay, left))
+        else:
+            self._stop.wait(delay)
+        return False
+
+    def _isolate(self, batch: Sequence[Record], error: Exception) -> None:
+        """Finds the record that can never be stored, and writes all others."""
+        if len(batch) == 1:
+            self._settle(1, written=False)
+            self._last_error = f"{batch[0].decision.id}: {type(error).__name__}: {error}"
+            log.error("a record cannot be stored: %s", self._last_error)
+            return
+        middle = len(batch) // 2
+        self._write(batch[:middle])
+        self._write(batch[middle:])
+
+    def _settle(self, count: int, *, written: bool) -> None:
+        with self._settled:
+            self._in_hand -= count
+            if written:
+                self._written += count
+                self._last_error = None
+            else:
+                self._lost += count
+            self._settled.notify_all()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same batch can succeed later: the database is at fault, not a record."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

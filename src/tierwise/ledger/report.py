@@ -1,0 +1,302 @@
+"""What the requests of a period were, cost and saved."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from tierwise.ledger.rows import Shape
+from tierwise.ledger.schema import SHAPE_COLUMNS
+from tierwise.ledger.store import connect_to_read, one_moment
+
+NONE = "none"
+"""The name of the group of requests that have no such label: no policy, no answer."""
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """Unix times in seconds, both ends included. `since` is None for "from the beginning"."""
+
+    since: float | None
+    until: float
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """Some of the requests. Money in USD.
+
+    `cost_usd` is all that these requests cost, failed and rejected attempts included. `saving` is
+    a fraction of the reference cost, None if that is 0. `share` is the fraction of all requests.
+    Tokens are those of the answers.
+    """
+
+    requests: int
+    share: float
+    cost_usd: float
+    reference_cost_usd: float
+    saving_usd: float
+    saving: float | None
+    input_tokens: int
+    output_tokens: int
+
+
+class DeploymentGroup(Group, frozen=True, kw_only=True):
+    """The requests that a deployment answered, and all calls that it got.
+
+    `billed_usd` is what its provider charges: every attempt there, whoever answered in the end.
+    `failures` are the attempts that ended in an upstream error.
+    """
+
+    attempts: int
+    failures: int
+    billed_usd: float
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """The figures of a period. Money in USD, times in seconds, fractions in [0, 1].
+
+    Every `by_...` maps a name to its group, the largest first; the groups of each add up to the
+    whole. Tiers count from 0; requests without an answer are in the group "none". A `saving` is
+    negative where routing cost more than the reference would have.
+
+    `small_share` is the share of the ok requests that a cheaper model than the reference answered,
+    None without ok requests. `wasted_usd` is the cost of the attempts whose answer was not used.
+    `requests_with_failover` had at least one call that failed, and `failovers` are all such calls;
+    `escalations` are requests in which a gate rejected an answer. `errors_by_kind` counts requests,
+    `upstream_errors` attempts. The latencies are of ok requests, `ttft` of those that measured it;
+    the percentiles are nearest-rank, None without data.
+    """
+
+    period: Period
+    requests: int
+    ok: int
+    errors: int
+    cancelled: int
+    cost_usd: float
+    reference_cost_usd: float
+    saving_usd: float
+    saving: float | None
+    small_share: float | None
+    by_tier: dict[str, Group]
+    by_model: dict[str, Group]
+    by_domain: dict[str, Group]
+    by_kind: dict[str, Group]
+    by_policy: dict[str, Group]
+    by_deployment: dict[str, DeploymentGroup]
+    requests_with_failover: int
+    failovers: int
+    escalations: int
+    errors_by_kind: dict[str, int]
+    upstream_errors: dict[str, int]
+    latency_p50_s: float | None
+    latency_p90_s: float | None
+    latency_p99_s: float | None
+    ttft_p50_s: float | None
+    ttft_p99_s: float | None
+    wasted_usd: float
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+
+
+class _Sum(NamedTuple):
+    """All requests of one shape."""
+
+    shape: Shape
+    requests: int
+    cost_usd: float
+    reference_cost_usd: float
+    wasted_usd: float
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+
+
+class _Calls(NamedTuple):
+    """The rows of `attempts` of one deployment and outcome."""
+
+    deployment: str
+    outcome: str
+    attempts: int
+    cost_usd: float
+
+
+def report(path: str | Path, *, since_s: float | None = None, now: float) -> Report:
+    """The figures of a ledger file, which may be in use.
+
+    Args:
+        since_s: how far back to look, in seconds; None for everything.
+        now: Unix time at which the period ends, in seconds.
+
+    Raises:
+        ConfigError: there is no ledger at `path`, or none that this version reads.
+    """
+    with closing(connect_to_read(str(path))) as connection, one_moment(connection):
+        return summarise(connection, since_s=since_s, now=now)
+
+
+def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: float) -> Report:
+    """The figures of an open ledger; see `report`."""
+    since = None if since_s is None else now - since_s
+    span = (float("-inf") if since is None else since, now)
+    sums = _sums(connection, span)
+    calls = _calls(connection, span)
+    ok = [s for s in sums if s.shape.status == "ok"]
+    ok_requests = _count(ok)
+    whole = _group(sums, 0)
+    latency = _percentiles(connection, "latency_s", span, (0.5, 0.9, 0.99))
+    ttft = _percentiles(connection, "ttft_s", span, (0.5, 0.99))
+    return Report(
+        period=Period(since=since, until=now),
+        requests=whole.requests,
+        ok=ok_requests,
+        errors=_count(s for s in sums if s.shape.status == "error"),
+        cancelled=_count(s for s in sums if s.shape.status == "cancelled"),
+        cost_usd=whole.cost_usd,
+        reference_cost_usd=whole.reference_cost_usd,
+        saving_usd=whole.saving_usd,
+        saving=whole.saving,
+        small_share=_count(s for s in ok if s.shape.small) / ok_requests if ok_requests else None,
+        by_tier=_grouped(sums, lambda shape: NONE if shape.tier < 0 else str(shape.tier)),
+        by_model=_grouped(sums, lambda shape: shape.model),
+        by_domain=_grouped(sums, lambda shape: shape.domain),
+        by_kind=_grouped(sums, lambda shape: shape.kind),
+        by_policy=_grouped(sums, lambda shape: shape.policy),
+        by_deployment=_by_deployment(sums, calls),
+        requests_with_failover=_count(s for s in sums if s.shape.failovers),
+        failovers=sum(s.requests * s.shape.failovers for s in sums),
+        escalations=_count(s for s in sums if s.shape.escalated),
+        errors_by_kind=_counts(
+            (s.shape.error, s.requests) for s in sums if s.shape.status == "error"
+        ),
+        upstream_errors=_counts((c.outcome, c.attempts) for c in calls if _failed(c)),
+        latency_p50_s=latency[0],
+        latency_p90_s=latency[1],
+        latency_p99_s=latency[2],
+        ttft_p50_s=ttft[0],
+        ttft_p99_s=ttft[1],
+        wasted_usd=math.fsum(s.wasted_usd for s in sums),
+        input_tokens=whole.input_tokens,
+        output_tokens=whole.output_tokens,
+        cached_input_tokens=sum(s.cached_input_tokens for s in sums),
+        cache_write_tokens=sum(s.cache_write_tokens for s in sums),
+    )
+
+
+def _sums(connection: sqlite3.Connection, span: tuple[float, float]) -> list[_Sum]:
+    labels = ", ".join(f"shapes.{column}" for column in SHAPE_COLUMNS)
+    rows = connection.execute(
+        f"SELECT {labels}, sums.* FROM ("  # noqa: S608 - names of our own schema
+        " SELECT shape, count(*), sum(cost_usd), sum(reference_cost_usd), sum(wasted_usd),"
+        " sum(input_tokens), sum(output_tokens),"
+        " sum(cached_input_tokens), sum(cache_write_tokens)"
+        " FROM requests WHERE at BETWEEN ? AND ? GROUP BY shape"
+        ") AS sums JOIN shapes ON shapes.id = sums.shape",
+        span,
+    )
+    width = len(SHAPE_COLUMNS)
+    return [_Sum(Shape._make(row[:width]), *row[width + 1 :]) for row in rows]
+
+
+def _calls(connection: sqlite3.Connection, span: tuple[float, float]) -> list[_Calls]:
+    rows = connection.execute(
+        "SELECT deployment, outcome, count(*), sum(cost_usd) FROM attempts"
+        " WHERE at BETWEEN ? AND ? GROUP BY deployment, outcome",
+        span,
+    )
+    return [_Calls._make(row) for row in rows]
+
+
+def _percentiles(
+    connection: sqlite3.Connection,
+    column: str,
+    span: tuple[float, float],
+    fractions: Sequence[float],
+) -> list[float | None]:
+    """Nearest-rank percentiles of a column over the ok requests of a period."""
+    chosen = (
+        f"FROM requests WHERE at BETWEEN ? AND ? AND {column} IS NOT NULL"  # noqa: S608
+        " AND shape IN (SELECT id FROM shapes WHERE status = 'ok')"
+    )
+    count: int = connection.execute(f"SELECT count(*) {chosen}", span).fetchone()[0]
+    if not count:
+        return [None] * len(fractions)
+    places = [max(1, math.ceil(fraction * count)) for fraction in fractions]
+    marks = ", ".join("?" * len(places))
+    found: dict[int, float] = dict(
+        connection.execute(
+            f"SELECT place, value FROM (SELECT {column} AS value,"  # noqa: S608
+            f" row_number() OVER (ORDER BY {column}) AS place {chosen}) AS ranked"
+            f" WHERE place IN ({marks})",
+            (*span, *places),
+        ).fetchall()
+    )
+    return [found[place] for place in places]
+
+
+def _grouped(sums: Sequence[_Sum], name: Callable[[Shape], str]) -> dict[str, Group]:
+    total = _count(sums)
+    return {label: _group(members, total) for label, members in _members(sums, name).items()}
+
+
+def _by_deployment(sums: Sequence[_Sum], calls: Sequence[_Calls]) -> dict[str, DeploymentGroup]:
+    total = _count(sums)
+    members = _members(sums, lambda shape: shape.deployment)
+    for call in calls:  # a deployment that was called and never answered
+        members.setdefault(call.deployment, [])
+    groups: dict[str, DeploymentGroup] = {}
+    for label, answered in members.items():
+        group = _group(answered, total)
+        plain = [s for s in answered if s.shape.plain]
+        here = [c for c in calls if c.deployment == label]
+        groups[label] = DeploymentGroup(
+            **{field: getattr(group, field) for field in Group.__struct_fields__},
+            attempts=_count(plain) + sum(c.attempts for c in here),
+            failures=sum(c.attempts for c in here if _failed(c)),
+            billed_usd=math.fsum([*(s.cost_usd for s in plain), *(c.cost_usd for c in here)]),
+        )
+    return groups
+
+
+def _members(sums: Sequence[_Sum], name: Callable[[Shape], str]) -> dict[str, list[_Sum]]:
+    members: dict[str, list[_Sum]] = {}
+    for item in sums:
+        members.setdefault(name(item.shape) or NONE, []).append(item)
+    return dict(sorted(members.items(), key=lambda pair: (-_count(pair[1]), pair[0])))
+
+
+def _group(sums: Sequence[_Sum], total: int) -> Group:
+    requests = _count(sums)
+    cost = math.fsum(s.cost_usd for s in sums)
+    reference = math.fsum(s.reference_cost_usd for s in sums)
+    return Group(
+        requests=requests,
+        share=requests / total if total else 0.0,
+        cost_usd=cost,
+        reference_cost_usd=reference,
+        saving_usd=reference - cost,
+        saving=(reference - cost) / reference if reference else None,
+        input_tokens=sum(s.input_tokens for s in sums),
+        output_tokens=sum(s.output_tokens for s in sums),
+    )
+
+
+def _count(sums: Iterable[_Sum]) -> int:
+    return sum(s.requests for s in sums)
+
+
+def _counts(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, count in pairs:
+        counts[name] = counts.get(name, 0) + count
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _failed(calls: _Calls) -> bool:
+    return calls.outcome not in ("accepted", "rejected", "cancelled")

@@ -1,0 +1,150 @@
+"""A record's rows: the few figures and labels that reports add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tierwise.types import Attempt, Record
+
+Value = str | int | float | None
+Key = tuple[str | int, ...]
+"""The labels of a request, in the order of `schema.SHAPE_COLUMNS`."""
+
+
+class Shape(NamedTuple):
+    """A `Key` with names, for reading.
+
+    `small` says that a cheaper model than the reference answered; `plain` that the request has no
+    rows in `attempts`; `escalated` that a gate rejected an attempt. `error` is a kind, not a text.
+    """
+
+    status: str
+    policy: str
+    model: str
+    deployment: str
+    tier: int
+    kind: str
+    domain: str
+    small: int
+    plain: int
+    escalated: int
+    failovers: int
+    error: str
+
+
+class Rows(NamedTuple):
+    """`figures` in the order of `schema.REQUEST_COLUMNS`, up to the shape."""
+
+    key: Key
+    figures: tuple[Value, ...]
+    attempts: Sequence[tuple[Value, ...]]
+
+
+def rows_of(record: Record) -> Rows:
+    """What the tables say of a record."""
+    decision = record.decision
+    profile = decision.profile
+    usage = record.usage
+    cost = record.cost_usd
+    attempts = record.attempts
+    answer = answering_attempt(record)
+    plain = (
+        answer is not None
+        and len(attempts) == 1
+        and answer.outcome == "accepted"
+        and answer.cost_usd == cost
+    )
+    key = (
+        record.status,
+        decision.policy or "",
+        record.model or "",
+        record.deployment or "",
+        -1 if record.tier is None else record.tier,
+        profile.kind,
+        profile.domain,
+        int(is_small(record, answer)),
+        int(plain),
+        0 if plain else int(any(attempt.outcome == "rejected" for attempt in attempts)),
+        record.failovers,
+        "" if record.status != "error" else error_kind(record),
+    )
+    figures = (
+        decision.id,
+        decision.at,
+        cost,
+        record.reference_cost_usd,
+        0.0 if plain else sum(a.cost_usd for a in attempts if a is not answer),
+        record.latency_s,
+        record.ttft_s,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+    )
+    return Rows(key, figures, () if plain else _attempt_rows(record))
+
+
+def answering_attempt(record: Record) -> Attempt | None:
+    """The attempt whose answer the client got, be it in part; None if there was no answer.
+
+    It is the last accepted one at the record's deployment. Where none was accepted (a rejected
+    draft was all there was, a stream broke, the client left), it is the last one with an answer.
+    """
+    if record.deployment is None:
+        return None
+    answered: Attempt | None = None
+    for attempt in reversed(record.attempts):
+        if attempt.deployment == record.deployment:
+            if attempt.outcome == "accepted":
+                return attempt
+            if answered is None and attempt.usage is not None:
+                answered = attempt
+    return answered
+
+
+def is_small(record: Record, answer: Attempt | None) -> bool:
+    """Whether another model than the reference answered, and for less."""
+    return (
+        answer is not None
+        and record.status == "ok"
+        and record.model != record.decision.reference
+        and record.reference_cost_usd > answer.cost_usd
+    )
+
+
+def error_kind(record: Record) -> str:
+    """One word for what went wrong: the error's type, or how the last attempt ended.
+
+    `Record.error` begins with a type's name (`AllPathsFailed: ...`), or with the deployment whose
+    stream broke.
+    """
+    head = (record.error or "").partition(":")[0]
+    if head.isidentifier() and head != record.deployment:
+        return head
+    return record.attempts[-1].outcome if record.attempts else "other"
+
+
+def _attempt_rows(record: Record) -> list[tuple[Value, ...]]:
+    rows: list[tuple[Value, ...]] = []
+    for index, attempt in enumerate(record.attempts):
+        usage = attempt.usage
+        rows.append(
+            (
+                record.decision.id,
+                index,
+                record.decision.at,
+                attempt.deployment,
+                attempt.model,
+                attempt.tier,
+                attempt.outcome,
+                attempt.status,
+                attempt.cost_usd,
+                0 if usage is None else usage.input_tokens,
+                0 if usage is None else usage.output_tokens,
+                attempt.latency_s,
+                attempt.ttft_s,
+                attempt.error,
+            )
+        )
+    return rows

@@ -1,0 +1,319 @@
+"""The ledger's SQLite file. A store for another database has the same public methods."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+from tierwise.errors import ConfigError
+from tierwise.ledger import bundles, schema
+from tierwise.ledger.rows import Key, Rows, rows_of
+from tierwise.types import Record
+
+MEMORY = ":memory:"
+BUSY_TIMEOUT_S = 1.0
+"""How long one statement waits for another process's transaction."""
+OPEN_PATIENCE_S = 10.0
+"""How long `open` waits for another process that is creating the same file."""
+PAGE_BYTES = 8192
+WAL_PAGES = 1000
+"""After so many pages the log is copied into the file."""
+ROWS_PER_STATEMENT: tuple[int, ...] = (128, 16, 1)
+"""A few sizes, so that every statement is prepared once and kept."""
+_MAX_SHAPES = 10_000
+_MOST_COLUMNS = max(len(schema.REQUEST_COLUMNS), len(schema.ATTEMPT_COLUMNS))
+
+
+class Store:
+    """One ledger file, or one ledger in memory. Appends come from one thread at a time."""
+
+    def __init__(self, path: str, *, compress: bool = True) -> None:
+        self.path = path
+        self._compress = compress
+        self._shapes: dict[Key, int] = {}
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._statement_sizes = ROWS_PER_STATEMENT
+
+    def open(self) -> None:
+        """Creates or migrates the file.
+
+        Raises:
+            ConfigError: it cannot be created or written, or is not a ledger of this version.
+        """
+        connection: sqlite3.Connection | None = None
+        try:
+            if self.path != MEMORY:
+                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            _prepare(connection, self.path)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise _unusable(self.path, error) from error
+            raise
+        most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _MOST_COLUMNS
+        self._statement_sizes = tuple(size for size in ROWS_PER_STATEMENT if size <= most)
+        self._shapes.clear()
+        self._writer = connection
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Writes records in one transaction: all of them, or none and an exception.
+
+        Raises:
+            sqlite3.Error: the database is locked, full or broken.
+        """
+        with self._writing:
+            connection = self._writer
+            if connection is None:
+                raise sqlite3.ProgrammingError("the ledger is closed")
+            # All that needs no lock comes before BEGIN: other processes are waiting.
+            packed = [
+                (group, bundles.pack(group, compress=self._compress))
+                for group in bundles.bundled(records)
+            ]
+            rows = [[rows_of(record) for record in group] for group, _ in packed]
+            try:
+                # IMMEDIATE takes the write lock now. A read lock that wants to become a write
+                # lock fails at once when another process writes, whatever the timeout.
+                connection.execute("BEGIN IMMEDIATE")
+                self._insert(connection, [bundle for _, bundle in packed], rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                self._shapes.clear()  # some may be of the transaction that is undone
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from, for one thread at a time; sees one moment of the ledger.
+
+        Raises:
+            ConfigError: there is no ledger.
+        """
+        if self.path == MEMORY:
+            with self._writing:
+                if self._writer is None:
+                    raise sqlite3.ProgrammingError("the ledger is closed")
+                yield self._writer
+            return
+        with self._reading:
+            if self._reader is None:
+                self._reader = connect_to_read(self.path)
+            with one_moment(self._reader):
+                yield self._reader
+
+    def get(self, decision_id: str) -> Record | None:
+        """The record of a decision; the latest, should an id ever come twice."""
+        with self.reading() as connection:
+            row = connection.execute(
+                "SELECT bundles.codec, bundles.records, requests.slot FROM requests"
+                " JOIN bundles ON bundles.id = requests.bundle"
+                " WHERE requests.id = ? ORDER BY requests.seq DESC LIMIT 1",
+                (decision_id,),
+            ).fetchone()
+        if row is None:
+            return None
+        codec, data, slot = row
+        return bundles.decode(bundles.unpack(codec, data)[slot])
+
+    def page(
+        self, *, since: float, before: tuple[float, int] | None, limit: int
+    ) -> list[tuple[tuple[float, int], Record]]:
+        """Up to `limit` records, newest first, each with the place to continue `before`."""
+        bound = before or (float("inf"), 0)
+        with self.reading() as connection:
+            rows = connection.execute(
+                "SELECT at, seq, bundle, slot FROM requests"
+                " WHERE at >= ? AND (at, seq) < (?, ?) ORDER BY at DESC, seq DESC LIMIT ?",
+                (since, *bound, limit),
+            ).fetchall()
+            wanted = {bundle for _, _, bundle, _ in rows}
+            packed = {
+                number: connection.execute(
+                    "SELECT codec, records FROM bundles WHERE id = ?", (number,)
+                ).fetchone()
+                for number in wanted
+            }
+        unpacked = {number: bundles.unpack(*packed[number]) for number in wanted}
+        return [
+            ((at, seq), bundles.decode(unpacked[bundle][slot])) for at, seq, bundle, slot in rows
+        ]
+
+    def close(self) -> None:
+        """Closes all connections; SQLite then folds the log into the file."""
+        with self._reading:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        packed: Sequence[tuple[str, bytes]],
+        rows: Sequence[Sequence[Rows]],
+    ) -> None:
+        shapes = self._shapes
+        requests: list[tuple[object, ...]] = []
+        attempts: list[tuple[object, ...]] = []
+        for bundle, group in zip(packed, rows, strict=True):
+            number = connection.execute(
+                "INSERT INTO bundles (codec, records) VALUES (?, ?)", bundle
+            ).lastrowid
+            for slot, (key, figures, calls) in enumerate(group):
+                shape = shapes.get(key) or self._shape(connection, key)
+                requests.append((*figures, shape, number, slot))
+                if calls:
+                    attempts.extend(calls)
+        self._insert_rows(connection, "requests", schema.REQUEST_COLUMNS, requests)
+        self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, attempts)
+
+    def _insert_rows(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        columns: tuple[str, ...],
+        rows: Sequence[tuple[object, ...]],
+    ) -> None:
+        """Inserts many rows a statement.
+
+        `sqlite3` gives up the GIL at every statement, also within `executemany`, and a busy event
+        loop is slow to hand it back: a row a statement could keep the writer waiting for hours.
+        """
+        begin = 0
+        for size in self._statement_sizes:
+            while len(rows) - begin >= size:
+                values = list(chain.from_iterable(rows[begin : begin + size]))
+                connection.execute(_insert_statement(table, columns, size), values)
+                begin += size
+
+    def _shape(self, connection: sqlite3.Connection, key: Key) -> int:
+        """The number of a shape, new or not."""
+        if len(self._shapes) >= _MAX_SHAPES:
+            self._shapes.clear()
+        columns = ", ".join(schema.SHAPE_COLUMNS)
+        places = ", ".join("?" * len(key))
+        connection.execute(
+            f"INSERT INTO shapes ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING",  # noqa: S608
+            key,
+        )
+        row = connection.execute(
+            f"SELECT id FROM shapes WHERE ({columns}) = ({places})",  # noqa: S608
+            key,
+        ).fetchone()
+        number: int = row[0]
+        self._shapes[key] = number
+        return number
+
+
+@cache
+def _insert_statement(table: str, columns: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * len(columns))})"
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - names of our own schema
+        f" VALUES {', '.join([one] * rows)}"
+    )
+
+
+def connect_to_read(path: str) -> sqlite3.Connection:
+    """A connection that can only read, and that never keeps a writer waiting.
+
+    Raises:
+        ConfigError: there is no ledger of this version at `path`.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(
+            f"there is no ledger at {path}",
+            field="ledger.path",
+            remedy="`tierwise serve` creates it with the first request that it serves.",
+        )
+    uri = Path(path).absolute().as_uri()
+    connection = sqlite3.connect(
+        f"{uri}?mode=ro",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        version = schema.check_version(connection, path)
+        if version < schema.VERSION:
+            raise ConfigError(
+                f"{path} is empty or a ledger of an older version ({version})",
+                field="ledger.path",
+                remedy="Start `tierwise serve` once: it brings the ledger up to date.",
+            )
+    except sqlite3.Error as error:
+        connection.close()
+        raise _unusable(path, error) from error
+    except ConfigError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read inside is of the same moment, whatever is written meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Settings and tables; waits while another process does the same."""
+    give_up = time.monotonic() + OPEN_PATIENCE_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            # Readers and the writer do not keep each other waiting.
+            connection.execute("PRAGMA journal_mode = WAL")
+            # NORMAL syncs when the log is copied into the file, not at each commit. If the
+            # process is killed, what was committed stays, and at most the queue is lost. If the
+            # power fails, the last transactions may be lost; the file stays consistent.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            connection.execute("PRAGMA cache_size = -16000")
+            schema.migrate(connection, path)
+        except sqlite3.OperationalError as error:
+            # The busy timeout does not cover the change to WAL.
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _unusable(path: str, error: Exception) -> ConfigError:
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return ConfigError(
+            f"{path} is not a ledger: {error}",
+            field="ledger.path",
+            remedy="Name another file, or move this one away.",
+        )
+    return ConfigError(
+        f"the ledger {path} cannot be opened: {error}",
+        field="ledger.path",
+        remedy="Name a file in a directory that exists and that this user may write.",
+    )

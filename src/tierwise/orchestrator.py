@@ -1,0 +1,320 @@
+"""The path of a request, top to bottom: analyse, route, execute, record."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierwise.analysis import Measured, classify, measure
+from tierwise.answer import Answer, AnswerStream, Messages, make_task
+from tierwise.catalog import reference_cost
+from tierwise.config import Config, Setup, build, from_mapping, load
+from tierwise.config.discover import discover
+from tierwise.errors import ConfigError
+from tierwise.execution import Executor, Relay, Run
+from tierwise.execution.billing import Billing
+from tierwise.execution.check import Checker
+from tierwise.gates import Gate, load_gates
+from tierwise.ledger import Ledger
+from tierwise.providers import Transport, load_adapter
+from tierwise.routing import PriorPredictor, Router
+from tierwise.state.health import Health
+from tierwise.types import Completion, Decision, Prices, Profile, Record, Task
+
+log = logging.getLogger("tierwise")
+_random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
+
+
+class Finished(Struct):
+    """A request that is over, and what its record is made from.
+
+    Making the record is left to whoever wants it: for the ledger that is a thread which makes
+    many in a row, at a fraction of the cost that each would have between two requests.
+    """
+
+    decision: Decision
+    run: Run
+    measured: Measured
+    reference: Prices
+    latency_s: float
+    stream: bool
+    caller: str | None
+    session: str | None
+    prompt: bytes | None
+
+    def record(self) -> Record:
+        """What the ledger keeps."""
+        run = self.run
+        decision = self.decision
+        if decision.policy is None:
+            # The caller named the model, so nobody has read the words yet.
+            decision = replace(decision, profile=classify(self.measured))
+        return Record(
+            decision=decision,
+            attempts=tuple(run.attempts),
+            status=run.status,
+            cost_usd=run.cost_usd,
+            reference_cost_usd=reference_cost(run.usage, self.reference),
+            latency_s=self.latency_s,
+            ttft_s=run.ttft_s,
+            model=run.model,
+            deployment=run.deployment,
+            tier=run.tier,
+            failovers=len(run.failures),
+            stream=self.stream,
+            usage=run.usage,
+            caller=self.caller,
+            session=self.session,
+            error=run.error,
+            prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
+            answer=run.answer,
+        )
+
+
+@dataclass(slots=True)
+class Answered:
+    """A complete answer in the caller's dialect, and how it came about."""
+
+    body: bytes
+    completion: Callable[[], Completion]
+    finished: Finished
+
+
+@dataclass(slots=True)
+class Streaming:
+    """A stream in the caller's dialect. Iterate `chunks` to its end, or close it.
+
+    `judged` says that the whole stream was held back and has passed its gates.
+    """
+
+    chunks: AsyncGenerator[bytes]
+    run: Run
+    model: str
+    deployment: str
+    tier: int
+    judged: bool
+
+
+class Orchestrator:
+    """Everything one process needs to serve requests. `start` it, use it, `close` it."""
+
+    def __init__(self, setup: Setup, ledger: Ledger, *, store_content: bool = False) -> None:
+        self.setup = setup
+        self.ledger = ledger
+        self._store_content = store_content
+        deployments = setup.all_deployments()
+        self.health = Health(deployments, time.monotonic)
+        self.router = Router(setup.models, setup.deployments, setup.policies, PriorPredictor())
+        self.checker = Checker(_gates(setup))
+        self._transport = Transport()
+        billing = Billing(setup.catalog)
+        self._executor = Executor(
+            {d.id: load_adapter(d.dialect)(d) for d in deployments},
+            self._transport,
+            self.health,
+            billing,
+            self.checker,
+        )
+        self._relay = Relay(self.health, billing)
+
+    @classmethod
+    def from_config(
+        cls, config: Config | Mapping[str, Any] | str | Path | None = None
+    ) -> Orchestrator:
+        """Builds everything that a configuration describes.
+
+        Args:
+            config: a checked configuration, a mapping of the same shape, or the path of a file;
+                None uses the API keys and local servers that are found here.
+
+        Raises:
+            ConfigError: it cannot be built, or nothing was found.
+        """
+        if not isinstance(config, Config):
+            config = _read(config)
+        ledger = Ledger(config.ledger.path, queue_size=config.ledger.queue_size)
+        return cls(build(config), ledger, store_content=config.ledger.store_content)
+
+    def start(self) -> None:
+        """Opens the ledger."""
+        self.ledger.open()
+
+    async def close(self) -> None:
+        """Closes connections and writes what the ledger still holds."""
+        await self._transport.close()
+        self.ledger.close()
+
+    async def __aenter__(self) -> Orchestrator:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def chat(
+        self,
+        messages: Messages,
+        policy: str = "auto",
+        *,
+        quality: float | None = None,
+        max_cost_usd: float | None = None,
+        session: str | None = None,
+        deadline_s: float = 600.0,
+        **params: Any,
+    ) -> Answer:
+        """The answer to a conversation.
+
+        Args:
+            messages: a prompt, or messages as the OpenAI SDK takes them.
+            policy: a policy, a model or `provider/model`.
+            quality: fraction of the reference's quality to reach, instead of the policy's.
+            max_cost_usd: ceiling for this request, in USD.
+            session: keeps the requests of one conversation together.
+            deadline_s: seconds after which no answer is wanted.
+            params: anything else that the request body may hold, such as `tools`.
+
+        Raises:
+            TierwiseError: see `tierwise.errors`.
+        """
+        task = make_task(
+            messages, policy, stream=False, quality=quality, max_cost_usd=max_cost_usd,
+            session=session, deadline_s=deadline_s, params=params,
+        )  # fmt: skip
+        answered = await self.answer(task)
+        return Answer(answered.body, answered.completion(), answered.finished.record())
+
+    async def chat_stream(
+        self,
+        messages: Messages,
+        policy: str = "auto",
+        *,
+        quality: float | None = None,
+        max_cost_usd: float | None = None,
+        session: str | None = None,
+        deadline_s: float = 600.0,
+        **params: Any,
+    ) -> AnswerStream:
+        """As `chat`, read as it comes: iterate over what this returns."""
+        task = make_task(
+            messages, policy, stream=True, quality=quality, max_cost_usd=max_cost_usd,
+            session=session, deadline_s=deadline_s, params=params,
+        )  # fmt: skip
+        streaming = await self.stream(task)
+        return AnswerStream(streaming.run, streaming.model, streaming.chunks)
+
+    def decide(self, task: Task) -> Decision:
+        """What would happen to a task, and why. Asks no model."""
+        return self._decide(task, classify(measure(task)))
+
+    async def answer(self, task: Task) -> Answered:
+        """The answer to a task.
+
+        Raises:
+            TierwiseError: see `tierwise.errors`.
+        """
+        run, measured = self._begin(task)
+        try:
+            whole = await self._executor.whole(run)
+        except BaseException as error:
+            self._give_up(run, measured, error)
+            raise
+        run.ttft_s = time.monotonic() - run.started
+        run.deliver(whole.attempt)
+        if self._store_content:
+            run.answer = whole.reply.completion().text
+        return Answered(whole.reply.body, whole.reply.completion, self._finish(run, measured))
+
+    async def stream(self, task: Task) -> Streaming:
+        """The answer to a task as a stream; raises as `answer` does, also while it is read."""
+        run, measured = self._begin(task)
+        try:
+            streamed = await self._executor.stream(run)
+        except BaseException as error:
+            self._give_up(run, measured, error)
+            raise
+        return Streaming(
+            self._relay.relay(streamed, run, lambda: self._finish(run, measured)),
+            run,
+            streamed.model,
+            streamed.live.deployment.id,
+            streamed.step.number,
+            streamed.attempt is not None,
+        )
+
+    def _begin(self, task: Task) -> tuple[Run, Measured]:
+        """Analyses and routes a task.
+
+        Where the caller named a model there is nothing to choose, and the words are read later,
+        when the record is made.
+        """
+        measured = measure(task)
+        explicit = self.router.explicit(task)
+        decision = self._decide(task, measured.profile if explicit else classify(measured))
+        return Run(task, decision, self.router.paths(decision), time.monotonic), measured
+
+    def _decide(self, task: Task, profile: Profile) -> Decision:
+        return self.router.decide(
+            task, profile, decision_id=_new_id(), now=time.time(), latency=self.health.states
+        )
+
+    def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
+        """Books a request that ends without an answer."""
+        if isinstance(error, Exception):
+            run.error = f"{type(error).__name__}: {error}"
+        else:
+            run.status = "cancelled"
+        self._finish(run, measured)
+
+    def _finish(self, run: Run, measured: Measured) -> Finished:
+        """Hands a request that is over to the ledger, which makes its record off this path."""
+        task = run.task
+        finished = Finished(
+            run.decision,
+            run,
+            measured,
+            self.setup.models[run.decision.reference].prices,
+            time.monotonic() - run.started,
+            task.stream,
+            task.caller,
+            task.session,
+            task.body if self._store_content else None,
+        )
+        # From here on only the record is wanted, and a body may be large.
+        del run.task
+        self.ledger.record(finished.record)
+        return finished
+
+
+def _read(source: Mapping[str, Any] | str | Path | None) -> Config:
+    if isinstance(source, Mapping):
+        return from_mapping(source)
+    if source is not None:
+        return load(source)
+    found = discover(os.environ)
+    if not found.providers:
+        raise ConfigError(
+            "no configuration was given, and no API key or local server was found here",
+            remedy="Pass a file or a mapping, or set a key such as OPENAI_API_KEY.",
+        )
+    return from_mapping({"providers": found.providers})
+
+
+def _gates(setup: Setup) -> dict[str, Gate]:
+    names: set[str] = set()
+    for policy in setup.policies.values():
+        names.update(policy.gates, *(tier.gates for tier in policy.tiers))
+    return load_gates(names)
+
+
+def _new_id() -> str:
+    """Sorts by time, which keeps the ledger's index compact; the rest is random."""
+    return f"{int(time.time() * 1000):011x}{_random.getrandbits(64):016x}"

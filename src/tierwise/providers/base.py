@@ -1,0 +1,104 @@
+"""The interface of a provider adapter: build a request, read an answer or a stream, name errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from tierwise.errors import ConfigError, UpstreamError
+from tierwise.providers.http import HttpRequest
+from tierwise.types import Completion, Deployment, Task, Usage
+
+BUILTIN = {"openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible"}
+"""The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
+
+
+class Reply(Protocol):
+    """A whole answer: bytes for the client, and what accounting and gates need to know."""
+
+    body: bytes
+    reported_model: str | None
+    usage: Usage | None
+
+    def completion(self) -> Completion:
+        """What the answer says; decoded only when asked for."""
+
+    def rename(self, model: str) -> None:
+        """Makes the body name `model` as the one that answered."""
+
+
+class StreamReader(Protocol):
+    """Reads one stream while it passes, and says what has been seen so far."""
+
+    started: bool
+    finished: bool
+    reported_model: str | None
+    usage: Usage | None
+    output_chars: int
+    """About how many characters were said so far, for providers that do not count tokens."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes to hand on for the bytes that came; b"" while an event is incomplete.
+
+        Raises:
+            UpstreamError: the stream carries an error or is not a stream.
+        """
+
+    def close(self) -> bytes:
+        """The last bytes to hand on when the upstream has ended.
+
+        Raises:
+            StreamBroken: the upstream ended in the middle of an answer.
+        """
+
+    def rename(self, model: str, block: bytes) -> bytes:
+        """`block`, and whatever `feed` gives from now on, with `model` as the one that answers."""
+
+    def completion(self) -> Completion:
+        """What the stream said; only for readers that were opened with `keep=True`."""
+
+
+class Adapter(Protocol):
+    """Speaks one provider dialect for one deployment. Knows nothing of policies or tiers."""
+
+    deployment: Deployment
+
+    def __init__(self, deployment: Deployment) -> None: ...
+
+    def request(self, task: Task) -> HttpRequest:
+        """The HTTP call that asks this deployment the task."""
+
+    def reply(self, body: bytes) -> Reply:
+        """A 200 answer. Raises `ServerFailed` if it cannot be read as one."""
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> StreamReader:
+        """A reader for a 200 stream; `keep` remembers the chunks for gates."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What an answer with another status means."""
+
+
+def load_adapter(dialect: str) -> type[Adapter]:
+    """The adapter class for a dialect.
+
+    Raises:
+        ConfigError: no adapter has that name.
+    """
+    target = BUILTIN.get(dialect)
+    if target is None:
+        others = {point.name: point.value for point in entry_points(group="tierwise.providers")}
+        target = others.get(dialect)
+        if target is None:
+            known = [*BUILTIN, *others]
+            near = difflib.get_close_matches(dialect, known) or known
+            raise ConfigError(
+                f"unknown provider dialect {dialect!r}",
+                field="providers.dialect",
+                remedy=f"Use one of: {', '.join(near)}.",
+            )
+    module, _, attribute = target.partition(":")
+    adapter: type[Adapter] = getattr(import_module(module), attribute)
+    return adapter

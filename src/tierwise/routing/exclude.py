@@ -1,0 +1,55 @@
+"""Why a model cannot serve a task under a policy, in words; None if it can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tierwise.types import Deployment, Estimate, Model, Policy, Profile
+
+
+def by_policy(policy: Policy, model: Model, deployments: Sequence[Deployment]) -> str | None:
+    """The policy's lists and regions."""
+    permitted = permitted_deployments(policy, deployments)
+    if permitted:
+        return None
+    if model.id in policy.deny:
+        return "denied by the policy"
+    if policy.allow and model.id not in policy.allow:
+        return "not on the policy's allow list"
+    return "no deployment that the policy permits"
+
+
+def permitted_deployments(
+    policy: Policy, deployments: Sequence[Deployment]
+) -> tuple[Deployment, ...]:
+    """The deployments that the policy's allow and deny lists and regions leave."""
+    return tuple(
+        d
+        for d in deployments
+        if d.model not in policy.deny
+        and d.provider not in policy.deny
+        and (not policy.allow or d.model in policy.allow or d.provider in policy.allow)
+        and (not policy.regions or d.region in policy.regions)
+    )
+
+
+def by_capability(profile: Profile, model: Model) -> str | None:
+    """Capabilities and the context window."""
+    lacking = profile.requires - model.capabilities
+    if "json_mode" in lacking and "json_schema" in model.capabilities:
+        lacking -= {"json_mode"}
+    if lacking:
+        return f"lacks {', '.join(sorted(lacking))}"
+    needed = profile.input_tokens + profile.output_tokens
+    if needed > model.context_window:
+        return f"needs {needed:,} tokens, its window has {model.context_window:,}"
+    return None
+
+
+def by_ceiling(policy: Policy, estimate: Estimate) -> str | None:
+    """The policy's ceilings on cost and latency."""
+    if policy.max_cost_usd is not None and estimate.cost_p90_usd > policy.max_cost_usd:
+        return f"may cost {estimate.cost_p90_usd:.6f} USD, over {policy.max_cost_usd:g}"
+    if policy.max_latency_s is not None and estimate.latency_s > policy.max_latency_s:
+        return f"takes about {estimate.latency_s:.1f} s, over {policy.max_latency_s:g}"
+    return None

@@ -1,0 +1,87 @@
+"""Which models, in which order: small to large, then whoever can stand in.
+
+First version: the cheapest model whose predicted quality reaches the target goes first (among
+specialists of the task's domain if one of them reaches it), the reference goes last, and gates
+decide in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tierwise.types import Estimate, Model, Plan, Policy, Profile, Tier
+
+
+def make_plan(
+    policy: Policy,
+    profile: Profile,
+    models: Mapping[str, Model],
+    estimates: Mapping[str, Estimate],
+    reference: str,
+    reference_quality: float,
+) -> tuple[Plan, str]:
+    """The plan and the reason in words.
+
+    Args:
+        estimates: of every candidate that may be used; not empty.
+        reference: the model that quality refers to; it may be excluded from the candidates.
+        reference_quality: its predicted quality on this task.
+    """
+    if policy.tiers:
+        tiers = tuple(tier for tier in policy.tiers if tier.model in estimates)
+        if tiers:
+            names = " then ".join(tier.model for tier in tiers)
+            return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, 0.0)), (
+                f"the policy pins {names}"
+            )
+    target = policy.quality * reference_quality
+    able = [name for name, estimate in estimates.items() if estimate.quality >= target - 1e-9]
+    top = reference if reference in estimates else _best(estimates)
+    if not able:
+        tiers = (Tier(model=top),)
+        reason = f"no candidate reaches {target:.2f}; {top} comes nearest"
+        return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
+    specialists = [name for name in able if profile.domain in models[name].specialises]
+    first = min(
+        specialists or able,
+        key=lambda name: (estimates[name].cost_usd, -estimates[name].quality, name),
+    )
+    if specialists and estimates[first].cost_usd > estimates[top].cost_usd:
+        # A specialist dearer than the reference must be better than it, not only good enough.
+        first = first if estimates[first].quality > estimates[top].quality else top
+    why = f"specialises in {profile.domain}" if first in specialists else "is the cheapest"
+    reason = (
+        f"{first} {why} and is expected to reach {estimates[first].quality:.2f} "
+        f"(target {target:.2f}: {policy.quality:g} of {reference}'s {reference_quality:.2f})"
+    )
+    if first == top or estimates[first].quality >= estimates[top].quality:
+        tiers = (Tier(model=first),)
+    else:
+        tiers = (Tier(model=first, gates=policy.gates), Tier(model=top))
+    return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
+
+
+def _best(estimates: Mapping[str, Estimate]) -> str:
+    return max(estimates, key=lambda name: (estimates[name].quality, -estimates[name].cost_usd))
+
+
+def _fallbacks(
+    policy: Policy, tiers: tuple[Tier, ...], estimates: Mapping[str, Estimate], target: float
+) -> tuple[str, ...]:
+    """Who stands in when every deployment of every tier fails.
+
+    The policy's own list first; then those that reach the target, the cheapest first; then the
+    rest, the best first.
+    """
+    planned = {tier.model for tier in tiers}
+    listed = [name for name in policy.fallbacks if name in estimates and name not in planned]
+    rest = [name for name in estimates if name not in planned and name not in listed]
+    able = sorted(
+        (name for name in rest if estimates[name].quality >= target),
+        key=lambda name: estimates[name].cost_usd,
+    )
+    others = sorted(
+        (name for name in rest if estimates[name].quality < target),
+        key=lambda name: -estimates[name].quality,
+    )
+    return (*listed, *able, *others)

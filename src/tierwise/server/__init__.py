@@ -1,0 +1,1 @@
+"""ASGI: public endpoints, keys, metrics."""

@@ -1,0 +1,203 @@
+"""The ASGI application: the hot path by hand, everything else with Starlette."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tierwise.config import Config
+from tierwise.errors import AuthenticationFailed, RequestError, TierwiseError
+from tierwise.orchestrator import Orchestrator
+from tierwise.providers.http import warm_up_streams
+from tierwise.server.chat import ChatEndpoint
+from tierwise.server.keys import Keys
+from tierwise.server.metrics import Metrics
+from tierwise.server.request import Receive, Scope, Send
+from tierwise.wire import openai_errors
+
+log = logging.getLogger("tierwise.server")
+
+_GC_YOUNG = 20_000
+CHAT_PATH = "/v1/chat/completions"
+
+
+class Gateway:
+    """The gateway as one ASGI application."""
+
+    def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
+        self._orchestrator = orchestrator
+        self._keys = Keys(key.get_secret_value() for key in config.server.api_keys)
+        self._metrics = Metrics(orchestrator)
+        orchestrator.ledger.watch(self._metrics.observe)
+        self._ready = False
+        self._chat = ChatEndpoint(
+            orchestrator,
+            self._keys,
+            max_body=int(config.server.max_body_mb * 1024 * 1024),
+            deadline_s=max(policy.deadline_s for policy in orchestrator.setup.policies.values()),
+        )
+        self._rest = self._starlette()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection event, as ASGI has it."""
+        if scope["type"] == "http":
+            if scope["path"] == CHAT_PATH and scope["method"] == "POST":
+                await self._chat(scope, receive, send)
+            else:
+                await self._rest(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            self._orchestrator.start()
+        except TierwiseError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        # The import takes a while and nothing needs it before the first stream.
+        threading.Thread(target=warm_up_streams, name="warm-up", daemon=True).start()
+        # What is alive now stays alive: the collector need not look at it again, and the little
+        # garbage that requests leave in cycles can wait for larger batches.
+        gc.freeze()
+        gc.set_threshold(_GC_YOUNG, 20, 50)
+        self._ready = True
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._ready = False
+        await self._orchestrator.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _starlette(self) -> Starlette:
+        routes = [
+            Route("/health/live", self._live),
+            Route("/health/ready", self._readiness),
+            Route("/v1/models", self._with_key(self._models)),
+            Route("/v1/models/{model:path}", self._with_key(self._model)),
+            Route("/v1/decisions/{decision}", self._with_key(self._decision)),
+            Route("/metrics", self._with_key(self._scrape)),
+            Route(CHAT_PATH, self._wrong_method, methods=["GET", "PUT", "PATCH", "DELETE"]),
+        ]
+        return Starlette(
+            routes=routes,
+            exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+        )
+
+    def _with_key(
+        self, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            try:
+                given = request.headers.get("authorization")
+                self._keys.caller(given.encode() if given is not None else None)
+            except AuthenticationFailed as error:
+                return _rendered(error)
+            return await endpoint(request)
+
+        return guarded
+
+    async def _live(self, _: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def _readiness(self, _: Request) -> Response:
+        if not self._ready:
+            return _json({"status": "not ready"}, status=503)
+        ledger = self._orchestrator.ledger
+        return _json(
+            {
+                "status": "ok",
+                "ledger": {"pending": ledger.pending, "dropped": ledger.dropped},
+            }
+        )
+
+    async def _models(self, _: Request) -> Response:
+        setup = self._orchestrator.setup
+        listed = [_policy_entry(name) for name in setup.policies]
+        listed += [self._model_entry(name) for name in setup.models]
+        return _json({"object": "list", "data": listed})
+
+    async def _model(self, request: Request) -> Response:
+        name = request.path_params["model"]
+        setup = self._orchestrator.setup
+        if name in setup.policies:
+            return _json(_policy_entry(name))
+        if name in setup.models:
+            return _json(self._model_entry(name))
+        return _error(404, f"There is no model or policy {name!r}.", code="model_not_found")
+
+    def _model_entry(self, name: str) -> dict[str, object]:
+        model = self._orchestrator.setup.models[name]
+        deployments = self._orchestrator.setup.deployments[name]
+        return {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": model.family or deployments[0].provider,
+            "tierwise": {
+                "deployments": [d.id for d in deployments],
+                "available": any(self._orchestrator.health.available(d) for d in deployments),
+                "capabilities": sorted(model.capabilities),
+                "context_window": model.context_window,
+                "prices": msgspec.to_builtins(model.prices),
+            },
+        }
+
+    async def _decision(self, request: Request) -> Response:
+        wanted = request.path_params["decision"]
+        record = self._orchestrator.ledger.get(wanted)
+        if record is None:
+            return _error(
+                404,
+                f"There is no decision {wanted!r}. Decisions appear here within a second of "
+                "their answer's end.",
+                code="decision_not_found",
+            )
+        return Response(msgspec.json.encode(record), media_type="application/json")
+
+    async def _scrape(self, _: Request) -> Response:
+        return Response(self._metrics.render(), media_type="text/plain; version=0.0.4")
+
+    async def _wrong_method(self, request: Request) -> Response:
+        return _error(405, f"Use POST, not {request.method}.", headers={"allow": "POST"})
+
+
+def _policy_entry(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "tierwise"}
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+def _error(
+    status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    body = openai_errors.error_body(message, status=status, code=code)
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+def _rendered(error: RequestError) -> Response:
+    status, body, headers = openai_errors.render(error)
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return _error(404, f"There is nothing at {request.method} {request.url.path}.")
+    return _error(status, f"{request.method} {request.url.path} is not possible.")
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s broke", request.method, request.url.path, exc_info=error)
+    return _error(500, "Internal error; the gateway's log has the details.", code="internal")

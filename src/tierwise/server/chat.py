@@ -1,0 +1,151 @@
+"""`POST /v1/chat/completions`: the hot path, straight on ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from tierwise.errors import TierwiseError
+from tierwise.orchestrator import Answered, Orchestrator, Streaming
+from tierwise.server.keys import Keys
+from tierwise.server.request import (
+    ClientGone,
+    ClientWatch,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    with_headers,
+)
+from tierwise.types import Task
+from tierwise.wire import openai_chat, openai_errors
+
+log = logging.getLogger("tierwise.server")
+
+_JSON = (b"content-type", b"application/json")
+_EVENTS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class ChatEndpoint:
+    """Reads a chat request, has it answered, sends the answer as it came."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, keys: Keys, *, max_body: int, deadline_s: float
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._keys = keys
+        self._max_body = max_body
+        self._deadline_s = deadline_s
+        self._watch = ClientWatch()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. Whatever happens, the client gets an answer or an error in its dialect."""
+        sent = Sent(send)
+        try:
+            headers = dict(scope["headers"])
+            caller = self._keys.caller(headers.get(b"authorization"))
+            body = await read_body(receive, headers, self._max_body)
+            deadline = time.monotonic() + self._deadline_s
+            task = with_headers(openai_chat.read_request(body), headers, caller, deadline)
+            watched = self._watch.enter(receive)
+            try:
+                if task.stream:
+                    await self._stream(task, sent)
+                else:
+                    await self._whole(task, sent)
+            except asyncio.CancelledError:
+                if not watched.gone:
+                    raise
+            finally:
+                self._watch.leave(watched)
+        except ClientGone:
+            return
+        except TierwiseError as error:
+            await sent.error(*openai_errors.render(error))
+        except Exception:
+            log.exception("a request broke the gateway")
+            text = "Internal error; the gateway's log has the details."
+            await sent.error(500, openai_errors.error_body(text, status=500, code="internal"), {})
+
+    async def _whole(self, task: Task, sent: Sent) -> None:
+        answered = await self._orchestrator.answer(task)
+        await sent.whole(answered.body, _answer_headers(answered))
+
+    async def _stream(self, task: Task, sent: Sent) -> None:
+        streaming = await self._orchestrator.stream(task)
+        try:
+            await sent.head(200, [*_EVENTS, *_stream_headers(streaming)])
+            async for block in streaming.chunks:
+                await sent.block(block)
+            await sent.end()
+        finally:
+            await streaming.chunks.aclose()
+
+
+class Sent:
+    """What has gone out to one client."""
+
+    __slots__ = ("_send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and headers."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def block(self, block: bytes) -> None:
+        """A part of the body, with more to come."""
+        await self._send({"type": "http.response.body", "body": block, "more_body": True})
+
+    async def end(self) -> None:
+        """The end of a body that was sent in parts."""
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def whole(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """A complete 200 answer."""
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self.head(200, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def error(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """An error: as a response, or as the last event of a stream that has begun."""
+        if self.started:
+            await self.block(b"data: " + body + b"\n\n")
+            await self.end()
+            return
+        extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.head(status, [_JSON, (b"content-length", b"%d" % len(body)), *extra])
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _answer_headers(answered: Answered) -> list[tuple[bytes, bytes]]:
+    run = answered.finished.run
+    return [
+        _JSON,
+        (b"x-tierwise-decision-id", answered.finished.decision.id.encode()),
+        (b"x-tierwise-model", (run.model or "").encode()),
+        (b"x-tierwise-deployment", (run.deployment or "").encode()),
+        (b"x-tierwise-tier", b"%d" % (run.tier or 0)),
+        (b"x-tierwise-cost-usd", b"%.8f" % run.cost_usd),
+        (b"x-tierwise-attempts", b"%d" % len(run.attempts)),
+    ]
+
+
+def _stream_headers(streaming: Streaming) -> list[tuple[bytes, bytes]]:
+    """The same, but for the cost: it is only known when the stream has ended."""
+    attempts = len(streaming.run.attempts) + (0 if streaming.judged else 1)
+    return [
+        (b"x-tierwise-decision-id", streaming.run.decision.id.encode()),
+        (b"x-tierwise-model", streaming.model.encode()),
+        (b"x-tierwise-deployment", streaming.deployment.encode()),
+        (b"x-tierwise-tier", b"%d" % streaming.tier),
+        (b"x-tierwise-attempts", b"%d" % attempts),
+    ]

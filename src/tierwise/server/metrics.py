@@ -1,0 +1,113 @@
+"""Prometheus metrics, fed by records; scraped at `/metrics`."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tierwise.orchestrator import Orchestrator
+from tierwise.types import Record
+
+_LATENCY_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+
+
+class Metrics:
+    """Counts what records say. Labels are bounded: models, policies and outcomes, never prompts.
+
+    With several workers the counts are kept in files that all of them share, as the environment
+    variable PROMETHEUS_MULTIPROC_DIR of prometheus-client says.
+    """
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        # In multi-process mode a scrape reads the files of all workers instead of this registry.
+        self._registry = CollectorRegistry()
+        self._internals = _Internals(orchestrator)
+        self._registry.register(self._internals)
+        self._requests = Counter(
+            "tierwise_requests",
+            "Requests by what was asked for, who answered and how they ended.",
+            ("policy", "model", "status"),
+            registry=self._registry,
+        )
+        self._latency = Histogram(
+            "tierwise_request_seconds",
+            "Time from a request's arrival to the end of its answer.",
+            buckets=_LATENCY_S,
+            registry=self._registry,
+        )
+        self._cost = Counter(
+            "tierwise_cost_usd", "USD spent, all attempts billed.", registry=self._registry
+        )
+        self._reference = Counter(
+            "tierwise_reference_cost_usd",
+            "USD that the reference model would have cost.",
+            registry=self._registry,
+        )
+        self._attempts = Counter(
+            "tierwise_attempts",
+            "Calls to deployments by outcome.",
+            ("deployment", "outcome"),
+            registry=self._registry,
+        )
+        self._request_children: dict[tuple[str | None, str | None, str], Counter] = {}
+        self._attempt_children: dict[tuple[str, str], Counter] = {}
+
+    def observe(self, record: Record) -> None:
+        """Takes in one finished request; called by the ledger's thread."""
+        key = (record.decision.policy, record.model, record.status)
+        child = self._request_children.get(key)
+        if child is None:
+            child = self._requests.labels(key[0] or "", key[1] or "", key[2])
+            self._request_children[key] = child
+        child.inc()
+        self._latency.observe(record.latency_s)
+        self._cost.inc(record.cost_usd)
+        self._reference.inc(record.reference_cost_usd)
+        for attempt in record.attempts:
+            call = (attempt.deployment, attempt.outcome)
+            counter = self._attempt_children.get(call)
+            if counter is None:
+                counter = self._attempt_children[call] = self._attempts.labels(*call)
+            counter.inc()
+
+    def render(self) -> bytes:
+        """The text of a scrape."""
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            from prometheus_client import multiprocess
+
+            shared = CollectorRegistry()
+            multiprocess.MultiProcessCollector(shared)
+            shared.register(self._internals)
+            return generate_latest(shared)
+        return generate_latest(self._registry)
+
+
+class _Internals(Collector):
+    """What is read off the running parts at each scrape."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+
+    def collect(self) -> list[Metric]:
+        """The ledger's queue, broken gates and the deployments' load."""
+        ledger = self._orchestrator.ledger
+        pending = GaugeMetricFamily("tierwise_ledger_pending", "Records waiting to be written.")
+        pending.add_metric([], ledger.pending)
+        dropped = CounterMetricFamily(
+            "tierwise_ledger_dropped", "Records lost because the queue was full."
+        )
+        dropped.add_metric([], ledger.dropped)
+        broken = CounterMetricFamily(
+            "tierwise_gate_broken", "Gates that raised and were left out.", labels=["gate"]
+        )
+        for gate, count in self._orchestrator.checker.broken.items():
+            broken.add_metric([gate], count)
+        load = GaugeMetricFamily(
+            "tierwise_deployment_in_flight", "Calls running now.", labels=["deployment"]
+        )
+        for name, state in self._orchestrator.health.states.items():
+            load.add_metric([name], state.in_flight)
+        return [pending, dropped, broken, load]

@@ -1,0 +1,159 @@
+"""Reading a request off ASGI: its body, its headers, and whether its client is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+from tierwise.errors import BodyTooLarge, InvalidRequest
+from tierwise.types import Task
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+WATCH_AFTER_S = 0.1
+"""Most answers from a cache or a mock are quicker than this and need no watch over the client."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection."""
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLarge: it is over `limit` bytes.
+        ClientGone: the connection closed before its end.
+    """
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(int(declared), limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts = [body]
+    size = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise _too_large(size, limit)
+    return b"".join(parts)
+
+
+def _too_large(size: int, limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The body has {size:,} bytes or more; the limit is {limit:,}. Send less, or raise "
+        "`server.max_body_mb`."
+    )
+
+
+def with_headers(
+    task: Task, headers: Mapping[bytes, bytes], caller: str | None, deadline: float
+) -> Task:
+    """The task with what its HTTP headers say.
+
+    Raises:
+        InvalidRequest: a header has a value that cannot be used.
+    """
+    policy = headers.get(b"x-tierwise-policy")
+    session = headers.get(b"x-tierwise-session")
+    return msgspec.structs.replace(
+        task,
+        policy=policy.decode("latin-1").strip() if policy else None,
+        quality=_number(headers, b"x-tierwise-quality", 0.0, 1.0),
+        max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, 1e9),
+        session=session.decode("latin-1").strip()[:200] if session else None,
+        caller=caller,
+        deadline=deadline,
+    )
+
+
+def _number(
+    headers: Mapping[bytes, bytes], name: bytes, lowest: float, highest: float
+) -> float | None:
+    raw = headers.get(name)
+    if raw is None:
+        return None
+    try:
+        value = float(raw)
+    except ValueError:
+        value = float("nan")
+    if not lowest <= value <= highest:
+        header = name.decode()
+        raise InvalidRequest(
+            f"The header {header} is {raw.decode('latin-1')!r}; it must be a number from "
+            f"{lowest:g} to {highest:g}.",
+            param=header,
+        )
+    return value
+
+
+class Watched:
+    """One request whose client is being watched."""
+
+    __slots__ = ("gone", "receive", "seen", "task", "watcher")
+
+    def __init__(self, receive: Receive, task: asyncio.Task[Any] | None) -> None:
+        self.receive = receive
+        self.task = task
+        self.watcher: asyncio.Task[None] | None = None
+        self.seen = False
+        self.gone = False
+
+    async def wait(self) -> None:
+        """Cancels the request when its client has gone."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self.task is not None:
+            self.task.cancel()
+
+
+class ClientWatch:
+    """Cancels requests whose clients go away.
+
+    Watching takes a task of its own, which costs more than most of the work of a quick request,
+    and so would a timer for each; so one timer looks every `WATCH_AFTER_S` which requests are
+    still there since its last look, and those get a watcher.
+    """
+
+    def __init__(self) -> None:
+        self._unwatched: set[Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def enter(self, receive: Receive) -> Watched:
+        """The current task serves the client behind `receive` from now on."""
+        watched = Watched(receive, asyncio.current_task())
+        self._unwatched.add(watched)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._look)
+        return watched
+
+    def leave(self, watched: Watched) -> None:
+        """The request is over."""
+        if watched.watcher is None:
+            self._unwatched.discard(watched)
+        else:
+            watched.watcher.cancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        for watched in list(self._unwatched):
+            if watched.seen:
+                self._unwatched.discard(watched)
+                watched.watcher = loop.create_task(watched.wait())
+            watched.seen = True
+        self._timer = loop.call_later(WATCH_AFTER_S, self._look) if self._unwatched else None

@@ -1,0 +1,1 @@
+"""What changes while requests run: health and load of deployments. Kept in this process."""

@@ -1,0 +1,346 @@
+"""The nouns of Tierwise: frozen values that travel from station to station.
+
+A `Task` is analysed into a `Profile`, routed into a `Decision`, executed as `Attempt`s that end
+in an answer, and kept as a `Record`. Units everywhere: money in USD, time in seconds, prices in
+USD per million tokens, qualities and probabilities in [0, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct, field
+
+Kind = Literal[
+    "classification",
+    "extraction",
+    "summarisation",
+    "translation",
+    "qa",
+    "math",
+    "code",
+    "reasoning",
+    "creative",
+    "chat",
+    "agent-step",
+    "vision",
+]
+"""What sort of work a task is."""
+
+Domain = Literal[
+    "general",
+    "finance",
+    "legal",
+    "medical",
+    "science",
+    "mathematics",
+    "code",
+    "creative",
+    "translation",
+    "support",
+]
+"""Which field of knowledge a task belongs to."""
+
+Capability = Literal[
+    "tools", "json_schema", "json_mode", "vision", "audio", "documents", "logprobs", "reasoning"
+]
+"""Something that a task may need and a model may lack."""
+
+KINDS: frozenset[str] = frozenset(Kind.__args__)  # type: ignore[attr-defined]
+DOMAINS: frozenset[str] = frozenset(Domain.__args__)  # type: ignore[attr-defined]
+CAPABILITIES: frozenset[str] = frozenset(Capability.__args__)  # type: ignore[attr-defined]
+
+
+class Part(Struct, frozen=True):
+    """One piece of a message: text, an image, a file. Only what analysis reads is kept."""
+
+    type: str
+    text: str = ""
+
+
+class Message(Struct, frozen=True):
+    """One turn of a conversation, as much of it as analysis and gates read."""
+
+    role: str
+    content: str | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        """The message's text, its parts joined by newlines."""
+        if isinstance(self.content, str):
+            return self.content
+        if self.content is None:
+            return ""
+        return "\n".join(part.text for part in self.content if part.text)
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """One request, read from any dialect, with the raw body it came in.
+
+    `model` is what the caller asked for: a catalogue model, `provider/model`, or a policy.
+    `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
+    """
+
+    body: bytes
+    model: str
+    messages: list[Message]
+    dialect: str = "openai-chat"
+    stream: bool = False
+    wants_stream_usage: bool = False
+    max_output_tokens: int | None = None
+    choices: int = 1
+    tools: bool = False
+    logprobs: bool = False
+    reasoning: bool = False
+    json_mode: bool = False
+    json_schema: bytes | None = None
+    policy: str | None = None
+    quality: float | None = None
+    max_cost_usd: float | None = None
+    session: str | None = None
+    caller: str | None = None
+    deadline: float = float("inf")
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """What analysis found out about a task. `difficulty` is in [0, 1].
+
+    `output_tokens` are expected in all `choices` together.
+    """
+
+    kind: Kind
+    domain: Domain
+    difficulty: float
+    requires: frozenset[Capability] = frozenset()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    choices: int = 1
+    commodity: bool = False
+
+
+class Prices(Struct, frozen=True, kw_only=True):
+    """List prices in USD per million tokens. Reasoning tokens are billed as output."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A catalogue entry.
+
+    `quality` is a prior for the share of everyday tasks that the model does well, from public
+    scores; learned predictors overrule it where there is data.
+    """
+
+    id: str
+    prices: Prices
+    family: str = ""
+    quality: float = 0.5
+    context_window: int = 128_000
+    max_output_tokens: int | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    specialises: frozenset[Domain] = frozenset()
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds, for each stage of an upstream call."""
+
+    connect: float = 5.0
+    first_token: float = 60.0
+    between_tokens: float = 30.0
+    total: float = 300.0
+
+
+class Deployment(Struct, frozen=True, kw_only=True):
+    """One place where a model is served.
+
+    `upstream_model` is the provider's own name of the model; `prices` are what it costs here.
+    `api_key` never leaves the process except in the call itself; `repr` hides it.
+    """
+
+    id: str
+    model: str
+    provider: str
+    dialect: str
+    base_url: str
+    upstream_model: str
+    prices: Prices
+    api_key: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    region: str | None = None
+    weight: float = 1.0
+    timeouts: Timeouts = Timeouts()
+    quirks: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"Deployment({self.id!r}, model={self.model!r}, base_url={self.base_url!r})"
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """One step of a plan: ask `model`, accept the answer if its gates reach `accept`."""
+
+    model: str
+    gates: tuple[str, ...] = ()
+    accept: float = 0.5
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What a caller wants. Callable as a model: `model="auto"`.
+
+    `quality` is the fraction of the reference's predicted quality that an answer must reach.
+    `reference` is the model that savings and quality are measured against; None means the best
+    model that is configured. `tiers` pins the plan by hand.
+    """
+
+    name: str
+    reference: str | None = None
+    quality: float = 0.95
+    max_cost_usd: float | None = None
+    max_latency_s: float | None = None
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    gates: tuple[str, ...] = ("complete", "json_schema")
+    fallbacks: tuple[str, ...] = ()
+    verify_streams: bool = True
+    deadline_s: float = 600.0
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """What routing expects of one model on one task. Costs in USD, times in seconds."""
+
+    quality: float
+    quality_low: float
+    cost_usd: float
+    cost_p90_usd: float
+    ttft_s: float
+    latency_s: float
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A model that was considered, what was expected of it, and what became of it.
+
+    `role` says where it stands in the plan; `why` gives the reason in words.
+    """
+
+    model: str
+    role: Literal["tier", "fallback", "unused", "excluded"]
+    why: str
+    estimate: Estimate | None = None
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Ordered tiers, and the models that stand in if all deployments of a tier fail."""
+
+    tiers: tuple[Tier, ...]
+    fallbacks: tuple[str, ...] = ()
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """The plan for one task, everything it was chosen from, and the reason in words.
+
+    `pinned` holds a deployment id when the caller named `provider/model`. `at` is a Unix time.
+    """
+
+    id: str
+    at: float
+    requested: str
+    policy: str | None
+    reference: str
+    profile: Profile
+    plan: Plan
+    candidates: tuple[Candidate, ...]
+    reason: str
+    pinned: str | None = None
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Tokens as the provider billed them.
+
+    `input_tokens` includes the cached ones; `output_tokens` includes the reasoning ones.
+    `cost_usd` is the provider's own figure where it reports one.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """One gate's view of one answer: P(acceptable) and why."""
+
+    gate: str
+    p: float
+    reason: str
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One call to one deployment and what came of it.
+
+    `outcome` is `accepted`, `rejected` (by gates), `cancelled` or the name of an upstream error.
+    `estimated` marks a usage that the provider did not report and that was counted instead.
+    """
+
+    deployment: str
+    model: str
+    tier: int
+    outcome: str
+    error: str | None = None
+    status: int | None = None
+    usage: Usage | None = None
+    estimated: bool = False
+    cost_usd: float = 0.0
+    ttft_s: float | None = None
+    latency_s: float = 0.0
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """What the ledger keeps of one request.
+
+    `status` is `ok`, `error` or `cancelled`. `reference_cost_usd` is what the same answer would
+    have cost from the reference model: the answer's token counts at the reference's prices.
+    `prompt` and `answer` are only filled when the configuration says that content is stored.
+    """
+
+    decision: Decision
+    attempts: tuple[Attempt, ...]
+    status: Literal["ok", "error", "cancelled"]
+    cost_usd: float
+    reference_cost_usd: float
+    latency_s: float
+    ttft_s: float | None = None
+    model: str | None = None
+    deployment: str | None = None
+    tier: int | None = None
+    failovers: int = 0
+    stream: bool = False
+    usage: Usage = field(default_factory=Usage)
+    caller: str | None = None
+    session: str | None = None
+    error: str | None = None
+    prompt: str | None = None
+    answer: str | None = None
+
+
+class ToolCall(Struct, frozen=True, kw_only=True):
+    """A tool that the model wants to be called; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+class Completion(Struct, frozen=True, kw_only=True):
+    """What a model said, read from any dialect: what gates judge."""
+
+    text: str
+    finish_reason: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None

@@ -1,0 +1,1 @@
+"""The public API dialects, read and written."""

@@ -1,0 +1,341 @@
+"""OpenAI Chat Completions: requests, answers and streamed chunks.
+
+Only the fields that Tierwise acts on are decoded; everything else stays in the bytes and passes
+through untouched, so a parameter that is newer than this file reaches the model all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from tierwise.errors import InvalidRequest
+from tierwise.types import Completion, Message, Task, ToolCall, Usage
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _SchemaHolder(Struct):
+    schema: Raw | None = None
+
+
+class _ResponseFormat(Struct):
+    type: str = "text"
+    json_schema: _SchemaHolder | None = None
+
+
+class _Request(Struct):
+    messages: list[Message]
+    model: str
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    tools: list[Raw] | None = None
+    functions: list[Raw] | None = None
+    reasoning_effort: str | None = None
+    response_format: _ResponseFormat | None = None
+
+
+class _PromptDetails(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(Struct):
+    """`usage` as OpenAI-compatible providers send it; `cost` is OpenRouter's own figure in USD."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cost: float | None = None
+
+    def to_usage(self) -> Usage:
+        """The same counts in Tierwise's words."""
+        cached = self.prompt_cache_hit_tokens or 0
+        written = 0
+        if self.prompt_tokens_details is not None:
+            cached = self.prompt_tokens_details.cached_tokens or cached
+            written = self.prompt_tokens_details.cache_write_tokens or 0
+        reasoning = 0
+        if self.completion_tokens_details is not None:
+            reasoning = self.completion_tokens_details.reasoning_tokens or 0
+        return Usage(
+            input_tokens=self.prompt_tokens or 0,
+            output_tokens=self.completion_tokens or 0,
+            cached_input_tokens=cached,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoning,
+            cost_usd=self.cost,
+        )
+
+
+class _ChoiceHead(Struct):
+    finish_reason: str | None = None
+
+
+class Head(Struct):
+    """The part of an answer that accounting needs."""
+
+    choices: list[_ChoiceHead]
+    model: str | None = None
+    usage: WireUsage | None = None
+
+
+class _Function(Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(Struct):
+    index: int = 0
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Said(Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(Struct):
+    index: int = 0
+    message: _Said | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _Body(Struct):
+    choices: list[_Choice]
+
+
+class Chunk(Struct):
+    """One streamed event, as much of it as relaying needs."""
+
+    choices: list[_Choice] = field(default_factory=list)
+    model: str | None = None
+    usage: WireUsage | None = None
+    error: Raw | None = None
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+_decode_head = msgspec.json.Decoder(Head).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_chunk = msgspec.json.Decoder(Chunk).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+def read_request(body: bytes) -> Task:
+    """The body of `POST /v1/chat/completions` as a `Task`.
+
+    Raises:
+        InvalidRequest: the body is not JSON, or a field is missing or of the wrong type; the
+            message names the field and says what to send.
+    """
+    try:
+        request = _decode_request(body)
+    except msgspec.ValidationError as error:
+        raise _explain(error, body) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error}. Send a JSON object with `model` and `messages`."
+        ) from None
+    if not request.messages:
+        raise InvalidRequest(
+            "`messages` is empty. Send at least one message, for example "
+            '[{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    wanted = request.response_format
+    schema = None
+    if wanted is not None and wanted.type == "json_schema":
+        if wanted.json_schema is None or wanted.json_schema.schema is None:
+            raise InvalidRequest(
+                "`response_format.json_schema.schema` is missing. Send the JSON Schema that the "
+                "answer must satisfy.",
+                param="response_format.json_schema.schema",
+            )
+        schema = bytes(wanted.json_schema.schema)
+    if request.n is not None and not 1 <= request.n <= 128:
+        raise InvalidRequest(
+            f"`n` is {request.n}; it must be between 1 and 128.",
+            param="n",
+        )
+    limit = request.max_completion_tokens or request.max_tokens
+    if limit is not None and limit < 1:
+        raise InvalidRequest(
+            f"`max_completion_tokens` is {limit}; it must be at least 1.",
+            param="max_completion_tokens",
+        )
+    return Task(
+        body=body,
+        model=request.model,
+        messages=request.messages,
+        stream=bool(request.stream),
+        wants_stream_usage=bool(request.stream_options and request.stream_options.include_usage),
+        max_output_tokens=limit,
+        choices=request.n or 1,
+        tools=bool(request.tools or request.functions),
+        logprobs=bool(request.logprobs),
+        reasoning=request.reasoning_effort not in (None, "none"),
+        json_mode=wanted is not None and wanted.type == "json_object",
+        json_schema=schema,
+    )
+
+
+def _explain(error: msgspec.ValidationError, body: bytes) -> InvalidRequest:
+    """Turns msgspec's words into ones that a caller of the API can act on."""
+    text = str(error)
+    found = _PATH.search(text)
+    path = found["path"] if found else ""
+    text = _PATH.sub("", text)
+    missing = re.match(r"Object missing required field `(\w+)`", text)
+    if missing:
+        path = f"{path}.{missing[1]}" if path else missing[1]
+        return InvalidRequest(f"`{path}` is missing. {_REMEDIES.get(path, 'Add it.')}", param=path)
+    if not path:
+        return InvalidRequest(
+            f"The body must be a JSON object with `model` and `messages`: {text}."
+        )
+    wrong = re.match(r"Expected `([^`]+)`, got `([^`]+)`", text)
+    said = f"must be {_TYPES.get(wrong[1], wrong[1])}, not {wrong[2]}" if wrong else text
+    value = _value_at(body, path)
+    shown = f" (got {value})" if value else ""
+    return InvalidRequest(f"`{path}` {said}{shown}. {_REMEDIES.get(path, '')}".strip(), param=path)
+
+
+_TYPES = {
+    "str": "a string",
+    "int": "a whole number",
+    "bool": "true or false",
+    "bool | null": "true or false",
+    "int | null": "a whole number",
+    "str | null": "a string",
+    "array": "a list",
+    "array | null": "a list",
+    "object": "an object",
+    "object | null": "an object",
+    "str | array | null": "a string or a list of parts",
+}
+_REMEDIES = {
+    "model": 'Name a model or a policy, for example "auto"; GET /v1/models lists them.',
+    "messages": 'Send a list such as [{"role": "user", "content": "Hello"}].',
+}
+
+
+def _value_at(body: bytes, path: str) -> str:
+    """The offending value, shortened, for simple top-level paths."""
+    if not path.isidentifier():
+        return ""
+    try:
+        value = _decode_fields(body).get(path)
+    except msgspec.MsgspecError:
+        return ""
+    shown = bytes(value).decode("utf-8", "replace") if value is not None else ""
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def with_fields(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
+    """The JSON object `body` with top-level fields set to other JSON, or removed where None.
+
+    Every other field keeps its bytes.
+    """
+    fields = _decode_fields(body)
+    for key, value in changes.items():
+        if value is None:
+            fields.pop(key, None)
+        else:
+            fields[key] = Raw(value)
+    return _encode(fields)
+
+
+def json_string(text: str) -> bytes:
+    """`text` as a JSON string."""
+    return _encode(text)
+
+
+def read_head(body: bytes) -> Head:
+    """Model, usage and finish reasons of an answer; raises `msgspec.MsgspecError` if it is none."""
+    return _decode_head(body)
+
+
+def read_completion(body: bytes) -> Completion:
+    """What the first choice of an answer says."""
+    choices = _decode_body(body).choices
+    choice = min(choices, key=lambda c: c.index) if choices else _Choice()
+    said = choice.message or _Said()
+    return Completion(
+        text=said.content or "",
+        finish_reason=choice.finish_reason,
+        tool_calls=_tool_calls(said.tool_calls or ()),
+        refusal=said.refusal,
+    )
+
+
+def read_chunk(data: bytes) -> Chunk:
+    """One `data:` payload of a stream; raises `msgspec.MsgspecError` if it is not a chunk."""
+    return _decode_chunk(data)
+
+
+def join_chunks(chunks: Iterable[Chunk]) -> Completion:
+    """The answer that a stream's chunks spell, first choice only."""
+    text: list[str] = []
+    refusal: list[str] = []
+    calls: dict[int, _ToolCall] = {}
+    finish = None
+    for chunk in chunks:
+        for choice in chunk.choices:
+            if choice.index != 0:
+                continue
+            finish = choice.finish_reason or finish
+            delta = choice.delta
+            if delta is None:
+                continue
+            if delta.content:
+                text.append(delta.content)
+            if delta.refusal:
+                refusal.append(delta.refusal)
+            for call in delta.tool_calls or ():
+                _extend(calls, call)
+    return Completion(
+        text="".join(text),
+        finish_reason=finish,
+        tool_calls=_tool_calls(calls[i] for i in sorted(calls)),
+        refusal="".join(refusal) or None,
+    )
+
+
+def _extend(calls: dict[int, _ToolCall], delta: _ToolCall) -> None:
+    call = calls.setdefault(delta.index, _ToolCall(index=delta.index, function=_Function("", "")))
+    call.id = delta.id or call.id
+    if delta.function is not None and call.function is not None:
+        call.function.name = delta.function.name or call.function.name
+        call.function.arguments = (call.function.arguments or "") + (delta.function.arguments or "")
+
+
+def _tool_calls(calls: Iterable[_ToolCall]) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(
+            id=call.id or "",
+            name=(call.function.name if call.function else None) or "",
+            arguments=(call.function.arguments if call.function else None) or "",
+        )
+        for call in calls
+    )

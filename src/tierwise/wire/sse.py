@@ -1,0 +1,56 @@
+"""Server-sent events, framed by bytes (WHATWG HTML, section 9.2.6).
+
+Events end with a blank line; lines end with LF, CRLF or CR. Reads from a socket are cut anywhere,
+so what is not complete yet stays here until the rest has come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_BLANK = re.compile(rb"\n\n|\r\n\r\n|\r\r|\n\r\n")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class EventBuffer:
+    """Cuts a byte stream after its last complete event."""
+
+    __slots__ = ("rest",)
+
+    def __init__(self) -> None:
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """All complete events so far that were not given out before; b"" if there is none."""
+        if self.rest:
+            data = self.rest + data
+        # Nearly every provider ends events with LF LF, and nearly every read ends with an event.
+        if data.endswith(b"\n\n"):
+            self.rest = b""
+            return data
+        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)
+        if end <= 2:
+            end = data.rfind(b"\r\r") + 2
+            if end < 2:
+                self.rest = data
+                return b""
+        self.rest = data[end:]
+        return data[:end]
+
+
+def events(block: bytes) -> Iterator[bytes]:
+    """The single events of a block of complete events, without the blank lines that end them."""
+    for event in _BLANK.split(block):
+        if event:
+            yield event
+
+
+def payload(event: bytes) -> bytes | None:
+    """The joined `data:` lines of an event; None for a comment or an event without data."""
+    lines = []
+    for line in _LINE.split(event):
+        if line.startswith(b"data:"):
+            value = line[5:]
+            lines.append(value[1:] if value.startswith(b" ") else value)
+    return b"\n".join(lines) if lines else None
