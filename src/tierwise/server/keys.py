@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from tierwise.errors import AuthenticationFailed
 
-
 _KNOWN_HEADERS = 1000
 
 
