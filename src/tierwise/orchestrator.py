@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ class Orchestrator:
             self._give_up(run, measured, error)
             raise
         return Streaming(
-            self._relay.relay(streamed, run, lambda: self._finish(run, measured)),
+            self._relay.relay(streamed, run, partial(self._finish, run, measured)),
             run,
             streamed.model,
             streamed.live.deployment.id,

@@ -21,7 +21,7 @@ class Relay:
         self._billing = billing
 
     async def relay(
-        self, streamed: Streamed, run: Run, finish: Callable[[], None]
+        self, streamed: Streamed, run: Run, finish: Callable[[], object]
     ) -> AsyncGenerator[bytes]:
         """The stream's bytes. Calls `finish` when all is over.
 

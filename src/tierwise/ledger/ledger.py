@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,9 +18,17 @@ from tierwise.types import Record
 
 log = logging.getLogger("tierwise.ledger")
 
+BATCH_SIZE = 500
+"""Records in one transaction. What a SIGKILL loses is the batch in hand and what came since."""
+FLUSH_INTERVAL_S = 0.2
+"""How long a record waits to be written, in seconds, while the disk keeps up."""
 FIRST_RETRY_S = 0.05
 MAX_RETRY_S = 5.0
 _PAGE = 500
+
+Maker = Callable[[], Record]
+"""Makes a record. Called in the writer's thread, so that requests do not wait for it."""
+Observer = Callable[[Record], None]
 
 
 class Ledger:
@@ -39,12 +47,13 @@ class Ledger:
         path: str | Path,
         *,
         queue_size: int = 10_000,
-        batch_size: int = 500,
-        flush_interval_s: float = 0.2,
+        batch_size: int = BATCH_SIZE,
+        flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
         self._store = Store(str(path), compress=compress)
-        self._queue: deque[Record] = deque()
+        self._queue: deque[Maker] = deque()
+        self._observers: list[Observer] = []
         self._queue_size = queue_size
         self._room = queue_size
         self._batch_size = batch_size
@@ -115,15 +124,22 @@ class Ledger:
         self._thread.start()
         atexit.register(self.close)
 
-    def record(self, record: Record) -> bool:
-        """Takes a record to be written soon. Never waits; False if it had to be dropped."""
+    def watch(self, observer: Observer) -> None:
+        """Calls `observer` with every record, in the writer's thread, before it is written."""
+        self._observers.append(observer)
+
+    def record(self, make: Maker) -> bool:
+        """Takes what makes a record, to be written soon.
+
+        Never waits; False if it had to be dropped.
+        """
         queue = self._queue
         waiting = len(queue)
         if waiting >= self._room:
             with self._dropping:
                 self._dropped += 1
             return False
-        queue.append(record)
+        queue.append(make)
         if waiting == self._batch_size:
             self._wake.set()
         return True
@@ -202,16 +218,33 @@ class Ledger:
             self._wake.clear()
             stopping = self._stop.is_set()
             while batch := self._take():
-                self._write(batch)
+                if records := self._made(batch):
+                    self._write(records)
             if stopping:
                 return
 
-    def _take(self) -> list[Record]:
+    def _take(self) -> list[Maker]:
         with self._settled:
             count = min(len(self._queue), self._batch_size)
             batch = [self._queue.popleft() for _ in range(count)]
             self._in_hand = count
             return batch
+
+    def _made(self, batch: Sequence[Maker]) -> list[Record]:
+        """The records of a batch, shown to the observers. One that cannot be made is lost."""
+        records: list[Record] = []
+        for make in batch:
+            try:
+                record = make()
+                for observer in self._observers:
+                    observer(record)
+            except Exception as error:
+                self._settle(1, written=False)
+                self._last_error = f"{type(error).__name__}: {error}"
+                log.exception("a record cannot be made")
+                continue
+            records.append(record)
+        return records
 
     def _write(self, batch: Sequence[Record]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""
