@@ -1,6 +1,6 @@
 """What each model can do and costs.
 
-`Catalog.builtin()` knows some ninety models well and the prices of about two thousand; a
+`Catalog.builtin()` knows some two hundred models well and the prices of about two thousand; a
 configuration adds to it with `with_models`. `cost` turns tokens into USD.
 """
 

@@ -10,6 +10,8 @@ import datetime
 import difflib
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from tierwise.catalog import curated, prior
 from tierwise.catalog.curated import Facts
 from tierwise.catalog.names import key, spellings
@@ -141,7 +143,7 @@ class Catalog:
             if override.prices is not None:
                 configured[name] = override.prices
             base = known or Model(id=name, prices=prices, context_window=UNKNOWN_WINDOW)
-            models[name] = override.over(Model(**{**_fields(base), "id": name}))
+            models[name] = override.over(msgspec.structs.replace(base, id=name))
             index[key(name)] = name
         return Catalog(models, index, self._snapshot, self._today, configured)
 
@@ -190,9 +192,10 @@ class Catalog:
 
 def _curated(facts: Facts, snapshot: Snapshot, today: datetime.date) -> Model:
     provider_id, _, listed = facts.priced_as.partition("/")
-    entry = next(e for e in snapshot.provider(provider_id).models if e.id == listed)
-    prices = entry.prices(today)
-    if prices is None:
+    entries = snapshot.provider(provider_id).models
+    entry = next((entry for entry in entries if entry.id == listed), None)
+    prices = None if entry is None else entry.prices(today)
+    if entry is None or prices is None:
         raise ValueError(f"models.json: {facts.id} is priced as {facts.priced_as}, which is not")
     return Model(
         id=facts.id,
@@ -204,7 +207,3 @@ def _curated(facts: Facts, snapshot: Snapshot, today: datetime.date) -> Model:
         capabilities=facts.capabilities,
         specialises=facts.specialises,
     )
-
-
-def _fields(model: Model) -> dict[str, object]:
-    return {name: getattr(model, name) for name in model.__struct_fields__}

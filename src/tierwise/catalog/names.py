@@ -22,6 +22,8 @@ _BEDROCK_VERSION = re.compile(r"-v\d+(?::\d+)?(?::\d+k)?$")
 _VARIANT = re.compile(
     r":(?:batch|beta|cloud|exacto|extended|floor|free|latest|nitro|online|thinking)$"
 )
+# How leaderboards mark the runs in which tools were called natively.
+_NATIVE_CALLS = re.compile(r"-fc(?:-any|-auto)?$")
 _QUANTISED = re.compile(r"[-:](?:q\d\w*|fp8|fp16|bf16|awq|gptq|int[48]|nvfp4|gguf)$")
 _DATE = re.compile(r"[-@](?:20\d\d-?(?:0\d|1[0-2])-?[0-3]\d|default)(?=-|:|$)")
 _LATEST = re.compile(r"[-@]latest$")
@@ -52,8 +54,8 @@ def spellings(name: str) -> Iterator[str]:
 def key(name: str) -> str:
     """A name without case, punctuation and word order, in which providers differ most."""
     lowered = name.lower().removeprefix("meta-")
-    # Fireworks writes v3p1 for 3.1, and 5p2 for 5.2.
-    dotted = re.sub(r"(?<=\d)p(?=\d)", ".", re.sub(r"-v(?=\d+p\d)", "-", lowered))
+    # Fireworks writes llama-v3p1 for llama-3.1, and glm-5p2 for glm-5.2.
+    dotted = re.sub(r"(?<=\d)p(?=\d)", ".", re.sub(r"(?<=llama)-v(?=\d)", "-", lowered))
     folded = _SEPARATORS.sub("", dotted)
     return _CLAUDE.sub(r"claude\2\1", folded)
 
@@ -64,14 +66,14 @@ def _reductions(name: str) -> Iterator[str]:
     yield name
     name = _BEDROCK.sub("", name)
     yield name
-    for rule in (_BEDROCK_VERSION, _VARIANT, _QUANTISED, _DATE, _LATEST, _PREVIEW):
+    for rule in (_NATIVE_CALLS, _BEDROCK_VERSION, _VARIANT, _QUANTISED, _DATE, _LATEST, _PREVIEW):
         name = rule.sub("", name)
         yield name
     if not _OPEN.search(name):
         return
     name = _EXPERTS.sub("", name.removeprefix("meta-"))
     yield name
-    # Several of these can stand one after the other: -instruct-turbo, -chat-hf.
-    while (shorter := _TUNED.sub("", name)) != name:
+    # Several of these can stand one after the other: -instruct-turbo, -chat-hf, -fp8-fast.
+    while (shorter := _QUANTISED.sub("", _TUNED.sub("", name))) != name:
         name = shorter
         yield name

@@ -32,7 +32,7 @@ MIDDLE = 1120.0
 SPREAD = 120.0
 """Points of standing for one unit of log-odds."""
 
-_AT_ONE_DOLLAR = 1340.0
+_AT_ONE_DOLLAR = 1350.0
 _PER_DECADE = 60.0
 _LOWEST, _HIGHEST = 1150.0, 1450.0
 
@@ -45,9 +45,11 @@ def quality(standing: float) -> float:
 def standing_by_price(prices: Prices) -> float:
     """A standing for a model of which only the price is known.
 
-    Price says little about quality: among the catalogue's own models ten times the price goes
-    with about 60 points. The line through those, held within bounds so that no unknown model
-    passes for one of the best only because it is dear, nor for useless because it is free.
+    Price says little about quality: among the catalogue's own models of any one year ten times
+    the price goes with about 60 points, and a year with about 80. Since the age is not known
+    either, a line of that slope through the middle of them all, held within bounds so that no
+    unknown model passes for one of the best only because it is dear, nor for useless because it
+    is free.
     Price is the usual mix of three input tokens to one output token, in USD per million.
     """
     mixed = (3 * prices.input + prices.output) / 4

@@ -161,7 +161,7 @@ def _deploy(
         upstream_model=upstream,
         prices=prices,
         api_key=provider.api_key.get_secret_value() if provider.api_key else None,
-        headers=tuple((key.lower(), value) for key, value in provider.headers.items()),
+        headers=tuple((k.lower(), v.get_secret_value()) for k, v in provider.headers.items()),
         region=item.region or provider.region,
         weight=item.weight,
         timeouts=_timeouts(provider.timeouts or config.timeouts),

@@ -11,11 +11,13 @@ from typing import Any
 
 import pydantic
 import yaml
+from pydantic_core import ErrorDetails
 
 from tierwise.config.schema import Config
 from tierwise.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_SECRET = re.compile(r"key|headers|secret|token|password|url", re.IGNORECASE)
 _PREFIX = "TIERWISE__"
 _KEYS_VARIABLE = "TIERWISE_API_KEYS"
 
@@ -41,6 +43,10 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
             f"cannot read the configuration: {error.strerror or error}",
             file=str(file),
             remedy="Write one with `tierwise init`.",
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "not a text file in UTF-8", file=str(file), remedy="Save it as UTF-8."
         ) from None
     data, lines = _parse(text, str(file))
     return _check(data, env, file=str(file), lines=lines)
@@ -92,6 +98,8 @@ def _check(
     data: dict[str, Any], env: Mapping[str, str], *, file: str | None, lines: Lines
 ) -> Config:
     data = _resolve(data, env, (), file, lines)
+    # A section whose lines are all commented out is as good as none.
+    data = {name: section for name, section in data.items() if section is not None}
     _override(data, env)
     try:
         return Config.model_validate(data)
@@ -132,7 +140,8 @@ def _override(data: dict[str, Any], env: Mapping[str, str]) -> None:
     if keys:
         server = data.setdefault("server", {})
         if isinstance(server, dict):
-            server["api_keys"] = [*server.get("api_keys", []), *keys]
+            written = server.get("api_keys") or []
+            server["api_keys"] = [*written, *keys] if isinstance(written, list) else written
     for name, value in env.items():
         if not name.startswith(_PREFIX):
             continue
@@ -145,13 +154,21 @@ def _override(data: dict[str, Any], env: Mapping[str, str]) -> None:
                     f"{name} points into a field that has no fields of its own",
                     remedy="Check the name; parts are separated by two underscores.",
                 )
-        place[last] = yaml.safe_load(value)
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"the value of {name} is not valid YAML",
+                remedy="Quote it as it would stand in the file.",
+            ) from None
+        # A key may be all digits and is text all the same.
+        text = _is_secret((last,)) and not isinstance(parsed, (dict, list))
+        place[last] = value if text else parsed
 
 
 def _explain(error: pydantic.ValidationError, file: str | None, lines: Lines) -> ConfigError:
     """The first of pydantic's complaints, with its line and what to write instead."""
-    # A value that fits no member of a union is reported once for each; the last is the fullest.
-    first = error.errors()[0]
+    first = _fullest(error.errors())
     path = tuple(p for p in first["loc"] if not _is_union_label(p))
     message = first["msg"].removeprefix("Value error, ")
     remedy = None
@@ -165,11 +182,25 @@ def _explain(error: pydantic.ValidationError, file: str | None, lines: Lines) ->
         remedy = "Add it; `tierwise init --print` shows an example."
     else:
         shown = first.get("input")
-        if isinstance(shown, (str, int, float, bool)) and "key" not in str(path[-1:]):
+        if isinstance(shown, (str, int, float, bool)) and not _is_secret(path):
             message += f" (got {shown!r})"
+        remedy = "`tierwise init --schema` prints what may stand there."
     return ConfigError(
         message, field=_dotted(path), remedy=remedy, file=file, line=_line(path, lines)
     )
+
+
+def _fullest(complaints: list[ErrorDetails]) -> ErrorDetails:
+    """The first complaint; of a value that fits no member of a union, the one that says most."""
+    first = complaints[0]
+    if not first["loc"] or not _is_union_label(first["loc"][-1]):
+        return first
+    place = first["loc"][:-1]
+    return [c for c in complaints if c["loc"][: len(place)] == place][-1]
+
+
+def _is_secret(path: tuple[str | int, ...]) -> bool:
+    return any(isinstance(step, str) and _SECRET.search(step) for step in path)
 
 
 def _is_union_label(step: str | int) -> bool:

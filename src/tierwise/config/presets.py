@@ -6,7 +6,12 @@ quirk does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
+
+Offer = str | Mapping[str, str]
+"""A model at a provider, written as in the configuration: its name, or `model` and `upstream`."""
 
 
 class Preset(Struct, frozen=True, kw_only=True):
@@ -15,7 +20,10 @@ class Preset(Struct, frozen=True, kw_only=True):
     `key_variables` are environment variables that usually hold its key. `catalog` is the name
     that prices are listed under. `port` is where a local server usually listens; a `local`
     provider runs on the user's own hardware, so its tokens cost nothing unless configured.
-    `offers` are the models that a first run without a config makes use of.
+    `offers` are the models that a first run without a config makes use of: current ones
+    from small to large, priced there, and under the catalogue's names, so that the same model at
+    two providers becomes two deployments of one. The very dearest are left out: measured against
+    them, any saving would look large.
     """
 
     base_url: str
@@ -25,7 +33,11 @@ class Preset(Struct, frozen=True, kw_only=True):
     quirks: frozenset[str] = frozenset()
     local: bool = False
     port: int | None = None
-    offers: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
+
+
+def _as(model: str, upstream: str) -> dict[str, str]:
+    return {"model": model, "upstream": upstream}
 
 
 PRESETS: dict[str, Preset] = {
@@ -33,47 +45,97 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.openai.com/v1",
         key_variables=("OPENAI_API_KEY",),
         catalog="openai",
+        # Its reasoning models reject `max_tokens`; the others know both.
+        # https://platform.openai.com/docs/api-reference/chat/create
         quirks=frozenset({"max-completion-tokens"}),
+        offers=("gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"),
     ),
     "groq": Preset(
         base_url="https://api.groq.com/openai/v1",
         key_variables=("GROQ_API_KEY",),
         catalog="groq",
+        # Streams usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
+        # Rejects `logprobs`, `logit_bias`, message names and n > 1:
+        # https://console.groq.com/docs/openai
+        offers=("openai/gpt-oss-20b", "openai/gpt-oss-120b", "qwen/qwen3.8-27b"),
     ),
     "mistral": Preset(
         base_url="https://api.mistral.ai/v1",
         key_variables=("MISTRAL_API_KEY",),
         catalog="mistral",
+        # Answers 422 to every field it does not know, `stream_options.include_usage` and
+        # `max_completion_tokens` among them, and streams usage unasked:
+        # https://github.com/openai/openai-agents-python/issues/442,
+        # https://github.com/editor-code-assistant/eca/issues/231
         quirks=frozenset({"no-stream-options", "max-tokens"}),
+        offers=(
+            _as("ministral-3-8b", "ministral-8b-2512"),
+            _as("mistral-small-4", "mistral-small-2603"),
+            _as("codestral", "codestral-2508"),
+            "mistral-large-4",
+        ),
     ),
     "deepseek": Preset(
         base_url="https://api.deepseek.com/v1",
         key_variables=("DEEPSEEK_API_KEY",),
         catalog="deepseek",
+        # Ignores `max_completion_tokens` without a word:
+        # https://github.com/earendil-works/pi/issues/8018
         quirks=frozenset({"max-tokens"}),
+        # All that it serves: since September 2026 the other names are answered by this model,
+        # at its price. https://api-docs.deepseek.com/quick_start/pricing
+        offers=(_as("deepseek-v4.1-flash", "deepseek-flash"),),
     ),
     "together": Preset(
-        base_url="https://api.together.xyz/v1",
+        # https://docs.together.ai/docs/inference/openai-compatibility; api.together.xyz is its
+        # older name.
+        base_url="https://api.together.ai/v1",
         key_variables=("TOGETHER_API_KEY",),
         catalog="together",
         quirks=frozenset({"max-tokens"}),
+        offers=(
+            _as("qwen3.5-9b", "Qwen/Qwen3.5-9B"),
+            "openai/gpt-oss-120b",
+            _as("glm-5.3-flash", "zai-org/GLM-5.3-Flash"),
+            _as("glm-5.3", "zai-org/GLM-5.3"),
+            _as("kimi-k3.1-pro", "moonshotai/Kimi-K3.1-Pro"),
+        ),
     ),
     "fireworks": Preset(
         base_url="https://api.fireworks.ai/inference/v1",
         key_variables=("FIREWORKS_API_KEY",),
         catalog="fireworks",
         quirks=frozenset({"max-tokens"}),
+        offers=(
+            "accounts/fireworks/models/gpt-oss-20b",
+            "accounts/fireworks/models/gpt-oss-120b",
+            _as("glm-5.3-flash", "accounts/fireworks/models/glm-5p3-flash"),
+            _as("glm-5.3", "accounts/fireworks/models/glm-5p3"),
+            _as("kimi-k3.1-pro", "accounts/fireworks/models/kimi-k3p1-pro"),
+        ),
     ),
     "openrouter": Preset(
         base_url="https://openrouter.ai/api/v1",
         key_variables=("OPENROUTER_API_KEY",),
         catalog="openrouter",
+        # Usage, with the cost, ends every stream; `include_usage` has no effect:
+        # https://openrouter.ai/docs/client-sdks/python/components/chatstreamoptions.md
         quirks=frozenset({"no-stream-options", "max-tokens"}),
+        offers=(
+            "openai/gpt-6-luna",
+            _as("claude-haiku-5-5", "anthropic/claude-haiku-5.5"),
+            "google/gemini-3.8-flash",
+            "openai/gpt-6.1-sol",
+            _as("claude-sonnet-5-5", "anthropic/claude-sonnet-5.5"),
+        ),
     ),
     "xai": Preset(
         base_url="https://api.x.ai/v1",
         key_variables=("XAI_API_KEY",),
         catalog="x-ai",
+        # The older and the fast Groks were retired in May 2026:
+        # https://docs.x.ai/docs/migration/may-15-retirement
+        offers=("grok-build-0.1", "grok-4.3", "grok-4.7"),
     ),
     "vllm": Preset(base_url="http://127.0.0.1:8000/v1", local=True, port=8000),
     "sglang": Preset(base_url="http://127.0.0.1:30000/v1", local=True, port=30000),
