@@ -1,0 +1,46 @@
+"""`tierwise demo`: the whole system on a fleet, with a provider killed on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise.cli.configuration import JsonOption
+
+
+def command(
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="Recorded outcomes of real models; default: a simulated fleet."),
+    ] = None,
+    requests: Annotated[int, typer.Option(help="How many requests.", min=10, max=100_000)] = 400,
+    policy: Annotated[str, typer.Option("--policy", "-p", help="Policy or model.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Another seed, another workload.")] = 0,
+    speed: Annotated[
+        float, typer.Option(help="Latency of the models: 1 is lifelike, 0 none.", min=0)
+    ] = 0.1,
+    concurrency: Annotated[int, typer.Option(help="Requests at a time.", min=1, max=256)] = 16,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the fleet, the gateway and a workload over HTTP; kill a provider in the middle."""
+    import msgspec
+    from rich.console import Console
+
+    from tierwise.demo import Options, run
+    from tierwise.demo.view import LiveView, show
+
+    options = Options(
+        outcomes=outcomes, requests=requests, policy=policy, seed=seed, speed=speed,
+        concurrency=concurrency,
+    )  # fmt: skip
+    # The live view goes to stderr, so that stdout is the result alone.
+    with LiveView(Console(stderr=True)) as view:
+        result = run(options, view)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+    else:
+        show(result, Console())
+    if result.failed:
+        raise typer.Exit(1)

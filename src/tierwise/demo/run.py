@@ -1,0 +1,146 @@
+"""One run of the demo, start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from tierwise.demo.added import WARM_UP, added_latency
+from tierwise.demo.drive import Outcome, drive
+from tierwise.demo.processes import fleet_process, free_ports, gateway_process
+from tierwise.demo.result import Result, summarise
+from tierwise.fleet import Fleet, FleetControl, WorkItem
+from tierwise.ledger import report
+
+PAIRS = 100
+"""Pairs of requests for the added latency."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the demo is to do. `speed` scales the models' latency: 1 is lifelike, 0 none."""
+
+    outcomes: Path | None = None
+    requests: int = 400
+    policy: str = "auto"
+    seed: int = 0
+    speed: float = 0.1
+    concurrency: int = 16
+
+
+class View(Protocol):
+    """Who watches a run."""
+
+    def begin(self, fleet: Fleet, options: Options) -> None:
+        """Everything has started, and the added latency is measured first."""
+
+    def drives(self) -> None:
+        """Now the workload goes out."""
+
+    def saw(self, outcome: Outcome) -> None:
+        """A request came back."""
+
+    def killed(self, provider: str) -> None:
+        """A provider is dead from now on."""
+
+
+def run(options: Options, view: View) -> Result:
+    """Starts fleet and gateway, drives the workload, kills a provider half-way, stops all.
+
+    Raises:
+        TierwiseError: a part cannot start.
+    """
+    fleet = (
+        Fleet.simulated(seed=options.seed, speed=options.speed)
+        if options.outcomes is None
+        else Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
+    )
+    base_port = free_ports(len(fleet.providers) + 1)
+    control_url = f"http://127.0.0.1:{base_port + len(fleet.providers)}"
+    with tempfile.TemporaryDirectory(prefix="tierwise-demo-") as name:
+        directory = Path(name)
+        ledger = directory / "tierwise.db"
+        with fleet_process(
+            options.outcomes, seed=options.seed, speed=options.speed, base_port=base_port
+        ) as config:
+            config["ledger"] = {"path": str(ledger)}
+            with gateway_process(config, directory) as url:
+                view.begin(fleet, options)
+                driven = asyncio.run(_drive(url, config, fleet, options, control_url, view))
+        # The gateway has stopped, so its ledger is complete.
+        booked = report(ledger, now=time.time())
+    return summarise(
+        fleet,
+        driven.outcomes,
+        policy=options.policy,
+        failovers=booked.failovers,
+        escalations=booked.escalations,
+        added_s=driven.added_s,
+        killed=driven.killed,
+        seconds=driven.seconds,
+    )
+
+
+class _Driven(Struct, frozen=True):
+    outcomes: list[Outcome]
+    added_s: list[float]
+    killed: str
+    seconds: float
+
+
+async def _drive(
+    url: str,
+    config: Mapping[str, Any],
+    fleet: Fleet,
+    options: Options,
+    control_url: str,
+    view: View,
+) -> _Driven:
+    items = fleet.workload(options.requests, seed=options.seed)
+    added = await _added(url, config, fleet, items)
+    async with FleetControl(control_url) as control:
+        half_way = _HalfWay(control, view, options.requests)
+        view.drives()
+        began = time.monotonic()
+        outcomes = await drive(
+            url, options.policy, fleet, items, concurrency=options.concurrency, seen=half_way.saw
+        )
+    return _Driven(outcomes, added, half_way.killed, time.monotonic() - began)
+
+
+async def _added(
+    url: str, config: Mapping[str, Any], fleet: Fleet, items: Sequence[WorkItem]
+) -> list[float]:
+    """The added latency, on a few of the requests, asked of the model that is soonest done."""
+    pairs = (list(items) * (1 + (PAIRS + WARM_UP) // len(items)))[: PAIRS + WARM_UP]
+    quickest = min(fleet.models.values(), key=lambda m: m.ttft_s)
+    return await added_latency(url, config, quickest.id, pairs)
+
+
+class _HalfWay:
+    """Kills the provider that has answered most, when half of the requests are through."""
+
+    def __init__(self, control: FleetControl, view: View, requests: int) -> None:
+        self._control = control
+        self._view = view
+        self._half = requests // 2
+        self._answers: Counter[str] = Counter()
+        self._through = 0
+        self.killed = ""
+
+    async def saw(self, outcome: Outcome) -> None:
+        """Counts an outcome."""
+        self._view.saw(outcome)
+        self._through += 1
+        if outcome.deployment is not None:
+            self._answers[outcome.deployment.partition("/")[0]] += 1
+        if self._through >= self._half and not self.killed and self._answers:
+            self.killed = self._answers.most_common(1)[0][0]
+            await self._control.kill(self.killed)
+            self._view.killed(self.killed)
