@@ -18,11 +18,21 @@ def command(
     write_config: Annotated[
         Path | None, typer.Option(help="Write a configuration that points to the fleet.")
     ] = None,
+    exit_with_parent: Annotated[
+        bool, typer.Option("--exit-with-parent", help="End when standard input ends.")
+    ] = False,
 ) -> None:
     """Start HTTP servers that act like model providers."""
     import asyncio
 
     from tierwise.fleet.runner import FleetOptions, run
 
-    options = FleetOptions(outcomes=outcomes, base_port=base_port, seed=seed, speed=speed)
+    options = FleetOptions(
+        outcomes=outcomes,
+        base_port=base_port,
+        seed=seed,
+        speed=speed,
+        write_config=write_config,
+        exit_with_parent=exit_with_parent,
+    )
     asyncio.run(run(options))
