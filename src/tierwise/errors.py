@@ -184,7 +184,7 @@ class StreamBroken(UpstreamError):
 class UpstreamRejected(UpstreamError):
     """Any other 4xx: the request is at fault, so no other path would help."""
 
-    kind = "rejected"
+    kind = "refused"
 
 
 class AllPathsFailed(TierwiseError):

@@ -29,7 +29,8 @@ _DOMAINS: dict[Domain, str] = {
         polynomial matrix vector probability triangle circle radius perimeter prime integer integers
         fraction percent sum product divisor remainder logarithm calculus modulo arithmetic""",
     "code": """code python javascript typescript java rust golang function functions class method
-        bug bugs refactor compile compiler exception stacktrace traceback api endpoint sql query
+        bug bugs refactor refactoring refactored debug debugging codebase
+        compile compiler exception stacktrace traceback api endpoint sql query
         database regex algorithm unittest pytest docker kubernetes git html css json yaml bash
         script variable loop array recursion async import def return implement""",
     "creative": """story poem poems lyrics novel slogan tagline campaign pitch brand creative
@@ -48,8 +49,8 @@ _KINDS: dict[Kind, str] = {
     "classification": """classify classification categorise categorize category label sentiment
         spam intent positive negative""",
     "extraction": "extract extraction parse fields entities list-all find-all",
-    "code": """refactor implement debug def function bug unittest compile traceback script
-        program code""",
+    "code": """refactor refactoring implement debug debugging def function bug unittest compile
+        traceback script program code""",
     "math": "calculate compute solve equation how-many how-much sum product percent",
     "creative": """poem story slogan tagline lyrics haiku campaign pitch brainstorm screenplay
         limerick""",
@@ -63,7 +64,7 @@ REASONING_WORDS = frozenset(
         *("prove", "derive", "why", "analyse", "analyze", "compare", "evaluate", "design"),
         *("architecture", "optimise", "optimize", "trade-offs", "strategy", "multi-step"),
         *("compliance", "implications", "justify", "critique", "rigorous", "complex"),
-        *("constraints", "assumptions", "refactor", "debug", "theorem"),
+        *("constraints", "assumptions", "refactor", "refactoring", "debug", "debugging", "theorem"),
     )
 )
 """Words that make a task look harder."""

@@ -84,7 +84,7 @@ def analyse(task: Task) -> Profile:
 def measure(task: Task) -> Measured:
     """Structure only: size, needs, and where the words are. Kind and domain are left open."""
     requires: set[Capability] = set()
-    question = context = ""
+    question = earlier = system = ""
     chars = images = 0
     for message in task.messages:
         if isinstance(message.content, str):
@@ -98,9 +98,9 @@ def measure(task: Task) -> Measured:
                     images += capability == "vision"
         chars += len(text)
         if message.role == "user":
-            context, question = question, text
+            earlier, question = question, text
         elif message.role in ("system", "developer"):
-            context = text
+            system = text
     if task.tools:
         requires.add("tools")
     if task.json_schema is not None:
@@ -121,7 +121,10 @@ def measure(task: Task) -> Measured:
         output_tokens=task.max_output_tokens or 0,
         choices=task.choices,
     )
-    return Measured(profile, _ends(question), _ends(context), task.tools)
+    context = (
+        f"{_ends(system)} {_ends(earlier)}" if system and earlier else _ends(system or earlier)
+    )
+    return Measured(profile, _ends(question), context, task.tools)
 
 
 def classify(measured: Measured) -> Profile:

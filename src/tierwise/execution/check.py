@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from tierwise.errors import RequestError
-from tierwise.gates import Gate
+from tierwise.gates import Gate, Prepares
 from tierwise.types import Completion, Task, Verdict
 
 log = logging.getLogger("tierwise.gates")
@@ -17,7 +17,19 @@ class Checker:
 
     def __init__(self, gates: Mapping[str, Gate]) -> None:
         self._gates = gates
+        objects: Mapping[str, object] = gates
+        self._preparing = {n: gate for n, gate in objects.items() if isinstance(gate, Prepares)}
         self.broken: dict[str, int] = {}
+
+    def prepare(self, names: Sequence[str], task: Task) -> None:
+        """Lets gates refuse a task that no answer can satisfy, before one is paid for.
+
+        Raises:
+            RequestError: the request itself is at fault, such as an invalid schema.
+        """
+        for name in names:
+            if name in self._preparing:
+                self._preparing[name].prepare(task)
 
     def verdicts(self, names: Sequence[str], task: Task, answer: Completion) -> tuple[Verdict, ...]:
         """The verdicts of the gates that have something to say.

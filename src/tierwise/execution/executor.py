@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierwise.errors import (
     ContextTooLong,
@@ -18,6 +19,7 @@ from tierwise.errors import (
     RequestError,
     UpstreamError,
     UpstreamRejected,
+    UpstreamTimeout,
 )
 from tierwise.execution.billing import Billing, names_model
 from tierwise.execution.check import Checker, acceptance
@@ -58,7 +60,10 @@ _Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
 
 
 class Executor:
-    """Executes decisions against the configured deployments."""
+    """Executes decisions against the configured deployments.
+
+    `keep_streams` remembers what every stream says, for those who store content.
+    """
 
     def __init__(
         self,
@@ -67,12 +72,15 @@ class Executor:
         health: Health,
         billing: Billing,
         checker: Checker,
+        *,
+        keep_streams: bool = False,
     ) -> None:
         self._adapters = adapters
         self._transport = transport
         self._health = health
         self._billing = billing
         self._checker = checker
+        self._keep_streams = keep_streams
 
     async def whole(self, run: Run) -> Whole:
         """A complete answer.
@@ -92,13 +100,16 @@ class Executor:
         draft: _Answer | None = None
         done: set[str] = set()
         for step, deployment in in_order(run, self._health, done):
-            if run.clock() >= run.task.deadline:
+            if run.out_of_time:
                 break
             try:
                 answer = await ask(deployment, step, run)
             except UpstreamRejected:
-                raise
+                if draft is None:
+                    raise
+                continue  # somebody could answer, so it is this provider's peculiarity
             except ContextTooLong:
+                done.add(step.tier.model)  # its window is the same everywhere
                 continue
             except UpstreamError:
                 continue
@@ -108,12 +119,14 @@ class Executor:
             done.add(step.tier.model)
         if draft is not None:
             return draft
-        if run.clock() >= run.task.deadline:
+        if run.out_of_time:
             raise DeadlineExceeded("the deadline passed", run.reasons())
         raise all_failed(run, self._health)
 
     async def _ask(self, deployment: Deployment, step: Step, run: Run) -> Whole:
         adapter = self._adapters[deployment.id]
+        if step.gated:
+            self._checker.prepare(step.tier.gates, run.task)
         began = run.clock()
         self._health.started(deployment)
         try:
@@ -134,19 +147,23 @@ class Executor:
             reply.rename(model)
         attempt = self._judged(
             deployment, step, run,
-            model=model, prices=prices, usage=reply.usage, chars=len(reply.body),
+            model=model, prices=prices, usage=reply.usage, chars=None,
             completion=reply.completion, latency=latency, ttft=None,
         )  # fmt: skip
         return Whole(reply, attempt)
 
     async def _open(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
         adapter = self._adapters[deployment.id]
+        if step.gated:
+            self._checker.prepare(step.tier.gates, run.task)
+        streamed: Streamed | None = None
         began = run.clock()
         self._health.started(deployment)
         try:
             live = await LiveStream.open(
-                self._transport, adapter, run.task, run.clock, keep=step.gated
-            )
+                self._transport, adapter, run.task, run.clock,
+                keep=step.gated or self._keep_streams,
+            )  # fmt: skip
             ttft = run.clock() - began
             model, prices = self._billing.answered_by(deployment, live.reader.reported_model)
             if not names_model(live.reader.reported_model, model):
@@ -155,7 +172,7 @@ class Executor:
             if not step.gated or not await _hold(streamed):
                 return streamed
         except BaseException as error:
-            self._note(error, deployment, step, run, began)
+            self._note(error, deployment, step, run, began, streamed)
             raise
         finally:
             self._health.left(deployment)
@@ -170,14 +187,44 @@ class Executor:
         return streamed
 
     def _note(
-        self, error: BaseException, deployment: Deployment, step: Step, run: Run, began: float
+        self,
+        error: BaseException,
+        deployment: Deployment,
+        step: Step,
+        run: Run,
+        began: float,
+        streamed: Streamed | None = None,
     ) -> None:
-        """Books a call that came to nothing."""
+        """Books a call that came to nothing; what a stream had said by then is billed."""
         if isinstance(error, UpstreamError):
-            self._health.failed(deployment, error)
-            run.failed(deployment, step.number, error, began)
-        elif isinstance(error, asyncio.CancelledError):
-            run.cancelled(deployment, step.number, began)
+            # The caller's deadline says nothing about the deployment.
+            if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
+                self._health.failed(deployment, error)
+            run.failures.append((deployment, error))
+        elif not isinstance(error, asyncio.CancelledError):
+            return
+        attempt = Attempt(
+            deployment=deployment.id,
+            model=deployment.model,
+            tier=step.number,
+            outcome=error.kind if isinstance(error, UpstreamError) else "cancelled",
+            error=error.message if isinstance(error, UpstreamError) else None,
+            status=error.status if isinstance(error, UpstreamError) else None,
+            latency_s=run.clock() - began,
+        )
+        if streamed is not None:
+            reader = streamed.live.reader
+            billed, estimated = self._billing.usage_or_count(
+                reader.usage, run.decision.profile, reader.output_chars
+            )
+            attempt = replace(
+                attempt,
+                model=streamed.model,
+                usage=billed,
+                estimated=estimated,
+                cost_usd=self._billing.cost(billed, streamed.prices),
+            )
+        run.add(attempt)
 
     def _judged(
         self,
@@ -188,16 +235,22 @@ class Executor:
         model: str,
         prices: Prices,
         usage: Usage | None,
-        chars: int,
+        chars: int | None,
         completion: Callable[[], Completion],
         latency: float,
         ttft: float | None,
     ) -> Attempt:
-        """Books a complete answer, with its gates' verdicts if the step has gates."""
-        billed, estimated = self._billing.usage_or_count(usage, run.decision.profile, chars)
+        """Books a complete answer, with its gates' verdicts if the step has gates.
+
+        Args:
+            chars: the length of the answer, for providers that do not count tokens; None if it
+                is to be read from the answer.
+        """
         verdicts: tuple[Verdict, ...] = ()
         outcome = "accepted"
         try:
+            if chars is None:
+                chars = _length(completion()) if usage is None else 0
             if step.gated:
                 verdicts = self._checker.verdicts(step.tier.gates, run.task, completion())
                 if acceptance(verdicts) < step.tier.accept:
@@ -205,7 +258,14 @@ class Executor:
         except RequestError:
             outcome = "rejected"
             raise
+        except UpstreamError as error:
+            outcome = error.kind
+            run.failures.append((deployment, error))
+            raise
         finally:
+            billed, estimated = self._billing.usage_or_count(
+                usage, run.decision.profile, chars or 0
+            )
             attempt = Attempt(
                 deployment=deployment.id,
                 model=model,
@@ -221,6 +281,12 @@ class Executor:
             )
             run.add(attempt)
         return attempt
+
+
+def _length(answer: Completion) -> int:
+    """How much was said, in characters."""
+    calls = sum(len(call.name) + len(call.arguments) for call in answer.tool_calls)
+    return len(answer.text) + len(answer.refusal or "") + calls
 
 
 async def _hold(streamed: Streamed) -> bool:

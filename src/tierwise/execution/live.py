@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
-from tierwise.errors import StreamBroken, UpstreamTimeout
+from tierwise.errors import ConnectFailed, StreamBroken, UpstreamTimeout
 from tierwise.providers import Adapter, StreamReader, Transport
-from tierwise.providers.http import HttpStream
+from tierwise.providers.streams import HttpStream
 from tierwise.types import Deployment, Task
 
 
@@ -56,21 +55,14 @@ class LiveStream:
         wait = min(limits.first_token, until - began)
         http: HttpStream | None = None
         try:
-            async with asyncio.timeout(wait):
-                http = await transport.open(adapter.request(task))
-                if not 200 <= http.status < 300:
-                    raise adapter.error(http.status, http.headers, await http.read_all())
-                reader = adapter.stream_reader(task, keep=keep)
-                live = cls(http, reader, deployment, clock, began, until)
-                while not reader.started:
-                    data = await http.read()
-                    if not data:
-                        live._ended = True
-                        live.first += reader.close()
-                        if not reader.started:
-                            raise StreamBroken("the stream ended before its first event")
-                        break
-                    live.first += reader.feed(data)
+            http = await transport.open(adapter.request(task), wait)
+            if not 200 <= http.status < 300:
+                raise adapter.error(http.status, http.headers, await http.read_all())
+            reader = adapter.stream_reader(task, keep=keep)
+            live = cls(http, reader, deployment, clock, began, until)
+            await live._begin(began + wait)
+            if not reader.started:
+                raise StreamBroken("the stream ended before its first event")
         except TimeoutError:
             if http is not None:
                 http.close()
@@ -81,6 +73,17 @@ class LiveStream:
             raise
         return live
 
+    async def _begin(self, until: float) -> None:
+        """Reads until something of the answer is here, or the clock shows `until`."""
+        while not self.reader.started:
+            data = await self._http.read(until - self._clock())
+            if data:
+                self.first += self.reader.feed(data)
+                continue
+            self._ended = True
+            self.first += self.reader.close()
+            return
+
     async def read(self) -> bytes:
         """The next bytes for the client; b"" at the end.
 
@@ -88,13 +91,9 @@ class LiveStream:
             UpstreamError: the stream broke, carried an error, or stood still for too long.
         """
         while not self._ended:
-            now = self._clock()
-            wait = min(self.deployment.timeouts.between_tokens, self._until - now)
-            try:
-                async with asyncio.timeout(wait):
-                    data = await self._http.read()
-            except TimeoutError:
-                raise UpstreamTimeout(f"nothing for {wait:.3g} s in mid-stream") from None
+            data = self._http.ready()
+            if data is None:
+                data = await self._wait()
             if not data:
                 self._ended = True
                 return self.reader.close()
@@ -102,6 +101,20 @@ class LiveStream:
             if block:
                 return block
         return b""
+
+    async def _wait(self) -> bytes:
+        """The next bytes of the upstream; b"" at its end."""
+        now = self._clock()
+        wait = min(self.deployment.timeouts.between_tokens, self._until - now)
+        try:
+            return await self._http.read(wait)
+        except TimeoutError:
+            if not self.reader.finished:
+                raise UpstreamTimeout(f"nothing for {wait:.3g} s in mid-stream") from None
+        except ConnectFailed as error:
+            if not self.reader.finished:
+                raise StreamBroken(error.message) from None
+        return b""  # the answer is whole, only the goodbye is missing
 
     def close(self) -> None:
         """Ends the upstream call."""

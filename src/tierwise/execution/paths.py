@@ -40,8 +40,10 @@ def in_order(run: Run, health: Health, done: set[str]) -> Iterator[tuple[Step, D
     """The paths to try, one after the other.
 
     Args:
-        done: models that need no further try; the caller adds to it while it iterates. When it
-            holds a model that has answered, resting deployments are left in peace.
+        done: models that need no further try; the caller adds to it while it iterates.
+
+    Once there is a draft, resting deployments are left in peace. So is one that has failed in
+    this very run: it rests because of that.
     """
     for step in steps(run.decision):
         model = step.tier.model
@@ -49,11 +51,15 @@ def in_order(run: Run, health: Health, done: set[str]) -> Iterator[tuple[Step, D
             if model in done:
                 break
             yield step, deployment
-    if done:
-        return
     for step in steps(run.decision):
-        for deployment in health.last_resorts(run.paths.get(step.tier.model, ())):
-            yield step, deployment
+        model = step.tier.model
+        for deployment in health.last_resorts(run.paths.get(model, ())):
+            if run.has_draft:
+                return
+            if model in done:
+                break
+            if not run.failed_at(deployment):
+                yield step, deployment
 
 
 def all_failed(run: Run, health: Health) -> TierwiseError:

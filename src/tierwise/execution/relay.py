@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Literal
 
-from tierwise.errors import UpstreamError
+from tierwise.errors import UpstreamError, UpstreamTimeout
 from tierwise.execution.billing import Billing
 from tierwise.execution.executor import Streamed
 from tierwise.execution.run import Run
@@ -25,6 +25,9 @@ class Relay:
     ) -> AsyncGenerator[bytes]:
         """The stream's bytes. Calls `finish` when all is over.
 
+        The first thing that it yields is empty. Ask for that at once: a generator that was never
+        started ends without a word, and with it the upstream call and the booking would be lost.
+
         Raises:
             UpstreamError: the stream broke after some of it was sent.
         """
@@ -32,6 +35,7 @@ class Relay:
         if streamed.attempt is not None:
             run.deliver(streamed.attempt)
             finish()
+            yield b""
             yield b"".join(streamed.held)
             return
         live = streamed.live
@@ -40,6 +44,7 @@ class Relay:
         error: UpstreamError | None = None
         self._health.entered(live.deployment)
         try:
+            yield b""
             for block in streamed.held:
                 yield block
             while block := await live.read():
@@ -79,7 +84,9 @@ class Relay:
         if error is not None:
             status = "error"
             run.error = f"{live.deployment.id}: {error.kind}: {error.message}"
-            self._health.failed(live.deployment, error)
+            # The caller's deadline says nothing about the deployment.
+            if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
+                self._health.failed(live.deployment, error)
         elif outcome == "cancelled":
             status = "cancelled"
         else:

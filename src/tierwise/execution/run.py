@@ -8,6 +8,8 @@ from typing import Literal
 from tierwise.errors import UpstreamError
 from tierwise.types import Attempt, Decision, Deployment, Task, Usage
 
+_TIMER_S = 0.002
+"""Timers of event loops may fire this much early."""
 Paths = Mapping[str, Sequence[Deployment]]
 """The deployments that a request may use, by model."""
 
@@ -55,36 +57,23 @@ class Run:
         self.answer: str | None = None
 
     def add(self, attempt: Attempt) -> None:
-        """A call ended with an answer, accepted or not, or in the middle of one."""
+        """A call is over: with an answer, accepted or not, in the middle of one, or without."""
         self.attempts.append(attempt)
         self.cost_usd += attempt.cost_usd
 
-    def failed(self, deployment: Deployment, tier: int, error: UpstreamError, began: float) -> None:
-        """A call came to nothing."""
-        self.failures.append((deployment, error))
-        self.attempts.append(
-            Attempt(
-                deployment=deployment.id,
-                model=deployment.model,
-                tier=tier,
-                outcome=error.kind,
-                error=error.message,
-                status=error.status,
-                latency_s=self.clock() - began,
-            )
-        )
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the task's deadline has passed, or is too near for any call to be in time."""
+        return self.clock() + _TIMER_S >= self.task.deadline
 
-    def cancelled(self, deployment: Deployment, tier: int, began: float) -> None:
-        """The caller went away before a call had an answer."""
-        self.attempts.append(
-            Attempt(
-                deployment=deployment.id,
-                model=deployment.model,
-                tier=tier,
-                outcome="cancelled",
-                latency_s=self.clock() - began,
-            )
-        )
+    @property
+    def has_draft(self) -> bool:
+        """Whether somebody gave a complete answer, if one that its gates rejected."""
+        return any(attempt.outcome == "rejected" for attempt in self.attempts)
+
+    def failed_at(self, deployment: Deployment) -> bool:
+        """Whether a call to this deployment has failed already."""
+        return any(tried.id == deployment.id for tried, _ in self.failures)
 
     def deliver(self, attempt: Attempt, status: Literal["ok", "error", "cancelled"] = "ok") -> None:
         """This attempt's answer, or as much of it as there was, is what the client gets."""

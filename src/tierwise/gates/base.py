@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tierwise.errors import ConfigError
 from tierwise.types import Completion, Task, Verdict
@@ -25,6 +25,14 @@ class Gate(Protocol):
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """P(acceptable) and the reason; None where the gate has nothing to say."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A gate that wants to see a task before anybody is asked."""
+
+    def prepare(self, task: Task) -> None:
+        """Raises `RequestError` if no answer could satisfy the gate."""
 
 
 def load_gates(names: Iterable[str]) -> dict[str, Gate]:

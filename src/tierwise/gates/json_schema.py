@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,15 @@ class JsonSchemaGate:
 
     def __init__(self) -> None:
         self._validators: dict[bytes, Draft202012Validator] = {}
+
+    def prepare(self, task: Task) -> None:
+        """Refuses a schema that cannot be used.
+
+        Raises:
+            InvalidRequest: the schema itself is invalid.
+        """
+        if task.json_schema is not None:
+            self._validator(task.json_schema)
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """1 if the answer is the declared JSON, 0 if it is not, None if none was declared.
@@ -54,7 +63,9 @@ class JsonSchemaGate:
         import jsonschema_rs
 
         try:
-            validator = jsonschema_rs.Draft202012Validator(msgspec.json.decode(schema))
+            validator = jsonschema_rs.Draft202012Validator(
+                msgspec.json.decode(schema), retriever=_refuse
+            )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
             raise InvalidRequest(
                 f"`response_format.json_schema.schema` is not a valid JSON Schema: {error}",
@@ -64,3 +75,8 @@ class JsonSchemaGate:
             self._validators.pop(next(iter(self._validators)))
         self._validators[schema] = validator
         return validator
+
+
+def _refuse(uri: str) -> Any:
+    """A schema comes from a caller, who must not make the gateway fetch what it points to."""
+    raise ValueError(f"{uri} lies outside the schema; put it under `$defs`")

@@ -1,7 +1,8 @@
 """What a provider's error means: its class, the delay it asks for, its words without secrets.
 
-The table is DESIGN's: 429 with a delay cools a deployment, 401/402/403/404 take it out, a prompt
-that is too long wants a larger window, other 4xx are the caller's.
+429 with a delay cools a deployment; 401, 402, 403, 404 and an exhausted quota take it out; a prompt
+that is too long wants a larger window; other 4xx are the caller's. Providers disagree about which
+status says what, so the words count as well.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import email.utils
 import re
 import time
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -23,114 +25,207 @@ from tierwise.errors import (
 )
 
 _KEYS = re.compile(
-    r"\b(?:sk|gsk|xai|hf|tgp)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{20,}|"
-    r"(?i:bearer)\s+[^\s\"']{8,}"
+    r"(?<![A-Za-z0-9])(?:(?:c?sk[-_]|gsk_)[A-Za-z0-9*._-]{6,}"
+    r"|(?:xai-|hf_|tgp_|fw_|pplx-|nvapi-)[A-Za-z0-9*._-]{16,}|AIza[A-Za-z0-9_-]{20,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+)"
+    r"|(?i:bearer)\s+[^\s\"']{8,}"
+    r"|(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"
 )
+_PARAMETER = re.compile(
+    r"(?<=[?&])((?:(?:api|access|auth)[-_]?)?(?:key|token)|secret|password|signature)="
+    r"[^&\s\"'<>]+",
+    re.IGNORECASE,
+)
+_WORD_LIKE = 8
+"""A key shorter than this, such as `none` for a local server, is only hidden as a whole word."""
+
 _TOO_LONG = re.compile(
-    r"context_length_exceeded|context length|context window|maximum context|"
-    r"prompt is too long|too many tokens|input is too long|exceeds? the (?:available )?context",
+    r"context_length_exceeded|exceed_context_size|context length|context window|maximum context|"
+    r"maximum prompt length|prompt is too long|too many tokens|input is too long|"
+    r"exceeds? the (?:available )?context|request too large for|max_new_tokens` must be <=|"
+    r"max_tokens must be at least 1, got -",
     re.IGNORECASE,
 )
+# More than a minute's allowance in one request: waiting would not help.
+_OVER_ALLOWANCE = re.compile(r"request too large for", re.IGNORECASE)
+# Not just "billing": rate limits are often explained with a link to the billing page.
 _OUT_OF_QUOTA = re.compile(
-    r"insufficient_quota|exceeded your current quota|billing|credit balance|payment required|"
-    r"out of credits|insufficient (?:balance|credits|funds)",
+    r"insufficient_quota|exceeded your current quota|billing_(?:hard_limit|not_active)|"
+    r"account is not active|credit balance|payment required|out of credits|"
+    r"all available credits|spending limit|insufficient (?:balance|credits|funds)",
     re.IGNORECASE,
 )
-_NO_MODEL = re.compile(r"model", re.IGNORECASE)
+_NO_MODEL = re.compile(
+    r"model_not_found|model_decommissioned|invalid_model|invalid model\b|model not exist|"
+    r"not a valid model|\bmodel\b.{0,120}(?:does not exist|not found|been decommissioned)",
+    re.IGNORECASE,
+)
+# Groq's word for a tool call of the model's that is none: another model may do better.
+_NO_ANSWER = re.compile(r"tool_use_failed")
+_BAD_KEY = re.compile(r"(?:incorrect|invalid) api key|api key not valid|invalid_api_key", re.I)
+# A router that found nobody for this one request; for others it may.
+_NOBODY_FITS = re.compile(
+    r"no endpoints found (?:that|matching)|no allowed providers|data policy", re.IGNORECASE
+)
+_MODERATED = re.compile(r"\bflagged\b|moderation|usage guidelines|content_policy", re.IGNORECASE)
 _SECONDS = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$")
 _CLOCK = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_WAIT_S = 86_400.0
 _MAX_MESSAGE = 500
 
 
 def classify(
-    status: int, headers: Mapping[str, str], body: bytes, *, secret: str | None
+    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
 ) -> UpstreamError:
-    """The error that an HTTP answer with this status and body is."""
-    clean = redact(body.decode("utf-8", "replace"), secret)
-    message = _message(clean) or f"HTTP {status}"
-    code = _code(clean)
-    raw = clean.encode() if clean else None
-    wait = retry_after(headers)
-    if status == 429:
-        if _OUT_OF_QUOTA.search(clean):
-            return OutOfService(message, status=status, retry_after=wait)
-        return RateLimited(message, status=status, retry_after=wait, body=raw)
-    if status in (401, 402, 403) or (status == 404 and _NO_MODEL.search(clean)):
-        return OutOfService(message, status=status)
-    if status in (400, 413, 422) and (code == "context_length_exceeded" or _TOO_LONG.search(clean)):
-        return ContextTooLong(message, status=400, body=raw)
-    if 400 <= status < 500 and status not in (404, 408, 409, 425):
-        return UpstreamRejected(message, status=status, body=raw)
+    """The error that an HTTP answer with this status and body is.
+
+    A status of 200 stands for an error that is reported behind one, in a body or in a stream.
+    """
+    text = redact(_plain(body), secrets)
+    message = _message(text) or f"HTTP {status}"
+    words = " ".join((message, *_codes(text)))
     if status == 200:
-        return _in_stream(message, code, clean)
-    return ServerFailed(message, status=status, retry_after=wait)
+        return _behind_200(message, words, _codes(text))
+    error = _by_status(status, message, words, text.encode() if text else None)
+    if isinstance(error, (RateLimited, OutOfService, ServerFailed)):
+        error.retry_after = retry_after(headers)
+    return error
 
 
-def _in_stream(message: str, code: str | None, text: str) -> UpstreamError:
-    """An error event inside a stream that began with 200."""
-    if code == "context_length_exceeded" or _TOO_LONG.search(text):
+def _by_status(status: int, message: str, words: str, body: bytes | None) -> UpstreamError:
+    if status == 429:
+        if _OUT_OF_QUOTA.search(words):
+            return OutOfService(message, status=status)
+        if _OVER_ALLOWANCE.search(words):
+            return ContextTooLong(message, status=400, body=body)
+        return RateLimited(message, status=status, body=body)
+    if status == 403 and _MODERATED.search(words):
+        return UpstreamRejected(message, status=status, body=body)
+    if status in (401, 402, 403) or (status == 404 and not _NOBODY_FITS.search(words)):
+        return OutOfService(message, status=status)
+    if status in (400, 413, 422) and _TOO_LONG.search(words):
+        return ContextTooLong(message, status=400, body=body)
+    if status == 400 and (_NO_MODEL.search(words) or _BAD_KEY.search(words)):
+        return OutOfService(message, status=status)
+    if status == 400 and _NO_ANSWER.search(words):
+        return ServerFailed(message, status=status)
+    if 400 <= status < 500 and status not in (404, 408, 409, 425):
+        return UpstreamRejected(message, status=status, body=body)
+    if "exceed_context_size" in words:
+        return ContextTooLong(message, status=400, body=body)  # llama.cpp says so with a 500
+    return ServerFailed(message, status=status)
+
+
+def _behind_200(message: str, words: str, codes: Sequence[str]) -> UpstreamError:
+    """An error in a body or a stream that began with 200; its code may be the true status."""
+    for code in codes:
+        if code.isdecimal() and 400 <= int(code) < 600:
+            return _by_status(int(code), message, words, None)
+    if any("rate_limit" in code or code == "insufficient_quota" for code in codes):
+        return _by_status(429, message, words, None)
+    if _TOO_LONG.search(words):
         return ContextTooLong(message, status=400)
-    if code and ("rate_limit" in code or code == "429"):
-        return RateLimited(message, status=429)
     return ServerFailed(message, status=200)
 
 
-def redact(text: str, secret: str | None = None) -> str:
-    """`text` without the deployment's key and anything else that looks like one."""
-    if secret:
-        text = text.replace(secret, "[redacted]")
-    return _KEYS.sub("[redacted]", text)
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without these secrets and anything else that looks like a key or a password."""
+    for secret in secrets:
+        if not secret:
+            continue
+        in_json = msgspec.json.encode(secret)[1:-1].decode()
+        for form in {secret, in_json, urllib.parse.quote(secret, safe="")}:
+            if len(form) >= _WORD_LIKE:
+                text = text.replace(form, "[redacted]")
+            else:
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "[redacted]", text)
+    return _PARAMETER.sub(r"\1=[redacted]", _KEYS.sub("[redacted]", text))
+
+
+def _plain(body: bytes) -> str:
+    """The body as text; JSON is written anew, so that no escape can hide a key from `redact`."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(body)).decode()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return body.decode("utf-8", "replace")
 
 
 def _error_object(text: str) -> object:
     try:
         value = msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     if isinstance(value, list) and value:
         value = value[0]
-    return value.get("error", value) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    # xAI has the words in `error` and the code beside it; vLLM and Mistral have no `error`.
+    return value if isinstance(value.get("error", value), str) else value.get("error", value)
 
 
 def _message(text: str) -> str:
     error = _error_object(text)
     if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or text
-    if not isinstance(error, str):
-        error = text
-    return " ".join(error.split())[:_MAX_MESSAGE]
+        said = error.get("message") or error.get("detail") or error.get("error")
+        error = said if isinstance(said, str) else text
+    return " ".join((error if isinstance(error, str) else text).split())[:_MAX_MESSAGE]
 
 
-def _code(text: str) -> str | None:
+def _codes(text: str) -> list[str]:
+    """What an error says of its kind; Groq adds its status."""
     error = _error_object(text)
-    if isinstance(error, dict):
-        code = error.get("code") or error.get("type")
-        return str(code) if code is not None else None
-    return None
+    if not isinstance(error, dict):
+        return []
+    names = ("code", "type", "status_code")
+    return [str(error[name]) for name in names if error.get(name) is not None]
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, `retry-after` or `x-ratelimit-reset-*`."""
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, `retry-after` or `x-ratelimit-reset*`.
+
+    Args:
+        now: Unix time that dates are counted from; the present unless given.
+    """
+    now = time.time() if now is None else now
+    wait = _asked_for(headers, now)
+    if wait is None:
+        wait = _until_reset(headers, now)
+    return None if wait is None else min(max(0.0, wait), _LONGEST_WAIT_S)
+
+
+def _asked_for(headers: Mapping[str, str], now: float) -> float | None:
     value = headers.get("retry-after-ms")
     if value and (seconds := _seconds(f"{value}ms")) is not None:
         return seconds
     value = headers.get("retry-after")
-    if value:
-        if (seconds := _seconds(value)) is not None:
-            return seconds
-        try:
-            at = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        return max(0.0, at.timestamp() - time.time())
-    waits = [
-        seconds
-        for what in ("requests", "tokens")
-        if headers.get(f"x-ratelimit-remaining-{what}", "").strip() == "0"
-        and (seconds := _seconds(headers.get(f"x-ratelimit-reset-{what}", ""))) is not None
-    ]
+    if not value:
+        return None
+    if (seconds := _seconds(value)) is not None:
+        return seconds
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
+def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """The longest wait of the limits that are used up."""
+    waits = []
+    for what in ("", "-requests", "-tokens"):
+        if headers.get(f"x-ratelimit-remaining{what}", "").strip() != "0":
+            continue
+        seconds = _seconds(headers.get(f"x-ratelimit-reset{what}", ""))
+        if seconds is not None:
+            waits.append(_from_now(seconds, now))
     return max(waits) if waits else None
+
+
+def _from_now(seconds: float, now: float) -> float:
+    """OpenRouter gives the time of the reset in Unix milliseconds, others a number of seconds."""
+    if seconds > 1e11:
+        return seconds / 1000 - now
+    return seconds - now if seconds > 1e9 else seconds
 
 
 def _seconds(text: str) -> float | None:

@@ -11,7 +11,7 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -24,7 +24,17 @@ from tierwise.wire import openai_chat, sse
 _STREAM_USAGE = b'{"include_usage":true}'
 # Marks the few events of a stream that need a look inside; all others pass as bytes. Quotes in
 # text are escaped in JSON, so a model's words cannot look like one of these fields.
-_NOTABLE = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:|"finish_reason"\s*:\s*"|data:\s*\[DONE\]')
+# Four searches, because one with alternatives cannot jump to its literal beginning and takes six
+# times as long as all of these.
+_NOTABLE = (
+    re.compile(rb'"usage"\s*:\s*\{'),
+    re.compile(rb'"error"\s*:'),
+    re.compile(rb'"finish_reason"\s*:\s*"'),
+    re.compile(rb"\[DONE\]"),
+)
+_KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -38,6 +48,7 @@ class OpenAICompatible:
         if deployment.api_key:
             self._headers["authorization"] = f"Bearer {deployment.api_key}"
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
+        self._secrets = _secrets(deployment)
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
@@ -47,7 +58,7 @@ class OpenAICompatible:
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
         if task.stream and not task.wants_stream_usage and "no-stream-options" not in quirks:
-            changes["stream_options"] = _STREAM_USAGE
+            changes["stream_options"] = _with_usage(task.body)
         if quirks:
             changes.update(_quirky(task, quirks))
         body = openai_chat.with_fields(task.body, changes) if changes else task.body
@@ -55,7 +66,7 @@ class OpenAICompatible:
 
     def reply(self, body: bytes) -> _Reply:
         """A whole answer; raises `ServerFailed` if the body is not one."""
-        return _Reply(body)
+        return _Reply(body, self)
 
     def stream_reader(self, task: Task, *, keep: bool = False) -> _Stream:
         """A reader that forwards bytes and hides the usage that only we asked for."""
@@ -63,20 +74,44 @@ class OpenAICompatible:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
-        return classify(status, headers, body, secret=self.deployment.api_key)
+        return classify(status, headers, body, secrets=self._secrets)
+
+
+def _secrets(deployment: Deployment) -> tuple[str, ...]:
+    """The deployment's key, and the headers that may hold another."""
+    found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
+    if deployment.api_key:
+        found.append(deployment.api_key)
+    return tuple(found)
+
+
+def _with_usage(body: bytes) -> bytes:
+    """The caller's stream options with usage asked for."""
+    options = openai_chat.field_of(body, "stream_options")
+    if options is None:
+        return _STREAM_USAGE
+    return openai_chat.with_fields(options, {"include_usage": b"true"})
 
 
 def _quirky(task: Task, quirks: frozenset[str]) -> dict[str, bytes | None]:
+    """What a provider's peculiarities change.
+
+    Only fields that the body has are touched, so that one without them keeps its bytes.
+    """
     changes: dict[str, bytes | None] = {}
-    if task.max_output_tokens is not None:
-        limit = str(task.max_output_tokens).encode()
-        if "max-tokens" in quirks:
+    limit = None if task.max_output_tokens is None else b"%d" % task.max_output_tokens
+    if limit is None and quirks == _KNOWS_NEW_LIMIT:
+        return changes  # the commonest case needs no look at the body
+    given = openai_chat.field_names(task.body)
+    if "max-tokens" in quirks and "max_completion_tokens" in given:
+        changes["max_completion_tokens"] = None
+        if limit is not None:
             changes["max_tokens"] = limit
-            changes["max_completion_tokens"] = None
-        elif "max-completion-tokens" in quirks:
+    elif "max-completion-tokens" in quirks and "max_tokens" in given:
+        changes["max_tokens"] = None
+        if limit is not None:
             changes["max_completion_tokens"] = limit
-            changes["max_tokens"] = None
-    if "no-stream-options" in quirks and task.wants_stream_usage:
+    if "no-stream-options" in quirks and "stream_options" in given:
         changes["stream_options"] = None
     return changes
 
@@ -84,10 +119,13 @@ def _quirky(task: Task, quirks: frozenset[str]) -> dict[str, bytes | None]:
 class _Reply:
     __slots__ = ("body", "reported_model", "usage")
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, adapter: OpenAICompatible) -> None:
         try:
             head = openai_chat.read_head(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
+            if b'"error"' in body:
+                # OpenRouter, among others, reports what befell it behind a 200.
+                raise adapter.error(200, {}, body) from None
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
         if not head.choices:
             raise ServerFailed("the answer has no choices", status=200)
@@ -96,7 +134,10 @@ class _Reply:
         self.usage: Usage | None = head.usage.to_usage() if head.usage else None
 
     def completion(self) -> Completion:
-        return openai_chat.read_completion(self.body)
+        try:
+            return openai_chat.read_completion(self.body)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
 
     def rename(self, model: str) -> None:
         self.body = openai_chat.with_fields(self.body, {"model": openai_chat.json_string(model)})
@@ -136,8 +177,7 @@ class _Stream:
             return b""
         # An event carries about one token, which is about four characters.
         self.output_chars += 4 * block.count(b"data:")
-        if not self.started or self._kept is not None or _NOTABLE.search(block):
-            block = self._look(block)
+        block = self._look(block)
         if self._name is not None and block:
             block = _MODEL.sub(self._name, block)
         return block
@@ -162,18 +202,28 @@ class _Stream:
         return openai_chat.join_chunks(self._kept or ())
 
     def _look(self, block: bytes) -> bytes:
-        """Reads the notable events of a block; gives the block without those to be hidden."""
-        hidden = False
+        """Reads the events that need it; gives the block without those to be hidden."""
         shown: list[bytes] = []
-        for event in sse.events(block):
-            keep = True
-            if not self.started or self._kept is not None or _NOTABLE.search(event):
-                keep = self._read(event)
-            if keep:
-                shown.append(event)
-            else:
-                hidden = True
-        return b"".join(event + b"\n\n" for event in shown) if hidden else block
+        passed = 0
+        for begin, end in self._to_read(block):
+            if not self._read(block[begin:end]):
+                shown.append(block[passed:begin])
+                passed = end
+        return b"".join(shown) + block[passed:] if passed else block
+
+    def _to_read(self, block: bytes) -> Iterator[tuple[int, int]]:
+        """Where the events begin and end that need a look inside."""
+        place = 0
+        while place < len(block) and (not self.started or self._kept is not None):
+            span = sse.event_around(block, place)
+            yield span
+            place = span[1]
+        found = {
+            sse.event_around(block, match.start())
+            for notable in _NOTABLE
+            for match in notable.finditer(block, place)
+        }
+        yield from sorted(found)
 
     def _read(self, event: bytes) -> bool:
         """Takes in one event; False if the client is not to see it."""
@@ -185,11 +235,10 @@ class _Stream:
             return True
         try:
             chunk = openai_chat.read_chunk(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
-        if chunk.error is not None:
-            status = 200
-            raise self._adapter.error(status, {}, b'{"error":' + bytes(chunk.error) + b"}")
+        if openai_chat.given(chunk.error):
+            raise self._adapter.error(200, {}, b'{"error":' + bytes(chunk.error) + b"}")
         self.started = True
         if self.reported_model is None:
             self.reported_model = chunk.model

@@ -44,8 +44,8 @@ class Router:
         self._reference = policies["auto"].reference or self._best
 
     def explicit(self, task: Task) -> bool:
-        """Whether the caller names a model, so that there is nothing to choose."""
-        return task.policy is None and task.quality is None and task.model not in self._policies
+        """Whether the caller names a model and no ceiling, so that there is nothing to weigh."""
+        return self._names_model(task) and task.max_cost_usd is None
 
     def decide(
         self,
@@ -66,7 +66,7 @@ class Router:
             UnknownModel: the requested name is neither model nor policy.
             Unsatisfiable: no configured model can do what is asked.
         """
-        if self.explicit(task):
+        if self._names_model(task):
             return self._explicit(task, profile, decision_id, now)
         policy = self._policy_for(task)
         if task.quality is not None or task.max_cost_usd is not None:
@@ -115,6 +115,9 @@ class Router:
             model: exclude.permitted_deployments(policy, group)
             for model, group in self._deployments.items()
         }
+
+    def _names_model(self, task: Task) -> bool:
+        return task.policy is None and task.quality is None and task.model not in self._policies
 
     def _policy_for(self, task: Task) -> Policy:
         """The policy that a task asks for.
@@ -200,7 +203,8 @@ class Router:
                         deployment.upstream_model,
                     ):
                         return deployment.model, deployment.id
-        known = [*self._policies, *self._models]
+        places = (d.id for group in self._deployments.values() for d in group) if slash else ()
+        known = [*self._policies, *self._models, *places]
         near = difflib.get_close_matches(name, known, n=3) or sorted(self._policies)
         raise UnknownModel(
             f"`model` {name!r} is neither a configured model nor a policy. Did you mean "

@@ -49,9 +49,9 @@ def make_plan(
     if specialists and estimates[first].cost_usd > estimates[top].cost_usd:
         # A specialist dearer than the reference must be better than it, not only good enough.
         first = first if estimates[first].quality > estimates[top].quality else top
-    why = f"specialises in {profile.domain}" if first in specialists else "is the cheapest"
     reason = (
-        f"{first} {why} and is expected to reach {estimates[first].quality:.2f} "
+        f"{first} {_why(first, specialists, reference, profile)} "
+        f"and is expected to reach {estimates[first].quality:.2f} "
         f"(target {target:.2f}: {policy.quality:g} of {reference}'s {reference_quality:.2f})"
     )
     if first == top or estimates[first].quality >= estimates[top].quality:
@@ -59,6 +59,14 @@ def make_plan(
     else:
         tiers = (Tier(model=first, gates=policy.gates), Tier(model=top))
     return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
+
+
+def _why(first: str, specialists: list[str], reference: str, profile: Profile) -> str:
+    if first in specialists:
+        return f"specialises in {profile.domain}"
+    if not specialists:
+        return "is the cheapest that is good enough"
+    return "is the reference" if first == reference else "is the best"
 
 
 def _best(estimates: Mapping[str, Estimate]) -> str:

@@ -100,8 +100,10 @@ class Health:
         """A call gave an answer."""
         state = self.states[deployment.id]
         state.failures_in_row = 0
-        state.resting_until = 0.0
-        state.rate_limited = False
+        # While a rate limit lasts nobody calls, so this answer was asked for before it.
+        if not state.rate_limited or state.resting_until <= self._clock():
+            state.resting_until = 0.0
+            state.rate_limited = False
         state.latency_s = _blend(state.latency_s, latency_s)
         if ttft_s is not None:
             state.ttft_s = _blend(state.ttft_s, ttft_s)

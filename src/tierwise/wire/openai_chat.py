@@ -7,7 +7,7 @@ through untouched, so a parameter that is newer than this file reaches the model
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -15,13 +15,15 @@ from msgspec import Raw, Struct, field
 from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, ToolCall, Usage
 
+_ABSENT = Raw(b"")
+
 
 class _StreamOptions(Struct):
     include_usage: bool | None = None
 
 
 class _SchemaHolder(Struct):
-    schema: Raw | None = None
+    schema: Raw = _ABSENT  # in a union with None, a Raw takes nothing but null
 
 
 class _ResponseFormat(Struct):
@@ -58,6 +60,7 @@ class WireUsage(Struct):
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None
@@ -73,9 +76,15 @@ class WireUsage(Struct):
         reasoning = 0
         if self.completion_tokens_details is not None:
             reasoning = self.completion_tokens_details.reasoning_tokens or 0
+        read, said = self.prompt_tokens or 0, self.completion_tokens or 0
+        # xAI and Gemini leave the reasoning, which they bill as output, to the total.
+        unsaid = (self.total_tokens or 0) - read - said
+        if unsaid > 0:
+            said += unsaid
+            reasoning = max(reasoning, unsaid)
         return Usage(
-            input_tokens=self.prompt_tokens or 0,
-            output_tokens=self.completion_tokens or 0,
+            input_tokens=read,
+            output_tokens=said,
             cached_input_tokens=cached,
             cache_write_tokens=written,
             reasoning_tokens=reasoning,
@@ -106,10 +115,22 @@ class _ToolCall(Struct):
     function: _Function | None = None
 
 
+class _Piece(Struct):
+    text: str | None = None
+
+
 class _Said(Struct):
-    content: str | None = None
+    """What a message or a delta says; Mistral's reasoning models send `content` in pieces."""
+
+    content: str | list[_Piece] | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(piece.text or "" for piece in self.content or ())
 
 
 class _Choice(Struct):
@@ -129,7 +150,7 @@ class Chunk(Struct):
     choices: list[_Choice] = field(default_factory=list)
     model: str | None = None
     usage: WireUsage | None = None
-    error: Raw | None = None
+    error: Raw = _ABSENT
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
@@ -157,6 +178,10 @@ def read_request(body: bytes) -> Task:
         raise InvalidRequest(
             f"The body is not valid JSON: {error}. Send a JSON object with `model` and `messages`."
         ) from None
+    except RecursionError:
+        raise InvalidRequest(
+            "The body is nested too deeply. Send a JSON object with `model` and `messages`."
+        ) from None
     if not request.messages:
         raise InvalidRequest(
             "`messages` is empty. Send at least one message, for example "
@@ -166,7 +191,7 @@ def read_request(body: bytes) -> Task:
     wanted = request.response_format
     schema = None
     if wanted is not None and wanted.type == "json_schema":
-        if wanted.json_schema is None or wanted.json_schema.schema is None:
+        if wanted.json_schema is None or not given(wanted.json_schema.schema):
             raise InvalidRequest(
                 "`response_format.json_schema.schema` is missing. Send the JSON Schema that the "
                 "answer must satisfy.",
@@ -178,11 +203,12 @@ def read_request(body: bytes) -> Task:
             f"`n` is {request.n}; it must be between 1 and 128.",
             param="n",
         )
-    limit = request.max_completion_tokens or request.max_tokens
+    limit, limit_field = request.max_completion_tokens, "max_completion_tokens"
+    if limit is None:
+        limit, limit_field = request.max_tokens, "max_tokens"
     if limit is not None and limit < 1:
         raise InvalidRequest(
-            f"`max_completion_tokens` is {limit}; it must be at least 1.",
-            param="max_completion_tokens",
+            f"`{limit_field}` is {limit}; it must be at least 1.", param=limit_field
         )
     return Task(
         body=body,
@@ -266,6 +292,22 @@ def with_fields(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
     return _encode(fields)
 
 
+def field_names(body: bytes) -> Collection[str]:
+    """The names of the top-level fields of the object `body`."""
+    return _decode_fields(body).keys()
+
+
+def field_of(body: bytes, name: str) -> bytes | None:
+    """The JSON of one top-level field of the object `body`; None if it is missing or null."""
+    value = _decode_fields(body).get(name)
+    return None if value is None or bytes(value) == b"null" else bytes(value)
+
+
+def given(value: Raw) -> bool:
+    """Whether an optional field is there and not null."""
+    return bytes(value) not in (b"", b"null")
+
+
 def json_string(text: str) -> bytes:
     """`text` as a JSON string."""
     return _encode(text)
@@ -282,7 +324,7 @@ def read_completion(body: bytes) -> Completion:
     choice = min(choices, key=lambda c: c.index) if choices else _Choice()
     said = choice.message or _Said()
     return Completion(
-        text=said.content or "",
+        text=said.text,
         finish_reason=choice.finish_reason,
         tool_calls=_tool_calls(said.tool_calls or ()),
         refusal=said.refusal,
@@ -309,7 +351,7 @@ def join_chunks(chunks: Iterable[Chunk]) -> Completion:
             if delta is None:
                 continue
             if delta.content:
-                text.append(delta.content)
+                text.append(delta.text)
             if delta.refusal:
                 refusal.append(delta.refusal)
             for call in delta.tool_calls or ():

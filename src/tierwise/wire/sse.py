@@ -46,8 +46,28 @@ def events(block: bytes) -> Iterator[bytes]:
             yield event
 
 
+def event_around(block: bytes, place: int) -> tuple[int, int]:
+    """Where the event begins and ends, blank line included, that `place` is in.
+
+    Args:
+        block: complete events.
+    """
+    if b"\r" not in block:
+        begin = block.rfind(b"\n\n", 0, place)
+        return (begin + 2 if begin >= 0 else 0), block.index(b"\n\n", place) + 2
+    begin = 0
+    for blank in _BLANK.finditer(block):
+        if blank.end() > place:
+            return begin, blank.end()
+        begin = blank.end()
+    return begin, len(block)
+
+
 def payload(event: bytes) -> bytes | None:
     """The joined `data:` lines of an event; None for a comment or an event without data."""
+    event = event.strip(b"\r\n")
+    if event.startswith(b"data: ") and b"\n" not in event and b"\r" not in event:
+        return event[6:]  # as nearly every provider writes it
     lines = []
     for line in _LINE.split(event):
         if line.startswith(b"data:"):

@@ -1,0 +1,459 @@
+"""HTTP/1.1 for answers that are read as they come: a POST, pooled connections, no copies.
+
+A general client spends more on a streamed chunk than everything else here together, and takes
+longer to import than the gateway takes to start. What a stream of events needs is little:
+httptools parses, and whatever has arrived since the last read is one read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import time
+import urllib.parse
+import urllib.request
+from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from typing import cast
+
+import httptools
+from msgspec import Struct
+
+from tierwise.errors import ConnectFailed
+
+IDLE_S = 60.0
+"""How long an unused connection is kept, in seconds."""
+MAX_IDLE_PER_HOST = 512
+_MAX_HEAD_BYTES = 64 << 10
+_HIGH_WATER = 256 << 10
+"""Bytes that may wait to be read before the upstream is made to wait."""
+
+
+class Target(Struct, frozen=True):
+    """Where a URL leads: the server or proxy to connect to, and what to ask it for.
+
+    `tunnel` is the `host:port` behind a proxy, for https; `authorization` is for the proxy.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    path: str
+    authority: str
+    server_name: str
+    tunnel: str | None = None
+    authorization: str | None = None
+
+    @property
+    def pool(self) -> tuple[str, int, bool, str | None]:
+        """Targets whose connections are interchangeable have this in common."""
+        return self.host, self.port, self.tls, self.tunnel
+
+
+class Streams:
+    """Opens streams, and keeps connections for the next ones. Close it when done."""
+
+    def __init__(self) -> None:
+        self._idle: dict[tuple[str, int, bool, str | None], deque[_Connection]] = {}
+        self._open: set[_Connection] = set()
+
+    async def open(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        connect_s: float,
+        timeout_s: float | None = None,
+    ) -> HttpStream:
+        """POSTs `body`; returns when the answer's headers are here.
+
+        Raises:
+            ConnectFailed: no connection within `connect_s` seconds, or it broke.
+            TimeoutError: all together took longer than `timeout_s` seconds.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        target = target_of(url)
+        request = _head(target, headers, len(body)) + body
+        reused = self._reused(target)
+        if reused is not None:
+            try:
+                return await self._ask(reused, target, request, until)
+            except ConnectFailed:
+                if reused.heard:
+                    raise
+                # The server had hung up on the idle connection, so nobody has read the request.
+        connection = await self._connect(target, connect_s, until)
+        return await self._ask(connection, target, request, until)
+
+    async def _ask(
+        self, connection: _Connection, target: Target, request: bytes, until: float | None
+    ) -> HttpStream:
+        """Sends a request and waits for the head of its answer."""
+        self._open.add(connection)
+        stream = HttpStream(connection, self, target)
+        try:
+            connection.send(request)
+            await connection.wait_for_head(None if until is None else until - time.monotonic())
+        except BaseException:
+            stream.close()
+            raise
+        stream.status = connection.status
+        stream.headers = connection.headers
+        return stream
+
+    def close(self) -> None:
+        """Closes all connections, also those that are in use."""
+        for group in self._idle.values():
+            for connection in group:
+                connection.abort()
+        for connection in self._open:
+            connection.abort()
+        self._idle.clear()
+        self._open.clear()
+
+    def give_back(self, connection: _Connection, target: Target) -> None:
+        """A stream is over: keeps its connection if that can be used again."""
+        self._open.discard(connection)
+        if not connection.reusable:
+            connection.abort()
+            return
+        group = self._idle.setdefault(target.pool, deque())
+        now = connection.idle_since = time.monotonic()
+        group.append(connection)
+        while len(group) > MAX_IDLE_PER_HOST or now - group[0].idle_since > IDLE_S:
+            group.popleft().abort()
+
+    def _reused(self, target: Target) -> _Connection | None:
+        """The connection that was used last, if there is one that still stands."""
+        group = self._idle.get(target.pool)
+        while group:
+            connection = group.pop()
+            if connection.reusable and time.monotonic() - connection.idle_since <= IDLE_S:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, target: Target, connect_s: float, until: float | None) -> _Connection:
+        left = connect_s if until is None else until - time.monotonic()
+        try:
+            async with asyncio.timeout(min(connect_s, left)):
+                return await _connect(target)
+        except TimeoutError:
+            if left < connect_s:
+                raise
+            raise ConnectFailed(f"no connection within {connect_s:g} s") from None
+        except OSError as error:
+            raise ConnectFailed(f"{type(error).__name__}: {error}") from None
+
+
+class HttpStream:
+    """An answer whose body is read as it comes. Close it, however it ends.
+
+    Names in `headers` are in lower case.
+    """
+
+    __slots__ = ("_connection", "_streams", "_target", "headers", "status")
+
+    def __init__(self, connection: _Connection, streams: Streams, target: Target) -> None:
+        self._connection: _Connection | None = connection
+        self._streams = streams
+        self._target = target
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+
+    def ready(self) -> bytes | None:
+        """As `read`, but None where that would wait or raise."""
+        return self._connection.ready() if self._connection is not None else b""
+
+    async def read(self, timeout_s: float | None = None) -> bytes:
+        """Whatever has arrived, at least one byte; b"" at the end.
+
+        Raises:
+            ConnectFailed: the connection broke before the end.
+            TimeoutError: nothing came within `timeout_s` seconds.
+        """
+        connection = self._connection
+        return await connection.read(timeout_s) if connection is not None else b""
+
+    async def read_all(self, limit: int = 1 << 20, timeout_s: float = 5.0) -> bytes:
+        """The rest, up to `limit` bytes or what came in `timeout_s`: for the bodies of errors."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                while size < limit and (data := await self.read()):
+                    parts.append(data)
+                    size += len(data)
+        except (TimeoutError, ConnectFailed):
+            pass  # what has come is enough to tell what went wrong
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Gives the connection back if the answer was read to its end, else closes it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._streams.give_back(connection, self._target)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, and the answer that is coming in on it.
+
+    Public methods are for its user; those with httptools' names are called while it parses.
+    """
+
+    def __init__(self) -> None:
+        self.idle_since = 0.0
+        self.heard = False
+        """Whether anything of an answer to the last request has come."""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._transport: asyncio.Transport | None = None
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append
+        self._size = 0
+        self._head_bytes = 0
+        self._has_head = False
+        self._complete = True
+        self._keep = True
+        self._paused = False
+        self._error: ConnectFailed | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the last answer is complete and another may follow."""
+        return self._complete and self._keep and not self._parts
+
+    def send(self, request: bytes) -> None:
+        """Begins a request."""
+        self._complete = self._has_head = self.heard = False
+        self._head_bytes = 0
+        self._parser = httptools.HttpResponseParser(self)
+        if self._transport is None or not self._keep:
+            self._fail("the connection was closed as soon as it was made")
+        else:
+            self._transport.write(request)
+
+    async def wait_for_head(self, timeout_s: float | None = None) -> None:
+        """Waits for status and headers. Raises `ConnectFailed` and `TimeoutError`."""
+        timer = self._timer(timeout_s)
+        try:
+            while not self._has_head:
+                await self._wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def read(self, timeout_s: float | None = None) -> bytes:
+        """As `HttpStream.read`."""
+        data = self.ready()
+        if data is not None:
+            return data
+        timer = self._timer(timeout_s)
+        try:
+            while (data := self.ready()) is None:
+                await self._wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return data
+
+    def ready(self) -> bytes | None:
+        """As `HttpStream.ready`."""
+        parts = self._parts
+        if not parts:
+            return b"" if self._complete else None
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self._size = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _wait(self) -> None:
+        """Waits for something to happen. Raises `ConnectFailed` if nothing can any more."""
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _timer(self, timeout_s: float | None) -> asyncio.TimerHandle | None:
+        """Ends `_wait` with a `TimeoutError`; half the work of `asyncio.timeout`."""
+        if timeout_s is None:
+            return None
+        return self._loop.call_later(max(0.0, timeout_s), self._time_out)
+
+    def _time_out(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(TimeoutError())
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _fail(self, why: str) -> None:
+        self._keep = False
+        if self._error is None and not self._complete:
+            self._error = ConnectFailed(why)
+        self._wake()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._complete:
+            # Nobody asked for this: the server says goodbye, or does not speak HTTP.
+            self._keep = False
+            self.abort()
+            return
+        self.heard = True
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(f"not an HTTP answer: {error}")
+            self.abort()
+            return
+        if self._size > _HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        if self._has_head:
+            self._wake()
+
+    def eof_received(self) -> None:
+        headers = self.headers
+        if self._has_head and not self._complete and "content-length" not in headers:
+            # Without a length and without chunks the end of the connection ends the answer.
+            self._complete = "chunked" not in headers.get("transfer-encoding", "").lower()
+        self._fail("the connection was closed before the end of the answer")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._fail(
+            f"{type(exc).__name__}: {exc}"
+            if exc is not None
+            else "the connection was closed before the end of the answer"
+        )
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("it does not end where it says")
+        self.headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            raise ValueError("its headers are too long")
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self._has_head = self.status >= 200  # those below announce the answer, they are none
+
+    def on_message_complete(self) -> None:
+        if self._has_head:
+            self._complete = True
+            self._keep = self._keep and self._parser.should_keep_alive()
+
+
+async def _connect(target: Target) -> _Connection:
+    loop = asyncio.get_running_loop()
+    context = tls_context() if target.tls else None
+    if target.tunnel is None:
+        _, connection = await loop.create_connection(
+            _Connection, target.host, target.port, ssl=context,
+            server_hostname=target.server_name if context is not None else None,
+        )  # fmt: skip
+        return connection
+    transport, connection = await loop.create_connection(_Connection, target.host, target.port)
+    lines = [f"CONNECT {target.tunnel} HTTP/1.1", f"host: {target.tunnel}"]
+    if target.authorization is not None:
+        lines.append(f"proxy-authorization: {target.authorization}")
+    try:
+        connection.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        await connection.wait_for_head()
+        if not 200 <= connection.status < 300:
+            raise ConnectFailed(f"the proxy answered {connection.status}")
+        inside = _Connection()
+        secure = await loop.start_tls(
+            transport, inside, tls_context(), server_hostname=target.server_name
+        )
+        if secure is None:
+            raise ConnectFailed("the connection was closed while it was secured")
+        inside.connection_made(secure)
+    except BaseException:
+        transport.abort()
+        raise
+    return inside
+
+
+def _head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
+    """The request up to its body."""
+    lines = [f"POST {target.path} HTTP/1.1", f"host: {target.authority}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if target.authorization is not None and target.tunnel is None:
+        lines.append(f"proxy-authorization: {target.authorization}")
+    lines += ["accept: */*", "accept-encoding: identity", f"content-length: {length}"]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ConnectFailed("a configured header or URL has a line break in it")
+    try:
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    except UnicodeEncodeError:
+        raise ConnectFailed("a configured header has letters in it that HTTP lacks") from None
+
+
+@cache
+def target_of(url: str) -> Target:
+    """Where a URL leads, through the proxy that the environment names for it, if any."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    tls = parts.scheme == "https"
+    port = parts.port or (443 if tls else 80)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    authority = parts.netloc.rpartition("@")[2]
+    direct = Target(host, port, tls, path, authority, host)
+    named = urllib.request.getproxies().get(parts.scheme)
+    if not named or urllib.request.proxy_bypass(authority):
+        return direct
+    proxy = urllib.parse.urlsplit(named if "://" in named else f"http://{named}")
+    credentials = None
+    if proxy.username is not None:
+        pair = urllib.parse.unquote(f"{proxy.username}:{proxy.password or ''}")
+        credentials = "Basic " + base64.b64encode(pair.encode()).decode()
+    return Target(
+        host=proxy.hostname or "",
+        port=proxy.port or 80,
+        tls=tls,
+        path=path if tls else f"http://{authority}{path}",
+        authority=authority,
+        server_name=host,
+        tunnel=f"{host}:{port}" if tls else None,
+        authorization=credentials,
+    )
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """How servers prove who they are; made once, because reading the authorities takes a while."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,184 @@
+"""A checked configuration becomes models, deployments and policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tierwise.config import Setup, build, from_mapping
+from tierwise.config.presets import PRESETS
+from tierwise.errors import ConfigError
+from tierwise.types import Prices, Timeouts
+
+OPENAI = {"models": ["gpt-4o", "gpt-4o-mini"], "api_key": "sk-secret-secret"}
+
+
+def built(**sections: Any) -> Setup:
+    sections.setdefault("providers", {"openai": OPENAI})
+    return build(from_mapping(sections, {}))
+
+
+def failing(**sections: Any) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        built(**sections)
+    assert caught.value.remedy
+    return caught.value
+
+
+def test_a_provider_s_models_become_deployments() -> None:
+    setup = built()
+    assert set(setup.models) == {"gpt-4o", "gpt-4o-mini"}
+    (deployment,) = setup.deployments["gpt-4o"]
+    assert deployment.id == "openai/gpt-4o"
+    assert deployment.base_url == PRESETS["openai"].base_url
+    assert deployment.quirks == PRESETS["openai"].quirks
+    assert deployment.api_key == "sk-secret-secret"
+    assert deployment.prices.input == pytest.approx(2.5)
+
+
+def test_a_deployment_does_not_show_its_key() -> None:
+    (deployment,) = built(
+        providers={"openai": {**OPENAI, "models": ["gpt-4o"], "headers": {"X-Key": "hunter22"}}}
+    ).all_deployments()
+    assert deployment.headers == (("x-key", "hunter22"),)
+    for secret in ("sk-secret-secret", "hunter22"):
+        assert secret not in repr(deployment) + str(deployment)
+
+
+def test_one_model_at_two_providers_has_two_deployments_and_the_lower_price() -> None:
+    mine = {"base_url": "http://127.0.0.1:1/v1", "preset": "vllm", "models": ["gpt-4o"]}
+    setup = built(providers={"openai": OPENAI, "mine": mine})
+    assert [d.id for d in setup.deployments["gpt-4o"]] == ["openai/gpt-4o", "mine/gpt-4o"]
+    cheapest = min(setup.deployments["gpt-4o"], key=lambda d: d.prices.input)
+    assert setup.models["gpt-4o"].prices == cheapest.prices
+
+
+def test_a_model_of_one_s_own_needs_prices() -> None:
+    mine = {"base_url": "http://127.0.0.1:1/v1", "models": ["my-own-model"]}
+    error = failing(providers={"mine": mine})
+    assert "my-own-model" in str(error)
+    assert "prices" in str(error)
+    setup = built(
+        providers={"mine": mine},
+        models={
+            "my-own-model": {
+                "prices": {"input": 0.2, "output": 0.6},
+                "quality": 0.7,
+                "context_window": 4096,
+                "capabilities": ["tools"],
+                "specialises": ["finance"],
+            }
+        },
+    )
+    model = setup.models["my-own-model"]
+    assert model.prices == Prices(input=0.2, output=0.6)
+    assert (model.quality, model.context_window) == (0.7, 4096)
+    assert model.capabilities == frozenset({"tools"})
+    assert model.specialises == frozenset({"finance"})
+
+
+def test_the_tokens_of_a_local_server_cost_nothing() -> None:
+    setup = built(providers={"ollama": {"models": ["some-local-model:7b"]}})
+    (deployment,) = setup.all_deployments()
+    assert deployment.prices == Prices(input=0.0, output=0.0)
+
+
+def test_a_configured_price_wins_over_the_list() -> None:
+    setup = built(models={"gpt-4o": {"prices": {"input": 1, "output": 2}}})
+    assert setup.deployments["gpt-4o"][0].prices == Prices(input=1.0, output=2.0)
+    assert setup.models["gpt-4o"].prices == Prices(input=1.0, output=2.0)
+
+
+def test_a_served_model_can_have_another_name_weight_and_region() -> None:
+    item = {"model": "gpt-4o", "upstream": "prod/gpt4o", "weight": 3, "region": "eu"}
+    (deployment,) = built(providers={"openai": {"models": [item]}}).all_deployments()
+    assert (deployment.model, deployment.upstream_model) == ("gpt-4o", "prod/gpt4o")
+    assert (deployment.weight, deployment.region) == (3, "eu")
+
+
+def test_ids_have_no_slash_and_the_upstream_keeps_its_name() -> None:
+    (deployment,) = built(providers={"openrouter": {"models": ["openai/gpt-4o"]}}).all_deployments()
+    assert deployment.upstream_model == "openai/gpt-4o"
+    assert "/" not in deployment.model
+    assert deployment.id == f"openrouter/{deployment.model}"
+
+
+def test_timeouts_of_a_provider_win_over_the_general_ones() -> None:
+    setup = built(
+        providers={
+            "openai": {"models": ["gpt-4o"], "timeouts": {"total": 9}},
+            "groq": {"models": [{"model": "gpt-4o-mini"}]},
+        },
+        timeouts={"total": 7},
+    )
+    assert setup.deployments["gpt-4o"][0].timeouts == Timeouts(total=9)
+    assert setup.deployments["gpt-4o-mini"][0].timeouts == Timeouts(total=7)
+
+
+def test_three_policies_always_exist_and_the_file_may_change_them() -> None:
+    policies = built(policies={"auto": {"quality": 0.9}, "mine": {}}).policies
+    assert {name: policies[name].quality for name in policies} == {
+        "auto": 0.9,
+        "economy": 0.8,
+        "best": 1.0,
+        "mine": 0.95,
+    }
+
+
+def test_a_tier_without_gates_of_its_own_has_the_policy_s() -> None:
+    tiers = [{"model": "gpt-4o-mini"}, {"model": "gpt-4o", "gates": [], "accept": 0.9}]
+    policy = built(policies={"auto": {"tiers": tiers, "gates": ["complete"]}}).policies["auto"]
+    assert [tier.gates for tier in policy.tiers] == [("complete",), ()]
+    assert policy.tiers[1].accept == 0.9
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "word"),
+    [
+        ({"reference": "gpt-4"}, "policies.auto.reference", "gpt-4o"),
+        ({"tiers": [{"model": "gpt-4o-min"}]}, "policies.auto.tiers", "gpt-4o-mini"),
+        ({"fallbacks": ["nope"]}, "policies.auto.fallbacks", "gpt-4o"),
+        ({"allow": ["opnai"]}, "policies.auto.allow/deny", "openai"),
+        ({"deny": ["gpt-4"]}, "policies.auto.allow/deny", "gpt-4o"),
+    ],
+)
+def test_a_policy_may_only_name_what_is_configured(
+    policy: dict[str, Any], field: str, word: str
+) -> None:
+    error = failing(policies={"auto": policy})
+    assert error.field == field
+    assert word in (error.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("provider", "field", "word"),
+    [
+        ({"preset": "opnai", "models": ["x"]}, "providers.p.preset", "openai"),
+        ({"models": ["x"]}, "providers.p.base_url", "base_url"),
+        ({"base_url": "ftp://h/v1", "models": ["x"]}, "providers.p.base_url", "http://"),
+        ({"preset": "openai", "models": ["gpt-4o", "gpt-4o"]}, "providers.p.models", "Remove one"),
+    ],
+)
+def test_a_provider_that_cannot_be_called_is_refused(
+    provider: dict[str, Any], field: str, word: str
+) -> None:
+    error = failing(providers={"p": provider})
+    assert error.field == field
+    assert word in str(error)
+
+
+def test_a_policy_may_not_be_named_like_a_model() -> None:
+    assert failing(policies={"gpt-4o": {}}).field == "policies.gpt-4o"
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_preset_s_facts_are_consistent(name: str) -> None:
+    preset = PRESETS[name]
+    assert not {"max-tokens", "max-completion-tokens"} <= preset.quirks
+    assert preset.quirks <= {"max-tokens", "max-completion-tokens", "no-stream-options"}
+    if preset.local:
+        assert f":{preset.port}/" in preset.base_url
+    elif name != "openai_compatible":
+        assert preset.base_url.startswith("https://")
+        assert preset.key_variables

@@ -1,0 +1,263 @@
+"""A wrong configuration is told the line and the remedy, and no secret is ever shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tierwise.config import Config, from_mapping, load
+from tierwise.errors import ConfigError
+
+GOOD = """\
+providers:
+  openai:
+    api_key: ${OPENAI_API_KEY}
+    models: [gpt-4o, gpt-4o-mini]
+"""
+ENV = {"OPENAI_API_KEY": "sk-secret-secret"}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    def reading(text: str | bytes, environ: dict[str, str] | None = None) -> Config:
+        file = tmp_path / "tierwise.yaml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(file, ENV if environ is None else environ)
+
+    return reading
+
+
+def test_a_good_file_is_read(read: Any) -> None:
+    config = read(GOOD)
+    key = config.providers["openai"].api_key
+    assert key.get_secret_value() == "sk-secret-secret"
+    assert config.server.port == 4100
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "field", "words"),
+    [
+        ("server:\n  prot: 1\n", 6, "server.prot", ("'prot'", "Did you mean 'port'?")),
+        ("servre: {}\n", 5, "servre", ("Did you mean 'server'?",)),
+        ("server:\n  zzz: 1\n", 6, "server.zzz", ("Use any of:", "host")),
+        ("server:\n  port: abc\n", 6, "server.port", ("integer", "'abc'", "--schema")),
+        ("server:\n  port: 70000\n", 6, "server.port", ("65535", "70000")),
+        ("server: 5\n", 5, "server", ("dictionary", "5")),
+        ("policies:\n  auto:\n    quality: 3\n", 7, "policies.auto.quality", ("got 3",)),
+        (
+            "policies:\n  auto:\n    qualty: 1\n",
+            7,
+            "policies.auto.qualty",
+            ("Did you mean 'quality'?",),
+        ),
+        (
+            "policies:\n  auto:\n    tiers:\n      - model: x\n        gate: [a]\n",
+            9,
+            "policies.auto.tiers.0.gate",
+            ("Did you mean 'gates'?",),
+        ),
+        (
+            "models:\n  x:\n    prices: {input: 1}\n",
+            7,
+            "models.x.prices.output",
+            ("missing", "Add it"),
+        ),
+        ("models:\n  x:\n    prices: {input: -1, output: 1}\n", 7, "models.x.prices.input", ("0",)),
+        (
+            "models:\n  x:\n    capabilities: [tols]\n",
+            7,
+            "models.x.capabilities",
+            ("tols", "tools"),
+        ),
+        ("models:\n  x:\n    specialises: [law]\n", 7, "models.x.specialises", ("law", "legal")),
+        ("ledger:\n  queue_size: 1\n", 6, "ledger.queue_size", ("100",)),
+        ("timeouts:\n  total: 0\n", 6, "timeouts.total", ("greater than 0",)),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_remedy(
+    read: Any, more: str, line: int, field: str, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(GOOD + more)
+    error = caught.value
+    assert (error.line, error.field) == (line, field)
+    assert error.remedy
+    assert str(error).startswith(f"{error.file}:{line}: {field}: ")
+    for word in words:
+        assert word in str(error)
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "word"),
+    [
+        ("{model: x, wieght: 2}", "providers.p.models.0.wieght", "Did you mean 'weight'?"),
+        ("{model: x, weight: heavy}", "providers.p.models.0.weight", "number"),
+        ("{upstream: x}", "providers.p.models.0.model", "missing"),
+        ("3", "providers.p.models.0", "got 3"),
+    ],
+)
+def test_a_mistake_within_a_listed_model_is_found(
+    read: Any, item: str, field: str, word: str
+) -> None:
+    with pytest.raises(ConfigError, match="providers") as caught:
+        read(f"providers:\n  p:\n    models:\n      - {item}\n")
+    assert (caught.value.field, caught.value.line) == (field, 4)
+    assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("providers: [a\n", 2, "not valid YAML"),
+        ("a: b: c\n", 1, "not valid YAML"),
+        ("x:\n\t- y\n", 2, "not valid YAML"),
+        ("", None, "must hold a mapping"),
+        ("- a\n", None, "must hold a mapping"),
+        ("{}\n", None, "providers: missing"),
+        ("providers: {}\n", 1, "at least 1"),
+        ("providers:\n  openai:\n    models: []\n", 3, "at least 1"),
+        (b"\xff\xfe\x00", None, "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(
+    read: Any, text: str | bytes, line: int | None, word: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert caught.value.line == line
+    assert word in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_a_missing_file_is_said_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tierwise init"):
+        load(tmp_path / "nope.yaml", {})
+
+
+def test_a_section_whose_lines_are_commented_out_is_as_good_as_none(read: Any) -> None:
+    config = read(GOOD + "policies:\n  # auto:\nmodels:\nserver:\n")
+    assert (config.policies, config.models, config.server.port) == ({}, {}, 4100)
+
+
+# --- the environment
+
+
+def test_a_reference_to_nothing_is_told_with_its_line(read: Any) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set") as caught:
+        read(GOOD, {})
+    assert (caught.value.line, caught.value.field) == (3, "providers.openai.api_key")
+    assert "${OPENAI_API_KEY:-default}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "expected"),
+    [
+        ("${A}", {"A": "x"}, "x"),
+        ("${A:-y}", {"A": "x"}, "x"),
+        ("${A:-y}", {}, "y"),
+        ("${A:-}", {}, ""),
+        ("pre-${A}-${B}", {"A": "x", "B": "z"}, "pre-x-z"),
+        ("$A $${", {"A": "x"}, "$A $${"),
+        ("${A}", {"A": "${B}"}, "${B}"),
+    ],
+)
+def test_references_are_taken_from_the_environment(
+    text: str, environ: dict[str, str], expected: str
+) -> None:
+    config = from_mapping({"providers": {"p": {"region": text, "models": ["x"]}}}, environ)
+    assert config.providers["p"].region == expected
+
+
+def test_references_work_in_lists_too() -> None:
+    config = from_mapping({"providers": {"p": {"models": ["${M}"]}}}, {"M": "x"})
+    assert config.providers["p"].models == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path", "expected"),
+    [
+        ("TIERWISE__SERVER__PORT", "8080", ("server", "port"), 8080),
+        ("TIERWISE__SERVER__HOST", "0.0.0.0", ("server", "host"), "0.0.0.0"),  # noqa: S104
+        ("TIERWISE__LEDGER__STORE_CONTENT", "true", ("ledger", "store_content"), True),
+    ],
+)
+def test_a_variable_overrides_the_field_that_it_spells(
+    read: Any, name: str, value: str, path: tuple[str, str], expected: Any
+) -> None:
+    config = read(GOOD, {**ENV, name: value})
+    assert getattr(getattr(config, path[0]), path[1]) == expected
+
+
+def test_an_override_can_add_what_the_file_has_not(read: Any) -> None:
+    config = read(GOOD, {**ENV, "TIERWISE__POLICIES__CHEAP__QUALITY": "0.5"})
+    assert config.policies["cheap"].quality == 0.5
+
+
+@pytest.mark.parametrize("key", ["123456789", "true", "null", "1e5"])
+def test_a_key_in_a_variable_is_text_whatever_it_looks_like(read: Any, key: str) -> None:
+    config = read(GOOD, {**ENV, "TIERWISE__PROVIDERS__OPENAI__API_KEY": key})
+    assert config.providers["openai"].api_key.get_secret_value() == key
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"TIERWISE__SERVER__PORT": "["}, "TIERWISE__SERVER__PORT is not valid YAML"),
+        ({"TIERWISE__SERVER__PORT__X": "1", "TIERWISE__SERVER__PORT": "1"}, "has no fields"),
+        ({"TIERWISE__SERVER__PROT": "1"}, "Did you mean 'port'?"),
+        ({"TIERWISE__SERVER": "5"}, "dictionary"),
+    ],
+)
+def test_a_wrong_override_is_explained(read: Any, environ: dict[str, str], word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(GOOD, {**ENV, **dict(sorted(environ.items()))})
+    assert word in str(caught.value)
+
+
+def test_keys_for_clients_are_added_from_the_environment(read: Any) -> None:
+    text = GOOD + "server:\n  api_keys: [one]\n"
+    config = read(text, {**ENV, "TIERWISE_API_KEYS": " two, three ,"})
+    keys = [key.get_secret_value() for key in config.server.api_keys]
+    assert keys == ["one", "two", "three"]
+
+
+def test_the_caller_s_mapping_is_left_as_it_was() -> None:
+    data: dict[str, Any] = {"providers": {"p": {"models": ["x"]}}, "server": {"port": 1}}
+    from_mapping(data, {"TIERWISE_API_KEYS": "k", "TIERWISE__SERVER__PORT": "2"})
+    assert data == {"providers": {"p": {"models": ["x"]}}, "server": {"port": 1}}
+
+
+# --- secrets
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"api_key": SECRET, "models": ["x"]},
+        {"headers": {"Authorization": f"Bearer {SECRET}"}, "models": ["x"]},
+    ],
+)
+def test_secrets_are_not_in_what_is_printed_of_a_configuration(provider: dict[str, Any]) -> None:
+    config = from_mapping({"providers": {"p": provider}, "server": {"api_keys": [SECRET]}}, {})
+    assert SECRET not in repr(config) + str(config) + config.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "providers:\n  p:\n    api_key: [7777777]\n    models: [x]\n",
+        "providers:\n  p:\n    api_key: 7777777\n    models: [x]\n",
+        "providers:\n  p:\n    headers: {authorization: 7777777}\n    models: [x]\n",
+        "providers:\n  p:\n    models: [x]\nserver:\n  api_keys: 7777777\n",
+        "providers:\n  p:\n    models: [x]\nserver:\n  api_keys: [7777777]\n",
+    ],
+)
+def test_secrets_are_not_in_errors(read: Any, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert "7777777" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -1,0 +1,165 @@
+"""An executor with real transport and adapters in front of scripted upstreams."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from builders import a_decision, a_deployment
+from tierwise.catalog import Catalog
+from tierwise.errors import UpstreamError
+from tierwise.execution import Executor, Relay, Run
+from tierwise.execution.billing import Billing
+from tierwise.execution.check import Checker
+from tierwise.gates import Gate
+from tierwise.gates.complete import CompleteGate
+from tierwise.gates.json_schema import JsonSchemaGate
+from tierwise.providers import Transport
+from tierwise.providers.openai_compatible import OpenAICompatible
+from tierwise.state.health import Health
+from tierwise.types import Completion, Deployment, Plan, Prices, Task, Timeouts, Verdict
+from upstream import Reply, Upstream, dead_url, upstreams
+
+Script = Reply | Sequence[Reply] | None
+"""A reply that is repeated, replies one after the other, or nobody there."""
+
+PRICES = {
+    "small": Prices(input=1.0, output=2.0),
+    "middle": Prices(input=5.0, output=10.0),
+    "large": Prices(input=10.0, output=20.0),
+}
+
+
+PATIENT = Timeouts(connect=2.0, first_token=5.0, between_tokens=5.0, total=5.0)
+"""No test needs to wait this long; one that is wrong fails instead of hanging."""
+
+
+class Picky:
+    """Rejects answers that contain a word."""
+
+    name = "picky"
+
+    def judge(self, task: Task, answer: Completion) -> Verdict:  # noqa: ARG002
+        bad = "doubtful" in answer.text
+        return Verdict(gate=self.name, p=0.0 if bad else 1.0, reason="looked for a word")
+
+
+class Broken:
+    """Fails whatever it sees."""
+
+    name = "broken"
+
+    def judge(self, task: Task, answer: Completion) -> Verdict:  # noqa: ARG002
+        raise RuntimeError("a bug")
+
+
+class Laboratory:
+    """Asks scripted upstreams. `run` is what became of the last request."""
+
+    def __init__(
+        self,
+        paths: Mapping[str, list[Deployment]],
+        running: Mapping[str, list[Upstream]],
+        transport: Transport,
+    ) -> None:
+        gates: list[Gate] = [Picky(), Broken(), CompleteGate(), JsonSchemaGate()]
+        self.clock = time.monotonic
+        self.paths = paths
+        self.upstreams = running
+        self.checker = Checker({gate.name: gate for gate in gates})
+        everyone = [deployment for group in paths.values() for deployment in group]
+        self.health = Health(everyone, self.clock)
+        billing = Billing(Catalog.builtin())
+        adapters = {deployment.id: OpenAICompatible(deployment) for deployment in everyone}
+        self.executor = Executor(adapters, transport, self.health, billing, self.checker)
+        self.relay = Relay(self.health, billing)
+        self.finished = 0
+        self.run: Run
+
+    def calls(self, model: str) -> list[int]:
+        """How often each upstream of a model was asked."""
+        return [upstream.calls for upstream in self.upstreams[model]]
+
+    def deployment(self, model: str) -> Deployment:
+        return self.paths[model][0]
+
+    async def ask(self, task: Task, plan: Plan) -> bytes:
+        """What the client gets, whole or streamed."""
+        if task.stream:
+            return b"".join([block async for block in await self.open(task, plan)])
+        self.run = Run(task, a_decision(plan), self.paths, self.clock)
+        whole = await self.executor.whole(self.run)
+        self.run.deliver(whole.attempt)
+        return whole.reply.body
+
+    async def open(self, task: Task, plan: Plan) -> AsyncGenerator[bytes]:
+        """A stream that has begun."""
+        self.run = Run(task, a_decision(plan), self.paths, self.clock)
+        chunks = self.relay.relay(await self.executor.stream(self.run), self.run, self._finish)
+        assert await anext(chunks) == b""
+        return chunks
+
+    async def ask_broken(self, task: Task, plan: Plan) -> bytes:
+        """What the client has got of a stream when it breaks; upstreams go on at its first byte."""
+        seen = b""
+        chunks = await self.open(task, plan)
+        try:
+            async for block in chunks:
+                seen += block
+                for upstream in (one for group in self.upstreams.values() for one in group):
+                    upstream.go_on.set()
+        except UpstreamError:
+            return seen
+        raise AssertionError("the stream did not break")
+
+    def _finish(self) -> None:
+        self.finished += 1
+
+
+def hangs(script: Script) -> bool:
+    """Whether an upstream will stand still."""
+    replies = [script] if isinstance(script, Reply) else script or ()
+    return any(reply.hang for reply in replies)
+
+
+@asynccontextmanager
+async def a_laboratory(
+    scripts: Mapping[str, Sequence[Script]], *, timeouts: Timeouts | None = None, **fields: Any
+) -> AsyncIterator[Laboratory]:
+    """A laboratory with a deployment for each script of each model.
+
+    `timeouts` are for those that hang; a busy machine may keep the others waiting.
+    """
+    alive = [
+        (model, number, script)
+        for model, group in scripts.items()
+        for number, script in enumerate(group)
+        if script is not None
+    ]
+    transport = Transport()
+    async with upstreams(*(script for _, _, script in alive)) as running:
+        urls = {(m, n): up.base_url for (m, n, _), up in zip(alive, running, strict=True)}
+        paths = {
+            model: [
+                a_deployment(
+                    model,
+                    f"p{number}",
+                    base_url=urls.get((model, number)) or dead_url(),
+                    prices=PRICES[model],
+                    timeouts=timeouts if timeouts and hangs(script) else PATIENT,
+                    **fields,
+                )
+                for number, script in enumerate(group)
+            ]
+            for model, group in scripts.items()
+        }
+        by_model = {
+            model: [up for (m, _, _), up in zip(alive, running, strict=True) if m == model]
+            for model in scripts
+        }
+        try:
+            yield Laboratory(paths, by_model, transport)
+        finally:
+            await transport.close()

@@ -1,0 +1,356 @@
+"""The adapter changes what it must, and not a byte more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from builders import DONE, a_chunk, a_deployment, a_stream, a_task, an_answer
+from tierwise.errors import (
+    ContextTooLong,
+    OutOfService,
+    RateLimited,
+    ServerFailed,
+    StreamBroken,
+    UpstreamError,
+)
+from tierwise.providers.base import StreamReader
+from tierwise.providers.openai_compatible import OpenAICompatible
+from tierwise.types import Completion, Task, ToolCall, Usage
+from tierwise.wire import sse
+
+
+def an_adapter(**fields: Any) -> OpenAICompatible:
+    return OpenAICompatible(a_deployment(**fields))
+
+
+def sent(adapter: OpenAICompatible, task: Task) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(adapter.request(task).body)
+    return body
+
+
+# --- requests
+
+
+@pytest.mark.parametrize("quirks", [(), ("max-tokens",), ("max-completion-tokens",)])
+def test_a_body_that_needs_no_change_is_sent_as_it_is(quirks: tuple[str, ...]) -> None:
+    task = a_task('the words "max_tokens" and "max_completion_tokens"', model="small")
+    adapter = an_adapter(quirks=frozenset(quirks))
+    assert adapter.request(task).body is task.body
+
+
+@pytest.mark.parametrize(
+    ("quirk", "field"),
+    [("max-tokens", "max_tokens"), ("max-completion-tokens", "max_completion_tokens")],
+)
+def test_a_limit_under_the_right_name_is_left_alone(quirk: str, field: str) -> None:
+    fields: dict[str, Any] = {field: 5}
+    task = a_task(model="small", **fields)
+    assert an_adapter(quirks=frozenset({quirk})).request(task).body is task.body
+
+
+def test_the_model_is_named_as_the_provider_names_it() -> None:
+    task = a_task(model="auto", temperature=0.5, something_new={"a": [1]})
+    body = sent(an_adapter(upstream_model='vendor/"odd"-model'), task)
+    assert body == {**json.loads(task.body), "model": 'vendor/"odd"-model'}
+
+
+def test_a_call_goes_to_chat_completions_with_key_and_headers() -> None:
+    request = an_adapter(
+        base_url="http://host/v1/", api_key="k", headers=(("x-team", "a"),)
+    ).request(a_task())
+    assert request.url == "http://host/v1/chat/completions"
+    assert request.headers == {
+        "content-type": "application/json",
+        "authorization": "Bearer k",
+        "x-team": "a",
+    }
+
+
+def test_without_a_key_no_authorization_is_sent() -> None:
+    assert "authorization" not in an_adapter().request(a_task()).headers
+
+
+@pytest.mark.parametrize(
+    ("options", "quirks", "expected"),
+    [
+        (None, (), {"include_usage": True}),
+        ({"include_usage": True}, (), {"include_usage": True}),
+        ({"include_usage": False}, (), {"include_usage": True}),
+        (
+            {"include_obfuscation": False},
+            (),
+            {"include_obfuscation": False, "include_usage": True},
+        ),
+        (None, ("no-stream-options",), None),
+        ({"include_usage": True}, ("no-stream-options",), None),
+        ({"include_obfuscation": False}, ("no-stream-options",), None),
+    ],
+)
+def test_usage_is_asked_for_where_the_provider_must_be_asked(
+    options: Any, quirks: tuple[str, ...], expected: Any
+) -> None:
+    task = a_task(model="small", stream=True, **({"stream_options": options} if options else {}))
+    assert sent(an_adapter(quirks=frozenset(quirks)), task).get("stream_options") == expected
+
+
+def test_a_stream_that_asks_for_usage_itself_is_sent_as_it_is() -> None:
+    task = a_task(model="small", stream=True, stream_options={"include_usage": True})
+    assert an_adapter().request(task).body is task.body
+
+
+def test_usage_is_not_asked_for_without_a_stream() -> None:
+    assert "stream_options" not in sent(an_adapter(), a_task())
+
+
+def test_a_null_stream_option_is_replaced() -> None:
+    task = a_task(model="small", stream=True, stream_options=None)
+    assert sent(an_adapter(), task)["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("quirk", "fields", "expected"),
+    [
+        ("max-tokens", {"max_completion_tokens": 7}, {"max_tokens": 7}),
+        ("max-tokens", {"max_completion_tokens": 7, "max_tokens": 9}, {"max_tokens": 7}),
+        ("max-tokens", {"max_completion_tokens": None, "max_tokens": 9}, {"max_tokens": 9}),
+        ("max-tokens", {"max_completion_tokens": None}, {}),
+        ("max-completion-tokens", {"max_tokens": 7}, {"max_completion_tokens": 7}),
+    ],
+)
+def test_the_limit_has_the_name_that_the_provider_knows(
+    quirk: str, fields: dict[str, Any], expected: dict[str, int]
+) -> None:
+    body = sent(an_adapter(quirks=frozenset({quirk})), a_task(**fields))
+    names = ("max_tokens", "max_completion_tokens")
+    assert {name: body[name] for name in names if name in body} == expected
+
+
+# --- whole answers
+
+
+def test_an_answer_is_handed_on_as_it_is() -> None:
+    raw = json.dumps(an_answer(), indent=3).encode()
+    reply = an_adapter().reply(raw)
+    assert reply.body is raw
+    assert (reply.reported_model, reply.usage) == (
+        "small",
+        Usage(input_tokens=100, output_tokens=50),
+    )
+    assert reply.completion() == Completion(text="Paris.", finish_reason="stop")
+
+
+def test_a_renamed_answer_keeps_everything_else() -> None:
+    answer = an_answer(model="gpt-x")
+    reply = an_adapter().reply(json.dumps(answer).encode())
+    reply.rename('back\\slash "and" quote')
+    assert json.loads(reply.body) == {**answer, "model": 'back\\slash "and" quote'}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b"null",
+        b'{"choices":[]}',
+        b'{"choices":null}',
+        b'{"choices":"x"}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"x":' + b"[" * 100_000,
+    ],
+)
+def test_garbage_behind_a_200_is_a_failed_server(raw: bytes) -> None:
+    with pytest.raises(ServerFailed):
+        an_adapter().reply(raw)
+
+
+@pytest.mark.parametrize("content", [5, {"a": 1}, [5]])
+def test_an_answer_whose_words_cannot_be_read_is_a_failed_server(content: Any) -> None:
+    answer = an_answer()
+    answer["choices"][0]["message"]["content"] = content
+    reply = an_adapter().reply(json.dumps(answer).encode())
+    with pytest.raises(ServerFailed):
+        reply.completion()
+
+
+def test_an_error_behind_a_200_is_what_it_says() -> None:
+    raw = b'{"error":{"message":"sk-abcdefgh is rate limited","code":429}}'
+    with pytest.raises(RateLimited) as caught:
+        an_adapter().reply(raw)
+    assert caught.value.message == "[redacted] is rate limited"
+
+
+def test_keys_in_headers_are_hidden_like_the_key_itself() -> None:
+    adapter = an_adapter(headers=(("x-api-key", "hunter2hunter2"), ("x-team", "blue")))
+    error = adapter.error(401, {}, b'{"error":"hunter2hunter2 of team blue is wrong"}')
+    assert error.message == "[redacted] of team blue is wrong"
+
+
+# --- streams
+
+
+def read(
+    parts: list[bytes], task: Task | None = None, *, keep: bool = False, rename: str | None = None
+) -> tuple[bytes, StreamReader]:
+    """What a client gets of a stream, renamed after its first event if asked for."""
+    reader = an_adapter().stream_reader(task or a_task(stream=True), keep=keep)
+    out = b""
+    for part in parts:
+        block = reader.feed(part)
+        if rename is not None and block:
+            block, rename = reader.rename(rename, block), None
+        out += block
+    return out + reader.close(), reader
+
+
+def with_usage() -> Task:
+    return a_task(stream=True, stream_options={"include_usage": True})
+
+
+def test_a_stream_whose_caller_wants_usage_is_handed_on_as_it_is() -> None:
+    events = a_stream()
+    out, reader = read(events, with_usage())
+    assert out == b"".join(events)
+    assert reader.usage == Usage(input_tokens=100, output_tokens=50)
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+def test_usage_that_only_we_asked_for_is_hidden(newline: bytes) -> None:
+    events = a_stream()
+    out, reader = read([b"".join(events).replace(b"\n", newline)])
+    assert list(sse.events(out)) == [event.strip() for event in (*events[:-2], DONE)]
+    assert reader.usage == Usage(input_tokens=100, output_tokens=50)
+
+
+def test_usage_on_the_last_chunk_with_a_choice_is_not_hidden() -> None:
+    last = a_chunk(finish_reason="stop", usage={"prompt_tokens": 3, "completion_tokens": 4})
+    events = [a_chunk("hi"), last, DONE]
+    out, reader = read(events)
+    assert out == b"".join(events)
+    assert reader.usage == Usage(input_tokens=3, output_tokens=4)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_stream_reads_the_same_wherever_it_is_cut(keep: bool) -> None:
+    stream = b": hello\n\n" + b"".join(a_stream("größer 東京 so"))
+    expected, _ = read([stream])
+    for cut in range(len(stream) + 1):
+        out, reader = read([stream[:cut], stream[cut:]], keep=keep)
+        assert out == expected
+        assert (reader.started, reader.finished) == (True, True)
+        assert reader.usage == Usage(input_tokens=100, output_tokens=50)
+    out, _ = read([stream[i : i + 1] for i in range(len(stream))], keep=keep)
+    assert out == expected
+
+
+def test_a_comment_does_not_start_a_stream() -> None:
+    reader = an_adapter().stream_reader(a_task(stream=True))
+    assert reader.feed(b": PROCESSING\n\n") == b": PROCESSING\n\n"
+    assert not reader.started
+
+
+def test_what_a_stream_said_is_remembered_if_asked_for() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+    tools = a_chunk(choices=[{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}])
+    _, reader = read([a_chunk("a"), a_chunk("b"), tools, *a_stream("c")[1:]], keep=True)
+    assert reader.completion() == Completion(
+        text="ab", finish_reason="stop", tool_calls=(ToolCall(id="c", name="f", arguments="{}"),)
+    )
+
+
+def test_a_missing_end_marker_is_added() -> None:
+    events = a_stream()[:-1]
+    out, _ = read(events, with_usage())
+    assert out == b"".join(events) + DONE
+
+
+def test_a_missing_last_blank_line_is_added() -> None:
+    events = a_stream()
+    out, reader = read([b"".join(events)[:-2]], with_usage())
+    assert out == b"".join(events)
+    assert reader.usage is not None
+
+
+def test_usage_without_a_last_blank_line_is_counted() -> None:
+    events = a_stream()[:-1]
+    _, reader = read([b"".join(events)[:-2]], with_usage())
+    assert reader.usage == Usage(input_tokens=100, output_tokens=50)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [b": only a comment\n\n"],
+        [a_chunk("half")],
+        [a_chunk("half"), b'data: {"choices":'],
+        [b'{"id":"not a stream"}'],
+    ],
+)
+def test_a_stream_that_ends_too_early_is_broken(parts: list[bytes]) -> None:
+    with pytest.raises((StreamBroken, ServerFailed)):
+        read(parts)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"message": "x", "code": "rate_limit_exceeded"}, RateLimited),
+        ({"message": "x", "code": 402}, OutOfService),
+        ({"message": "x", "code": "context_length_exceeded"}, ContextTooLong),
+        ({"message": "x", "type": "server_error"}, ServerFailed),
+        ("overloaded", ServerFailed),
+    ],
+)
+@pytest.mark.parametrize("before", [[], [a_chunk("hi")]], ids=["at once", "later"])
+def test_an_error_in_a_stream_is_raised(
+    before: list[bytes], error: Any, kind: type[UpstreamError]
+) -> None:
+    event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    with pytest.raises(kind):
+        read([*before, event])
+
+
+def test_a_chunk_with_an_error_beside_its_choices_is_an_error() -> None:
+    with pytest.raises(ServerFailed, match="disconnected"):
+        read(
+            [a_chunk("hi"), a_chunk("", error={"message": "disconnected", "code": "server_error"})]
+        )
+
+
+def test_chunks_with_an_error_of_null_are_no_errors() -> None:
+    events = [a_chunk("hi", error=None), a_chunk(finish_reason="stop", error=None), DONE]
+    assert read(events)[0] == b"".join(events)
+
+
+def test_words_about_errors_and_usage_are_only_words() -> None:
+    words = '{"error": {"usage": {"finish_reason": "stop"}}} data: [DONE]'
+    events = [a_chunk(words), *a_stream("x")[1:]]
+    out, _ = read(events, with_usage())
+    assert out == b"".join(events)
+
+
+def test_garbage_in_a_stream_is_a_failed_server() -> None:
+    with pytest.raises(ServerFailed):
+        read([b"data: <html>\n\n"])
+
+
+@pytest.mark.parametrize("name", ["other", 'back\\slash\\1 "quoted" \\g<0>', "größe"])
+def test_every_chunk_names_the_model_that_answered(name: str) -> None:
+    says_model = '"model":"small" and \\"model\\":\\"small\\"'
+    events = [a_chunk(says_model), a_chunk("b"), *a_stream("c")[1:]]
+    out, _ = read(events, with_usage(), rename=name)
+    chunks = [json.loads(event[6:]) for event in sse.events(out) if event != b"data: [DONE]"]
+    assert {chunk["model"] for chunk in chunks} == {name}
+    assert chunks[0]["choices"][0]["delta"]["content"] == says_model
+    assert len(chunks) == len(events) - 1
+
+
+def test_output_is_counted_roughly_for_providers_that_do_not_count() -> None:
+    _, reader = read([a_chunk("word") for _ in range(100)] + a_stream("x")[1:])
+    assert 400 <= reader.output_chars <= 420

@@ -1,0 +1,233 @@
+"""Recorded traffic of real providers, replayed over HTTP, is read as it was meant."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from builders import a_deployment
+from tierwise.config.presets import PRESETS
+from tierwise.errors import OutOfService, ServerFailed, UpstreamError, UpstreamRejected
+from tierwise.providers import Transport
+from tierwise.providers.base import StreamReader
+from tierwise.providers.openai_compatible import OpenAICompatible
+from tierwise.providers.streams import HttpStream
+from tierwise.types import Completion, ToolCall
+from tierwise.wire import sse
+from tierwise.wire.openai_chat import read_request
+from upstream import Reply, upstreams
+
+SHARED = Path(os.environ.get("TIERWISE_SHARED", Path(__file__).parents[2].parent / "shared"))
+RECORDINGS = SHARED / "cassettes"
+PROVIDERS = ("openai", "groq", "mistral", "deepseek", "openrouter", "xai")
+ABSENT = f"no recordings at {RECORDINGS}; set TIERWISE_SHARED"
+
+
+def interactions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Provider, name, request and response of each recorded chat completion."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for provider in PROVIDERS:
+        for file in sorted((RECORDINGS / provider).glob("*.yaml")):
+            recorded = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+            for number, item in enumerate(recorded["interactions"]):
+                if "chat/completions" in item.get("request", {}).get("uri", ""):
+                    name = f"{provider}-{file.stem}-{number}"
+                    yield provider, name, item["request"]["parsed_body"], item["response"]
+
+
+def kind_of(response: dict[str, Any]) -> str:
+    if response["status"]["code"] != 200:
+        return "error"
+    kind = response["headers"].get("content-type", [""])[0]
+    return "stream" if "event-stream" in kind else "whole" if "json" in kind else "other"
+
+
+def recorded(kind: str) -> list[Any]:
+    found = [
+        pytest.param(provider, request, response, id=name)
+        for provider, name, request, response in interactions()
+        if kind_of(response) == kind
+    ]
+    return found or [pytest.param("", {}, {}, marks=pytest.mark.skip(reason=ABSENT), id="absent")]
+
+
+def replayed(response: dict[str, Any]) -> Reply:
+    if "parsed_body" in response:
+        body = json.dumps(response["parsed_body"]).encode()
+        return Reply(response["status"]["code"], body)
+    return Reply(events=[response["body"]["string"].encode()])
+
+
+def an_adapter(provider: str, base_url: str, model: str) -> OpenAICompatible:
+    quirks = PRESETS[provider].quirks
+    return OpenAICompatible(
+        a_deployment(model, provider, base_url=base_url, upstream_model=model, quirks=quirks)
+    )
+
+
+def expected_usage(usage: dict[str, Any]) -> tuple[int, int, int]:
+    """Input, cached input and output as they are billed, reasoning included."""
+    read = usage["prompt_tokens"]
+    details = usage.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+    return read, cached, max(usage["completion_tokens"], usage["total_tokens"] - read)
+
+
+@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("whole"))
+async def test_a_recorded_answer_is_read_as_it_was_meant(
+    provider: str, request_body: dict[str, Any], response: dict[str, Any]
+) -> None:
+    task = read_request(json.dumps(request_body).encode())
+    async with upstreams(replayed(response)) as (upstream,):
+        adapter = an_adapter(provider, upstream.base_url, task.model)
+        transport = Transport()
+        answer = await transport.send(adapter.request(task), 5)
+        await transport.close()
+    sent = upstream.asked[0].json()
+    assert sent["messages"] == request_body["messages"]
+    assert sent["model"] == request_body["model"]
+    body = response["parsed_body"]
+    reply = adapter.reply(answer.body)
+    assert json.loads(reply.body) == body
+    assert reply.reported_model == body["model"]
+    assert reply.usage is not None
+    usage = reply.usage
+    assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == expected_usage(
+        body["usage"]
+    )
+    assert usage.cost_usd == body["usage"].get("cost")
+    choice = body["choices"][0]
+    message = choice["message"]
+    assert reply.completion() == Completion(
+        text=message.get("content") or "",
+        finish_reason=choice["finish_reason"],
+        tool_calls=tuple(
+            ToolCall(id=call["id"], **pick(call["function"]))
+            for call in message.get("tool_calls") or ()
+        ),
+        refusal=message.get("refusal"),
+    )
+
+
+def pick(function: dict[str, Any]) -> dict[str, str]:
+    return {name: function[name] for name in ("name", "arguments")}
+
+
+@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("error"))
+async def test_a_recorded_error_is_what_it_says(
+    provider: str, request_body: dict[str, Any], response: dict[str, Any]
+) -> None:
+    task = read_request(json.dumps({**request_body, "stream": True}).encode())
+    async with upstreams(replayed(response)) as (upstream,):
+        adapter = an_adapter(provider, upstream.base_url, task.model)
+        transport = Transport()
+        whole = await transport.send(adapter.request(task), 5)
+        stream = await transport.open(adapter.request(task))
+        errors = [
+            adapter.error(whole.status, whole.headers, whole.body),
+            adapter.error(stream.status, stream.headers, await stream.read_all()),
+        ]
+        stream.close()
+        await transport.close()
+    said = response["parsed_body"]["error"]
+    kinds: dict[str, type[UpstreamError]] = {
+        "model_not_found": OutOfService,
+        "tool_use_failed": ServerFailed,
+    }
+    for error in errors:
+        assert type(error) is kinds.get(said["code"], UpstreamRejected)
+        assert error.message == " ".join(said["message"].split())[:500]
+        assert error.status == response["status"]["code"]
+
+
+def chunks_of(block: bytes) -> list[Any]:
+    payloads = [sse.payload(event) for event in sse.events(block)]
+    return [json.loads(data) for data in payloads if data not in (None, b"[DONE]")]
+
+
+def spoken(chunks: list[Any]) -> Completion:
+    """What the chunks of a stream say, joined without the adapter's help."""
+    text, finish = "", None
+    calls: dict[int, dict[str, str]] = {}
+    for choice in (choice for chunk in chunks for choice in chunk.get("choices", ())):
+        delta = choice["delta"]
+        content = delta.get("content") or ""
+        text += content if isinstance(content, str) else pieces(content)
+        finish = choice.get("finish_reason") or finish
+        for call in delta.get("tool_calls") or ():
+            known = calls.setdefault(call["index"], {"id": "", "name": "", "arguments": ""})
+            known["id"] = call.get("id") or known["id"]
+            known["name"] = call["function"].get("name") or known["name"]
+            known["arguments"] += call["function"].get("arguments") or ""
+    made = tuple(ToolCall(**call) for _, call in sorted(calls.items()))
+    return Completion(text=text, finish_reason=finish, tool_calls=made)
+
+
+def pieces(content: list[Any]) -> str:
+    return "".join(piece["text"] for piece in content if piece["type"] == "text")
+
+
+async def relayed(stream: HttpStream, reader: StreamReader) -> bytes:
+    """What a client gets, if the network delivers in small pieces."""
+    out = b""
+    while data := await stream.read():
+        for start in range(0, len(data), 1000):
+            out += reader.feed(data[start : start + 1000])
+    return out + reader.close()
+
+
+@pytest.mark.parametrize("wants_usage", [True, False], ids=["with usage", "without"])
+@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("stream"))
+async def test_a_recorded_stream_is_handed_on_event_by_event(
+    provider: str, request_body: dict[str, Any], response: dict[str, Any], wants_usage: bool
+) -> None:
+    task = read_request(json.dumps(request_body).encode())
+    task = replace(task, wants_stream_usage=wants_usage)
+    raw = response["body"]["string"].encode()
+    recorded_chunks = chunks_of(raw)
+    failed = None
+    errors = [chunk["error"] for chunk in recorded_chunks if "error" in chunk]
+    async with upstreams(replayed(response)) as (upstream,):
+        adapter = an_adapter(provider, upstream.base_url, task.model)
+        transport = Transport()
+        stream = await transport.open(adapter.request(task))
+        reader = adapter.stream_reader(task, keep=True)
+        try:
+            out = await relayed(stream, reader)
+        except UpstreamError as error:
+            failed = error.message
+        finally:
+            stream.close()
+            await transport.close()
+    if errors:
+        assert failed == errors[0]["message"]
+        return
+    if wants_usage:
+        assert out == raw
+    else:
+        shown = [chunk for chunk in recorded_chunks if chunk["choices"] or not chunk.get("usage")]
+        assert chunks_of(out) == shown
+        assert out.endswith(b"data: [DONE]\n\n")
+    assert reader.finished
+    assert reader.reported_model == recorded_chunks[0]["model"]
+    assert reader.completion() == spoken(recorded_chunks)
+    usages = [chunk["usage"] for chunk in recorded_chunks if chunk.get("usage")]
+    assert reader.usage is not None
+    usage = reader.usage
+    assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == expected_usage(
+        usages[-1]
+    )
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=ABSENT)
+def test_every_provider_with_chat_completions_is_covered() -> None:
+    found = {(provider, kind_of(response)) for provider, _, _, response in interactions()}
+    assert {provider for provider, _ in found} >= {"openai", "groq", "mistral", "openrouter"}
+    assert {kind for _, kind in found} >= {"whole", "error", "stream"}

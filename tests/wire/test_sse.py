@@ -1,0 +1,98 @@
+"""Server-sent events are framed right however the network cuts them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierwise.wire.sse import EventBuffer, events, payload
+
+LF = b'data: {"a":1}\n\n: a comment\n\ndata: first\ndata: second\n\ndata: [DONE]\n\n'
+STREAMS = {
+    "LF": LF,
+    "CRLF": LF.replace(b"\n", b"\r\n"),
+    "CR": LF.replace(b"\n", b"\r"),
+    "CRLF then LF": LF.replace(b"\n", b"\r\n") + LF,
+    "LF then CRLF": LF + LF.replace(b"\n", b"\r\n"),
+    "CR then LF": LF.replace(b"\n", b"\r") + LF,
+    "UTF-8": "data: größer 東京 🙂\n\ndata: é\n\n".encode(),
+    "named": b"event: ping\nid: 7\ndata: x\n\n",
+}
+
+
+def fed(*parts: bytes) -> tuple[bytes, EventBuffer]:
+    buffer = EventBuffer()
+    return b"".join(buffer.feed(part) for part in parts), buffer
+
+
+def spoken(block: bytes) -> list[bytes | None]:
+    return [payload(event) for event in events(block)]
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_a_stream_cut_at_any_point_comes_out_as_it_went_in(stream: bytes) -> None:
+    for cut in range(len(stream) + 1):
+        out, buffer = fed(stream[:cut], stream[cut:])
+        assert out + buffer.rest == stream
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_a_stream_fed_byte_by_byte_gives_the_same_events(stream: bytes) -> None:
+    whole, _ = fed(stream)
+    out, buffer = fed(*(stream[i : i + 1] for i in range(len(stream))))
+    assert out + buffer.rest == stream
+    assert spoken(out + buffer.rest) == spoken(whole)
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+def test_what_is_given_out_ends_with_an_event(ending: bytes) -> None:
+    stream = LF.replace(b"\n", ending)
+    for cut in range(1, len(stream)):
+        buffer = EventBuffer()
+        out = buffer.feed(stream[:cut])
+        assert not out or out.endswith(ending * 2)
+        assert spoken(out) == spoken(stream)[: len(spoken(out))]
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_no_event_is_left_behind_at_the_end(stream: bytes) -> None:
+    _, buffer = fed(stream)
+    assert buffer.rest == b""
+
+
+def test_an_event_is_handed_on_without_waiting_for_the_next() -> None:
+    buffer = EventBuffer()
+    assert buffer.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"
+    assert buffer.feed(b"\n") == b""
+    assert buffer.feed(b"\n") == b"data: 2\n\n"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (b"data: x", b"x"),
+        (b"data:x", b"x"),
+        (b"data:  x", b" x"),
+        (b"data: a\ndata: b", b"a\nb"),
+        (b"data: a\r\ndata: b", b"a\nb"),
+        (b"data: a\rdata: b", b"a\nb"),
+        (b"event: ping\ndata: x", b"x"),
+        (b"data:", b""),
+        (b": OPENROUTER PROCESSING", None),
+        (b"event: ping", None),
+    ],
+)
+def test_the_data_of_an_event_is_its_data_lines_joined(
+    event: bytes, expected: bytes | None
+) -> None:
+    assert payload(event) == expected
+
+
+def test_a_multibyte_character_survives_a_cut_in_its_middle() -> None:
+    stream = STREAMS["UTF-8"]
+    cut = stream.index("東".encode()) + 1
+    out, _ = fed(stream[:cut], stream[cut:])
+    assert [data.decode() for data in spoken(out) if data is not None] == ["größer 東京 🙂", "é"]
+
+
+def test_the_end_marker_is_an_event_like_any_other() -> None:
+    assert spoken(LF)[-1] == b"[DONE]"
