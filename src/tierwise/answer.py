@@ -26,7 +26,7 @@ def make_task(
     quality: float | None,
     max_cost_usd: float | None,
     session: str | None,
-    deadline_s: float,
+    patience_s: float,
     params: Mapping[str, Any],
 ) -> Task:
     """The task that the same request over HTTP would be.
@@ -34,6 +34,10 @@ def make_task(
     Raises:
         InvalidRequest: a parameter cannot be used.
     """
+    if "stream" in params:
+        raise InvalidRequest("`stream` is not a parameter here: use chat_stream.", param="stream")
+    if quality is not None and not 0 <= quality <= 1:
+        raise InvalidRequest(f"`quality` is {quality}; it must be from 0 to 1.", param="quality")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     body = {"model": model, "messages": messages, **params}
@@ -48,7 +52,7 @@ def make_task(
         quality=quality,
         max_cost_usd=max_cost_usd,
         session=session,
-        deadline=time.monotonic() + deadline_s,
+        deadline=time.monotonic() + patience_s,
     )
 
 
@@ -137,8 +141,8 @@ class AnswerStream:
                     continue
                 for choice in openai_chat.read_chunk(data).choices:
                     self.finish_reason = choice.finish_reason or self.finish_reason
-                    if choice.delta is not None and choice.delta.content:
-                        yield choice.delta.content
+                    if choice.delta is not None and (text := choice.delta.text):
+                        yield text
 
     async def aclose(self) -> None:
         """Ends the stream and the upstream call."""

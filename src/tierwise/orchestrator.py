@@ -21,7 +21,7 @@ from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build, from_mapping, load
 from tierwise.config.discover import discover
 from tierwise.errors import ConfigError
-from tierwise.execution import Executor, Relay, Run
+from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
 from tierwise.gates import Gate, load_gates
@@ -124,6 +124,7 @@ class Orchestrator:
             self.health,
             billing,
             self.checker,
+            keep_streams=store_content,
         )
         self._relay = Relay(self.health, billing)
 
@@ -169,7 +170,7 @@ class Orchestrator:
         quality: float | None = None,
         max_cost_usd: float | None = None,
         session: str | None = None,
-        deadline_s: float = 600.0,
+        deadline_s: float | None = None,
         **params: Any,
     ) -> Answer:
         """The answer to a conversation.
@@ -180,7 +181,7 @@ class Orchestrator:
             quality: fraction of the reference's quality to reach, instead of the policy's.
             max_cost_usd: ceiling for this request, in USD.
             session: keeps the requests of one conversation together.
-            deadline_s: seconds after which no answer is wanted.
+            deadline_s: seconds after which no answer is wanted, instead of the policy's.
             params: anything else that the request body may hold, such as `tools`.
 
         Raises:
@@ -188,7 +189,7 @@ class Orchestrator:
         """
         task = make_task(
             messages, policy, stream=False, quality=quality, max_cost_usd=max_cost_usd,
-            session=session, deadline_s=deadline_s, params=params,
+            session=session, patience_s=deadline_s or self.patience_s(policy), params=params,
         )  # fmt: skip
         answered = await self.answer(task)
         return Answer(answered.body, answered.completion(), answered.finished.record())
@@ -201,16 +202,21 @@ class Orchestrator:
         quality: float | None = None,
         max_cost_usd: float | None = None,
         session: str | None = None,
-        deadline_s: float = 600.0,
+        deadline_s: float | None = None,
         **params: Any,
     ) -> AnswerStream:
         """As `chat`, read as it comes: iterate over what this returns."""
         task = make_task(
             messages, policy, stream=True, quality=quality, max_cost_usd=max_cost_usd,
-            session=session, deadline_s=deadline_s, params=params,
+            session=session, patience_s=deadline_s or self.patience_s(policy), params=params,
         )  # fmt: skip
         streaming = await self.stream(task)
         return AnswerStream(streaming.run, streaming.model, streaming.chunks)
+
+    def patience_s(self, name: str) -> float:
+        """Seconds that a request for a policy may take; for a model, those of "auto"."""
+        policies = self.setup.policies
+        return (policies.get(name) or policies["auto"]).deadline_s
 
     def decide(self, task: Task) -> Decision:
         """What would happen to a task, and why. Asks no model."""
@@ -242,8 +248,12 @@ class Orchestrator:
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
+        chunks = self._relay.relay(
+            streamed, run, partial(self._finish_stream, streamed, run, measured)
+        )
+        await anext(chunks)  # starts it: from here on it is booked, even if nobody reads it
         return Streaming(
-            self._relay.relay(streamed, run, partial(self._finish, run, measured)),
+            chunks,
             run,
             streamed.model,
             streamed.live.deployment.id,
@@ -273,6 +283,11 @@ class Orchestrator:
             run.error = f"{type(error).__name__}: {error}"
         else:
             run.status = "cancelled"
+        self._finish(run, measured)
+
+    def _finish_stream(self, streamed: Streamed, run: Run, measured: Measured) -> None:
+        if self._store_content:
+            run.answer = streamed.live.reader.completion().text
         self._finish(run, measured)
 
     def _finish(self, run: Run, measured: Measured) -> Finished:

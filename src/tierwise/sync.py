@@ -3,25 +3,90 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tierwise.answer import Answer, Messages
+from tierwise.answer import Answer, AnswerStream, Messages
 from tierwise.config import Config
 from tierwise.orchestrator import Orchestrator
+from tierwise.types import Decision
 
 T = TypeVar("T")
 
 
+class SyncAnswerStream:
+    """As `AnswerStream`, without `await`. Leave it early with `close`, or use a `with` block."""
+
+    def __init__(self, stream: AnswerStream, run: Callable[[Coroutine[Any, Any, Any]], Any]):
+        self._stream = stream
+        self._run = run
+
+    @property
+    def model(self) -> str:
+        """The model that answers."""
+        return self._stream.model
+
+    @property
+    def decision(self) -> Decision:
+        """The plan, what it was chosen from, and why."""
+        return self._stream.decision
+
+    @property
+    def cost_usd(self) -> float:
+        """USD so far, every attempt billed."""
+        return self._stream.cost_usd
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped; None before it has."""
+        return self._stream.finish_reason
+
+    def __iter__(self) -> Iterator[str]:
+        pieces = self._stream.__aiter__()
+        try:
+            while (piece := self._run(_next(pieces))) is not None:
+                yield piece
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the stream and the upstream call. Does nothing if it is over."""
+        try:
+            self._run(self._stream.aclose())
+        except Closed:
+            return  # closing the orchestrator has ended every stream
+
+    def __enter__(self) -> SyncAnswerStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Closed(RuntimeError):
+    """The orchestrator was closed, before or during this call."""
+
+
 class SyncOrchestrator:
-    """As `Orchestrator`, without `await`. Use it in a `with` block, or `close` it."""
+    """As `Orchestrator`, without `await`; any number of threads may use it at once.
+
+    Use it in a `with` block, or `close` it.
+    """
 
     def __init__(self, config: Config | Mapping[str, Any] | str | Path | None = None) -> None:
         self._orchestrator = Orchestrator.from_config(config)
         self._orchestrator.start()
+        self._closed = False
+        self._closing = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="tierwise-sync", daemon=True
@@ -40,36 +105,56 @@ class SyncOrchestrator:
         self.close()
 
     def chat(self, messages: Messages, policy: str = "auto", **params: Any) -> Answer:
-        """See `Orchestrator.chat`."""
+        """See `Orchestrator.chat`.
+
+        Raises:
+            TierwiseError: see `tierwise.errors`.
+            RuntimeError: the orchestrator is closed.
+        """
         return self._run(self._orchestrator.chat(messages, policy, **params))
 
-    def stream(self, messages: Messages, policy: str = "auto", **params: Any) -> Iterator[str]:
-        """The answer's pieces of text as they come; see `Orchestrator.chat_stream`."""
+    def chat_stream(
+        self, messages: Messages, policy: str = "auto", **params: Any
+    ) -> SyncAnswerStream:
+        """See `Orchestrator.chat_stream`: iterate over what this returns."""
         stream = self._run(self._orchestrator.chat_stream(messages, policy, **params))
-        pieces = stream.__aiter__()
-        try:
-            while True:
-                piece = self._run(_next(pieces))
-                if piece is None:
-                    return
-                yield piece
-        finally:
-            self._run(stream.aclose())
+        return SyncAnswerStream(stream, self._run)
 
     def close(self) -> None:
-        """Closes connections and writes what the ledger still holds."""
-        if self._loop.is_closed():
-            return
-        self._run(self._orchestrator.close())
+        """Ends open calls, closes connections and writes what the ledger still holds."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        asyncio.run_coroutine_threadsafe(self._shut_down(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    async def _shut_down(self) -> None:
+        open_calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in open_calls:
+            call.cancel()
+        await asyncio.gather(*open_calls, return_exceptions=True)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        await self._orchestrator.close()
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._closing:
+            if self._closed:
+                work.close()
+                raise Closed("this orchestrator is closed")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise Closed("this orchestrator was closed while it was in use") from None
+        except BaseException:
+            future.cancel()  # such as Ctrl-C while waiting: nobody wants the answer any more
+            raise
 
 
-async def _next(pieces: Any) -> str | None:
+async def _next(pieces: AsyncIterator[str]) -> str | None:
     async for piece in pieces:
-        return str(piece)
+        return piece
     return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulate
+
+if TYPE_CHECKING:
+    from tierwise.types import Deployment
 
 
 def command(
@@ -19,6 +23,7 @@ def command(
 
     import msgspec
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from tierwise.config import build
@@ -47,21 +52,22 @@ def command(
         typer.echo(msgspec.json.encode(answer).decode())
     else:
         console = Console()
-        console.print(f"[green]ok[/] {found.origin}")
+        word = "[red]failed[/]" if failed else "[green]ok[/]"
+        console.print(f"{word} {escape(found.origin)}")
         table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
         for d in setup.all_deployments():
             result = pings.get(d.id)
             said = "" if result is None else (result["error"] or f"{result['latency_s']:.2f} s")
             table.add_row(
                 d.id, d.model, f"{d.prices.input:g}", f"{d.prices.output:g}",
-                "yes" if d.api_key else "no", said,
+                "yes" if d.api_key else "no", escape(str(said)),
             )  # fmt: skip
         console.print(table)
     if failed:
         raise typer.Exit(1)
 
 
-async def _ping(deployments: list) -> dict[str, dict[str, object]]:  # type: ignore[type-arg]
+async def _ping(deployments: Sequence[Deployment]) -> dict[str, dict[str, object]]:
     """One tiny request to each deployment, all at once."""
     import asyncio
     import time
@@ -74,7 +80,7 @@ async def _ping(deployments: list) -> dict[str, dict[str, object]]:  # type: ign
 
     transport = Transport()
 
-    async def one(deployment) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    async def one(deployment: Deployment) -> dict[str, object]:
         body = {
             "model": deployment.model,
             "messages": [{"role": "user", "content": "Say ok."}],

@@ -38,6 +38,13 @@ def command(
         raise ConfigError(
             "the file exists already", file=str(file), remedy="Use --force to overwrite it."
         )
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the file: {error.strerror}",
+            file=str(file),
+            remedy="Name one in a directory that exists and that you may write to.",
+        ) from None
     what = ", ".join(found.sources) or "nothing; it holds an example to fill in"
     typer.echo(f"wrote {file} (found: {what}). Next: tierwise check && tierwise serve")

@@ -16,6 +16,7 @@ def command(
 ) -> None:
     """List models with prices, capabilities and where they are served."""
     import msgspec
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -41,18 +42,20 @@ def command(
         ]
         typer.echo(msgspec.json.encode(rows).decode())
         return
-    table = Table(
-        "model", "in $/M", "out $/M", "window", "prior", "specialises", "can", "served at"
-    )
+    table = Table("model", "$/M in", "out", "window", "prior", box=box.SIMPLE_HEAD, pad_edge=False)
+    for fold in ("can (specialises in)",) if everything else ("can (specialises in)", "at"):
+        table.add_column(fold, overflow="fold")
     for model in models:
+        can = " ".join(sorted(model.capabilities))
+        if model.specialises:
+            can += f" ({' '.join(sorted(model.specialises))})"
         table.add_row(
             model.id,
             f"{model.prices.input:g}",
             f"{model.prices.output:g}",
             f"{model.context_window:,}",
             f"{model.quality:.2f}",
-            ", ".join(sorted(model.specialises)),
-            ", ".join(sorted(model.capabilities)),
-            ", ".join(d.provider for d in served.get(model.id, ())),
+            can.strip(),
+            *([] if everything else [" ".join(d.provider for d in served.get(model.id, ()))]),
         )
     Console().print(table)

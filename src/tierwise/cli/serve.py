@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,8 +35,7 @@ def command(
                 None,
             )
         settled = _with_options(found.config, host, port)
-        _announce(settled, found.origin)
-        serve(settled, workers=workers)
+        serve(settled, workers=workers, announce=_announcer(settled, found.origin))
 
 
 def _with_options(config: Config, host: str | None, port: int | None) -> Config:
@@ -44,17 +44,21 @@ def _with_options(config: Config, host: str | None, port: int | None) -> Config:
     return config.model_copy(update={"server": server})
 
 
-def _announce(config: Config, origin: str) -> None:
-    """What is served and how to reach it; to stderr, so that stdout stays clean for programs."""
+def _announcer(config: Config, origin: str) -> Callable[[str], None]:
+    """Says what is served and where; on stderr, so that stdout stays clean for programs."""
     from tierwise.config.build import DEFAULT_POLICIES
 
-    server = config.server
     models = sum(len(provider.models) for provider in config.providers.values())
-    lines = [
-        f"tierwise: {origin}",
-        f"tierwise: {models} deployments at {', '.join(config.providers)}; "
-        f"policies {', '.join(dict.fromkeys([*DEFAULT_POLICIES, *config.policies]))}",
-        f"tierwise: http://{server.host}:{server.port}/v1"
-        + ("" if server.api_keys else "  (no key configured: loopback only)"),
-    ]
-    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+    policies = dict.fromkeys([*DEFAULT_POLICIES, *config.policies])
+
+    def announce(url: str) -> None:
+        lines = [
+            f"tierwise: {origin}",
+            f"tierwise: {models} deployments at {', '.join(config.providers)}; "
+            f"policies {', '.join(policies)}",
+            f"tierwise: {url}"
+            + ("" if config.server.api_keys else "  (no key configured: loopback only)"),
+        ]
+        print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+
+    return announce

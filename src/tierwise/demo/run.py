@@ -132,15 +132,17 @@ class _HalfWay:
         self._half = requests // 2
         self._answers: Counter[str] = Counter()
         self._through = 0
+        self._turn = asyncio.Lock()
         self.killed = ""
 
     async def saw(self, outcome: Outcome) -> None:
-        """Counts an outcome."""
-        self._view.saw(outcome)
-        self._through += 1
-        if outcome.deployment is not None:
-            self._answers[outcome.deployment.partition("/")[0]] += 1
-        if self._through >= self._half and not self.killed and self._answers:
-            self.killed = self._answers.most_common(1)[0][0]
-            await self._control.kill(self.killed)
-            self._view.killed(self.killed)
+        """Counts an outcome. While a provider is being killed, nobody goes on to the next."""
+        async with self._turn:
+            self._view.saw(outcome)
+            self._through += 1
+            if outcome.deployment is not None:
+                self._answers[outcome.deployment.partition("/")[0]] += 1
+            if self._through >= self._half and not self.killed and self._answers:
+                self.killed = self._answers.most_common(1)[0][0]
+                await self._control.kill(self.killed)
+                self._view.killed(self.killed)

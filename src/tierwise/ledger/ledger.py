@@ -19,7 +19,11 @@ from tierwise.types import Record
 log = logging.getLogger("tierwise.ledger")
 
 BATCH_SIZE = 500
-"""Records in one transaction. What a SIGKILL loses is the batch in hand and what came since."""
+"""Records in one transaction, at most, and what a SIGKILL loses, at most, while the disk keeps up.
+
+Half as many set the writer to work, so that those in its hands and those that come meanwhile are
+not more than this together.
+"""
 FLUSH_INTERVAL_S = 0.2
 """How long a record waits to be written, in seconds, while the disk keeps up."""
 FIRST_RETRY_S = 0.05
@@ -57,6 +61,7 @@ class Ledger:
         self._queue_size = queue_size
         self._room = queue_size
         self._batch_size = batch_size
+        self._wake_at = batch_size // 2
         self._flush_interval_s = flush_interval_s
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -120,8 +125,9 @@ class Ledger:
         self._give_up_at = float("inf")
         # A daemon, so that a program that forgets `close` can end; what waits is then written
         # by the exit handler.
-        self._thread = threading.Thread(target=self._run, name="tierwise-ledger", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="tierwise-ledger", daemon=True)
+        thread.start()
+        self._thread = thread
         atexit.register(self.close)
 
     def watch(self, observer: Observer) -> None:
@@ -140,7 +146,7 @@ class Ledger:
                 self._dropped += 1
             return False
         queue.append(make)
-        if waiting == self._batch_size:
+        if waiting == self._wake_at:
             self._wake.set()
         return True
 
@@ -236,15 +242,21 @@ class Ledger:
         for make in batch:
             try:
                 record = make()
-                for observer in self._observers:
-                    observer(record)
             except Exception as error:
                 self._settle(1, written=False)
                 self._last_error = f"{type(error).__name__}: {error}"
                 log.exception("a record cannot be made")
                 continue
             records.append(record)
+            self._show(record)
         return records
+
+    def _show(self, record: Record) -> None:
+        for observer in self._observers:
+            try:
+                observer(record)
+            except Exception:  # whoever looks on must not cost us the record
+                log.exception("an observer of the ledger broke")
 
     def _write(self, batch: Sequence[Record]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""

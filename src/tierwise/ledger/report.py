@@ -60,8 +60,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """The figures of a period. Money in USD, times in seconds, fractions in [0, 1].
 
     Every `by_...` maps a name to its group, the largest first; the groups of each add up to the
-    whole. Tiers count from 0; requests without an answer are in the group "none". A `saving` is
-    negative where routing cost more than the reference would have.
+    whole. Tiers count from 1, fallbacks after them; requests without an answer are in the group
+    "none". A `saving` is negative where routing cost more than the reference would have.
 
     `small_share` is the share of the ok requests that a cheaper model than the reference answered,
     None without ok requests. `wasted_usd` is the cost of the attempts whose answer was not used.

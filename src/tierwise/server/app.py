@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.config import Config
-from tierwise.errors import AuthenticationFailed, RequestError, TierwiseError
+from tierwise.errors import AuthenticationFailed, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_streams
 from tierwise.server.chat import ChatEndpoint
@@ -27,6 +27,8 @@ from tierwise.wire import openai_errors
 log = logging.getLogger("tierwise.server")
 
 _GC_YOUNG = 20_000
+_UNWIND_S = 5.0
+"""How long cancelled requests get at shutdown to close their calls and to book themselves."""
 CHAT_PATH = "/v1/chat/completions"
 
 
@@ -43,17 +45,21 @@ class Gateway:
             orchestrator,
             self._keys,
             max_body=int(config.server.max_body_mb * 1024 * 1024),
-            deadline_s=max(policy.deadline_s for policy in orchestrator.setup.policies.values()),
+            refused=self._metrics.refused,
         )
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event, as ASGI has it."""
         if scope["type"] == "http":
-            if scope["path"] == CHAT_PATH and scope["method"] == "POST":
+            path = scope["path"]
+            if path == CHAT_PATH and scope["method"] == "POST":
                 await self._chat(scope, receive, send)
-            else:
-                await self._rest(scope, receive, send)
+                return
+            if path.endswith("/"):
+                # A redirect instead would cost a client its body, or an hour of its owner.
+                scope["path"] = path.rstrip("/") or "/"
+            await self._rest(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -76,6 +82,7 @@ class Gateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._ready = False
+        await self._chat.all_left(_UNWIND_S)
         await self._orchestrator.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -87,25 +94,28 @@ class Gateway:
             Route("/v1/models/{model:path}", self._with_key(self._model)),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
             Route("/metrics", self._with_key(self._scrape)),
-            Route(CHAT_PATH, self._wrong_method, methods=["GET", "PUT", "PATCH", "DELETE"]),
+            Route(CHAT_PATH, self._chat, methods=["POST"]),
         ]
         return Starlette(
             routes=routes,
-            exception_handlers={HTTPException: _http_error, Exception: _unexpected},
+            exception_handlers={
+                HTTPException: _http_error,
+                AuthenticationFailed: _refused,
+                Exception: _unexpected,
+            },
         )
 
     def _with_key(
         self, endpoint: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            try:
-                given = request.headers.get("authorization")
-                self._keys.caller(given.encode() if given is not None else None)
-            except AuthenticationFailed as error:
-                return _rendered(error)
+            self._caller(request)
             return await endpoint(request)
 
         return guarded
+
+    def _caller(self, request: Request) -> str | None:
+        return self._keys.caller(dict(request.scope["headers"]).get(b"authorization"))
 
     async def _live(self, _: Request) -> Response:
         return _json({"status": "ok"})
@@ -163,13 +173,13 @@ class Gateway:
                 "their answer's end.",
                 code="decision_not_found",
             )
+        if record.caller != self._caller(request):
+            # How a request went is the operators' business, what was said is the caller's.
+            record = msgspec.structs.replace(record, prompt=None, answer=None)
         return Response(msgspec.json.encode(record), media_type="application/json")
 
     async def _scrape(self, _: Request) -> Response:
         return Response(self._metrics.render(), media_type="text/plain; version=0.0.4")
-
-    async def _wrong_method(self, request: Request) -> Response:
-        return _error(405, f"Use POST, not {request.method}.", headers={"allow": "POST"})
 
 
 def _policy_entry(name: str) -> dict[str, object]:
@@ -181,22 +191,41 @@ def _json(value: object, status: int = 200) -> Response:
 
 
 def _error(
-    status: int, message: str, *, code: str | None = None, headers: dict[str, str] | None = None
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     body = openai_errors.error_body(message, status=status, code=code)
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-def _rendered(error: RequestError) -> Response:
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AuthenticationFailed)  # noqa: S101 - the only one sent here
     status, body, headers = openai_errors.render(error)
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 404:
-        return _error(404, f"There is nothing at {request.method} {request.url.path}.")
-    return _error(status, f"{request.method} {request.url.path} is not possible.")
+    assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
+    path, headers = request.url.path, error.headers
+    if error.status_code == 404:
+        return _error(
+            404,
+            f"There is nothing at {request.method} {path}. Use POST {CHAT_PATH} or GET /v1/models; "
+            "the base URL of a client ends with /v1.",
+            code="unknown_path",
+        )
+    if error.status_code == 405 and headers:
+        allowed = headers.get("Allow", "")
+        return _error(
+            405,
+            f"{path} does not take {request.method}. Use {allowed}.",
+            code="method_not_allowed",
+            headers={"allow": allowed},
+        )
+    return _error(error.status_code, error.detail, headers=headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

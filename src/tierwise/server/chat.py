@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
-from tierwise.errors import TierwiseError
+from tierwise.errors import RequestError, TierwiseError
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
 from tierwise.server.keys import Keys
 from tierwise.server.request import (
@@ -23,6 +24,8 @@ from tierwise.wire import openai_chat, openai_errors
 
 log = logging.getLogger("tierwise.server")
 
+STALLED_S = 5.0
+"""How long after its deadline a stream may still be on its way to a slow client, in seconds."""
 _JSON = (b"content-type", b"application/json")
 _EVENTS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -35,23 +38,34 @@ class ChatEndpoint:
     """Reads a chat request, has it answered, sends the answer as it came."""
 
     def __init__(
-        self, orchestrator: Orchestrator, keys: Keys, *, max_body: int, deadline_s: float
+        self,
+        orchestrator: Orchestrator,
+        keys: Keys,
+        *,
+        max_body: int,
+        refused: Callable[[RequestError], None],
     ) -> None:
+        self._refused = refused
         self._orchestrator = orchestrator
         self._keys = keys
         self._max_body = max_body
-        self._deadline_s = deadline_s
         self._watch = ClientWatch()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Whatever happens, the client gets an answer or an error in its dialect."""
+        arrived = time.monotonic()
         sent = Sent(send)
         try:
             headers = dict(scope["headers"])
             caller = self._keys.caller(headers.get(b"authorization"))
             body = await read_body(receive, headers, self._max_body)
-            deadline = time.monotonic() + self._deadline_s
-            task = with_headers(openai_chat.read_request(body), headers, caller, deadline)
+            task = with_headers(
+                openai_chat.read_request(body),
+                headers,
+                caller,
+                arrived,
+                self._orchestrator.patience_s,
+            )
             watched = self._watch.enter(receive)
             try:
                 if task.stream:
@@ -66,11 +80,17 @@ class ChatEndpoint:
         except ClientGone:
             return
         except TierwiseError as error:
+            if isinstance(error, RequestError):
+                self._refused(error)
             await sent.error(*openai_errors.render(error))
         except Exception:
             log.exception("a request broke the gateway")
             text = "Internal error; the gateway's log has the details."
             await sent.error(500, openai_errors.error_body(text, status=500, code="internal"), {})
+
+    async def all_left(self, timeout_s: float) -> None:
+        """Waits until every request is over, for `timeout_s` seconds at most."""
+        await self._watch.all_left(timeout_s)
 
     async def _whole(self, task: Task, sent: Sent) -> None:
         answered = await self._orchestrator.answer(task)
@@ -79,10 +99,15 @@ class ChatEndpoint:
     async def _stream(self, task: Task, sent: Sent) -> None:
         streaming = await self._orchestrator.stream(task)
         try:
-            await sent.head(200, [*_EVENTS, *_stream_headers(streaming)])
-            async for block in streaming.chunks:
-                await sent.block(block)
-            await sent.end()
+            # The upstream keeps the deadline by itself; this is for a client that stays and does
+            # not read, which would hold its upstream call for as long as it likes.
+            async with asyncio.timeout(task.deadline - time.monotonic() + STALLED_S):
+                await sent.head(200, [*_EVENTS, *_stream_headers(streaming)])
+                async for block in streaming.chunks:
+                    await sent.block(block)
+                await sent.end()
+        except TimeoutError:
+            log.warning("a client did not read its stream to the end and was cut off")
         finally:
             await streaming.chunks.aclose()
 

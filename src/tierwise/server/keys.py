@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from tierwise.errors import AuthenticationFailed
+from tierwise.errors import AuthenticationFailed, ConfigError
 
 _KNOWN_HEADERS = 1000
 
 
 class Keys:
-    """The keys that clients may use. Without any, everybody who can connect is let in."""
+    """The keys that clients may use. Without any, everybody who can connect is let in.
+
+    Raises:
+        ConfigError: a key is empty, so that an empty header would open the gateway.
+    """
 
     def __init__(self, keys: Iterable[str]) -> None:
         # Looking a SHA-256 digest up leaks nothing about how much of a key was right.
@@ -55,4 +59,11 @@ class Keys:
 
 
 def _digest(key: str) -> bytes:
+    key = key.strip()
+    if not key:
+        raise ConfigError(
+            "a key is empty",
+            field="server.api_keys",
+            remedy="Give it a value, or remove it; check the environment variable behind it.",
+        )
     return hashlib.sha256(key.encode()).digest()

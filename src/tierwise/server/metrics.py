@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from tierwise.errors import RequestError
 from tierwise.orchestrator import Orchestrator
 from tierwise.types import Record
 
@@ -52,6 +56,12 @@ class Metrics:
             ("deployment", "outcome"),
             registry=self._registry,
         )
+        self._refused = Counter(
+            "tierwise_refused",
+            "Requests that were at fault themselves, by the code of the error.",
+            ("code",),
+            registry=self._registry,
+        )
         self._request_children: dict[tuple[str | None, str | None, str], Counter] = {}
         self._attempt_children: dict[tuple[str, str], Counter] = {}
 
@@ -73,20 +83,44 @@ class Metrics:
                 counter = self._attempt_children[call] = self._attempts.labels(*call)
             counter.inc()
 
+    def refused(self, error: RequestError) -> None:
+        """Counts a request that got this error; most of those never reach the ledger."""
+        self._refused.labels(error.code or "").inc()
+
     def render(self) -> bytes:
         """The text of a scrape."""
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            from prometheus_client import multiprocess
+        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if directory is None:
+            return generate_latest(self._registry)
+        everybodys = CollectorRegistry()
+        everybodys.register(_Shared(Path(directory)))
+        everybodys.register(self._internals)
+        return generate_latest(everybodys)
 
-            shared = CollectorRegistry()
-            multiprocess.MultiProcessCollector(shared)
-            shared.register(self._internals)
-            return generate_latest(shared)
-        return generate_latest(self._registry)
+
+class _Shared(Collector):
+    """What all workers have counted, from their files.
+
+    As prometheus-client's own, but for files that a worker has only just created: those are
+    still empty, and would make the scrape fail.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        """The sums over all workers, also those that have ended."""
+        files = [str(file) for file in self._directory.glob("*.db") if file.stat().st_size]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
 
 
 class _Internals(Collector):
-    """What is read off the running parts at each scrape."""
+    """What is read off the running parts at each scrape.
+
+    A scrape reaches one of several workers and reads only that one's parts, so these samples name
+    the worker: without, the counts of two would look like one that jumps.
+    """
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
@@ -94,20 +128,27 @@ class _Internals(Collector):
     def collect(self) -> list[Metric]:
         """The ledger's queue, broken gates and the deployments' load."""
         ledger = self._orchestrator.ledger
-        pending = GaugeMetricFamily("tierwise_ledger_pending", "Records waiting to be written.")
-        pending.add_metric([], ledger.pending)
+        worker = str(os.getpid())
+        pending = GaugeMetricFamily(
+            "tierwise_ledger_pending", "Records waiting to be written.", labels=["worker"]
+        )
+        pending.add_metric([worker], ledger.pending)
         dropped = CounterMetricFamily(
-            "tierwise_ledger_dropped", "Records lost because the queue was full."
+            "tierwise_ledger_dropped",
+            "Records lost: no room in the queue, or impossible to store.",
+            labels=["worker"],
         )
-        dropped.add_metric([], ledger.dropped)
+        dropped.add_metric([worker], ledger.dropped)
         broken = CounterMetricFamily(
-            "tierwise_gate_broken", "Gates that raised and were left out.", labels=["gate"]
+            "tierwise_gate_broken",
+            "Gates that raised and were left out.",
+            labels=["worker", "gate"],
         )
-        for gate, count in self._orchestrator.checker.broken.items():
-            broken.add_metric([gate], count)
+        for gate, count in self._orchestrator.checker.broken.copy().items():
+            broken.add_metric([worker, gate], count)
         load = GaugeMetricFamily(
-            "tierwise_deployment_in_flight", "Calls running now.", labels=["deployment"]
+            "tierwise_deployment_in_flight", "Calls running now.", labels=["worker", "deployment"]
         )
         for name, state in self._orchestrator.health.states.items():
-            load.add_metric([name], state.in_flight)
+            load.add_metric([worker, name], state.in_flight)
         return [pending, dropped, broken, load]

@@ -61,24 +61,41 @@ def _too_large(size: int, limit: int) -> BodyTooLarge:
 
 
 def with_headers(
-    task: Task, headers: Mapping[bytes, bytes], caller: str | None, deadline: float
+    task: Task,
+    headers: Mapping[bytes, bytes],
+    caller: str | None,
+    arrived: float,
+    patience_s: Callable[[str], float],
 ) -> Task:
-    """The task with what its HTTP headers say.
+    """The task with what its HTTP headers say, and its deadline.
+
+    Args:
+        arrived: when the request came, by the monotonic clock.
+        patience_s: the seconds that a request for this policy or model may take.
 
     Raises:
         InvalidRequest: a header has a value that cannot be used.
     """
-    policy = headers.get(b"x-tierwise-policy")
+    raw_policy = headers.get(b"x-tierwise-policy")
+    policy = _text(raw_policy) if raw_policy else None
     session = headers.get(b"x-tierwise-session")
     return msgspec.structs.replace(
         task,
-        policy=policy.decode("latin-1").strip() if policy else None,
+        policy=policy,
         quality=_number(headers, b"x-tierwise-quality", 0.0, 1.0),
         max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, 1e9),
-        session=session.decode("latin-1").strip()[:200] if session else None,
+        session=_text(session)[:200] if session else None,
         caller=caller,
-        deadline=deadline,
+        deadline=arrived + patience_s(policy or task.model),
     )
+
+
+def _text(value: bytes) -> str:
+    """A header's text. Clients send UTF-8, whatever the standard says; if not, it is Latin-1."""
+    try:
+        return value.decode().strip()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").strip()
 
 
 def _number(
@@ -94,7 +111,7 @@ def _number(
     if not lowest <= value <= highest:
         header = name.decode()
         raise InvalidRequest(
-            f"The header {header} is {raw.decode('latin-1')!r}; it must be a number from "
+            f"The header {header} is {_text(raw)!r}; it must be a number from "
             f"{lowest:g} to {highest:g}.",
             param=header,
         )
@@ -132,6 +149,7 @@ class ClientWatch:
 
     def __init__(self) -> None:
         self._unwatched: set[Watched] = set()
+        self._watched: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, receive: Receive) -> Watched:
@@ -147,13 +165,21 @@ class ClientWatch:
         if watched.watcher is None:
             self._unwatched.discard(watched)
         else:
+            self._watched.discard(watched)
             watched.watcher.cancel()
+
+    async def all_left(self, timeout_s: float) -> None:
+        """Waits until no request is here any more, for `timeout_s` seconds at most."""
+        tasks = [w.task for w in self._unwatched | self._watched if w.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         for watched in list(self._unwatched):
             if watched.seen:
                 self._unwatched.discard(watched)
+                self._watched.add(watched)
                 watched.watcher = loop.create_task(watched.wait())
             watched.seen = True
         self._timer = loop.call_later(WATCH_AFTER_S, self._look) if self._unwatched else None

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import socket
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -12,37 +17,40 @@ from tierwise.config import Config, from_mapping
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
+from tierwise.server.keys import Keys
 
 _CONFIG_VARIABLE = "TIERWISE_WORKER_CONFIG"
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _KEEP_ALIVE_S = 75
 """Longer than usual load balancers keep idle connections, so that they close first."""
+_BACKLOG = 2048
 
 
-def serve(config: Config, *, workers: int = 1) -> None:
+def serve(
+    config: Config, *, workers: int = 1, announce: Callable[[str], None] = lambda _: None
+) -> None:
     """Serves until SIGTERM or SIGINT; then finishes open requests and empties the ledger.
 
+    Args:
+        announce: called with the gateway's URL when its port is taken and all else is in order.
+
     Raises:
-        ConfigError: nobody would be kept out of an address that others can reach.
+        ConfigError: the configuration, the ledger or the address cannot be used, or nobody would
+            be kept out of an address that others can reach.
     """
     check_exposure(config)
-    options = {
-        "host": config.server.host,
-        "port": config.server.port,
-        "loop": "uvloop" if os.name == "posix" else "asyncio",
-        "http": "httptools",
-        "lifespan": "on",
-        "access_log": False,
-        "log_level": "warning",
-        "server_header": False,
-        "proxy_headers": False,
-        "date_header": False,
-        "timeout_keep_alive": _KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": int(config.server.grace_s) or None,
-    }
+    orchestrator = Orchestrator.from_config(config)
+    listening = _bind(config.server.host, config.server.port)
+    port = listening.getsockname()[1]
+    orchestrator.start()
+    announce(_url(config.server.host, port))
     if workers <= 1:
-        uvicorn.run(Gateway(Orchestrator.from_config(config), config), **options)  # type: ignore[arg-type]
+        server = uvicorn.Server(uvicorn.Config(Gateway(orchestrator, config), **options(config)))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([listening])
         return
+    # All that can be wrong was found out here, once, and not by each worker again and again.
+    orchestrator.ledger.close()
+    listening.close()
     # Workers are new processes; they get the configuration by the environment, which only this
     # user can read, because a file would leave secrets behind.
     os.environ[_CONFIG_VARIABLE] = dump(config).decode()
@@ -52,7 +60,9 @@ def serve(config: Config, *, workers: int = 1) -> None:
             "tierwise.server.run:create_worker",
             factory=True,
             workers=workers,
-            **options,  # type: ignore[arg-type]
+            host=config.server.host,
+            port=port,
+            **options(config),
         )
 
 
@@ -63,10 +73,15 @@ def create_worker() -> Gateway:
 
 
 def check_exposure(config: Config) -> None:
-    """Refuses to listen where others can connect while no key is configured."""
-    if not config.server.api_keys and config.server.host not in _LOOPBACK:
+    """Refuses to listen where others can connect while no key is configured.
+
+    Raises:
+        ConfigError: that is so, or a key is empty.
+    """
+    Keys(key.get_secret_value() for key in config.server.api_keys)
+    if not config.server.api_keys and not _is_loopback(config.server.host):
         raise ConfigError(
-            f"without keys the gateway listens on loopback only, not on {config.server.host}",
+            f"without keys the gateway listens on loopback only, not on {config.server.host!r}",
             field="server.api_keys",
             remedy="Set TIERWISE_API_KEYS or `server.api_keys`, or use --host 127.0.0.1.",
         )
@@ -81,3 +96,53 @@ def dump(config: Config) -> bytes:
         raise NotImplementedError
 
     return msgspec.json.encode(config.model_dump(), enc_hook=plain)
+
+
+def options(config: Config) -> dict[str, Any]:
+    """What uvicorn is told, but for the address."""
+    return {
+        "loop": "uvloop" if os.name == "posix" else "asyncio",
+        "http": "tierwise.server.corked:CorkedProtocol",
+        "ws": "none",
+        "lifespan": "on",
+        "access_log": False,
+        "log_level": "warning",
+        "server_header": False,
+        "proxy_headers": False,
+        "date_header": False,
+        "timeout_keep_alive": _KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": config.server.grace_s,
+    }
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Takes the address before anything is promised about it.
+
+    Raises:
+        ConfigError: the port is in use, or the host is not one of this machine.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # Where a name has both, IPv4: who tries IPv6 first comes back to it, not so the reverse.
+        family, *_, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {why or error}",
+            field="server.port",
+            remedy="Choose another with --port (or --host), or stop what uses it.",
+        ) from None
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"

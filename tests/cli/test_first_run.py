@@ -1,0 +1,35 @@
+"""The first run, without a configuration."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from gateway import GatewayProcess, call, chat, until
+from tierwise.config.discover import discover
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(autouse=True)
+def _nothing_local() -> None:
+    if discover({}).providers:
+        pytest.skip("a local model server answers on this machine")
+
+
+def test_with_nothing_found_it_serves_the_simulated_fleet_and_the_first_curl_works(
+    tmp_path: Path,
+) -> None:
+    with GatewayProcess(cwd=tmp_path) as gateway:
+        url = gateway.url
+        until(lambda: call(url, "GET", "/health/ready", key=None).status == 200, "the gateway")
+        reply = chat(url, "auto", text="What is the capital of France?", key=None)
+        assert reply.status == 200
+        assert reply.json["choices"][0]["message"]["content"]
+        assert reply.headers["x-tierwise-model"] == reply.json["model"]
+        assert "SIMULATED" in gateway.stderr
+        gateway.end(signal.SIGTERM)
+        assert "Traceback" not in gateway.stderr
+    assert (tmp_path / "tierwise.db").is_file()

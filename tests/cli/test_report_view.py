@@ -1,0 +1,105 @@
+"""What `tierwise report` shows of requests that went through the library."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway import Provider, config_for, fails, says, tierwise, write_config
+from tierwise import Orchestrator
+from tierwise.cli.report_view import show
+from tierwise.errors import TierwiseError
+from tierwise.ledger import Ledger, report
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, provider: Provider) -> Path:
+    """Ten answers of `small`, one escalation, one failure."""
+    data = config_for(provider.url, ledger={"path": str(tmp_path / "ledger.db")})
+    write_config(tmp_path / "tierwise.yaml", data)
+
+    async def talk() -> None:
+        async with Orchestrator.from_config(data) as o:
+            for _ in range(10):
+                await o.chat("Hello", policy="stepwise")
+            provider.acts["small"] = says("")
+            await o.chat("Hello", policy="stepwise")
+            provider.acts["small"] = provider.acts["large"] = fails(500, {"message": "boom"})
+            with pytest.raises(TierwiseError):
+                await o.chat("Hello", policy="stepwise")
+
+    asyncio.run(talk())
+    return tmp_path
+
+
+def lines(text: str) -> dict[str, list[str]]:
+    """The words of each line after its first."""
+    return {words[0]: words[1:] for words in map(str.split, text.splitlines()) if words}
+
+
+def test_the_figures_are_said_in_plain_words(ledger: Path) -> None:
+    done = tierwise("report", cwd=ledger)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    one = 10e-6 + 5 * 2e-6
+    assert "requests 12 (11 ok, 1 failed, 0 cancelled)" in said
+    assert f"spent ${21 * one:.6f}, of which ${one:.6f} for answers not used" in said
+    assert f"always the reference ${110 * one:.6f}" in said
+    assert "(80.9%)" in said
+    assert "cheaper models gave 90.9% of the answers" in said
+    assert "escalations 1 request went to a higher tier" in said
+    assert "errors AllPathsFailed 1" in said
+
+
+def test_the_tables_fit_80_columns_and_name_tiers_from_1(ledger: Path) -> None:
+    done = tierwise("report", "--since", "1h", cwd=ledger)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    seen = lines(done.stdout)
+    assert seen["1"][:2] == ["10", "83.3%"]
+    assert seen["2"][:2] == ["1", "8.3%"]
+    assert seen["stepwise"][0] == "12"
+    assert seen["alpha/large"][0] == "1"
+
+
+def test_programs_get_the_same_as_json(ledger: Path) -> None:
+    found = json.loads(tierwise("report", "--json", cwd=ledger).stdout)
+    assert (found["requests"], found["ok"], found["escalations"]) == (12, 11, 1)
+    assert found["saving"] == pytest.approx(1 - 21 / 110)
+    named = tierwise("report", "--json", "--db", "ledger.db", cwd=ledger)
+    assert json.loads(named.stdout)["cost_usd"] == found["cost_usd"]
+
+
+def test_routing_that_cost_more_is_not_called_a_saving(
+    tmp_path: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.acts["small"] = says("")
+    data = config_for(provider.url, ledger={"path": str(tmp_path / "ledger.db")})
+
+    async def talk() -> None:
+        async with Orchestrator.from_config(data) as o:
+            await o.chat("Hello", policy="stepwise")
+
+    asyncio.run(talk())
+    show(report(tmp_path / "ledger.db", now=4e9))
+    assert "nothing: $0.000020 more than the reference" in capsys.readouterr().out
+
+
+def test_names_with_brackets_are_shown_as_they_are(
+    tmp_path: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = config_for(provider.url, policies={"[red]odd[/]": {"tiers": [{"model": "small"}]}})
+
+    async def talk() -> Ledger:
+        async with Orchestrator.from_config(data) as o:
+            await o.chat("Hello", policy="[red]odd[/]")
+            o.ledger.flush()
+            show(o.ledger.report(now=4e9))
+            return o.ledger
+
+    asyncio.run(talk())
+    assert "[red]odd[/]" in capsys.readouterr().out

@@ -1,0 +1,49 @@
+"""Fixtures that several stations' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import KEY, Provider, RunningGateway, config_for
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the mark of tests that start processes: leave them out with -m "not process"."""
+    config.addinivalue_line("markers", "process: starts processes of its own, so it takes longer")
+
+
+@pytest.fixture(scope="session")
+def _provider() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(_provider: Provider) -> Iterator[Provider]:
+    """A provider that echoes until it is told otherwise."""
+    _provider.reset()
+    yield _provider
+    _provider.reset()
+
+
+@pytest.fixture(scope="session")
+def _gateway(_provider: Provider) -> Iterator[RunningGateway]:
+    data = config_for(_provider.url, server={"api_keys": [KEY], "max_body_mb": 1})
+    with RunningGateway(data) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(_gateway: RunningGateway, provider: Provider) -> RunningGateway:
+    """A gateway in front of `provider`, with one key, all its deployments well."""
+    _gateway.forget()
+    return _gateway
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Where a ledger may be."""
+    return tmp_path / "ledger.db"

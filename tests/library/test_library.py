@@ -1,0 +1,191 @@
+"""The library: the same path as the gateway's, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses, says, write_config
+from tierwise import Answer, Orchestrator
+from tierwise.errors import (
+    AllPathsFailed,
+    ConfigError,
+    DeadlineExceeded,
+    InvalidRequest,
+    UnknownModel,
+    UpstreamError,
+    UpstreamRejected,
+)
+from tierwise.types import Record
+
+
+async def recorded(o: Orchestrator) -> Record:
+    assert await asyncio.to_thread(o.ledger.flush, PATIENCE_S)
+    return next(o.ledger.recent(1))
+
+
+async def test_an_answer_carries_its_decision_cost_and_record(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answer = await o.chat("Hello there", policy="stepwise")
+        assert isinstance(answer, Answer)
+        assert (answer.text, answer.model, answer.finish_reason) == ("Hello there", "small", "stop")
+        assert answer.cost_usd == pytest.approx(10e-6 + 5 * 2e-6)
+        assert answer.reference_cost_usd == pytest.approx(10 * (10e-6 + 5 * 2e-6))
+        assert answer.decision.reason == "the policy pins small then large"
+        assert [tier.model for tier in answer.decision.plan.tiers] == ["small", "large"]
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (10, 5)
+        assert answer.json()["choices"][0]["message"]["content"] == "Hello there"
+        assert (await recorded(o)).decision.id == answer.decision.id
+
+
+async def test_an_escalation_shows_both_attempts_and_bills_both(provider: Provider) -> None:
+    provider.acts["small"] = says("")
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answer = await o.chat("Hello", policy="stepwise")
+    assert [a.outcome for a in answer.record.attempts] == ["rejected", "accepted"]
+    assert answer.cost_usd == pytest.approx(11 * (10e-6 + 5 * 2e-6))
+    assert answer.model == "large"
+
+
+async def test_messages_and_parameters_go_out_as_the_sdk_takes_them(provider: Provider) -> None:
+    messages = [
+        {"role": "system", "content": "Be brief"},
+        {"role": "user", "content": "Hello"},
+    ]
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
+    provider.acts["small"] = says(tool=("weather", '{"city": "Bern"}'))
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answer = await o.chat(
+            messages, policy="small", tools=tools, temperature=0.5, session="talk", mirostat=2
+        )
+        assert (await recorded(o)).session == "talk"
+    assert [(call.name, call.arguments) for call in answer.tool_calls] == [
+        ("weather", '{"city": "Bern"}')
+    ]
+    seen = provider.seen[-1].body
+    assert (seen["messages"], seen["tools"]) == (messages, tools)
+    assert (seen["temperature"], seen["mirostat"]) == (0.5, 2)
+    assert not {"session", "policy", "quality", "deadline_s"} & set(seen)
+
+
+async def test_a_stream_is_read_piece_by_piece(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        stream = await o.chat_stream("one two three", policy="small")
+        assert stream.model == "small"
+        pieces = [piece async for piece in stream]
+        assert pieces == ["one ", "two ", "three"]
+        assert stream.finish_reason == "stop"
+        assert stream.decision.requested == "small"
+        assert stream.cost_usd == pytest.approx(10e-6 + 5 * 2e-6)
+        assert (await recorded(o)).status == "ok"
+
+
+async def test_a_stream_left_early_ends_the_call_and_is_booked(provider: Provider) -> None:
+    provider.acts["small"] = pauses(provider)
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        stream = await o.chat_stream("Hello", policy="small")
+        async for piece in stream:
+            assert piece == "one "
+            break
+        await stream.aclose()
+        assert await asyncio.to_thread(provider.gone.wait, PATIENCE_S)
+        assert (await recorded(o)).status == "cancelled"
+        assert o.health.states["alpha/small"].in_flight == 0
+
+
+@pytest.mark.parametrize("policy", ["small", "stepwise"])
+async def test_a_stream_that_nobody_reads_is_ended_and_booked_all_the_same(
+    provider: Provider, policy: str
+) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        stream = await o.chat_stream("Hello", policy=policy)
+        await stream.aclose()
+        record = await recorded(o)
+        assert record.model == "small"
+        assert o.health.states["alpha/small"].in_flight == 0
+
+
+async def test_a_stream_that_breaks_raises_while_it_is_read(provider: Provider) -> None:
+    provider.acts["small"] = pauses(provider, cut=True)
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        stream = await o.chat_stream("Hello", policy="small")
+        provider.release.set()
+        with pytest.raises(UpstreamError):
+            [piece async for piece in stream]
+        assert (await recorded(o)).status == "error"
+
+
+async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        with pytest.raises(UnknownModel, match="Did you mean small"):
+            await o.chat("Hello", policy="smal")
+        with pytest.raises(InvalidRequest, match="`messages` is empty"):
+            await o.chat([], policy="small")
+        with pytest.raises(InvalidRequest, match="use chat_stream"):
+            await o.chat("Hello", stream=True)
+        with pytest.raises(InvalidRequest, match="from 0 to 1"):
+            await o.chat("Hello", quality=95)
+        with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+            await o.chat("Hello", tools=[object()])
+        provider.acts["small"] = fails(400, {"message": "top_k is too large"})
+        with pytest.raises(UpstreamRejected, match="top_k is too large"):
+            await o.chat("Hello", policy="small")
+        provider.acts["small"] = provider.acts["large"] = fails(500, {"message": "boom"})
+        with pytest.raises(AllPathsFailed) as caught:
+            await o.chat("Hello", policy="stepwise")
+        assert len(caught.value.failures) >= 2
+
+
+async def test_the_deadline_is_the_policys_unless_the_call_names_one(provider: Provider) -> None:
+    provider.acts["small"] = hangs()
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        assert o.patience_s("hasty") == 0.3
+        assert o.patience_s("small") == o.patience_s("auto") == 600
+        with pytest.raises(DeadlineExceeded):
+            await o.chat("Hello", policy="hasty")
+        with pytest.raises(DeadlineExceeded):
+            await o.chat("Hello", policy="small", deadline_s=0.1)
+
+
+async def test_cancelling_a_chat_is_booked_as_cancelled(provider: Provider) -> None:
+    provider.acts["small"] = hangs()
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        chat = asyncio.create_task(o.chat("Hello", policy="small"))
+        assert await asyncio.to_thread(provider.arrived.wait, PATIENCE_S)
+        chat.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await chat
+        assert (await recorded(o)).status == "cancelled"
+
+
+async def test_the_configuration_may_be_a_mapping_or_a_file(
+    provider: Provider, tmp_path: Path
+) -> None:
+    data = config_for(provider.url, ledger={"path": str(tmp_path / "ledger.db")})
+    file = write_config(tmp_path / "tierwise.yaml", data)
+    for source in (data, file, str(file)):
+        async with Orchestrator.from_config(source) as o:
+            assert (await o.chat("Hello", policy="small")).text == "Hello"
+    assert (tmp_path / "ledger.db").is_file()
+
+
+def test_with_nothing_given_and_nothing_found_it_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tierwise.config.discover import Found
+
+    monkeypatch.setattr("tierwise.orchestrator.discover", lambda _: Found())
+    with pytest.raises(ConfigError, match="set a key such as OPENAI_API_KEY"):
+        Orchestrator.from_config()
+
+
+async def test_content_is_stored_only_if_configured(provider: Provider) -> None:
+    for keep in (False, True):
+        data = config_for(provider.url, ledger={"store_content": keep})
+        async with Orchestrator.from_config(data) as o:
+            await o.chat("my words", policy="small")
+            record = await recorded(o)
+        assert (record.prompt is not None) is keep
+        assert record.answer == ("my words" if keep else None)

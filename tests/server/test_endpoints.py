@@ -1,0 +1,202 @@
+"""Everything beside the chat: health, models, decisions, metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway import (
+    Provider,
+    RunningGateway,
+    call,
+    chat,
+    config_for,
+    fails,
+    says,
+)
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def scrape(url: str, *, key: str | None = None) -> Samples:
+    """All samples of `/metrics` but those that name a worker."""
+    text = call(url, "GET", "/metrics", key=key).body.decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if "worker" not in sample.labels
+    }
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_health_needs_no_key(gateway: RunningGateway, path: str) -> None:
+    reply = call(gateway.url, "GET", path, key=None)
+    assert (reply.status, reply.json["status"]) == (200, "ok")
+
+
+def test_readiness_shows_the_ledgers_queue(gateway: RunningGateway) -> None:
+    assert chat(gateway.url).status == 200
+    gateway.settle()
+    reply = call(gateway.url, "GET", "/health/ready")
+    assert reply.json["ledger"] == {"pending": 0, "dropped": 0}
+
+
+def test_models_say_where_they_are_served_and_what_they_cost(gateway: RunningGateway) -> None:
+    listed = {entry["id"]: entry for entry in call(gateway.url, "GET", "/v1/models").json["data"]}
+    assert listed["stepwise"]["owned_by"] == "tierwise"
+    small = listed["small"]["tierwise"]
+    assert small["deployments"] == ["alpha/small"]
+    assert (small["prices"]["input"], small["prices"]["output"]) == (1, 2)
+    assert "json_schema" in small["capabilities"]
+    assert small["available"]
+
+
+def test_a_model_whose_deployments_rest_is_listed_as_unavailable(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = fails(401, {"message": "bad key"})
+    assert chat(gateway.url).status == 503
+    assert not call(gateway.url, "GET", "/v1/models/small").json["tierwise"]["available"]
+    assert call(gateway.url, "GET", "/v1/models/large").json["tierwise"]["available"]
+
+
+def test_an_unknown_model_is_not_found(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "GET", "/v1/models/vendor/nobody")
+    assert (reply.status, reply.error["code"]) == (404, "model_not_found")
+
+
+def test_a_decision_is_found_by_the_id_of_its_answer(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = says("")
+    answer = chat(gateway.url, "stepwise")
+    gateway.settle()
+    record = call(
+        gateway.url, "GET", f"/v1/decisions/{answer.headers['x-tierwise-decision-id']}"
+    ).json
+    assert record["decision"]["reason"] == "the policy pins small then large"
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["rejected", "accepted"]
+    assert record["attempts"][0]["verdicts"][0]["reason"] == "the answer is empty"
+    assert (record["model"], record["tier"]) == ("large", 2)
+    assert record["cost_usd"] == pytest.approx(11 * (10e-6 + 5 * 2e-6))
+    assert record["prompt"] is None
+
+
+def test_an_unknown_decision_is_not_found(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "GET", "/v1/decisions/0123")
+    assert (reply.status, reply.error["code"]) == (404, "decision_not_found")
+
+
+def test_what_one_key_said_is_not_shown_to_another(provider: Provider, tmp_path: Path) -> None:
+    data = config_for(
+        provider.url,
+        server={"api_keys": ["key-one", "key-two"]},
+        ledger={"path": str(tmp_path / "ledger.db"), "store_content": True},
+    )
+    with RunningGateway(data) as gateway:
+        answer = chat(gateway.url, text="my secret plan", key="key-one")
+        gateway.settle()
+        path = f"/v1/decisions/{answer.headers['x-tierwise-decision-id']}"
+        mine = call(gateway.url, "GET", path, key="key-one").json
+        theirs = call(gateway.url, "GET", path, key="key-two")
+    assert "my secret plan" in mine["prompt"]
+    assert mine["answer"] == "my secret plan"
+    assert b"my secret plan" not in theirs.body
+    assert theirs.json["model"] == "small"
+
+
+def test_metrics_count_what_was_sent(provider: Provider) -> None:
+    with RunningGateway(config_for(provider.url)) as gateway:
+        provider.acts["small"] = says("")
+        assert chat(gateway.url, "stepwise").status == 200
+        provider.acts["small"] = says("fine")
+        assert chat(gateway.url, "stepwise").status == 200
+        assert chat(gateway.url, "stepwise", stream=True).status == 200
+        provider.acts["small"] = fails(400, {"message": "no"})
+        assert chat(gateway.url, "small").status == 400
+        gateway.settle()
+        found = scrape(gateway.url)
+
+    def requests(policy: str, model: str, status: str) -> float:
+        labels = (("model", model), ("policy", policy), ("status", status))
+        return found["tierwise_requests_total", labels]
+
+    def attempts(deployment: str, outcome: str) -> float:
+        labels = (("deployment", deployment), ("outcome", outcome))
+        return found["tierwise_attempts_total", labels]
+
+    assert requests("stepwise", "small", "ok") == 2
+    assert requests("stepwise", "large", "ok") == 1
+    assert requests("", "", "error") == 1
+    assert attempts("alpha/small", "rejected") == 1
+    assert attempts("alpha/small", "accepted") == 2
+    assert attempts("alpha/large", "accepted") == 1
+    assert attempts("alpha/small", "refused") == 1
+    one = 10e-6 + 5 * 2e-6
+    assert found["tierwise_cost_usd_total", ()] == pytest.approx(3 * one + 10 * one)
+    assert found["tierwise_reference_cost_usd_total", ()] == pytest.approx(3 * 10 * one)
+    assert found["tierwise_request_seconds_count", ()] == 4
+
+
+def test_labels_of_metrics_stay_few_whatever_callers_send(provider: Provider) -> None:
+    with RunningGateway(config_for(provider.url)) as gateway:
+        for number in range(5):
+            provider.acts["small"] = says(reported=f"weights-{number}")
+            session = {"x-tierwise-session": f"session-{number}"}
+            assert chat(gateway.url, text=f"word{number}", headers=session).status == 200
+            assert chat(gateway.url, f"model-{number}").status == 404
+        gateway.settle()
+        found = scrape(gateway.url)
+    counted = [labels for name, labels in found if name == "tierwise_requests_total"]
+    assert counted == [(("model", "small"), ("policy", ""), ("status", "ok"))]
+    assert not any("word" in str(labels) or "session" in str(labels) for _, labels in found)
+
+
+def test_refused_requests_are_counted_by_their_error(provider: Provider) -> None:
+    with RunningGateway(config_for(provider.url, server={"api_keys": ["k"]})) as gateway:
+        assert chat(gateway.url, key="wrong").status == 401
+        assert chat(gateway.url, "nobody", key="k").status == 404
+        assert chat(gateway.url, "nobody", key="k").status == 404
+        assert chat(gateway.url, key="k", n=0).status == 400
+        found = scrape(gateway.url, key="k")
+    refused = {
+        dict(labels)["code"]: n for (name, labels), n in found.items() if "refused_t" in name
+    }
+    assert refused == {"invalid_api_key": 1, "model_not_found": 2, "invalid_request": 1}
+
+
+def test_metrics_show_the_state_of_the_parts(gateway: RunningGateway) -> None:
+    text = call(gateway.url, "GET", "/metrics").body.decode()
+    assert 'tierwise_deployment_in_flight{deployment="alpha/small",worker="' in text
+    assert "tierwise_ledger_pending{" in text
+    assert "tierwise_ledger_dropped_total{" in text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("policy", ["small", "stepwise"])
+def test_content_is_kept_only_if_the_configuration_says_so(
+    provider: Provider, gateway: RunningGateway, stream: bool, policy: str
+) -> None:
+    provider.acts["small"] = says("the answer's words")
+    assert chat(gateway.url, policy, text="the prompt's words", stream=stream).status == 200
+    silent = gateway.last_record()
+    assert (silent.prompt, silent.answer) == (None, None)
+    keeping = config_for(provider.url, ledger={"store_content": True})
+    with RunningGateway(keeping) as keeper:
+        assert chat(keeper.url, policy, text="the prompt's words", stream=stream).status == 200
+        kept = keeper.last_record()
+    assert "the prompt's words" in kept.prompt
+    assert kept.answer == "the answer's words"
+
+
+def test_a_worker_that_only_just_started_does_not_break_the_scrape(
+    gateway: RunningGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counter_123.db").touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    reply = call(gateway.url, "GET", "/metrics")
+    assert reply.status == 200
+    assert b"tierwise_ledger_pending" in reply.body
