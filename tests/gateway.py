@@ -232,7 +232,7 @@ def hangs() -> Act:
 def pauses(
     provider: Provider, before: str = "one ", after: str = "two", *, cut: bool = False
 ) -> Act:
-    """Streams a word, waits until the test releases it, and streams another or breaks off."""
+    """Connections a word, waits until the test releases it, and streams another or breaks off."""
 
     async def events(model: str) -> AsyncIterator[Body | str]:
         yield chunk(model, {"role": "assistant", "content": before})

@@ -10,7 +10,7 @@ import pytest
 
 from tierwise.errors import ConnectFailed, UpstreamTimeout
 from tierwise.providers import HttpRequest, Transport
-from tierwise.providers.streams import HttpStream
+from tierwise.providers.connections import HttpStream
 from upstream import HANGS, Upstream, dead_url, fails, says, streams, upstreams
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"

@@ -17,8 +17,8 @@ from tierwise.config.presets import PRESETS
 from tierwise.errors import OutOfService, ServerFailed, UpstreamError, UpstreamRejected
 from tierwise.providers import Transport
 from tierwise.providers.base import StreamReader
+from tierwise.providers.connections import HttpStream
 from tierwise.providers.openai_compatible import OpenAICompatible
-from tierwise.providers.streams import HttpStream
 from tierwise.types import Completion, ToolCall
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import read_request

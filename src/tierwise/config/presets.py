@@ -54,7 +54,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.groq.com/openai/v1",
         key_variables=("GROQ_API_KEY",),
         catalog="groq",
-        # Streams usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
+        # Connections usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
         # Rejects `logprobs`, `logit_bias`, message names and n > 1:
         # https://console.groq.com/docs/openai
         offers=("openai/gpt-oss-20b", "openai/gpt-oss-120b", "qwen/qwen3.8-27b"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tierwise.errors import ConnectFailed, StreamBroken, UpstreamTimeout
 from tierwise.providers import Adapter, StreamReader, Transport
-from tierwise.providers.streams import HttpStream
+from tierwise.providers.connections import HttpStream
 from tierwise.types import Deployment, Task
 
 

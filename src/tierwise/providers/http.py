@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from tierwise.errors import UpstreamTimeout
-from tierwise.providers.streams import HttpStream, Streams, tls_context
+from tierwise.providers.connections import Connections, HttpStream, tls_context
 
 
 class HttpRequest(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Transport:
     """Pooled HTTP connections of one process. Close it when done."""
 
     def __init__(self) -> None:
-        self._streams = Streams()
+        self._connections = Connections()
 
     async def send(self, request: HttpRequest, timeout_s: float) -> HttpReply:
         """One request, read to its end within `timeout_s` seconds.
@@ -69,15 +69,15 @@ class Transport:
             ConnectFailed: no connection, or it broke.
             TimeoutError: they were not here within `timeout_s` seconds.
         """
-        return await self._streams.open(
+        return await self._connections.open(
             request.url, request.headers, request.body, request.connect_s, timeout_s
         )
 
     async def close(self) -> None:
         """Closes all connections."""
-        self._streams.close()
+        self._connections.close()
 
 
-def warm_up_streams() -> None:
-    """Reads the certificate authorities, so that the first stream does not wait for it."""
+def warm_up_tls() -> None:
+    """Reads the certificate authorities, so that the first call does not wait for it."""
     tls_context()

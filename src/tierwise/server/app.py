@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tierwise.config import Config
 from tierwise.errors import AuthenticationFailed, TierwiseError
 from tierwise.orchestrator import Orchestrator
-from tierwise.providers.http import warm_up_streams
+from tierwise.providers.http import warm_up_tls
 from tierwise.server.chat import ChatEndpoint
 from tierwise.server.keys import Keys
 from tierwise.server.metrics import Metrics
@@ -72,8 +72,8 @@ class Gateway:
         except TierwiseError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        # The import takes a while and nothing needs it before the first stream.
-        threading.Thread(target=warm_up_streams, name="warm-up", daemon=True).start()
+        # Reading the certificates takes a while, and only the first call to a provider needs them.
+        threading.Thread(target=warm_up_tls, name="warm-up", daemon=True).start()
         # What is alive now stays alive: the collector need not look at it again, and the little
         # garbage that requests leave in cycles can wait for larger batches.
         gc.freeze()

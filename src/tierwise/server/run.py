@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from tierwise.config import Config, from_mapping
 from tierwise.errors import ConfigError
@@ -50,20 +51,18 @@ def serve(
         return
     # All that can be wrong was found out here, once, and not by each worker again and again.
     orchestrator.ledger.close()
-    listening.close()
     # Workers are new processes; they get the configuration by the environment, which only this
     # user can read, because a file would leave secrets behind.
     os.environ[_CONFIG_VARIABLE] = dump(config).decode()
     with tempfile.TemporaryDirectory(prefix="tierwise-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        uvicorn.run(
-            "tierwise.server.run:create_worker",
-            factory=True,
-            workers=workers,
-            host=config.server.host,
-            port=port,
-            **options(config),
+        supervised = uvicorn.Config(
+            "tierwise.server.run:create_worker", factory=True, workers=workers, **options(config)
         )
+        # They share the socket that is already taken, so that who connects now is served later
+        # and not reset.
+        listening.set_inheritable(True)
+        Multiprocess(supervised, sockets=[listening]).run()
 
 
 def create_worker() -> Gateway:

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from tierwise.errors import ConnectFailed
-from tierwise.providers import streams as streams_module
-from tierwise.providers.streams import HttpStream, Streams, target_of
+from tierwise.providers import connections as connections_module
+from tierwise.providers.connections import Connections, HttpStream, target_of
 
 PATIENCE_S = 10.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -97,8 +97,8 @@ async def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncI
 
 
 @pytest_asyncio.fixture
-async def client() -> AsyncIterator[Streams]:
-    client = Streams()
+async def client() -> AsyncIterator[Connections]:
+    client = Connections()
     yield client
     client.close()
 
@@ -117,7 +117,7 @@ async def silence(peer: Peer) -> None:
     await peer.gone()
 
 
-async def ask(client: Streams, url: str, timeout_s: float = PATIENCE_S) -> HttpStream:
+async def ask(client: Connections, url: str, timeout_s: float = PATIENCE_S) -> HttpStream:
     return await client.open(f"{url}/v1/x?y=1", {"x-key": "k"}, b"{}", PATIENCE_S, timeout_s)
 
 
@@ -139,7 +139,7 @@ async def all_of(stream: HttpStream) -> bytes:
     ],
     ids=["length", "chunks", "extensions", "early-hints"],
 )
-async def test_an_answer_is_read_however_its_bytes_arrive(client: Streams, raw: bytes) -> None:
+async def test_an_answer_is_read_however_its_bytes_arrive(client: Connections, raw: bytes) -> None:
     bytewise = [raw[i : i + 1] for i in range(len(raw))]
     async with serving(says(raw), says(*bytewise)) as server:
         for _ in range(2):
@@ -149,12 +149,12 @@ async def test_an_answer_is_read_however_its_bytes_arrive(client: Streams, raw: 
         assert server.connections == 1
 
 
-async def test_an_answer_without_a_length_ends_with_its_connection(client: Streams) -> None:
+async def test_an_answer_without_a_length_ends_with_its_connection(client: Connections) -> None:
     async with serving(says(b"HTTP/1.1 200 OK\r\n\r\nhello", then_hang_up=True)) as server:
         assert await all_of(await ask(client, server.url)) == b"hello"
 
 
-async def test_the_request_is_sent_as_it_is(client: Streams) -> None:
+async def test_the_request_is_sent_as_it_is(client: Connections) -> None:
     nope = b"HTTP/1.1 404 Nope\r\nX-Why: Because\r\nContent-Length: 0\r\n\r\n"
     async with serving(says(nope)) as server:
         stream = await ask(client, server.url)
@@ -169,7 +169,7 @@ async def test_the_request_is_sent_as_it_is(client: Streams) -> None:
 
 
 async def test_a_connection_whose_answer_was_not_read_to_its_end_is_closed(
-    client: Streams,
+    client: Connections,
 ) -> None:
     left = asyncio.Event()
 
@@ -188,7 +188,7 @@ async def test_a_connection_whose_answer_was_not_read_to_its_end_is_closed(
 
 
 async def test_a_server_that_wants_to_close_gets_a_new_connection_next_time(
-    client: Streams,
+    client: Connections,
 ) -> None:
     goodbye = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
     async with serving(says(goodbye), says(HELLO)) as server:
@@ -197,7 +197,7 @@ async def test_a_server_that_wants_to_close_gets_a_new_connection_next_time(
         assert [peer.connection for peer in server.asked] == [0, 1]
 
 
-async def test_a_server_that_hung_up_while_idle_is_asked_again(client: Streams) -> None:
+async def test_a_server_that_hung_up_while_idle_is_asked_again(client: Connections) -> None:
     async with serving(says(HELLO, then_hang_up=True), says(HELLO)) as server:
         for _ in range(2):
             assert await all_of(await ask(client, server.url)) == b"hello"
@@ -213,7 +213,7 @@ async def test_a_server_that_hung_up_while_idle_is_asked_again(client: Streams) 
     ],
     ids=["nothing", "half-a-head", "not-http", "endless-head"],
 )
-async def test_what_is_no_answer_is_an_error(client: Streams, raw: bytes, why: str) -> None:
+async def test_what_is_no_answer_is_an_error(client: Connections, raw: bytes, why: str) -> None:
     async with serving(says(raw, then_hang_up=True)) as server:
         with pytest.raises(ConnectFailed, match=why):
             await ask(client, server.url)
@@ -225,7 +225,7 @@ async def test_what_is_no_answer_is_an_error(client: Streams, raw: bytes, why: s
     ids=["chunks", "length"],
 )
 async def test_an_answer_that_is_cut_short_is_an_error_after_what_has_come(
-    client: Streams, raw: bytes
+    client: Connections, raw: bytes
 ) -> None:
     async with serving(says(raw, then_hang_up=True)) as server:
         stream = await ask(client, server.url)
@@ -235,7 +235,7 @@ async def test_an_answer_that_is_cut_short_is_an_error_after_what_has_come(
         stream.close()
 
 
-async def test_a_silent_server_is_waited_for_no_longer_than_asked(client: Streams) -> None:
+async def test_a_silent_server_is_waited_for_no_longer_than_asked(client: Connections) -> None:
     async with serving(silence, says(CHUNKED + b"5\r\nhello\r\n")) as server:
         with pytest.raises(TimeoutError):
             await ask(client, server.url, timeout_s=0.01)
@@ -247,7 +247,7 @@ async def test_a_silent_server_is_waited_for_no_longer_than_asked(client: Stream
         stream.close()
 
 
-async def test_cancelling_hangs_up(client: Streams) -> None:
+async def test_cancelling_hangs_up(client: Connections) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def patient(peer: Peer) -> None:
@@ -264,7 +264,7 @@ async def test_cancelling_hangs_up(client: Streams) -> None:
         await asyncio.wait_for(left.wait(), PATIENCE_S)
 
 
-async def test_a_slow_reader_slows_the_server_down(client: Streams) -> None:
+async def test_a_slow_reader_slows_the_server_down(client: Connections) -> None:
     piece = b"x" * 65_536
     pieces = 1024
     sent = 0
@@ -287,14 +287,14 @@ async def test_a_slow_reader_slows_the_server_down(client: Streams) -> None:
         assert len(await all_of(stream)) == pieces * len(piece)
 
 
-async def test_a_line_break_in_a_header_never_leaves(client: Streams) -> None:
+async def test_a_line_break_in_a_header_never_leaves(client: Connections) -> None:
     async with serving() as server:
         with pytest.raises(ConnectFailed, match="line break"):
             await client.open(server.url, {"authorization": "Bearer a\r\nx: y"}, b"", 1.0)
         assert server.connections == 0
 
 
-async def test_a_closed_port_is_an_error(client: Streams) -> None:
+async def test_a_closed_port_is_an_error(client: Connections) -> None:
     async with serving() as server:
         url = server.url
     with pytest.raises(ConnectFailed, match="Connect"):
@@ -316,7 +316,7 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 
 
 async def test_a_proxy_is_asked_with_the_whole_url(
-    client: Streams, proxies: Callable[[str], None]
+    client: Connections, proxies: Callable[[str], None]
 ) -> None:
     async with serving(says(HELLO)) as proxy:
         proxies(proxy.url.replace("//", "//user:p%40ss@"))
@@ -328,7 +328,7 @@ async def test_a_proxy_is_asked_with_the_whole_url(
 
 
 async def test_hosts_without_a_proxy_are_asked_directly(
-    client: Streams, proxies: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    client: Connections, proxies: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(says(HELLO)) as server:
         proxies("http://127.0.0.1:1")
@@ -358,13 +358,13 @@ def tls(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> ssl.
     """For a server whose certificate the client trusts."""
     cert, key = certificate
     trusting = ssl.create_default_context(cafile=cert)
-    monkeypatch.setattr(streams_module, "tls_context", lambda: trusting)
+    monkeypatch.setattr(connections_module, "tls_context", lambda: trusting)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return context
 
 
-async def test_answers_come_over_tls(client: Streams, tls: ssl.SSLContext) -> None:
+async def test_answers_come_over_tls(client: Connections, tls: ssl.SSLContext) -> None:
     async with serving(says(HELLO), says(HELLO), tls=tls) as server:
         for _ in range(2):
             assert await all_of(await ask(client, server.url)) == b"hello"
@@ -372,7 +372,7 @@ async def test_answers_come_over_tls(client: Streams, tls: ssl.SSLContext) -> No
 
 
 async def test_a_server_that_cannot_prove_its_name_is_not_asked(
-    client: Streams, tls: ssl.SSLContext
+    client: Connections, tls: ssl.SSLContext
 ) -> None:
     async with serving(says(HELLO), tls=tls) as server:
         with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
@@ -381,7 +381,7 @@ async def test_a_server_that_cannot_prove_its_name_is_not_asked(
 
 
 async def test_tls_goes_through_a_proxys_tunnel(
-    client: Streams, tls: ssl.SSLContext, proxies: Callable[[str], None]
+    client: Connections, tls: ssl.SSLContext, proxies: Callable[[str], None]
 ) -> None:
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -412,7 +412,7 @@ async def test_tls_goes_through_a_proxys_tunnel(
 
 
 async def test_a_proxy_that_refuses_is_an_error(
-    client: Streams, proxies: Callable[[str], None]
+    client: Connections, proxies: Callable[[str], None]
 ) -> None:
     refused = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with serving(says(refused)) as proxy:
