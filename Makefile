@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Tierwise needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
 		"Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV): this takes about a minute, once." >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
 		uv pip install --quiet --python $(BIN)/python --editable . --group dev; \

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,9 @@ from tierwise.wire import openai_chat, sse
 
 Messages = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages as the OpenAI SDK takes them."""
+MAX_SESSION_CHARS = 200
+MAX_COST_USD = 1e9
+MIN_DEADLINE_S, MAX_DEADLINE_S = 0.001, 1e9
 
 
 def make_task(
@@ -26,18 +28,21 @@ def make_task(
     quality: float | None,
     max_cost_usd: float | None,
     session: str | None,
-    patience_s: float,
     params: Mapping[str, Any],
 ) -> Task:
-    """The task that the same request over HTTP would be.
+    """The task that the same request over HTTP would be, but for its deadline.
 
     Raises:
         InvalidRequest: a parameter cannot be used.
     """
     if "stream" in params:
         raise InvalidRequest("`stream` is not a parameter here: use chat_stream.", param="stream")
-    if quality is not None and not 0 <= quality <= 1:
-        raise InvalidRequest(f"`quality` is {quality}; it must be from 0 to 1.", param="quality")
+    if quality is not None:
+        check_number("quality", quality, 0.0, 1.0)
+    if max_cost_usd is not None:
+        check_number("max_cost_usd", max_cost_usd, 0.0, MAX_COST_USD)
+    if session is not None:
+        _check_session(session)
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     body = {"model": model, "messages": messages, **params}
@@ -51,9 +56,43 @@ def make_task(
         openai_chat.read_request(encoded),
         quality=quality,
         max_cost_usd=max_cost_usd,
-        session=session,
-        deadline=time.monotonic() + patience_s,
+        session=session or None,
     )
+
+
+def check_number(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuses what is no number from `lowest` to `highest`, such as NaN.
+
+    Raises:
+        InvalidRequest: that is so; `name` is the parameter that it names.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and lowest <= value <= highest):
+        raise InvalidRequest(
+            f"`{name}` is {value!r}; it must be a number from {lowest:g} to {highest:g}.",
+            param=name,
+        )
+
+
+def _check_session(session: str) -> None:
+    """Refuses what the ledger could not give back.
+
+    Raises:
+        InvalidRequest: it is not a text, too long, or has half a character in it.
+    """
+    if not isinstance(session, str):
+        raise InvalidRequest(f"`session` is {session!r}; it must be a string.", param="session")
+    if len(session) > MAX_SESSION_CHARS:
+        raise InvalidRequest(
+            f"`session` has {len(session)} characters; it may have {MAX_SESSION_CHARS}.",
+            param="session",
+        )
+    try:
+        session.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"`session` is {session!r}, which is not valid Unicode.", param="session"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

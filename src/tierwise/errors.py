@@ -7,6 +7,7 @@ TierwiseError
 │   ├── Unsatisfiable            400 no configured model can do what is asked
 │   ├── AuthenticationFailed     401 no key or a wrong one
 │   ├── UnknownModel             404 neither a model nor a policy
+│   ├── BodyTooSlow              408
 │   └── BodyTooLarge             413
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
@@ -27,7 +28,14 @@ from collections.abc import Sequence
 
 
 class TierwiseError(Exception):
-    """Base of every error that Tierwise raises on purpose."""
+    """Base of every error that Tierwise raises on purpose.
+
+    `decision_id` and `attempts`, the number of calls made, are set on an error that ends a request
+    after it was routed: the ledger has a record of it.
+    """
+
+    decision_id: str | None = None
+    attempts: int = 0
 
 
 class ConfigError(TierwiseError):
@@ -103,6 +111,13 @@ class UnknownModel(RequestError):
 
     status = 404
     code = "model_not_found"
+
+
+class BodyTooSlow(RequestError):
+    """The rest of the body did not come."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class BodyTooLarge(RequestError):

@@ -16,11 +16,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.analysis import Measured, classify, measure
-from tierwise.answer import Answer, AnswerStream, Messages, make_task
+from tierwise.answer import (
+    MAX_DEADLINE_S,
+    MIN_DEADLINE_S,
+    Answer,
+    AnswerStream,
+    Messages,
+    check_number,
+    make_task,
+)
 from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build, from_mapping, load
 from tierwise.config.discover import discover
-from tierwise.errors import ConfigError
+from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
@@ -187,10 +195,8 @@ class Orchestrator:
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
-        task = make_task(
-            messages, policy, stream=False, quality=quality, max_cost_usd=max_cost_usd,
-            session=session, patience_s=deadline_s or self.patience_s(policy), params=params,
-        )  # fmt: skip
+        limits = quality, max_cost_usd, deadline_s
+        task = self._task(messages, policy, limits, session, params, stream=False)
         answered = await self.answer(task)
         return Answer(answered.body, answered.completion(), answered.finished.record())
 
@@ -206,10 +212,8 @@ class Orchestrator:
         **params: Any,
     ) -> AnswerStream:
         """As `chat`, read as it comes: iterate over what this returns."""
-        task = make_task(
-            messages, policy, stream=True, quality=quality, max_cost_usd=max_cost_usd,
-            session=session, patience_s=deadline_s or self.patience_s(policy), params=params,
-        )  # fmt: skip
+        limits = quality, max_cost_usd, deadline_s
+        task = self._task(messages, policy, limits, session, params, stream=True)
         streaming = await self.stream(task)
         return AnswerStream(streaming.run, streaming.model, streaming.chunks)
 
@@ -261,6 +265,28 @@ class Orchestrator:
             streamed.attempt is not None,
         )
 
+    def _task(
+        self,
+        messages: Messages,
+        policy: str,
+        limits: tuple[float | None, float | None, float | None],
+        session: str | None,
+        params: Mapping[str, Any],
+        *,
+        stream: bool,
+    ) -> Task:
+        """The task of a `chat` or a `chat_stream`; `limits` are its quality, cost and deadline."""
+        quality, max_cost_usd, deadline_s = limits
+        task = make_task(
+            messages, policy, stream=stream, quality=quality, max_cost_usd=max_cost_usd,
+            session=session, params=params,
+        )  # fmt: skip
+        if deadline_s is None:
+            deadline_s = self.patience_s(policy)
+        else:
+            check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
+        return replace(task, deadline=time.monotonic() + deadline_s)
+
     def _begin(self, task: Task) -> tuple[Run, Measured]:
         """Analyses and routes a task.
 
@@ -279,6 +305,9 @@ class Orchestrator:
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""
+        if isinstance(error, TierwiseError):
+            error.decision_id = run.decision.id
+            error.attempts = len(run.attempts)
         if isinstance(error, Exception):
             run.error = f"{type(error).__name__}: {error}"
         else:

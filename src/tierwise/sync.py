@@ -93,6 +93,13 @@ class SyncOrchestrator:
         )
         self._thread.start()
 
+    @classmethod
+    def from_config(
+        cls, config: Config | Mapping[str, Any] | str | Path | None = None
+    ) -> SyncOrchestrator:
+        """See `Orchestrator.from_config`; this one is ready for use at once."""
+        return cls(config)
+
     def __enter__(self) -> SyncOrchestrator:
         return self
 

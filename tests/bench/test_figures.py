@@ -27,7 +27,7 @@ from tierwise.bench.report import (
     median_ratio,
     summarise,
 )
-from tierwise.cli.bench_view import warnings
+from tierwise.cli.bench_view import show, warnings
 
 MACHINE = Machine(
     date="2026-01-01", cpu="A CPU", cores=2, pinned=True, tierwise="1", python="3", nginx="1"
@@ -108,6 +108,20 @@ def test_added_latency_is_what_comes_on_top_of_the_upstreams() -> None:
     through = [a_load(p50=0.5, p99=3.0), a_load(p50=0.7, p99=2.0), a_load(p50=0.6, p99=9.0)]
     direct = [a_load(p50=0.1, p99=1.0)] * 3
     assert added_latency(through, direct) == Latency(p50=0.5, p99=2.0)
+
+
+def test_latency_that_comes_out_below_the_upstreams_is_noise_and_not_a_figure() -> None:
+    through = [a_load(p50=0.5, p99=3.0)]
+    assert added_latency(through, [a_load(p50=0.1, p99=3.5)]) == Latency(p50=0.4, p99=None)
+    assert added_latency(through, [a_load(p50=0.6, p99=3.0)]) == Latency(p50=None, p99=0.0)
+
+
+def test_latency_in_the_noise_is_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = msgspec.structs.replace(a_round(), upstream_one=a_load(p50=0.1, p99=0.5))
+    show(a_result(noisy))
+    (shown,) = (line for line in capsys.readouterr().out.splitlines() if "p99 ms" in line)
+    assert "0.40" in shown
+    assert "in the noise" in shown
 
 
 def test_figures_are_medians_of_the_rounds() -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from gateway import Provider, config_for, fails, tierwise, write_config
 from tierwise import __version__
+from tierwise.config.discover import discover
 from tierwise.ledger import Ledger
 
 pytestmark = pytest.mark.process
@@ -63,15 +64,27 @@ def _misspelt(text: str) -> str:
 
 
 def _wrong_port(text: str) -> str:
-    return text + "server:\n  port: 99999\n"
+    return text.replace("server:\n", "server:\n  port: 99999\n")
 
 
 def _unknown_tier(text: str) -> str:
     return text.replace("- model: large", "- model: larg")
 
 
-def _no_variable(text: str) -> str:
+def _no_key(text: str) -> str:
     return text.replace("api_key: upstream-secret-key", "api_key: ${NOWHERE_SET}")
+
+
+def _no_url(text: str) -> str:
+    return text.replace(GOOD, "${NOWHERE_SET}")
+
+
+def _shared_host(text: str) -> str:
+    return text.replace("server:\n", "server:\n  host: 0.0.0.0\n")
+
+
+def _two_ports(text: str) -> str:
+    return text.replace("server:\n", "server:\n  port: 1\n  port: 2\n")
 
 
 def _no_yaml(text: str) -> str:
@@ -82,10 +95,12 @@ def _no_yaml(text: str) -> str:
     ("spoil", "place", "words"),
     [
         (_misspelt, 4, "Did you mean 'base_url'?"),
-        (_wrong_port, None, "less than or equal to 65535"),
-        (_unknown_tier, None, "'larg' is not configured. Use one of: large"),
-        (_no_variable, 5, "NOWHERE_SET is not set. Set NOWHERE_SET"),
+        (_wrong_port, 39, "less than or equal to 65535"),
+        (_unknown_tier, 31, "'larg' is not configured. Use one of: large"),
+        (_no_url, 4, "NOWHERE_SET is not set. Set NOWHERE_SET"),
         (_no_yaml, None, "not valid YAML"),
+        (_shared_host, 38, "listens on loopback only"),
+        (_two_ports, 40, "'port' stands here already, in line 39"),
     ],
 )
 def test_a_bad_configuration_is_one_line_with_place_and_remedy(
@@ -101,9 +116,53 @@ def test_a_bad_configuration_is_one_line_with_place_and_remedy(
         assert f"tierwise.yaml:{place}:" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "command", [["serve", "--port", "0"], ["route", "Hello"], ["models"], ["report"]]
-)
+def test_check_as_json_tells_programs_all_that_is_wrong(file: Path, tmp_path: Path) -> None:
+    file.write_text(_wrong_port(_misspelt(file.read_text())))
+    done = tierwise("check", "--json", "-c", "tierwise.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    assert [(e["file"], e["field"]) for e in told["errors"]] == [
+        ("tierwise.yaml", "providers.alpha.base_ulr"),
+        ("tierwise.yaml", "server.port"),
+    ]
+    assert told["errors"][0]["line"] == 4
+    assert told["errors"][0]["message"] == "unknown field 'base_ulr'"
+    assert told["errors"][0]["remedy"] == "Did you mean 'base_url'?"
+    shown = tierwise("check", "-c", "tierwise.yaml", cwd=tmp_path).stderr.splitlines()
+    assert len(shown) == 2
+    assert all(line.startswith("tierwise: tierwise.yaml:") for line in shown)
+
+
+def test_a_key_whose_variable_is_unset_is_a_warning_until_it_is_needed(
+    file: Path, tmp_path: Path
+) -> None:
+    file.write_text(_no_key(file.read_text()))
+    done = tierwise("check", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "warning: tierwise.yaml:5: providers.alpha.api_key: the environment" in done.stderr
+    assert "unset" in done.stdout.split()
+    told = json.loads(tierwise("check", "--json", cwd=tmp_path).stdout)
+    assert told["ok"] is True
+    assert [(e["field"], e["line"]) for e in told["warnings"]] == [("providers.alpha.api_key", 5)]
+    for command in (["route", "Hello"], ["models"]):
+        assert tierwise(*command, cwd=tmp_path).returncode == 0
+    for command in (["serve", "--port", "0"], ["check", "--ping"]):
+        refused = tierwise(*command, cwd=tmp_path)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "NOWHERE_SET is not set. Set NOWHERE_SET" in refused.stderr
+
+
+def test_report_needs_nothing_but_the_ledger_s_place(file: Path, tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db"):
+        pass
+    file.write_text(_wrong_port(_no_key(_misspelt(file.read_text()))))
+    done = tierwise("report", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["requests"] == 0
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["route", "Hello"], ["models"]])
 def test_every_command_says_the_same_of_a_bad_configuration(
     file: Path, tmp_path: Path, command: list[str]
 ) -> None:
@@ -119,7 +178,18 @@ def test_an_unknown_gate_is_found_by_the_check(file: Path, tmp_path: Path) -> No
     write_config(file, data)
     done = tierwise("check", cwd=tmp_path)
     assert done.returncode == 2
-    assert "unknown gate 'complet'. Use one of: complete" in done.stderr
+    assert "policies.strict.gates: unknown gate 'complet'. Use one of: complete" in done.stderr
+    line = 1 + file.read_text().splitlines().index("    gates:")
+    assert f"tierwise.yaml:{line}: " in done.stderr
+
+
+def test_an_unknown_dialect_is_found_with_its_line(file: Path, tmp_path: Path) -> None:
+    file.write_text(
+        file.read_text().replace("    models:\n", "    dialect: opnai\n    models:\n", 1)
+    )
+    done = tierwise("check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "tierwise.yaml:6: providers.alpha.dialect: unknown provider dialect" in done.stderr
 
 
 def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
@@ -162,7 +232,7 @@ def test_route_shows_the_plan_and_asks_no_model(file: Path, tmp_path: Path) -> N
     done = tierwise("route", "What is [bold]a bond[/]?", "-p", "stepwise", cwd=tmp_path)
     assert done.returncode == 0
     assert "tier 1: small, accepted by complete, json_schema" in done.stdout
-    assert "tier 2: large" in done.stdout
+    assert "tier 2: large" in done.stdout.splitlines()  # nobody is left to ask after it
     assert "the policy pins small then large" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     machine = json.loads(tierwise("route", "Hello", "--json", cwd=tmp_path).stdout)
@@ -212,6 +282,23 @@ def test_init_prints_writes_and_does_not_overwrite(tmp_path: Path) -> None:
     forced = tierwise("init", "--force", cwd=tmp_path)
     assert forced.returncode == 0
     assert not (tmp_path / "tierwise.yaml").read_text().startswith("# mine")
+
+
+def test_after_init_with_nothing_found_only_serve_asks_for_the_example_s_key(
+    tmp_path: Path,
+) -> None:
+    if discover({}).providers:
+        pytest.skip("a local model server answers on this machine")
+    said = tierwise("init", cwd=tmp_path).stdout
+    assert "found nothing" in said
+    assert "set OPENAI_API_KEY" in said
+    for command in (["check"], ["route", "Hello"], ["models"]):
+        done = tierwise(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "there is no ledger" in tierwise("report", cwd=tmp_path).stderr
+    done = tierwise("serve", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "OPENAI_API_KEY is not set" in done.stderr
 
 
 def test_init_writes_no_key_into_the_file(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from gateway import GatewayProcess, call, chat, until
+from gateway import GatewayProcess, call, chat, tierwise, until
 from tierwise.config.discover import discover
 
 pytestmark = pytest.mark.process
@@ -33,3 +34,12 @@ def test_with_nothing_found_it_serves_the_simulated_fleet_and_the_first_curl_wor
         gateway.end(signal.SIGTERM)
         assert "Traceback" not in gateway.stderr
     assert (tmp_path / "tierwise.db").is_file()
+
+
+def test_with_nothing_found_a_ping_is_answered_by_the_simulated_fleet(tmp_path: Path) -> None:
+    done = tierwise("check", "--ping", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert "SIMULATED" in told["origin"]
+    assert {ping["error"] for ping in told["ping"].values()} == {None}
+    assert set(told["ping"]) == set(told["deployments"])

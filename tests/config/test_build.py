@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tierwise.config import Setup, build, from_mapping
+from tierwise.config import Setup, build, from_mapping, load
+from tierwise.config.mistakes import each
 from tierwise.config.presets import PRESETS
 from tierwise.errors import ConfigError
 from tierwise.types import Prices, Timeouts
@@ -137,10 +139,10 @@ def test_a_tier_without_gates_of_its_own_has_the_policy_s() -> None:
     ("policy", "field", "word"),
     [
         ({"reference": "gpt-4"}, "policies.auto.reference", "gpt-4o"),
-        ({"tiers": [{"model": "gpt-4o-min"}]}, "policies.auto.tiers", "gpt-4o-mini"),
-        ({"fallbacks": ["nope"]}, "policies.auto.fallbacks", "gpt-4o"),
-        ({"allow": ["opnai"]}, "policies.auto.allow/deny", "openai"),
-        ({"deny": ["gpt-4"]}, "policies.auto.allow/deny", "gpt-4o"),
+        ({"tiers": [{"model": "gpt-4o-min"}]}, "policies.auto.tiers.0.model", "gpt-4o-mini"),
+        ({"fallbacks": ["nope"]}, "policies.auto.fallbacks.0", "gpt-4o"),
+        ({"allow": ["opnai"]}, "policies.auto.allow.0", "openai"),
+        ({"deny": ["gpt-4"]}, "policies.auto.deny.0", "gpt-4o"),
     ],
 )
 def test_a_policy_may_only_name_what_is_configured(
@@ -157,7 +159,11 @@ def test_a_policy_may_only_name_what_is_configured(
         ({"preset": "opnai", "models": ["x"]}, "providers.p.preset", "openai"),
         ({"models": ["x"]}, "providers.p.base_url", "base_url"),
         ({"base_url": "ftp://h/v1", "models": ["x"]}, "providers.p.base_url", "http://"),
-        ({"preset": "openai", "models": ["gpt-4o", "gpt-4o"]}, "providers.p.models", "Remove one"),
+        (
+            {"preset": "openai", "models": ["gpt-4o", "gpt-4o"]},
+            "providers.p.models.1",
+            "Remove one",
+        ),
     ],
 )
 def test_a_provider_that_cannot_be_called_is_refused(
@@ -172,11 +178,73 @@ def test_a_policy_may_not_be_named_like_a_model() -> None:
     assert failing(policies={"gpt-4o": {}}).field == "policies.gpt-4o"
 
 
+def test_a_model_may_not_be_named_like_a_policy_that_always_exists() -> None:
+    mine = {"base_url": "http://127.0.0.1:1/v1", "models": ["auto"]}
+    prices = {"auto": {"prices": {"input": 1, "output": 1}}}
+    error = failing(providers={"mine": mine}, models=prices)
+    assert error.field == "providers.mine.models.0"
+    assert "both a policy and a model" in str(error)
+
+
+PROVIDERS = """\
+providers:
+  openai:
+    models: [gpt-4o]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("providers:\n  p:\n    base_url: http://h/v1\n    models:\n      - what\n", 5, "price"),
+        ("providers:\n  p:\n    base_url: ftp://h/v1\n    models: [what]\n", 3, "ftp://h/v1"),
+        ("providers:\n  p:\n    models: [what]\n", 2, "no base URL"),
+        ("providers:\n  openai:\n    models:\n    - gpt-4o\n    - gpt-4o\n", 5, "listed twice"),
+        (PROVIDERS + "models:\n  mine-7.5b:\n    quality: 0.5\n", 5, "mine-7.5b"),
+        (PROVIDERS + "policies:\n  a.b:\n    reference: gpt\n", 6, "'gpt' is not configured"),
+        (PROVIDERS + "policies:\n  a:\n    tiers:\n    - model: gpt\n", 7, "'gpt'"),
+        (PROVIDERS + "policies:\n  gpt-4o: {}\n", 5, "both a policy and a model"),
+    ],
+)
+def test_what_the_shape_does_not_show_is_told_with_its_line_too(
+    tmp_path: Path, text: str, line: int, word: str
+) -> None:
+    file = tmp_path / "tierwise.yaml"
+    file.write_text(text)
+    config = load(file, {})
+    with pytest.raises(ConfigError) as caught:
+        build(config)
+    assert (caught.value.file, caught.value.line) == (str(file), line)
+    assert word in str(caught.value)
+
+
+def test_a_value_from_the_environment_is_blamed_on_its_variable(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.yaml"
+    file.write_text(PROVIDERS)
+    config = load(file, {"TIERWISE__PROVIDERS__OPENAI__BASE_URL": "ftp://h"})
+    with pytest.raises(ConfigError, match="TIERWISE__PROVIDERS__OPENAI__BASE_URL") as caught:
+        build(config)
+    assert (caught.value.file, caught.value.line) == (None, None)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    policies = {"auto": {"reference": "gpt", "deny": ["x"]}, "gpt-4o": {}}
+    error = failing(policies=policies)
+    assert {one.field for one in each(error)} == {
+        "policies.auto.reference",
+        "policies.auto.deny.0",
+        "policies.gpt-4o",
+    }
+    unknown = {"base_url": "http://127.0.0.1:1/v1", "models": ["one", "two"]}
+    assert len(each(failing(providers={"p": unknown, "q": {"models": ["x"]}}))) == 3
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_s_facts_are_consistent(name: str) -> None:
     preset = PRESETS[name]
     assert not {"max-tokens", "max-completion-tokens"} <= preset.quirks
-    assert preset.quirks <= {"max-tokens", "max-completion-tokens", "no-stream-options"}
+    known = {"max-tokens", "max-completion-tokens", "no-stream-options", "usage-cost"}
+    assert preset.quirks <= known
     if preset.local:
         assert f":{preset.port}/" in preset.base_url
     elif name != "openai_compatible":

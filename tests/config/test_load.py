@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tierwise.config import Config, from_mapping, load
+from tierwise.config import Config, from_mapping, load, load_ledger
+from tierwise.config.mistakes import each
 from tierwise.errors import ConfigError
 
 GOOD = """\
@@ -141,6 +142,51 @@ def test_a_section_whose_lines_are_commented_out_is_as_good_as_none(read: Any) -
     assert (config.policies, config.models, config.server.port) == ({}, {}, 4100)
 
 
+def test_every_mistake_is_told_on_a_line_of_its_own_in_the_order_of_the_file(read: Any) -> None:
+    text = "ledger:\n  queue_size: 1\n" + GOOD + "server:\n  port: abc\n  prot: 1\n"
+    with pytest.raises(ConfigError) as caught:
+        read(text + "servre: {}\n")
+    lines = str(caught.value).splitlines()
+    found = [line.split(": ")[0].rpartition(":")[2] for line in lines]
+    assert found == ["2", "8", "9", "10"]
+    assert [one.field for one in each(caught.value)] == [
+        "ledger.queue_size",
+        "server.port",
+        "server.prot",
+        "servre",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "first"),
+    [
+        (GOOD + "  openai:\n    models: [gpt-4o]\n", 5, "providers.openai", 2),
+        (GOOD + "    models: [gpt-4o]\n", 5, "providers.openai.models", 4),
+        (GOOD + "providers: {}\n", 5, "providers", 1),
+        (GOOD + "policies:\n  a:\n    tiers: [{model: x, model: y}]\n", 7, None, 7),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(
+    read: Any, text: str, line: int, field: str | None, first: int
+) -> None:
+    with pytest.raises(ConfigError, match=f"stands here already, in line {first}") as caught:
+        read(text)
+    assert caught.value.line == line
+    assert caught.value.field == (field or "policies.a.tiers.0.model")
+    assert caught.value.remedy
+
+
+def test_a_key_may_stand_again_where_another_mapping_is_merged_in(read: Any) -> None:
+    more = "policies:\n  a: &a {quality: 0.5}\n  b:\n    <<: *a\n    quality: 0.6\n"
+    config = read(GOOD + more)
+    assert (config.policies["a"].quality, config.policies["b"].quality) == (0.5, 0.6)
+
+
+def test_an_alias_to_what_it_stands_in_is_refused(read: Any) -> None:
+    with pytest.raises(ConfigError, match="refers to what it stands in"):
+        read(GOOD + "policies: &p\n  auto: *p\n")
+
+
 # --- the environment
 
 
@@ -214,6 +260,85 @@ def test_a_wrong_override_is_explained(read: Any, environ: dict[str, str], word:
     with pytest.raises(ConfigError) as caught:
         read(GOOD, {**ENV, **dict(sorted(environ.items()))})
     assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "field"),
+    [
+        ("TIERWISE__SERVER__PORT", "xx", "server.port"),
+        ("TIERWISE__SERVER__PROT", "1", "server.prot"),
+        ("TIERWISE__POLICIES__CHEAP__TIERS", "[{}]", "policies.cheap.tiers.0.model"),
+        ("TIERWISE__MODELS__M__PRICES__INPUT", "1", "models.m.prices.output"),
+    ],
+)
+def test_a_wrong_override_is_blamed_on_its_variable_and_not_on_the_file(
+    read: Any, variable: str, value: str, field: str
+) -> None:
+    text = "server:\n  port: 4100\n" + GOOD
+    with pytest.raises(ConfigError, match=f"from the environment variable {variable}") as caught:
+        read(text, {**ENV, variable: value})
+    error = caught.value
+    assert (error.file, error.line, error.field) == (None, None, field)
+    with pytest.raises(ConfigError) as other:
+        read("server:\n  port: abc\n" + GOOD, {**ENV, "TIERWISE__SERVER__HOST": "::1"})
+    assert other.value.line == 2
+
+
+def test_an_override_makes_up_for_a_variable_that_is_not_set(read: Any) -> None:
+    config = read(GOOD, {"TIERWISE__PROVIDERS__OPENAI__API_KEY": "k"})
+    assert config.providers["openai"].api_key.get_secret_value() == "k"
+
+
+def test_every_variable_that_is_not_set_is_named(read: Any) -> None:
+    text = GOOD + "    base_url: ${NOWHERE}\nserver:\n  port: ${PORT}\n"
+    with pytest.raises(ConfigError) as caught:
+        read(text, {})
+    assert [(one.field, one.line) for one in each(caught.value)] == [
+        ("providers.openai.api_key", 3),
+        ("providers.openai.base_url", 5),
+        ("server.port", 7),
+    ]
+
+
+KEYED = (
+    GOOD + "    headers: {x-key: '${OTHER}'}\nserver:\n  host: 0.0.0.0\n  api_keys: ['${MINE}']\n"
+)
+
+
+def test_without_need_of_keys_their_variables_may_be_unset(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.yaml"
+    file.write_text(KEYED)
+    config = load(file, {}, needs_keys=False)
+    assert [(e.file, e.line, e.field) for e in config.origin.unset] == [
+        (str(file), 3, "providers.openai.api_key"),
+        (str(file), 5, "providers.openai.headers.x-key"),
+        (str(file), 8, "server.api_keys.0"),
+    ]
+    assert len(config.server.api_keys) == 1
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
+        load(file, {})
+
+
+def test_other_variables_are_needed_even_where_keys_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.yaml"
+    file.write_text(GOOD + "    base_url: ${NOWHERE}\n")
+    with pytest.raises(ConfigError, match="NOWHERE is not set") as caught:
+        load(file, {}, needs_keys=False)
+    assert caught.value.field == "providers.openai.base_url"
+
+
+def test_the_ledger_s_section_is_read_whatever_the_others_hold(tmp_path: Path) -> None:
+    file = tmp_path / "tierwise.yaml"
+    file.write_text(KEYED + "servre: 5\nledger:\n  path: ${WHERE:-mine.db}\n")
+    environ = {"TIERWISE__SERVER__PORT": "xx", "TIERWISE__LEDGER__QUEUE_SIZE": "200"}
+    ledger = load_ledger(file, environ)
+    assert (ledger.path, ledger.queue_size) == ("mine.db", 200)
+    file.write_text(GOOD)
+    assert load_ledger(file, {}).path == "tierwise.db"
+    file.write_text(GOOD + "ledger:\n  pth: x\n")
+    with pytest.raises(ConfigError, match="Did you mean 'path'") as caught:
+        load_ledger(file, {})
+    assert (caught.value.line, caught.value.field) == (6, "ledger.pth")
 
 
 def test_keys_for_clients_are_added_from_the_environment(read: Any) -> None:

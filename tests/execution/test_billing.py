@@ -93,9 +93,48 @@ async def test_an_answer_costs_its_tokens_at_its_model_s_price(stream: bool) -> 
 @both
 async def test_the_provider_s_own_figure_wins(stream: bool) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 50, "cost": 0.125}
-    async with a_laboratory({"small": [answers(stream, usage=usage)]}) as lab:
+    quirks = frozenset({"usage-cost"})
+    async with a_laboratory({"small": [answers(stream, usage=usage)]}, quirks=quirks) as lab:
         await lab.ask(a_task(stream=stream), a_plan("small"))
         assert lab.run.cost_usd == 0.125
+
+
+@both
+@pytest.mark.parametrize(
+    "odd",
+    [{"cost": -5}, {"cost": 1e300}, {"completion_tokens": -3_000_000}, {"prompt_tokens": 10**25}],
+    ids=str,
+)
+async def test_a_usage_beyond_reason_is_counted_anew(stream: bool, odd: dict[str, Any]) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 50, **odd}
+    reply = answers(stream, text="word " * 40, usage=usage)
+    async with a_laboratory({"small": [reply]}, quirks=frozenset({"usage-cost"})) as lab:
+        await lab.ask(a_task(stream=stream), a_plan("small"))
+        (attempt,) = lab.run.attempts
+        assert (attempt.outcome, attempt.estimated) == ("accepted", True)
+        assert attempt.usage is not None
+        assert attempt.usage.cost_usd is None
+        assert attempt.usage.input_tokens == 100  # of the profile
+        assert 40 <= attempt.usage.output_tokens <= 60
+        assert 0 < lab.run.cost_usd < 0.001
+
+
+@both
+async def test_an_odd_usage_is_no_reason_to_ask_again_elsewhere(stream: bool) -> None:
+    usage = {"prompt_tokens": 100.0, "completion_tokens": "50", "prompt_tokens_details": []}
+    async with a_laboratory({"small": [answers(stream, usage=usage)], "large": []}) as lab:
+        await lab.ask(a_task(stream=stream), a_plan("small", fallbacks=("large",)))
+        (attempt,) = lab.run.attempts
+        assert attempt.usage == Usage(input_tokens=100, output_tokens=50)
+        assert not attempt.estimated
+
+
+async def test_an_answer_whose_usage_counts_nothing_is_estimated_by_its_words() -> None:
+    answer = an_answer("x" * 400, usage={"prompt_tokens": 0, "completion_tokens": 0})
+    async with a_laboratory({"small": [says(answer)]}) as lab:
+        await lab.ask(a_task(), a_plan("small"))
+        (attempt,) = lab.run.attempts
+        assert attempt.usage == Usage(input_tokens=100, output_tokens=100)
 
 
 @both

@@ -80,9 +80,9 @@ async def test_a_failing_deployment_is_followed_by_the_next_of_the_same_model(
 
 
 def expected(kind: str, stream: bool, reply: Reply | None) -> str:
-    """What a failure is called; a body that is no stream ends before its first event."""
-    no_stream = reply is not None and reply.status == 200 and reply.hang is None
-    return "stream_broken" if stream and no_stream else kind
+    """What a failure is called; an empty stream is one that ended before its first event."""
+    empty = reply is not None and reply.hang is None and not reply.body
+    return "stream_broken" if stream and empty else kind
 
 
 @both
@@ -326,6 +326,24 @@ async def test_a_stream_that_breaks_after_its_first_byte_ends_with_an_error(
         assert lab.run.status == "error"
         assert outcomes(lab) == [("p0/small", kind)]
         assert lab.health.states["p0/small"].failures_in_row == 1
+
+
+async def test_a_stream_that_stands_still_is_given_the_time_between_two_tokens() -> None:
+    patient = Timeouts(connect=0.2, first_token=5, between_tokens=0.05, total=5)
+    reply = streams(a_stream()[:2], hang=True)
+    async with a_laboratory({"small": [reply]}, timeouts=patient) as lab:
+        await lab.ask_broken(a_task(stream=True), a_plan("small"))
+        assert lab.run.attempts[0].error == "nothing for 0.05 s in mid-stream"
+
+
+async def test_a_stream_that_stands_still_is_given_no_more_than_its_whole_time() -> None:
+    short = Timeouts(connect=0.2, first_token=5, between_tokens=5, total=0.5)
+    reply = streams(a_stream()[:2], hang=True)
+    async with a_laboratory({"small": [reply]}, timeouts=short) as lab:
+        await lab.ask_broken(a_task(stream=True), a_plan("small"))
+        error = lab.run.attempts[0].error
+        assert error is not None
+        assert error.startswith("nothing for 0.")
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -278,6 +279,43 @@ async def test_a_stream_too_long_to_be_held_is_released(monkeypatch: pytest.Monk
         assert lab.health.states["p0/small"].in_flight == 0
 
 
+def when_held(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Does something when a stream begins to be held: its first event has come, no more is read."""
+    hold = executor._hold
+
+    async def noted(streamed: executor.Streamed, clock: Callable[[], float]) -> bool:
+        then()
+        return await hold(streamed, clock)
+
+    monkeypatch.setattr(executor, "_hold", noted)
+
+
+IN_TWO = [a_chunk("doubtful "), None, *a_stream("words")]
+
+
+async def test_a_stream_is_held_until_all_of_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    better = streams(a_stream("better", model="large"))
+    async with a_laboratory({"small": [streams(IN_TWO)], "large": [better]}) as lab:
+        when_held(monkeypatch, lab.upstreams["small"][0].go_on.set)
+        assert text_of(await lab.ask(a_task(stream=True), PLAN), stream=True) == "better"
+        assert outcomes(lab)[0] == ("p0/small", "rejected", 1)
+
+
+async def test_a_stream_that_takes_too_long_to_be_held_is_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(executor, "HOLD_S", 0.0)
+    task = a_task(stream=True, stream_options={"include_usage": True})
+    async with a_laboratory({"small": [streams(IN_TWO)], "large": [HANGS]}) as lab:
+        when_held(monkeypatch, lab.upstreams["small"][0].go_on.set)
+        chunks = await lab.open(task, PLAN)
+        assert lab.run.attempts == []
+        seen = b"".join([block async for block in chunks])
+        assert seen == b"".join(event for event in IN_TWO if event)
+        assert outcomes(lab) == [("p0/small", "accepted", 1)]
+        assert lab.health.states["p0/small"].in_flight == 0
+
+
 async def test_a_stream_that_breaks_while_held_fails_over_unseen() -> None:
     async with a_laboratory(
         {
@@ -304,19 +342,14 @@ async def test_a_stream_that_stands_still_while_held_fails_over() -> None:
     ) as lab:
         assert text_of(await lab.ask(a_task(stream=True), PLAN), stream=True) == "better"
         assert outcomes(lab)[0] == ("p0/small", "timeout", 1)
+        assert lab.run.attempts[0].error == "nothing for 0.05 s in mid-stream"
 
 
 async def test_a_caller_who_leaves_a_held_stream_is_billed_for_what_it_had_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     holding = asyncio.Event()
-    hold = executor._hold
-
-    async def noted(streamed: executor.Streamed) -> bool:
-        holding.set()
-        return await hold(streamed)
-
-    monkeypatch.setattr(executor, "_hold", noted)
+    when_held(monkeypatch, holding.set)
     async with a_laboratory(
         {"small": [streams(a_stream()[:2], hang=True)], "large": [HANGS]}
     ) as lab:

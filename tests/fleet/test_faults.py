@@ -140,6 +140,17 @@ async def test_a_rate_limit_says_when_to_come_back_in_every_usual_form(alpha, cl
     assert "x-ratelimit-limit-requests" not in reply.headers
 
 
+@pytest.mark.parametrize(("asked", "sent"), [(7, "7.000s"), (None, "1.000s")])
+async def test_a_limit_of_nothing_never_says_that_it_is_over_at_once(
+    alpha, client, item, asked, sent
+):
+    limit = RateLimit(requests=0, retry_after="none", wait_s=asked)
+    alpha.faults = Faults(rate_limit=limit)
+    reply = await client.ask(alpha, item, MODEL)
+    assert reply.status == 429
+    assert reply.headers["x-ratelimit-reset-requests"] == sent
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_slow_holds_the_answer_back(alpha, client, item, stream):
     alpha.faults = Faults(slow=Slow(seconds=30))

@@ -38,6 +38,11 @@ async def test_the_recorded_cost_is_what_is_billed(recording, tmp_path):
             assert answer.text == fleet.expected(item, "tiny-7b")
             assert answer.json()["model"] == "tiny-7b"
             assert answer.cost_usd == pytest.approx(fleet.cost(item, "tiny-7b"))
+            assert answer.record.usage.cost_usd == answer.cost_usd
+
+
+async def test_a_simulated_provider_names_no_cost_to_be_believed(fleet):
+    assert {tuple(p["quirks"]) for p in fleet.config()["providers"].values()} == {()}
 
 
 async def test_a_policy_serves_the_workload_for_less_than_the_reference(fleet, tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -120,6 +121,96 @@ def test_a_full_queue_drops_and_counts_and_takes_again_when_there_is_room(
         assert ledger.pending == 0
 
 
+def test_what_is_dropped_is_shown_all_the_same_and_without_delay(
+    database: Path, make_record: MakeRecord
+) -> None:
+    seen: list[str] = []
+    with Ledger(database, queue_size=3) as ledger:
+        ledger.watch(lambda record: seen.append(record.decision.id))
+        with held(ledger):
+            put(ledger, *(make_record(id=name) for name in "abcde"))
+            assert seen == ["d", "e"]
+        assert ledger.flush(PATIENCE_S)
+    put(ledger, make_record(id="f"))
+    assert seen == ["d", "e", "a", "b", "c", "f"]
+
+
+def test_a_dropped_record_that_cannot_be_made_harms_nobody(database: Path) -> None:
+    def broken() -> Record:
+        raise ValueError("no such thing")
+
+    ledger = Ledger(database, queue_size=0)
+    ledger.watch(lambda _: None)
+    assert not ledger.record(broken)
+    assert ledger.dropped == 1
+
+
+@pytest.fixture
+def stuck(
+    database: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Ledger, list[str]]]:
+    """A ledger with room for 5 that waits for an hour to write a record again, and what it has
+    shown so far. It was locked out; the lock is gone."""
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("tierwise.ledger.ledger.FIRST_RETRY_S", 3600)
+    seen: list[str] = []
+    failing = threading.Event()
+
+    def failed(record: logging.LogRecord) -> bool:
+        if "cannot be written" in record.getMessage():
+            failing.set()
+        return True
+
+    log = logging.getLogger("tierwise.ledger")
+    log.addFilter(failed)
+    with Ledger(database, queue_size=5, batch_size=4) as ledger:
+        ledger.watch(lambda record: seen.append(record.decision.id))
+        with locked(database):
+            put(ledger, make_record(id="first"))
+            assert failing.wait(PATIENCE_S)
+        yield ledger, seen
+    log.removeFilter(failed)
+
+
+def test_observers_do_not_wait_for_a_write_that_is_tried_again(
+    stuck: tuple[Ledger, list[str]], make_record: MakeRecord
+) -> None:
+    ledger, seen = stuck
+    shown = threading.Event()
+    ledger.watch(lambda record: shown.set() if record.decision.id == "last" else None)
+    put(ledger, make_record(id="more"), make_record(id="last"))
+    assert shown.wait(PATIENCE_S)
+    assert seen == ["first", "more", "last"]
+    assert ledger.written == 0
+    ledger.close()
+    assert (ledger.written, ledger.dropped) == (3, 0)
+
+
+def test_what_waits_for_a_write_stays_within_bounds(
+    stuck: tuple[Ledger, list[str]], make_record: MakeRecord
+) -> None:
+    ledger, seen = stuck
+    for number in range(20):
+        shown = threading.Event()
+        ledger.watch(lambda _, shown=shown: shown.set())  # type: ignore[misc]
+        put(ledger, make_record(id=str(number)))
+        assert shown.wait(PATIENCE_S)
+    assert (ledger.pending, ledger.dropped) == (6, 15)
+    assert seen == ["first", *map(str, range(20))]
+    ledger.close()
+    assert (ledger.written, ledger.dropped) == (6, 15)
+
+
+def test_drops_are_logged_at_the_first_and_then_ever_more_seldom(
+    database: Path, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(database, queue_size=0)
+    put(ledger, *(make_record() for _ in range(9)))
+    told = [record.args[1] for record in caplog.records]  # type: ignore[index]
+    assert told == [1, 2, 4, 8]
+    assert "8 records were dropped so far" in caplog.text
+
+
 def test_a_locked_database_is_tried_again_and_loses_nothing(
     database: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,15 +227,61 @@ def test_a_locked_database_is_tried_again_and_loses_nothing(
 
 
 def test_closing_while_locked_gives_up_in_time_and_counts_the_loss(
+    database: Path,
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    seen: list[str] = []
+    ledger = Ledger(database, batch_size=1)
+    ledger.watch(lambda record: seen.append(record.decision.id))
+    ledger.open()
+    with locked(database):
+        put(ledger, *(make_record(id=name) for name in "abc"))
+        ledger.close(timeout_s=0.1)
+    assert (ledger.written, ledger.dropped, ledger.pending) == (0, 3, 0)
+    assert seen == ["a", "b", "c"]
+    assert "3 records were not written to the ledger" in caplog.text
+    assert "database is locked" in caplog.text
+
+
+def test_closing_in_the_middle_of_a_retry_does_not_wait_for_the_next_flush(
     database: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
-    ledger = Ledger(database)
+    ledger = Ledger(database, flush_interval_s=3600)
     ledger.open()
     with locked(database):
         put(ledger, make_record())
-        ledger.close(timeout_s=0.1)
-    assert (ledger.written, ledger.dropped, ledger.pending) == (0, 1, 0)
+        assert not ledger.flush(0.2)
+        assert ledger.failed_batches > 0
+        closer = threading.Thread(target=ledger.close, args=(0.1,), daemon=True)
+        closer.start()
+        closer.join(PATIENCE_S)
+        assert not closer.is_alive()
+    assert ledger.dropped == 1
+
+
+def test_once_time_is_up_no_batch_is_tried_any_more(
+    database: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    ledger = Ledger(database, batch_size=1)
+    ledger.open()
+    with locked(database):
+        put(ledger, *(make_record() for _ in range(20)))
+        ledger.close(timeout_s=0)
+    assert ledger.dropped == 20
+    assert ledger.failed_batches <= 2
+
+
+def test_closing_a_ledger_that_lost_nothing_says_nothing(
+    database: Path, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger(database) as ledger:
+        put(ledger, make_record())
+    assert not caplog.records
 
 
 def test_closing_writes_what_waits(database: Path, make_record: MakeRecord) -> None:
@@ -224,6 +361,36 @@ def test_recent_pages_through_all_newest_first_each_once(
         assert list(ledger.recent(10)) == everything[:10]
         assert list(ledger.recent(0)) == []
         assert {r.decision.at for r in ledger.recent(None, since=15.0)} == {15.0, 16.0}
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(
+    database: Path,
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.ledger._PAGE", 2)
+    with Ledger(database) as ledger:
+        put(ledger, make_record(id="a"), make_record(id="b", session=5))
+        put(ledger, make_record(id="c", session=5), make_record(id="d", session=5))
+        put(ledger, make_record(id="e"))
+        assert ledger.flush(PATIENCE_S)
+        assert [record.decision.id for record in ledger.recent(None)] == ["e", "a"]
+        assert [record.decision.id for record in ledger.recent(2)] == ["e", "a"]
+    assert "cannot be read" in caplog.text
+
+
+def test_a_damaged_bundle_hides_no_other(
+    database: Path, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger(database) as ledger:
+        for name in "abc":
+            put(ledger, make_record(id=name))
+            assert ledger.flush(PATIENCE_S)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE bundles SET records = x'00' WHERE id = 2")
+        assert [record.decision.id for record in ledger.recent(None)] == ["c", "a"]
+    assert "bundle 2 of the ledger cannot be read" in caplog.text
 
 
 def test_a_ledger_in_memory_reads_what_it_wrote(make_record: MakeRecord) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from builders import a_task
 from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses, says, write_config
 from tierwise import Answer, Orchestrator
 from tierwise.errors import (
@@ -136,6 +138,50 @@ async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
         with pytest.raises(AllPathsFailed) as caught:
             await o.chat("Hello", policy="stepwise")
         assert len(caught.value.failures) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("session", 5, "must be a string"),
+        ("session", "s" * 201, "has 201 characters"),
+        ("session", "half of \ud83d", "not valid Unicode"),
+        ("max_cost_usd", -1, "from 0 to 1e+09"),
+        ("max_cost_usd", float("nan"), "from 0 to 1e+09"),
+        ("max_cost_usd", "1", "must be a number"),
+        ("quality", 1.01, "from 0 to 1"),
+        ("quality", True, "must be a number"),
+        ("deadline_s", 0, "from 0.001 to"),
+        ("deadline_s", -1.0, "from 0.001 to"),
+        ("deadline_s", float("inf"), "from 0.001 to"),
+    ],
+)
+async def test_what_cannot_be_used_is_refused_by_name_and_nobody_is_asked(
+    provider: Provider, name: str, value: object, words: str
+) -> None:
+    limits: dict[str, Any] = {name: value}
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        for ask in (o.chat, o.chat_stream):
+            with pytest.raises(InvalidRequest) as caught:
+                await ask("Hello", "small", **limits)
+            assert caught.value.param == name
+            assert words in str(caught.value)
+    assert not provider.seen
+
+
+async def test_an_error_after_routing_carries_its_decision(provider: Provider) -> None:
+    provider.acts["small"] = fails(500, {"message": "boom"})
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        with pytest.raises(AllPathsFailed) as caught:
+            await o.chat("Hello", policy="small")
+        assert caught.value.decision_id == (await recorded(o)).decision.id
+        assert caught.value.attempts == 1
+
+
+async def test_a_request_that_is_over_lets_go_of_its_body(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answered = await o.answer(a_task(model="small"))
+    assert not hasattr(answered.finished.run, "task")
 
 
 async def test_the_deadline_is_the_policys_unless_the_call_names_one(provider: Provider) -> None:

@@ -27,6 +27,12 @@ def test_a_chat_gives_the_same_answer_object(o: SyncOrchestrator) -> None:
     assert answer.decision.policy == "stepwise"
 
 
+def test_it_is_built_from_a_configuration_as_its_twin_is(provider: Provider) -> None:
+    with SyncOrchestrator.from_config(config_for(provider.url)) as orchestrator:
+        assert isinstance(orchestrator, SyncOrchestrator)
+        assert orchestrator.chat("Hello", policy="small").text == "Hello"
+
+
 def test_a_stream_is_read_piece_by_piece_and_knows_its_cost(o: SyncOrchestrator) -> None:
     stream = o.chat_stream("one two three", policy="small")
     assert list(stream) == ["one ", "two ", "three"]

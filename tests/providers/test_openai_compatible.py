@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builders import DONE, a_chunk, a_deployment, a_stream, a_task, an_answer
+from tierwise.config.presets import PRESETS
 from tierwise.errors import (
     ContextTooLong,
     OutOfService,
@@ -34,7 +35,9 @@ def sent(adapter: OpenAICompatible, task: Task) -> dict[str, Any]:
 # --- requests
 
 
-@pytest.mark.parametrize("quirks", [(), ("max-tokens",), ("max-completion-tokens",)])
+@pytest.mark.parametrize(
+    "quirks", [(), ("max-tokens",), ("max-completion-tokens",), ("usage-cost",)]
+)
 def test_a_body_that_needs_no_change_is_sent_as_it_is(quirks: tuple[str, ...]) -> None:
     task = a_task('the words "max_tokens" and "max_completion_tokens"', model="small")
     adapter = an_adapter(quirks=frozenset(quirks))
@@ -176,6 +179,54 @@ def test_an_answer_whose_words_cannot_be_read_is_a_failed_server(content: Any) -
     reply = an_adapter().reply(json.dumps(answer).encode())
     with pytest.raises(ServerFailed):
         reply.completion()
+
+
+ODD_USAGES: list[Any] = [
+    {"prompt_tokens": -5, "completion_tokens": 50},
+    {"prompt_tokens": 10**25, "completion_tokens": 50},
+    {"prompt_tokens": {}, "completion_tokens": 50},
+    [],
+    [{"prompt_tokens": 5}],
+    "none",
+    7,
+]
+
+
+@pytest.mark.parametrize("usage", ODD_USAGES)
+def test_a_good_answer_with_an_odd_usage_is_a_good_answer(usage: Any) -> None:
+    raw = json.dumps({**an_answer("Paris."), "usage": usage}).encode()
+    reply = an_adapter().reply(raw)
+    assert reply.body is raw
+    assert reply.usage is None
+    assert reply.completion().text == "Paris."
+
+
+@pytest.mark.parametrize("usage", ODD_USAGES)
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_good_stream_with_an_odd_usage_is_a_good_stream(usage: Any, keep: bool) -> None:
+    events = [a_chunk("Paris."), a_chunk(finish_reason="stop")]
+    out, reader = read([*events, a_chunk(choices=[], usage=usage), DONE], keep=keep)
+    assert out == b"".join([*events, DONE])
+    assert reader.usage is None
+
+
+COSTLY = {"prompt_tokens": 100, "completion_tokens": 50, "cost": 0.125}
+
+
+@pytest.mark.parametrize(("quirks", "cost"), [((), None), (("usage-cost",), 0.125)])
+def test_only_a_provider_that_bills_by_it_is_believed_a_cost(
+    quirks: tuple[str, ...], cost: float | None
+) -> None:
+    adapter = an_adapter(quirks=frozenset(quirks))
+    reply = adapter.reply(json.dumps(an_answer(usage=COSTLY)).encode())
+    reader = adapter.stream_reader(a_task(stream=True))
+    reader.feed(b"".join(a_stream(usage=COSTLY)))
+    expected = Usage(input_tokens=100, output_tokens=50, cost_usd=cost)
+    assert reply.usage == reader.usage == expected
+
+
+def test_of_the_known_providers_only_openrouter_bills_by_the_cost_it_names() -> None:
+    assert [name for name, p in PRESETS.items() if "usage-cost" in p.quirks] == ["openrouter"]
 
 
 def test_an_error_behind_a_200_is_what_it_says() -> None:
@@ -333,6 +384,56 @@ def test_words_about_errors_and_usage_are_only_words() -> None:
     events = [a_chunk(words), *a_stream("x")[1:]]
     out, _ = read(events, with_usage())
     assert out == b"".join(events)
+
+
+PAGE = b"<!DOCTYPE html>\n<html>\n\n<body>key hunter2hunter2</body>\n</html>"
+
+
+@pytest.mark.parametrize("before", [[], [b": PROCESSING\n\n"]], ids=["at once", "after a comment"])
+@pytest.mark.parametrize(
+    ("body", "begins"),
+    [
+        (PAGE, "<!DOCTYPE html> <html>"),
+        (
+            PAGE.replace(b"\n\n", b"\n"),
+            "<!DOCTYPE html> <html> <body>key [redacted]</body> </html>",
+        ),
+        (json.dumps(an_answer()).encode(), '{"id": "chatcmpl-1"'),
+        (b"upstream connect failure", "upstream connect failure"),
+    ],
+    ids=["page", "page without blank lines", "whole answer", "words"],
+)
+def test_something_else_in_place_of_a_stream_is_shown(
+    body: bytes, begins: str, before: list[bytes]
+) -> None:
+    reader = an_adapter(api_key="hunter2hunter2").stream_reader(a_task(stream=True))
+    for part in (*before, body):
+        reader.feed(part)
+    with pytest.raises(ServerFailed) as caught:
+        reader.close()
+    assert caught.value.message.startswith(f"the answer is not a stream but begins with {begins}")
+    assert len(caught.value.message) < 150
+
+
+def test_an_error_in_place_of_a_stream_is_what_it_says() -> None:
+    with pytest.raises(RateLimited, match="slow down"):
+        read([b'{"error":{"message":"slow down","code":429}}'])
+
+
+@pytest.mark.parametrize("parts", [[], [b": only a comment\n\n"], [b"event: ping\n\n"]])
+def test_a_stream_that_never_began_is_not_said_to_have_ended_in_the_middle(
+    parts: list[bytes],
+) -> None:
+    with pytest.raises(StreamBroken, match="before its first event"):
+        read(parts)
+
+
+def test_strange_lines_before_a_stream_are_passed_over() -> None:
+    events = a_stream()
+    out, _ = read([b"whatever\n\n", *events], with_usage())
+    assert out == b"whatever\n\n" + b"".join(events)
+    with pytest.raises(StreamBroken, match="in the middle"):
+        read([b"whatever\n\n", *events[:2]])
 
 
 def test_garbage_in_a_stream_is_a_failed_server() -> None:

@@ -131,6 +131,15 @@ def test_pinned_tiers_are_the_plan() -> None:
     assert decision.reason == "the policy pins middle then small"
 
 
+def test_the_last_pinned_tier_has_no_gates_since_nobody_is_left_to_ask() -> None:
+    pinned = tuple(Tier(model=name, gates=("complete",), accept=0.9) for name in ("small", "large"))
+    router = a_router(policies=(a_policy("auto", tiers=pinned),))
+    assert decide(router).plan.tiers == (pinned[0], Tier(model="large", accept=0.9))
+    # The last is the last of those that can serve the task.
+    only_small = decide(router, profile=a_profile(requires=frozenset({"vision"})))
+    assert [tier.gates for tier in only_small.plan.tiers][-1] == ()
+
+
 def test_a_pinned_tier_that_cannot_serve_the_task_is_left_out_and_listed() -> None:
     blind = a_model("small", capabilities=frozenset())
     pinned = (Tier(model="small"), Tier(model="large"))

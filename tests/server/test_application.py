@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import MutableMapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builders import a_body
 from gateway import Provider, RunningGateway, call, chat, config_for
 from tierwise.config import from_mapping
 from tierwise.errors import ConfigError
-from tierwise.orchestrator import Orchestrator
+from tierwise.execution import Run
+from tierwise.orchestrator import Orchestrator, Streaming
 from tierwise.server.app import Gateway
 from tierwise.server.run import check_exposure
+from tierwise.types import Task
 
 Message = MutableMapping[str, Any]
 
@@ -52,6 +57,13 @@ def get(path: str) -> Message:
     }
 
 
+CHAT: Message = {**get("/v1/chat/completions"), "method": "POST"}
+
+
+def says_hello(*, stream: bool) -> Message:
+    return {"type": "http.request", "body": a_body("Hello", model="small", stream=stream)}
+
+
 async def test_it_lives_but_is_not_ready_before_it_has_started() -> None:
     gateway = application(config_for("http://127.0.0.1:1/v1"))
     live = await messages(gateway, get("/health/live"))
@@ -67,6 +79,79 @@ async def test_a_ledger_that_cannot_be_opened_fails_the_start_with_its_reason(
     sent = await messages(application(data), {"type": "lifespan"}, {"type": "lifespan.startup"})
     assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
     assert "is not a ledger" in sent[0]["message"]
+
+
+async def test_shutdown_waits_for_cancelled_requests_before_it_closes_what_books_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = application(config_for("http://127.0.0.1:1/v1"))
+    orchestrator = gateway._orchestrator
+    close, here, over = orchestrator.close, asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def answer(_: Task) -> None:
+        here.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _turn in range(5):
+                await asyncio.sleep(0)
+            order.append("booked")
+
+    async def closing() -> None:
+        order.append("closed")
+        await close()
+
+    async def both() -> AsyncIterator[Message]:
+        yield {"type": "lifespan.startup"}
+        await over.wait()
+        yield {"type": "lifespan.shutdown"}
+
+    async def ignore(_: Message) -> None:
+        pass
+
+    monkeypatch.setattr(orchestrator, "answer", answer)
+    monkeypatch.setattr(orchestrator, "close", closing)
+    lifespan = asyncio.create_task(gateway({"type": "lifespan"}, both().__anext__, ignore))
+    request = asyncio.create_task(messages(gateway, CHAT, says_hello(stream=False)))
+    await here.wait()
+    request.cancel()
+    over.set()
+    await lifespan
+    assert order == ["booked", "closed"]
+
+
+async def test_a_client_that_breaks_off_a_stream_closes_it_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = application(config_for("http://127.0.0.1:1/v1"))
+    closed = asyncio.Event()
+
+    async def events() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"data: {}\n\n"
+        finally:
+            closed.set()
+
+    chunks = events()  # held here, so that nobody but the endpoint closes it
+
+    async def stream(task: Task) -> Streaming:
+        orchestrator = gateway._orchestrator
+        run = Run(task, orchestrator.decide(task), {}, time.monotonic)
+        return Streaming(chunks, run, "small", "alpha/small", 1, judged=False)
+
+    async def receive() -> Message:
+        return says_hello(stream=True)
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            raise ConnectionResetError
+
+    monkeypatch.setattr(gateway._orchestrator, "stream", stream)
+    with pytest.raises(ConnectionResetError):
+        await gateway(CHAT, receive, send)
+    assert closed.is_set()
 
 
 async def test_a_websocket_is_turned_away() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from gateway import (
     config_for,
     fails,
     says,
+    until,
 )
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -41,7 +44,57 @@ def test_readiness_shows_the_ledgers_queue(gateway: RunningGateway) -> None:
     assert chat(gateway.url).status == 200
     gateway.settle()
     reply = call(gateway.url, "GET", "/health/ready")
-    assert reply.json["ledger"] == {"pending": 0, "dropped": 0}
+    assert reply.json["ledger"] == {"pending": 0, "dropped": 0, "last_error": None}
+
+
+def test_readiness_says_why_the_ledger_cannot_be_written(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    file = tmp_path / "ledger.db"
+    with RunningGateway(config_for(provider.url, ledger={"path": str(file)})) as gateway:
+        until(file.is_file, "the ledger")
+        assert chat(gateway.url).status == 200
+        gateway.settle()
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert chat(gateway.url).status == 200
+            ledger = gateway.orchestrator.ledger
+            until(lambda: ledger.last_error, "the writer to fail")
+            ready = call(gateway.url, "GET", "/health/ready")
+            other.execute("ROLLBACK")
+    assert (ready.status, ready.json["ledger"]["pending"]) == (200, 1)
+    assert ready.json["ledger"]["last_error"] == "database is locked"
+
+
+def test_metrics_count_what_the_ledger_cannot_take(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    file = tmp_path / "ledger.db"
+    data = config_for(provider.url, ledger={"path": str(file), "queue_size": 100})
+    with RunningGateway(data) as gateway:
+        assert chat(gateway.url).status == 200
+        gateway.settle()
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert chat(gateway.url).status == 200
+            ledger = gateway.orchestrator.ledger
+            until(lambda: ledger.last_error, "the writer to fail")
+            for _ in range(110):
+                assert chat(gateway.url).status == 200
+            labels = (("model", "small"), ("policy", ""), ("status", "ok"))
+            until(
+                lambda: scrape(gateway.url)["tierwise_requests_total", labels] == 112,
+                "all requests to be counted while the ledger is locked",
+            )
+            found = scrape(gateway.url)
+            assert (ledger.written, ledger.pending, ledger.dropped) == (1, 101, 10)
+            other.execute("ROLLBACK")
+    one = 10e-6 + 5 * 2e-6
+    assert found["tierwise_cost_usd_total", ()] == pytest.approx(112 * one)
+    accepted = (("deployment", "alpha/small"), ("outcome", "accepted"))
+    assert found["tierwise_attempts_total", accepted] == 112
 
 
 def test_models_say_where_they_are_served_and_what_they_cost(gateway: RunningGateway) -> None:
@@ -61,6 +114,20 @@ def test_a_model_whose_deployments_rest_is_listed_as_unavailable(
     assert chat(gateway.url).status == 503
     assert not call(gateway.url, "GET", "/v1/models/small").json["tierwise"]["available"]
     assert call(gateway.url, "GET", "/v1/models/large").json["tierwise"]["available"]
+
+
+def test_a_model_at_one_provider_is_found_by_the_name_that_a_request_may_use(
+    provider: Provider,
+) -> None:
+    data = config_for(provider.url)
+    data["providers"]["beta"] = data["providers"]["alpha"]
+    with RunningGateway(data) as gateway:
+        everywhere = call(gateway.url, "GET", "/v1/models/small").json
+        model = call(gateway.url, "GET", "/v1/models/beta/small").json
+        answer = chat(gateway.url, model["id"])
+    assert everywhere["tierwise"]["deployments"] == ["alpha/small", "beta/small"]
+    assert (model["id"], model["tierwise"]["deployments"]) == ("beta/small", ["beta/small"])
+    assert answer.headers["x-tierwise-deployment"] == "beta/small"
 
 
 def test_an_unknown_model_is_not_found(gateway: RunningGateway) -> None:

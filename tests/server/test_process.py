@@ -94,7 +94,7 @@ def test_sigterm_lets_an_open_stream_finish_and_keeps_every_record(
         until(lambda: refuses(url), "the port to close")
         provider.release.set()
         rest = stream.read().decode()
-        gateway.process.wait(PATIENCE_S)
+        assert gateway.process.wait(PATIENCE_S) == 0
     assert '"content": "two"' in rest
     assert rest.endswith("data: [DONE]\n\n")
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 21}
@@ -184,7 +184,7 @@ def test_two_workers_serve_write_one_ledger_and_add_their_metrics_up(
             until(lambda: both_say(0), "both workers")
             assert list(pool.map(lambda _: chat(url).status, range(60))) == [200] * 60
             until(lambda: both_say(60), "both workers' metrics to show the sum")
-        gateway.end(signal.SIGTERM)
+        assert gateway.end(signal.SIGTERM) == 0
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 60}
 
 

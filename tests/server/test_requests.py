@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from gateway import (
     KEY,
     PATIENCE_S,
+    Act,
     Provider,
     RunningGateway,
     call,
@@ -78,6 +80,26 @@ def test_a_chunked_body_over_the_limit_is_refused(gateway: RunningGateway) -> No
 
     reply = call(gateway.url, "POST", CHAT, pieces())
     assert (reply.status, reply.error["code"]) == (413, "request_too_large")
+
+
+def test_a_body_that_does_not_come_is_given_up_in_openai_s_shape(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.server.request.UPLOAD_STALLED_S", 0.1)
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: {gateway.host}\r\nauthorization: Bearer {KEY}\r\n"
+        "content-length: 1000\r\n\r\n{"
+    )
+    host, port = gateway.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+        connection.sendall(head.encode())
+        with connection.makefile("rb") as answer:
+            reply = answer.read()  # to the end: the connection is closed as well
+    status, _, rest = reply.partition(b"\r\n")
+    error = json.loads(rest.partition(b"\r\n\r\n")[2])["error"]
+    assert b" 408 " in status
+    assert (error["type"], error["code"]) == ("invalid_request_error", "request_timeout")
+    assert "The rest of the body did not come" in error["message"]
 
 
 def test_a_chunked_body_within_the_limit_is_served(gateway: RunningGateway) -> None:
@@ -278,3 +300,35 @@ def test_an_upstreams_own_refusal_keeps_status_and_body(
     reply = chat(gateway.url, "stepwise")
     assert (reply.status, reply.error) == (422, error)
     assert [seen.body["model"] for seen in provider.seen] == ["small"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("policy", "act", "status", "attempts"),
+    [
+        ("small", fails(422, {"message": "no"}), 422, 1),
+        ("stepwise", fails(500, {"message": "boom"}), 503, 2),
+        ("small", fails(429, {"message": "slow down"}, {"retry-after": "30"}), 429, 1),
+        ("hasty", hangs(), 504, 1),
+    ],
+)
+def test_a_failure_names_the_decision_that_it_is_booked_under(
+    gateway: RunningGateway,
+    provider: Provider,
+    policy: str,
+    act: Act,
+    status: int,
+    attempts: int,
+    stream: bool,
+) -> None:
+    provider.acts["small"] = provider.acts["large"] = act
+    reply = chat(gateway.url, policy, stream=stream)
+    assert reply.status == status
+    assert reply.headers["x-tierwise-attempts"] == str(attempts)
+    record = gateway.last_record()
+    assert record.decision.id == reply.headers["x-tierwise-decision-id"]
+    assert len(record.attempts) == attempts
+
+
+def test_a_request_that_was_never_routed_names_no_decision(gateway: RunningGateway) -> None:
+    assert "x-tierwise-decision-id" not in chat(gateway.url, "nobody").headers

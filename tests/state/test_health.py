@@ -16,7 +16,14 @@ from tierwise.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from tierwise.state.health import COOL_S, FAILURES_TO_COOL, MAX_COOL_S, OUT_OF_SERVICE_S, Health
+from tierwise.state.health import (
+    COOL_S,
+    FAILURES_TO_COOL,
+    MAX_COOL_S,
+    NO_DELAY_S,
+    OUT_OF_SERVICE_S,
+    Health,
+)
 from tierwise.types import Deployment
 
 A = a_deployment(provider="a")
@@ -83,12 +90,41 @@ def test_an_answer_ends_a_rest(health: Health) -> None:
     assert health.available(A)
 
 
-@pytest.mark.parametrize(("asked", "rest"), [(30.0, 30.0), (0.0, 0.0), (None, 5.0)])
+@pytest.mark.parametrize(("asked", "rest"), [(30.0, 30.0), (0.12, 0.12), (None, 5.0)])
 def test_a_rate_limit_lasts_as_long_as_was_asked(
     health: Health, clock: Clock, asked: float | None, rest: float
 ) -> None:
     fail(health, RateLimited("x", retry_after=asked))
-    assert rest_of(health, clock) == rest
+    assert rest_of(health, clock) == pytest.approx(rest)
+
+
+@pytest.mark.parametrize("asked", [0.0, -3.0])
+def test_a_rate_limit_that_names_no_time_at_all_is_a_rest_all_the_same(
+    health: Health, clock: Clock, asked: float
+) -> None:
+    fail(health, RateLimited("x", retry_after=asked))
+    assert rest_of(health, clock) == NO_DELAY_S
+    assert health.order([A]) == []
+
+
+def test_a_late_failure_does_not_end_a_rate_limit(health: Health, clock: Clock) -> None:
+    fail(health, RateLimited("x", retry_after=30))
+    fail(health, ServerFailed("x"), FAILURES_TO_COOL)
+    assert rest_of(health, clock) == 30
+    assert health.rate_limited(A)
+    assert health.last_resorts([A]) == []
+    assert health.states[A.id].resting_because == "rate_limited: x"
+
+
+def test_a_rate_limit_that_is_over_leaves_the_longer_rest_a_last_resort(
+    health: Health, clock: Clock
+) -> None:
+    fail(health, RateLimited("x", retry_after=1))
+    fail(health, OutOfService("x"))
+    assert health.last_resorts([A]) == []
+    clock.forward(1)
+    assert not health.rate_limited(A)
+    assert health.last_resorts([A]) == [A]
 
 
 def test_an_answer_that_was_asked_for_earlier_does_not_lift_a_rate_limit(
@@ -100,7 +136,7 @@ def test_an_answer_that_was_asked_for_earlier_does_not_lift_a_rate_limit(
     clock.forward(30)
     health.succeeded(A, 1.0, None)
     assert health.available(A)
-    assert not health.states[A.id].rate_limited
+    assert not health.rate_limited(A)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +163,40 @@ def test_a_shorter_rest_does_not_cut_a_longer_one(health: Health, clock: Clock) 
     fail(health, OutOfService("x"))
     fail(health, RateLimited("x", retry_after=1))
     assert rest_of(health, clock) == OUT_OF_SERVICE_S
+
+
+def test_the_log_tells_when_a_deployment_goes_and_when_it_is_back(
+    health: Health, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = [(record.name, record.getMessage()) for record in caplog.records]
+        caplog.clear()
+        return found
+
+    fail(health, OutOfService("bad key\nfor you"), 3)
+    assert told() == [
+        ("tierwise.health", "a/small rests for 60 s: out_of_service: bad key for you")
+    ]
+    clock.forward(OUT_OF_SERVICE_S)
+    health.succeeded(A, 1.0, None)
+    health.succeeded(A, 1.0, None)
+    assert told() == [("tierwise.health", "a/small answers again")]
+    fail(health, ServerFailed("x"), FAILURES_TO_COOL - 1)
+    assert told() == []
+    fail(health, ServerFailed("x"))
+    fail(health, OutOfService("no quota"))
+    assert [text for _, text in told()] == [
+        "a/small rests for 5 s: server_failed: x",
+        "a/small rests for 60 s: out_of_service: no quota",
+    ]
+
+
+def test_an_answer_during_a_rate_limit_is_not_told_as_its_end(
+    health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(health, RateLimited("x", retry_after=30))
+    health.succeeded(A, 1.0, None)
+    assert "answers again" not in caplog.text
 
 
 def test_the_deployment_with_most_room_goes_first(health: Health) -> None:

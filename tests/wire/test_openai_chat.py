@@ -10,7 +10,7 @@ import pytest
 
 from builders import a_body, a_chunk, an_answer
 from tierwise.errors import InvalidRequest
-from tierwise.types import Completion, ToolCall, Usage
+from tierwise.types import Completion, ToolCall
 from tierwise.wire import openai_chat
 from tierwise.wire.openai_chat import (
     field_of,
@@ -18,7 +18,6 @@ from tierwise.wire.openai_chat import (
     join_chunks,
     read_chunk,
     read_completion,
-    read_head,
     read_request,
     with_fields,
 )
@@ -83,6 +82,36 @@ def test_a_wrong_request_is_told_the_field_and_the_remedy(
     assert caught.value.param == field
     for word in words:
         assert word in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (rb"\ud83d", r"\ud83d"),
+        (rb"cut \uD83D here", r"\uD83D"),
+        (rb"\ude00", r"\ude00"),
+        (rb"\ud83d\u0041", r"\ud83d"),
+        (rb"\ud83d\ude00 \\ud83d \\\ude01", r"\ude01"),
+    ],
+)
+def test_half_a_character_is_named_as_what_it_is(text: bytes, half: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(body().replace(b"Hello", text))
+    assert f"half a character: `{half}`" in caught.value.message
+    assert "Send the whole character" in caught.value.message
+
+
+@pytest.mark.parametrize("text", [rb"\ud83d\ude00", rb"\\ud83d", rb"\u00e9"])
+def test_whole_characters_are_not_to_blame(text: bytes) -> None:
+    raw = body().replace(b"Hello", text)
+    assert read_request(raw).body is raw
+    with pytest.raises(InvalidRequest, match="not valid JSON"):
+        read_request(raw[:-1])
+
+
+def test_half_a_character_is_not_blamed_for_a_body_that_is_cut() -> None:
+    with pytest.raises(InvalidRequest, match="not valid JSON"):
+        read_request(body().replace(b"Hello", rb"\ud83d")[:-1])
 
 
 def test_a_long_wrong_value_is_shortened_in_the_message() -> None:
@@ -283,61 +312,6 @@ def test_a_chunk_without_a_delta_or_without_choices_is_no_text() -> None:
 )
 def test_only_an_error_that_is_there_counts_as_one(data: bytes, expected: bool) -> None:
     assert given(read_chunk(data).error) is expected
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        (
-            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-            Usage(input_tokens=10, output_tokens=5),
-        ),
-        (
-            {
-                "prompt_tokens": 10,
-                "completion_tokens": 5,
-                "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
-                "completion_tokens_details": {"reasoning_tokens": 3},
-            },
-            Usage(input_tokens=10, output_tokens=5, cached_input_tokens=4, reasoning_tokens=3),
-        ),
-        (
-            {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 8},
-            Usage(input_tokens=10, output_tokens=5, cached_input_tokens=8),
-        ),
-        (
-            {"prompt_tokens": 10, "completion_tokens": 5, "cost": 0.25},
-            Usage(input_tokens=10, output_tokens=5, cost_usd=0.25),
-        ),
-        (
-            {
-                "prompt_tokens": 10,
-                "completion_tokens": 5,
-                "prompt_tokens_details": {"cache_write_tokens": 7, "cached_tokens": None},
-                "completion_tokens_details": None,
-            },
-            Usage(input_tokens=10, output_tokens=5, cache_write_tokens=7),
-        ),
-        ({"prompt_tokens": None, "completion_tokens": None}, Usage()),
-        (
-            {
-                "prompt_tokens": 32,
-                "completion_tokens": 9,
-                "total_tokens": 135,
-                "completion_tokens_details": {"reasoning_tokens": 94},
-            },
-            Usage(input_tokens=32, output_tokens=103, reasoning_tokens=94),
-        ),
-        (
-            {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109},
-            Usage(input_tokens=35, output_tokens=74, reasoning_tokens=62),
-        ),
-    ],
-)
-def test_usage_is_read_as_each_provider_writes_it(usage: dict[str, Any], expected: Usage) -> None:
-    head = read_head(json.dumps({"choices": [{}], "usage": usage}).encode())
-    assert head.usage is not None
-    assert head.usage.to_usage() == expected
 
 
 def test_a_built_chunk_is_read_back() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierwise.wire.sse import EventBuffer, events, payload
+from tierwise.wire.sse import EventBuffer, events, is_event, payload
 
 LF = b'data: {"a":1}\n\n: a comment\n\ndata: first\ndata: second\n\ndata: [DONE]\n\n'
 STREAMS = {
@@ -96,3 +96,22 @@ def test_a_multibyte_character_survives_a_cut_in_its_middle() -> None:
 
 def test_the_end_marker_is_an_event_like_any_other() -> None:
     assert spoken(LF)[-1] == b"[DONE]"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (b"data: x\n\n", True),
+        (b"data\n\n", True),
+        (b": hello\n\n", True),
+        (b"event: ping\r\n\r\n", True),
+        (b"retry: 100\n\n", True),
+        (b"\xef\xbb\xbfid: 1\n\n", True),
+        (b"\n\n", True),
+        (b"<html>\n\n", False),
+        (b'{"data": 1}\n\n', False),
+        (b"database is down\n\n", False),
+    ],
+)
+def test_an_event_begins_with_a_comment_or_a_field(event: bytes, expected: bool) -> None:
+    assert is_event(event) is expected

@@ -54,10 +54,13 @@ class Round(Struct, frozen=True):
 
 
 class Latency(Struct, frozen=True):
-    """Milliseconds on top of the upstream's own, at one request at a time."""
+    """Milliseconds on top of the upstream's own, at one request at a time.
 
-    p50: float
-    p99: float
+    None where the difference came out below 0: the machine's noise was more than what was added.
+    """
+
+    p50: float | None
+    p99: float | None
 
 
 class Machine(Struct, frozen=True):
@@ -110,8 +113,9 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def added_latency(through: Sequence[Load], direct: Sequence[Load]) -> Latency:
     """What a server in the middle adds, by medians."""
 
-    def added(ours: list[float], theirs: list[float]) -> float:
-        return round(statistics.median(ours) - statistics.median(theirs), 3)
+    def added(ours: list[float], theirs: list[float]) -> float | None:
+        more = round(statistics.median(ours) - statistics.median(theirs), 3)
+        return None if more < 0 else more
 
     return Latency(
         p50=added([load.p50_ms for load in through], [load.p50_ms for load in direct]),

@@ -37,11 +37,12 @@ def _top(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Runs a command; what the user can mend is printed as one line, not as a traceback."""
+    """Runs a command; what the user can mend is a line each, not a traceback."""
     try:
         app()
     except TierwiseError as error:
-        print(f"tierwise: {error}", file=sys.stderr)  # noqa: T201
+        for line in str(error).splitlines():
+            print(f"tierwise: {line}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

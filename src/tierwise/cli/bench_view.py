@@ -32,8 +32,8 @@ def show(result: Result) -> None:
     )
     table.add_row("requests/s on one core", f"{result.rps:,.0f}", f"{result.nginx_rps:,.0f}", "")
     ours, theirs = result.added_latency_ms, result.nginx_added_latency_ms
-    table.add_row("added latency, p50 ms", f"{ours.p50:.2f}", f"{theirs.p50:.2f}", "")
-    table.add_row("added latency, p99 ms", f"{ours.p99:.2f}", f"{theirs.p99:.2f}", "")
+    table.add_row("added latency, p50 ms", _ms(ours.p50), _ms(theirs.p50), "")
+    table.add_row("added latency, p99 ms", _ms(ours.p99), _ms(theirs.p99), "")
     table.add_row("start to ready, s", f"{result.start_s:.2f}", "", "")
     table.add_row(
         "memory idle / at the end, MB",
@@ -51,6 +51,10 @@ def show(result: Result) -> None:
     )
     for warning in warnings(result):
         console.print(warning, style="yellow", highlight=False)
+
+
+def _ms(value: float | None) -> str:
+    return "in the noise" if value is None else f"{value:.2f}"
 
 
 def warnings(result: Result) -> list[str]:

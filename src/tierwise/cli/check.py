@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulate
+from tierwise.cli.configuration import (
+    ConfigOption,
+    Found,
+    JsonOption,
+    find_or_simulate,
+    find_or_start,
+)
 
 if TYPE_CHECKING:
+    from tierwise.config import Config, Setup
+    from tierwise.errors import ConfigError
     from tierwise.types import Deployment
 
 
@@ -18,58 +28,114 @@ def command(
     ping: Annotated[bool, typer.Option("--ping", help="Call each deployment.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate the configuration; with --ping, call each deployment once."""
-    import asyncio
+    """Validate the configuration; with --ping, call each deployment once.
 
-    import msgspec
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    Exits with 2 if the configuration is wrong, with 1 if a deployment does not answer.
+    """
+    from tierwise.config.mistakes import each
+    from tierwise.errors import ConfigError
 
-    from tierwise.config import build
-    from tierwise.gates import load_gates
-    from tierwise.providers import load_adapter
-    from tierwise.server.run import check_exposure
-
-    found = find_or_simulate(config)
-    setup = build(found.config)
-    check_exposure(found.config)
-    for policy in setup.policies.values():
-        load_gates([*policy.gates, *(gate for tier in policy.tiers for gate in tier.gates)])
-    for deployment in setup.all_deployments():
-        load_adapter(deployment.dialect)
-    pings = asyncio.run(_ping(setup.all_deployments())) if ping else {}
+    try:
+        with find_or_start(config) if ping else nullcontext(find_or_simulate(config)) as found:
+            setup = _validated(found.config)
+            pings = asyncio.run(_ping(setup.all_deployments())) if ping else {}
+    except ConfigError as error:
+        if not as_json:
+            raise
+        _print_json({"ok": False, "errors": [_fields(one) for one in each(error)]})
+        raise typer.Exit(2) from None
     failed = any(result["error"] for result in pings.values())
     if as_json:
-        answer = {
-            "ok": not failed,
-            "origin": found.origin,
-            "models": sorted(setup.models),
-            "deployments": [d.id for d in setup.all_deployments()],
-            "policies": sorted(setup.policies),
-            "ping": pings or None,
-        }
-        typer.echo(msgspec.json.encode(answer).decode())
+        _print_json(
+            {
+                "ok": not failed,
+                "errors": [],
+                "warnings": [_fields(one) for one in found.config.origin.unset],
+                "origin": found.origin,
+                "models": sorted(setup.models),
+                "deployments": [d.id for d in setup.all_deployments()],
+                "policies": sorted(setup.policies),
+                "ping": pings or None,
+            }
+        )
     else:
-        console = Console()
-        word = "[red]failed[/]" if failed else "[green]ok[/]"
-        console.print(f"{word} {escape(found.origin)}")
-        table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
-        for d in setup.all_deployments():
-            result = pings.get(d.id)
-            said = "" if result is None else (result["error"] or f"{result['latency_s']:.2f} s")
-            table.add_row(
-                d.id, d.model, f"{d.prices.input:g}", f"{d.prices.output:g}",
-                "yes" if d.api_key else "no", escape(str(said)),
-            )  # fmt: skip
-        console.print(table)
+        _show(found, setup.all_deployments(), pings, failed)
     if failed:
         raise typer.Exit(1)
 
 
+def _validated(config: Config) -> Setup:
+    """What the configuration describes, with every name in it known."""
+    from tierwise.config import build
+    from tierwise.config.mistakes import Mistakes
+    from tierwise.gates import load_gates
+    from tierwise.providers import load_adapter
+    from tierwise.server.run import check_exposure
+
+    setup = build(config)
+    mistakes = Mistakes(config.origin)
+    with mistakes.noted():
+        check_exposure(config)
+    for name, policy in config.policies.items():
+        with mistakes.noted(at=f"policies.{name}.gates"):
+            load_gates(policy.gates)
+        for index, tier in enumerate(policy.tiers):
+            with mistakes.noted(at=f"policies.{name}.tiers.{index}.gates"):
+                load_gates(tier.gates or ())
+    for name, provider in config.providers.items():
+        if provider.dialect is not None:
+            with mistakes.noted(at=f"providers.{name}.dialect"):
+                load_adapter(provider.dialect)
+    mistakes.raise_any()
+    return setup
+
+
+def _fields(error: ConfigError) -> dict[str, object]:
+    return {
+        "file": error.file,
+        "line": error.line,
+        "field": error.field,
+        "message": error.message,
+        "remedy": error.remedy,
+    }
+
+
+def _print_json(answer: dict[str, object]) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.encode(answer).decode())
+
+
+def _show(
+    found: Found,
+    deployments: Sequence[Deployment],
+    pings: Mapping[str, Mapping[str, object]],
+    failed: bool,
+) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    unset = {error.field for error in found.config.origin.unset}
+    for warning in found.config.origin.unset:
+        typer.echo(f"tierwise: warning: {warning}", err=True)
+    console = Console()
+    word = "[red]failed[/]" if failed else "[green]ok[/]"
+    console.print(f"{word} {escape(found.origin)}")
+    table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
+    for d in deployments:
+        key = "yes" if d.api_key else "no"
+        result = pings.get(d.id)
+        said = "" if result is None else (result["error"] or f"{result['latency_s']:.2f} s")
+        table.add_row(
+            d.id, d.model, f"{d.prices.input:g}", f"{d.prices.output:g}",
+            "unset" if f"providers.{d.provider}.api_key" in unset else key, escape(str(said)),
+        )  # fmt: skip
+    console.print(table)
+
+
 async def _ping(deployments: Sequence[Deployment]) -> dict[str, dict[str, object]]:
     """One tiny request to each deployment, all at once."""
-    import asyncio
     import time
 
     import msgspec

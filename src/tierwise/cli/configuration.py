@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -38,14 +40,18 @@ def find_file(option: Path | None) -> Path | None:
     return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
 
 
-def find(option: Path | None) -> Found | None:
-    """The configuration from a file or from what this machine offers; None if there is nothing."""
+def find(option: Path | None, *, needs_keys: bool = True) -> Found | None:
+    """The configuration from a file or from what this machine offers; None if there is nothing.
+
+    Args:
+        needs_keys: whether variables that keys come from must be set.
+    """
     from tierwise.config import from_mapping, load
     from tierwise.config.discover import discover
 
     file = find_file(option)
     if file is not None:
-        return Found(load(file), str(file), file)
+        return Found(load(file, needs_keys=needs_keys), str(file), file)
     found = discover(os.environ)
     if not found.providers:
         return None
@@ -54,8 +60,11 @@ def find(option: Path | None) -> Found | None:
 
 
 def find_or_simulate(option: Path | None) -> Found:
-    """As `find`; with nothing found, the line-up of the simulated fleet, which is not started."""
-    found = find(option)
+    """A configuration to look at, without need of keys.
+
+    With nothing found it is the line-up of the simulated fleet, which is not started.
+    """
+    found = find(option, needs_keys=False)
     if found is not None:
         return found
     from tierwise.config import from_mapping
@@ -63,3 +72,18 @@ def find_or_simulate(option: Path | None) -> Found:
 
     data: dict[str, Any] = Fleet.simulated().config()
     return Found(from_mapping(data), "the simulated fleet (no API key, no local server)", None)
+
+
+@contextmanager
+def find_or_start(option: Path | None) -> Iterator[Found]:
+    """A configuration to use, with all its keys; with nothing found, the simulated fleet runs."""
+    found = find(option)
+    if found is not None:
+        yield found
+        return
+    from tierwise.cli.simulated import start_fleet
+
+    with start_fleet() as config:
+        yield Found(
+            config, "nothing found here: the SIMULATED fleet answers, and makes it up", None
+        )

@@ -46,5 +46,14 @@ def command(
             file=str(file),
             remedy="Name one in a directory that exists and that you may write to.",
         ) from None
-    what = ", ".join(found.sources) or "nothing; it holds an example to fill in"
-    typer.echo(f"wrote {file} (found: {what}). Next: tierwise check && tierwise serve")
+    if found.sources:
+        typer.echo(
+            f"wrote {file} (found: {', '.join(found.sources)}). "
+            "Next: tierwise check && tierwise serve"
+        )
+    else:
+        typer.echo(
+            f"wrote {file} (found nothing, so it holds an example). Next: set OPENAI_API_KEY, or "
+            "put your own provider in its place; then tierwise check && tierwise serve.\n"
+            f"To try the simulated fleet first: tierwise serve where there is no {file.name}."
+        )

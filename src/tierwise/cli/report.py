@@ -21,12 +21,12 @@ def command(
 
     import msgspec
 
-    from tierwise.config import load
+    from tierwise.config import load_ledger
     from tierwise.ledger import parse_since, report
 
     if database is None:
         file = find_file(config)
-        database = Path(load(file).ledger.path) if file is not None else Path("tierwise.db")
+        database = Path(load_ledger(file).path) if file is not None else Path("tierwise.db")
     result = report(
         database, since_s=parse_since(since) if since is not None else None, now=time.time()
     )

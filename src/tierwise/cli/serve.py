@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, Found, find
+from tierwise.cli.configuration import ConfigOption, find_or_start
 
 if TYPE_CHECKING:
     from tierwise.config import Config
@@ -24,16 +23,7 @@ def command(
     """Start the gateway. Without a config it uses the API keys and local servers it finds."""
     from tierwise.server.run import serve
 
-    with ExitStack() as stack:
-        found = find(config)
-        if found is None:
-            from tierwise.cli.simulated import start_fleet
-
-            found = Found(
-                stack.enter_context(start_fleet()),
-                "nothing found here: serving the SIMULATED fleet, whose answers are made up",
-                None,
-            )
+    with find_or_start(config) as found:
         settled = _with_options(found.config, host, port)
         serve(settled, workers=workers, announce=_announcer(settled, found.origin))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from tierwise.catalog import Catalog, ModelOverride
+from tierwise.config.mistakes import Mistakes
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
     Config,
@@ -52,29 +53,44 @@ def build(config: Config) -> Setup:
     Raises:
         ConfigError: a model without prices, an unknown name in a policy, a provider without URL.
     """
-    catalog = Catalog.builtin().with_models(
-        {name: _override(model) for name, model in config.models.items()}
-    )
+    mistakes = Mistakes(config.origin)
+    catalog = Catalog.builtin()
+    for name, facts in config.models.items():
+        with mistakes.noted():
+            catalog = catalog.with_models({name: _override(facts)})
+    mistakes.raise_any()
     deployments: dict[str, list[Deployment]] = {}
     models: dict[str, Model] = {}
+    fields: dict[str, str] = {}
     for name, provider in config.providers.items():
-        preset = _preset(name, provider)
-        for served in provider.models:
-            item = ServedModel(model=served) if isinstance(served, str) else served
-            model, deployment = _deploy(name, provider, preset, item, catalog, config)
-            deployments.setdefault(model.id, []).append(deployment)
-            models[model.id] = model
+        with mistakes.noted():
+            preset = _preset(name, provider)
+            for index, served in enumerate(provider.models):
+                field = f"providers.{name}.models.{index}"
+                item = ServedModel(model=served) if isinstance(served, str) else served
+                with mistakes.noted(at=field):
+                    model, deployment = _deploy(name, provider, preset, item, catalog, config)
+                    group = deployments.setdefault(model.id, [])
+                    _no_twin(deployment, group)
+                    group.append(deployment)
+                    models[model.id] = model
+                    fields.setdefault(model.id, field)
+    mistakes.raise_any()
     for model_id, group in deployments.items():
-        _no_twins(model_id, group)
         cheapest = min(group, key=lambda d: d.prices.input + d.prices.output)
         models[model_id] = msgspec.structs.replace(models[model_id], prices=cheapest.prices)
     policies = {**DEFAULT_POLICIES, **config.policies}
-    providers = set(config.providers)
+    for name, policy in policies.items():
+        if name in models:
+            mine = name in config.policies
+            mistakes.add(_clash(name), at=f"policies.{name}" if mine else fields[name])
+        _check_names(name, policy, models, set(config.providers), mistakes)
+    mistakes.raise_any()
     return Setup(
         catalog=catalog,
         models=models,
         deployments={model: tuple(group) for model, group in deployments.items()},
-        policies={name: _policy(name, p, models, providers) for name, p in policies.items()},
+        policies={name: _policy(name, policy) for name, policy in policies.items()},
     )
 
 
@@ -124,7 +140,6 @@ def _deploy(
     catalog: Catalog,
     config: Config,
 ) -> tuple[Model, Deployment]:
-    field = f"providers.{name}.models"
     upstream = item.upstream or item.model
     lister = preset.catalog or name
     model = catalog.get(item.model) or catalog.resolve(item.model, lister)
@@ -143,7 +158,6 @@ def _deploy(
         hint = f" Or did you mean {', '.join(near)}?" if near else ""
         raise ConfigError(
             f"the catalogue knows neither {item.model!r} nor its price",
-            field=field,
             remedy=f"Add `models.{item.model}.prices` with `input` and `output` in USD per million "
             f"tokens.{hint}",
         )
@@ -174,34 +188,47 @@ def _timeouts(config: TimeoutsConfig) -> Timeouts:
     return Timeouts(**config.model_dump())
 
 
-def _no_twins(model: str, group: list[Deployment]) -> None:
-    ids = [deployment.id for deployment in group]
-    for deployment_id in ids:
-        if ids.count(deployment_id) > 1:
-            raise ConfigError(
-                f"{model!r} is listed twice",
-                field=f"providers.{deployment_id.split('/')[0]}.models",
-                remedy="Remove one, or make a second provider entry for the second account.",
-            )
-
-
-def _policy(
-    name: str, config: PolicyConfig, models: Mapping[str, Model], providers: set[str]
-) -> Policy:
-    if name in models:
+def _no_twin(deployment: Deployment, group: list[Deployment]) -> None:
+    if any(other.id == deployment.id for other in group):
         raise ConfigError(
-            f"{name!r} is both a policy and a model",
-            field=f"policies.{name}",
-            remedy="Rename the policy: clients name either in the same field.",
+            f"{deployment.model!r} is listed twice",
+            remedy="Remove one, or make a second provider entry for the second account.",
         )
+
+
+def _clash(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name!r} is both a policy and a model",
+        remedy="Rename one of them: clients name either in the same field.",
+    )
+
+
+def _check_names(
+    name: str,
+    config: PolicyConfig,
+    models: Collection[str],
+    providers: set[str],
+    mistakes: Mistakes,
+) -> None:
+    """Notes every name in a policy that is not configured."""
+    field = f"policies.{name}"
     if config.reference is not None:
-        _must_know(config.reference, models, f"policies.{name}.reference")
-    for tier in config.tiers:
-        _must_know(tier.model, models, f"policies.{name}.tiers")
-    for fallback in config.fallbacks:
-        _must_know(fallback, models, f"policies.{name}.fallbacks")
-    for listed in (*config.allow, *config.deny):
-        _must_know(listed, {*models, *providers}, f"policies.{name}.allow/deny")
+        with mistakes.noted(at=f"{field}.reference"):
+            _must_know(config.reference, models)
+    for index, tier in enumerate(config.tiers):
+        with mistakes.noted(at=f"{field}.tiers.{index}.model"):
+            _must_know(tier.model, models)
+    for part, names, known in (
+        ("fallbacks", config.fallbacks, models),
+        ("allow", config.allow, {*models, *providers}),
+        ("deny", config.deny, {*models, *providers}),
+    ):
+        for index, listed in enumerate(names):
+            with mistakes.noted(at=f"{field}.{part}.{index}"):
+                _must_know(listed, known)
+
+
+def _policy(name: str, config: PolicyConfig) -> Policy:
     gates = tuple(config.gates)
     return Policy(
         name=name,
@@ -227,12 +254,10 @@ def _policy(
     )
 
 
-def _must_know(name: str, known: Iterable[str], field: str) -> None:
-    names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names) or sorted(names)
+def _must_know(name: str, known: Collection[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known) or sorted(known)
         raise ConfigError(
             f"{name!r} is not configured",
-            field=field,
             remedy=f"Use one of: {', '.join(near)}; or add it under `providers`.",
         )

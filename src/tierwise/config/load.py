@@ -2,40 +2,71 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
-from pydantic_core import ErrorDetails
 
-from tierwise.config.schema import Config
+from tierwise.config.explain import Path as Steps
+from tierwise.config.explain import dotted, explain, is_secret
+from tierwise.config.mistakes import Mistakes
+from tierwise.config.origin import Origin
+from tierwise.config.schema import Config, LedgerConfig
 from tierwise.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-_SECRET = re.compile(r"key|headers|secret|token|password|url", re.IGNORECASE)
 _PREFIX = "TIERWISE__"
 _KEYS_VARIABLE = "TIERWISE_API_KEYS"
 
-Lines = dict[tuple[str | int, ...], int]
+Section = TypeVar("Section", bound=pydantic.BaseModel)
 
 
-def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
+def load(
+    path: str | Path, environ: Mapping[str, str] | None = None, *, needs_keys: bool = True
+) -> Config:
     """The configuration in a file.
 
     `${NAME}` and `${NAME:-default}` in any text are taken from the environment, and a variable
     such as `TIERWISE__SERVER__PORT=8080` overrides the field that its name spells.
     TIERWISE_API_KEYS adds keys for clients, separated by commas.
 
+    Args:
+        needs_keys: without, a key whose variable is not set is no error; `origin.unset` of the
+            configuration lists them, and the reference stands in the key's place.
+
+    Raises:
+        ConfigError: with file, line, field and remedy.
+    """
+    data, origin = _read(Path(path))
+    return _check(data, os.environ if environ is None else environ, origin, needs_keys)
+
+
+def load_ledger(path: str | Path, environ: Mapping[str, str] | None = None) -> LedgerConfig:
+    """The `ledger` section of a file, whatever values the others hold or lack.
+
     Raises:
         ConfigError: with file, line, field and remedy.
     """
     env = os.environ if environ is None else environ
-    file = Path(path)
+    data, origin = _read(Path(path))
+    ours = {n: v for n, v in env.items() if f"{n}__".startswith(f"{_PREFIX}LEDGER__")}
+    settled, origin, unset = _settle({"ledger": data.get("ledger")}, ours, env, origin)
+    return _validate(
+        LedgerConfig, settled.get("ledger", {}), origin, unset.values(), section=("ledger",)
+    )
+
+
+def from_mapping(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration in a mapping of the same shape as the file."""
+    return _check(dict(data), os.environ if environ is None else environ, Origin(), True)
+
+
+def _read(file: Path) -> tuple[dict[str, Any], Origin]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -48,16 +79,10 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(
             "not a text file in UTF-8", file=str(file), remedy="Save it as UTF-8."
         ) from None
-    data, lines = _parse(text, str(file))
-    return _check(data, env, file=str(file), lines=lines)
+    return _parse(text, str(file))
 
 
-def from_mapping(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
-    """The configuration in a mapping of the same shape as the file."""
-    return _check(dict(data), os.environ if environ is None else environ, file=None, lines={})
-
-
-def _parse(text: str, file: str) -> tuple[dict[str, Any], Lines]:
+def _parse(text: str, file: str) -> tuple[dict[str, Any], Origin]:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -75,67 +100,144 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], Lines]:
             file=file,
             remedy="Write one with `tierwise init`.",
         )
-    lines: Lines = {}
-    _number(node, (), lines)
-    return data, lines
+    lines: dict[str, int] = {}
+    mistakes = Mistakes(Origin(file))
+    _number(node, (), lines, mistakes)
+    mistakes.raise_any()
+    return data, Origin(file, lines)
 
 
-def _number(node: yaml.Node | None, path: tuple[str | int, ...], lines: Lines) -> None:
-    """Notes the line of every key and item."""
-    if isinstance(node, yaml.MappingNode):
+def _number(
+    node: yaml.Node | None,
+    path: Steps,
+    lines: dict[str, int],
+    mistakes: Mistakes,
+    above: tuple[yaml.Node, ...] = (),
+) -> None:
+    """Notes the line of every key and item, and keys that stand twice.
+
+    YAML's own reader keeps the last of two without a word.
+    """
+    if any(node is one for one in above):
+        mistakes.add(
+            ConfigError("the alias refers to what it stands in", remedy="Write it out."),
+            at=dotted(path),
+        )
+    elif isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
         for key, value in node.value:
-            here = (*path, str(key.value))
-            lines[here] = key.start_mark.line + 1
-            _number(value, here, lines)
+            name, line = str(key.value), key.start_mark.line + 1
+            here = (*path, name)
+            if name in first:
+                mistakes.add(_twice(here, line, first[name], mistakes.file))
+                continue
+            first[name] = lines[dotted(here)] = line
+            _number(value, here, lines, mistakes, (*above, node))
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             here = (*path, index)
-            lines[here] = item.start_mark.line + 1
-            _number(item, here, lines)
+            lines[dotted(here)] = item.start_mark.line + 1
+            _number(item, here, lines, mistakes, (*above, node))
+
+
+def _twice(path: Steps, line: int, first: int, file: str | None) -> ConfigError:
+    return ConfigError(
+        f"{str(path[-1])!r} stands here already, in line {first}",
+        field=dotted(path),
+        remedy="Join the two, or rename one.",
+        file=file,
+        line=line,
+    )
 
 
 def _check(
-    data: dict[str, Any], env: Mapping[str, str], *, file: str | None, lines: Lines
+    data: dict[str, Any], env: Mapping[str, str], origin: Origin, needs_keys: bool
 ) -> Config:
-    data = _resolve(data, env, (), file, lines)
+    settled, origin, unset = _settle(data, env, env, origin)
+    tolerated = [] if needs_keys else [path for path in unset if _is_key(path)]
+    spared = tuple(origin.place(unset.pop(path)) for path in tolerated)
+    config = _validate(Config, settled, origin, unset.values())
+    return config.with_origin(replace(origin, unset=spared))
+
+
+def _settle(
+    data: dict[str, Any],
+    overrides: Mapping[str, str],
+    env: Mapping[str, str],
+    origin: Origin,
+) -> tuple[dict[str, Any], Origin, dict[Steps, ConfigError]]:
+    """The data with everything from the environment, and the references that lead nowhere."""
+    unset: dict[Steps, ConfigError] = {}
+    settled = {str(name): _resolve(s, env, (str(name),), unset) for name, s in data.items()}
     # A section whose lines are all commented out is as good as none.
-    data = {name: section for name, section in data.items() if section is not None}
-    _override(data, env)
+    settled = {name: section for name, section in settled.items() if section is not None}
+    variables: dict[str, str] = {}
+    _override(settled, overrides, variables)
+    origin = replace(origin, variables=variables)
+    return settled, origin, {p: e for p, e in unset.items() if dotted(p) not in variables}
+
+
+def _validate(
+    shape: type[Section],
+    data: Any,
+    origin: Origin,
+    unset: Collection[ConfigError],
+    section: Steps = (),
+) -> Section:
+    """The data as what it should be, if nothing is wrong with it."""
+    mistakes = Mistakes(origin)
+    for error in unset:
+        mistakes.add(error)
+    # The text of such a reference may be wrong in its place too, and nothing can be done there.
+    told = {error.field for error in unset}
+    checked: Section | None = None
     try:
-        return Config.model_validate(data)
-    except pydantic.ValidationError as error:
-        raise _explain(error, file, lines) from None
+        checked = shape.model_validate(data)
+    except pydantic.ValidationError as invalid:
+        for error in explain(invalid, section):
+            if error.field not in told:
+                mistakes.add(error)
+    mistakes.raise_any()
+    assert checked is not None  # noqa: S101
+    return checked
 
 
 def _resolve(
-    value: Any, env: Mapping[str, str], path: tuple[str | int, ...], file: Any, lines: Lines
+    value: Any, env: Mapping[str, str], path: Steps, unset: dict[Steps, ConfigError]
 ) -> Any:
+    """The value with its references replaced; those that lead nowhere stay, and are noted."""
     if isinstance(value, dict):
         return {
-            str(key): _resolve(item, env, (*path, str(key)), file, lines)
-            for key, item in value.items()
+            str(key): _resolve(item, env, (*path, str(key)), unset) for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_resolve(item, env, (*path, i), file, lines) for i, item in enumerate(value)]
+        return [_resolve(item, env, (*path, i), unset) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def lookup(match: re.Match[str]) -> str:
-        found = env.get(match["name"], match["default"])
-        if found is None:
-            raise ConfigError(
-                f"the environment variable {match['name']} is not set",
-                field=_dotted(path),
-                file=file,
-                line=_line(path, lines),
-                remedy=f"Set {match['name']}, or write ${{{match['name']}:-default}}.",
-            )
-        return found
+        found: str | None = env.get(match["name"], match["default"])
+        if found is not None:
+            return found
+        unset[path] = ConfigError(
+            f"the environment variable {match['name']} is not set",
+            field=dotted(path),
+            remedy=f"Set {match['name']}, or write ${{{match['name']}:-default}}.",
+        )
+        return match[0]
 
     return _REFERENCE.sub(lookup, value)
 
 
-def _override(data: dict[str, Any], env: Mapping[str, str]) -> None:
+def _is_key(path: Steps) -> bool:
+    """Whether a key stands there, of a provider or of a client."""
+    if path[0] == "providers":
+        return path[2:3] in (("api_key",), ("headers",))
+    return path[:2] == ("server", "api_keys")
+
+
+def _override(data: dict[str, Any], env: Mapping[str, str], variables: dict[str, str]) -> None:
+    """Sets what the environment sets, and notes which variable did."""
     keys = [key.strip() for key in env.get(_KEYS_VARIABLE, "").split(",") if key.strip()]
     if keys:
         server = data.setdefault("server", {})
@@ -147,8 +249,11 @@ def _override(data: dict[str, Any], env: Mapping[str, str]) -> None:
             continue
         *parents, last = name[len(_PREFIX) :].lower().split("__")
         place = data
-        for parent in parents:
-            place = place.setdefault(parent, {})
+        for depth, parent in enumerate(parents, start=1):
+            if parent not in place:
+                place[parent] = {}
+                variables[dotted(tuple(parents[:depth]))] = name
+            place = place[parent]
             if not isinstance(place, dict):
                 raise ConfigError(
                     f"{name} points into a field that has no fields of its own",
@@ -162,86 +267,6 @@ def _override(data: dict[str, Any], env: Mapping[str, str]) -> None:
                 remedy="Quote it as it would stand in the file.",
             ) from None
         # A key may be all digits and is text all the same.
-        text = _is_secret((last,)) and not isinstance(parsed, (dict, list))
+        text = is_secret((last,)) and not isinstance(parsed, (dict, list))
         place[last] = value if text else parsed
-
-
-def _explain(error: pydantic.ValidationError, file: str | None, lines: Lines) -> ConfigError:
-    """The first of pydantic's complaints, with its line and what to write instead."""
-    first = _fullest(error.errors())
-    path = tuple(p for p in first["loc"] if not _is_union_label(p))
-    message = first["msg"].removeprefix("Value error, ")
-    remedy = None
-    if first["type"] == "extra_forbidden":
-        message = f"unknown field {str(path[-1])!r}"
-        known = _fields_at(path[:-1])
-        near = difflib.get_close_matches(str(path[-1]), known, n=1)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"Use any of: {', '.join(known)}."
-    elif first["type"] == "missing":
-        message = "missing"
-        remedy = "Add it; `tierwise init --print` shows an example."
-    else:
-        shown = first.get("input")
-        if isinstance(shown, (str, int, float, bool)) and not _is_secret(path):
-            message += f" (got {shown!r})"
-        remedy = "`tierwise init --schema` prints what may stand there."
-    return ConfigError(
-        message, field=_dotted(path), remedy=remedy, file=file, line=_line(path, lines)
-    )
-
-
-def _fullest(complaints: list[ErrorDetails]) -> ErrorDetails:
-    """The first complaint; of a value that fits no member of a union, the one that says most."""
-    first = complaints[0]
-    if not first["loc"] or not _is_union_label(first["loc"][-1]):
-        return first
-    place = first["loc"][:-1]
-    return [c for c in complaints if c["loc"][: len(place)] == place][-1]
-
-
-def _is_secret(path: tuple[str | int, ...]) -> bool:
-    return any(isinstance(step, str) and _SECRET.search(step) for step in path)
-
-
-def _is_union_label(step: str | int) -> bool:
-    return step in ("str", "ServedModel")
-
-
-def _fields_at(path: tuple[str | int, ...]) -> list[str]:
-    """The fields that may stand at a place, for suggestions."""
-    from tierwise.config import schema
-
-    sections: dict[str, type[pydantic.BaseModel]] = {
-        "server": schema.ServerConfig,
-        "ledger": schema.LedgerConfig,
-        "timeouts": schema.TimeoutsConfig,
-        "prices": schema.PricesConfig,
-        "tiers": schema.TierConfig,
-    }
-    section: type[pydantic.BaseModel] = Config
-    if path:
-        names = [step for step in path if isinstance(step, str)]
-        if names[-1] in sections:
-            section = sections[names[-1]]
-        elif len(names) >= 3 and names[0] == "providers" and names[-1] == "models":
-            section = schema.ServedModel
-        elif names[0] == "providers":
-            section = schema.ProviderConfig
-        elif names[0] == "models":
-            section = schema.ModelConfig
-        elif names[0] == "policies":
-            section = schema.PolicyConfig
-    return sorted(section.model_fields)
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(str(step) for step in path)
-
-
-def _line(path: tuple[str | int, ...], lines: Lines) -> int | None:
-    """The line of the nearest place that stands in the file."""
-    while path:
-        if path in lines:
-            return lines[path]
-        path = path[:-1]
-    return None
+        variables[dotted((*parents, last))] = name

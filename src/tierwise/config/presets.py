@@ -120,7 +120,8 @@ PRESETS: dict[str, Preset] = {
         catalog="openrouter",
         # Usage, with the cost, ends every stream; `include_usage` has no effect:
         # https://openrouter.ai/docs/client-sdks/python/components/chatstreamoptions.md
-        quirks=frozenset({"no-stream-options", "max-tokens"}),
+        # Cost is in credits, of 1 USD each: https://openrouter.ai/docs/use-cases/usage-accounting
+        quirks=frozenset({"no-stream-options", "max-tokens", "usage-cost"}),
         offers=(
             "openai/gpt-6-luna",
             _as("claude-haiku-5-5", "anthropic/claude-haiku-5.5"),

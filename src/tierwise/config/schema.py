@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
+from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -142,6 +143,18 @@ class Config(_Section):
     policies: dict[str, PolicyConfig] = Field(default_factory=dict)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where its values were written."""
+        return self._origin
+
+    def with_origin(self, origin: Origin) -> Config:
+        """The same configuration, whose values were written there."""
+        copy = self.model_copy()
+        copy._origin = origin
+        return copy
 
 
 def json_schema() -> dict[str, Any]:

@@ -21,6 +21,8 @@ server:
 # any other needs `base_url`.
 """
 _EXAMPLE = """\
+# Nothing was found here, so this is an example. `tierwise serve` needs its OPENAI_API_KEY; or put
+# your own provider in its place.
 providers:
   openai:
     api_key: ${OPENAI_API_KEY}

@@ -32,6 +32,8 @@ from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdi
 
 HOLD_BYTES = 8 << 20
 """A stream longer than this is released before its gates have seen the end."""
+HOLD_S = 60.0
+"""So is one that goes on for longer than this after its first event, in seconds."""
 
 
 class Whole(Struct):
@@ -169,7 +171,7 @@ class Executor:
             if not names_model(live.reader.reported_model, model):
                 live.first = live.reader.rename(model, live.first)
             streamed = Streamed(live, step, model, prices, [live.first])
-            if not step.gated or not await _hold(streamed):
+            if not step.gated or not await _hold(streamed, run.clock):
                 return streamed
         except BaseException as error:
             self._note(error, deployment, step, run, began, streamed)
@@ -289,14 +291,19 @@ def _length(answer: Completion) -> int:
     return len(answer.text) + len(answer.refusal or "") + calls
 
 
-async def _hold(streamed: Streamed) -> bool:
-    """Reads a stream to its end; False if it is too long to be held, and runs on."""
+async def _hold(streamed: Streamed, clock: Callable[[], float]) -> bool:
+    """Reads a stream to its end; False if it is too long to be held, and runs on.
+
+    The time is looked at when something comes. A stream that stands still is not released: it
+    fails by its own timeout, and another can answer while nothing of it is seen.
+    """
+    release = clock() + HOLD_S
     size = len(streamed.held[0])
     try:
         while block := await streamed.live.read():
             streamed.held.append(block)
             size += len(block)
-            if size > HOLD_BYTES:
+            if size > HOLD_BYTES or clock() >= release:
                 return False
     except BaseException:
         streamed.live.close()

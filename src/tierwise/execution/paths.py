@@ -76,7 +76,7 @@ def all_failed(run: Run, health: Health) -> TierwiseError:
         wait = health.next_return_s([deployment])
         lines.append(f"{deployment.id}: resting for {wait:.0f} s ({state.resting_because})")
     limited = all(isinstance(error, RateLimited) for error in errors) and all(
-        health.states[d.id].rate_limited for d in untried
+        health.rate_limited(d) for d in untried
     )
     return AllPathsFailed(
         lines or ["no deployment is permitted for it"],

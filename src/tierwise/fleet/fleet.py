@@ -216,6 +216,8 @@ class Fleet:
             "preset": "openai_compatible",
             "base_url": f"http://{HOST}:{port}/v1",
             "api_key": provider.api_key,
+            # Recorded answers come with what they cost when they were recorded.
+            "quirks": [] if self.simulated_answers else ["usage-cost"],
             "models": served,
         }
 

@@ -39,7 +39,10 @@ class Window:
         if not limit.headers:
             return {}
         left = max(0, limit.requests - len(self._taken))
-        reset = self._taken[0] + limit.window_s - now if self._taken else 0.0
+        if self._taken:
+            reset = self._taken[0] + limit.window_s - now
+        else:
+            reset = _wait_asked(limit, _NO_HONEST_WAIT_S)
         return {
             "x-ratelimit-limit-requests": str(limit.requests),
             "x-ratelimit-remaining-requests": str(left),
@@ -49,7 +52,7 @@ class Window:
 
 def come_back(limit: RateLimit, wait_s: float) -> dict[str, str]:
     """The header that says when to come back, in the form that the limit wants."""
-    wait = wait_s if limit.wait_s is None else limit.wait_s
+    wait = _wait_asked(limit, wait_s)
     if limit.retry_after == "seconds":
         return {"retry-after": str(math.ceil(wait))}
     if limit.retry_after == "ms":
@@ -59,3 +62,7 @@ def come_back(limit: RateLimit, wait_s: float) -> dict[str, str]:
         at = math.ceil(time.time() + wait)
         return {"retry-after": email.utils.formatdate(at, usegmt=True)}
     return {}
+
+
+def _wait_asked(limit: RateLimit, honest_s: float) -> float:
+    return honest_s if limit.wait_s is None else limit.wait_s

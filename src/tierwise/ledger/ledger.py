@@ -28,10 +28,13 @@ FLUSH_INTERVAL_S = 0.2
 """How long a record waits to be written, in seconds, while the disk keeps up."""
 FIRST_RETRY_S = 0.05
 MAX_RETRY_S = 5.0
+CLOSE_PATIENCE_S = 15.0
+"""How long `close` goes on trying, in seconds. Who stops us seldom gives more than 30 in all."""
 _PAGE = 500
 
 Maker = Callable[[], Record]
-"""Makes a record. Called in the writer's thread, so that requests do not wait for it."""
+"""Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
+ledger has no room: then in the caller's, which costs the caller time and the ledger no memory."""
 Observer = Callable[[Record], None]
 
 
@@ -57,6 +60,7 @@ class Ledger:
     ) -> None:
         self._store = Store(str(path), compress=compress)
         self._queue: deque[Maker] = deque()
+        self._made: deque[Record] = deque()
         self._observers: list[Observer] = []
         self._queue_size = queue_size
         self._room = queue_size
@@ -69,10 +73,12 @@ class Ledger:
         self._give_up_at = float("inf")
         self._settled = threading.Condition()
         self._dropping = threading.Lock()
+        self._showing = threading.Lock()
         self._in_hand = 0
         self._written = 0
         self._dropped = 0
         self._lost = 0
+        self._given_up = False
         self._failed_batches = 0
         self._last_error: str | None = None
 
@@ -93,7 +99,7 @@ class Ledger:
 
     @property
     def dropped(self) -> int:
-        """Records that were lost: no room in the queue, or impossible to store."""
+        """Records that were lost: no room for them, impossible to store, or no time at the end."""
         return self._dropped + self._lost
 
     @property
@@ -122,6 +128,7 @@ class Ledger:
         self._store.open()
         self._room = self._queue_size
         self._stop.clear()
+        self._given_up = False
         self._give_up_at = float("inf")
         # A daemon, so that a program that forgets `close` can end; what waits is then written
         # by the exit handler.
@@ -131,7 +138,10 @@ class Ledger:
         atexit.register(self.close)
 
     def watch(self, observer: Observer) -> None:
-        """Calls `observer` with every record, in the writer's thread, before it is written."""
+        """Calls `observer` with every record once, whether it can be written or not.
+
+        That does not wait for the disk. Calls come one at a time, mostly in the writer's thread.
+        """
         self._observers.append(observer)
 
     def record(self, make: Maker) -> bool:
@@ -141,9 +151,8 @@ class Ledger:
         """
         queue = self._queue
         waiting = len(queue)
-        if waiting >= self._room:
-            with self._dropping:
-                self._dropped += 1
+        if waiting + len(self._made) >= self._room:
+            self._drop(make)
             return False
         queue.append(make)
         if waiting == self._wake_at:
@@ -163,10 +172,11 @@ class Ledger:
             self._wake.set()
             return self._settled.wait_for(lambda: self._written + self._lost >= target, timeout_s)
 
-    def close(self, timeout_s: float = 30.0) -> None:
+    def close(self, timeout_s: float = CLOSE_PATIENCE_S) -> None:
         """Writes what waits and stops. Does nothing if closed.
 
         If the database does not take it within `timeout_s` seconds, the rest counts as dropped.
+        The log says how many records were lost since the ledger was made, if any.
         """
         thread, self._thread = self._thread, None
         if thread is None:
@@ -178,6 +188,11 @@ class Ledger:
         self._wake.set()
         thread.join()
         self._store.close()
+        if self.dropped:
+            log.error(
+                "%d records were not written to the ledger %s (%d were): %s",
+                self.dropped, self.path, self._written, self._last_error or "no room for them",
+            )  # fmt: skip
 
     def get(self, decision_id: str) -> Record | None:
         """The record of a decision, None if there is none (yet: see `flush`)."""
@@ -185,6 +200,8 @@ class Ledger:
 
     def recent(self, limit: int | None = 100, *, since: float = 0.0) -> Iterator[Record]:
         """Records that are in the database, newest first, read as they are asked for.
+
+        One that cannot be read is left out, and the log says so.
 
         Args:
             limit: how many at most; None for all.
@@ -197,8 +214,9 @@ class Ledger:
             if not page:
                 return
             for place, record in page:  # noqa: B007 - the last place is where to go on
-                yield record
-            left -= len(page)
+                if record is not None:
+                    left -= 1
+                    yield record
 
     def report(self, *, since_s: float | None = None, now: float) -> Report:
         """The figures of the last `since_s` seconds before Unix time `now`; of all if None."""
@@ -220,25 +238,24 @@ class Ledger:
     def _run(self) -> None:
         """The writer thread. It polls, because waking it would cost each request more."""
         while True:
-            self._wake.wait(self._flush_interval_s)
-            self._wake.clear()
+            if not self._stop.is_set():
+                self._wake.wait(self._flush_interval_s)
+                self._wake.clear()
             stopping = self._stop.is_set()
-            while batch := self._take():
-                if records := self._made(batch):
-                    self._write(records)
+            while self._queue or self._made:
+                self._make()
+                count = min(len(self._made), self._batch_size)
+                if batch := [self._made.popleft() for _ in range(count)]:
+                    self._write(batch)
             if stopping:
                 return
 
-    def _take(self) -> list[Maker]:
+    def _make(self) -> None:
+        """Makes the records of up to a batch that waits, and shows them."""
         with self._settled:
             count = min(len(self._queue), self._batch_size)
             batch = [self._queue.popleft() for _ in range(count)]
-            self._in_hand = count
-            return batch
-
-    def _made(self, batch: Sequence[Maker]) -> list[Record]:
-        """The records of a batch, shown to the observers. One that cannot be made is lost."""
-        records: list[Record] = []
+            self._in_hand += count
         for make in batch:
             try:
                 record = make()
@@ -247,21 +264,40 @@ class Ledger:
                 self._last_error = f"{type(error).__name__}: {error}"
                 log.exception("a record cannot be made")
                 continue
-            records.append(record)
+            self._made.append(record)
             self._show(record)
-        return records
+
+    def _drop(self, make: Maker) -> None:
+        """Counts a record for which there is no room, and shows it all the same."""
+        with self._dropping:
+            self._dropped += 1
+            count = self._dropped
+        if _is_power_of_two(count):
+            log.warning(
+                "the ledger %s has no room: %d records were dropped so far (%s)",
+                self.path, count, self._last_error or "it takes them too slowly, or is closed",
+            )  # fmt: skip
+        if not self._observers:
+            return
+        try:
+            record = make()
+        except Exception:
+            log.exception("a record cannot be made")
+        else:
+            self._show(record)
 
     def _show(self, record: Record) -> None:
         for observer in self._observers:
             try:
-                observer(record)
+                with self._showing:
+                    observer(record)
             except Exception:  # whoever looks on must not cost us the record
                 log.exception("an observer of the ledger broke")
 
     def _write(self, batch: Sequence[Record]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""
         delay = FIRST_RETRY_S
-        while True:
+        while not self._given_up:
             try:
                 self._store.append(batch)
             except Exception as error:  # noqa: BLE001 - the writer must outlive any bad record
@@ -270,26 +306,30 @@ class Ledger:
                     return
                 self._failed_batches += 1
                 self._last_error = str(error)
-                if self._failed_batches & (self._failed_batches - 1) == 0:  # 1, 2, 4, 8, ...
+                if _is_power_of_two(self._failed_batches):
                     log.warning("the ledger %s cannot be written: %s", self.path, error)
             else:
                 self._settle(len(batch), written=True)
                 return
-            if self._wait(delay):
-                self._settle(len(batch), written=False)
-                return
+            self._wait(delay)
             delay = min(delay * 2, MAX_RETRY_S)
+        self._settle(len(batch), written=False)
 
-    def _wait(self, delay: float) -> bool:
-        """Waits for the next try; True when there is no time for one."""
-        left = self._give_up_at - time.monotonic()
-        if left <= 0:
-            return True
-        if self._stop.is_set():
-            time.sleep(min(delay, left))
-        else:
-            self._stop.wait(delay)
-        return False
+    def _wait(self, delay: float) -> None:
+        """Waits for the next try, while what comes meanwhile is made and shown.
+
+        `close` makes the next try come at once, and sets the time after which there is none.
+        """
+        until = time.monotonic() + delay
+        stopping = self._stop.is_set()
+        while (left := min(until, self._give_up_at) - time.monotonic()) > 0:
+            if self._queue:
+                self._make()
+            self._wake.wait(min(left, self._flush_interval_s))
+            self._wake.clear()
+            if self._stop.is_set() and not stopping:
+                break
+        self._given_up = time.monotonic() >= self._give_up_at
 
     def _isolate(self, batch: Sequence[Record], error: Exception) -> None:
         """Finds the record that can never be stored, and writes all others."""
@@ -311,6 +351,11 @@ class Ledger:
             else:
                 self._lost += count
             self._settled.notify_all()
+
+
+def _is_power_of_two(count: int) -> bool:
+    """Whether to tell: at 1, 2, 4, 8, ... a log says how bad it is and is never flooded."""
+    return count & (count - 1) == 0
 
 
 def _may_pass(error: Exception) -> bool:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
 
+import msgspec
+
 from tierwise.errors import ConfigError
 from tierwise.ledger import bundles, schema
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.types import Record
+
+log = logging.getLogger("tierwise.ledger")
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 1.0
@@ -134,8 +140,11 @@ class Store:
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int
-    ) -> list[tuple[tuple[float, int], Record]]:
-        """Up to `limit` records, newest first, each with the place to continue `before`."""
+    ) -> list[tuple[tuple[float, int], Record | None]]:
+        """Up to `limit` records, newest first, each with the place to continue `before`.
+
+        None stands for a record that cannot be read.
+        """
         bound = before or (float("inf"), 0)
         with self.reading() as connection:
             rows = connection.execute(
@@ -150,9 +159,9 @@ class Store:
                 ).fetchone()
                 for number in wanted
             }
-        unpacked = {number: bundles.unpack(*packed[number]) for number in wanted}
+        unpacked = {number: _unpacked(number, *packed[number]) for number in wanted}
         return [
-            ((at, seq), bundles.decode(unpacked[bundle][slot])) for at, seq, bundle, slot in rows
+            ((at, seq), _readable(unpacked[bundle], bundle, slot)) for at, seq, bundle, slot in rows
         ]
 
     def close(self) -> None:
@@ -223,6 +232,26 @@ class Store:
         number: int = row[0]
         self._shapes[key] = number
         return number
+
+
+def _unpacked(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
+    """The records of a bundle; none if it is damaged."""
+    try:
+        return bundles.unpack(codec, data)
+    except (msgspec.MsgspecError, zlib.error) as error:
+        log.warning("bundle %d of the ledger cannot be read: %s", number, error)
+        return []
+
+
+def _readable(bundle: Sequence[msgspec.Raw], number: int, slot: int) -> Record | None:
+    """One record of a bundle; None if it cannot be read."""
+    if slot >= len(bundle):
+        return None
+    try:
+        return bundles.decode(bundle[slot])
+    except msgspec.MsgspecError as error:
+        log.warning("record %d of bundle %d cannot be read: %s", slot, number, error)
+        return None
 
 
 @cache

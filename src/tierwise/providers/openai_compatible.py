@@ -5,7 +5,8 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 
 - `no-stream-options`: sends usage in every stream by itself, and may reject `stream_options`;
 - `max-tokens`: knows `max_tokens` only;
-- `max-completion-tokens`: knows `max_completion_tokens` only.
+- `max-completion-tokens`: knows `max_completion_tokens` only;
+- `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
-from tierwise.providers.errors import classify
+from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
+from tierwise.wire.openai_usage import read_usage
 
 _STREAM_USAGE = b'{"include_usage":true}'
 # Marks the few events of a stream that need a look inside; all others pass as bytes. Quotes in
@@ -27,11 +29,13 @@ _STREAM_USAGE = b'{"include_usage":true}'
 # Four searches, because one with alternatives cannot jump to its literal beginning and takes six
 # times as long as all of these.
 _NOTABLE = (
-    re.compile(rb'"usage"\s*:\s*\{'),
+    re.compile(rb'"usage"\s*:\s*[^\sn]'),  # not null, which some send in every event
     re.compile(rb'"error"\s*:'),
     re.compile(rb'"finish_reason"\s*:\s*"'),
     re.compile(rb"\[DONE\]"),
 )
+_OF_ANSWERS = frozenset({"usage-cost"})
+"""Quirks that say nothing of requests."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
@@ -49,11 +53,13 @@ class OpenAICompatible:
             self._headers["authorization"] = f"Bearer {deployment.api_key}"
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         self._secrets = _secrets(deployment)
+        self._bills_cost = "usage-cost" in deployment.quirks
+        self._asked_differently = deployment.quirks - _OF_ANSWERS
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
         deployment = self.deployment
-        quirks = deployment.quirks
+        quirks = self._asked_differently
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
@@ -72,9 +78,20 @@ class OpenAICompatible:
         """A reader that forwards bytes and hides the usage that only we asked for."""
         return _Stream(hide_usage=not task.wants_stream_usage, keep=keep, adapter=self)
 
+    def usage(self, raw: msgspec.Raw) -> Usage | None:
+        """What a field `usage` says, as far as it can be believed."""
+        return read_usage(raw, with_cost=self._bills_cost)
+
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
         return classify(status, headers, body, secrets=self._secrets)
+
+    def no_stream(self, body: bytes) -> UpstreamError:
+        """What it means that something else came where a stream should have begun."""
+        if b'"error"' in body:
+            return self.error(200, {}, body)
+        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
+        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
 
 
 def _secrets(deployment: Deployment) -> tuple[str, ...]:
@@ -131,7 +148,7 @@ class _Reply:
             raise ServerFailed("the answer has no choices", status=200)
         self.body = body
         self.reported_model = head.model
-        self.usage: Usage | None = head.usage.to_usage() if head.usage else None
+        self.usage = adapter.usage(head.usage)
 
     def completion(self) -> Completion:
         try:
@@ -151,6 +168,7 @@ class _Stream:
         "_hide_usage",
         "_kept",
         "_name",
+        "_strange",
         "finished",
         "output_chars",
         "reported_model",
@@ -164,6 +182,7 @@ class _Stream:
         self._hide_usage = hide_usage
         self._kept: list[openai_chat.Chunk] | None = [] if keep else None
         self._name: bytes | None = None
+        self._strange = b""
         self._done = False
         self.started = False
         self.finished = False
@@ -190,7 +209,10 @@ class _Stream:
             self._buffer.rest = b""
             out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
         if not self.finished and not self._done:
-            raise StreamBroken("the stream ended in the middle of the answer")
+            if self._strange and not self.started:
+                raise self._adapter.no_stream(self._strange)
+            where = "in the middle of the answer" if self.started else "before its first event"
+            raise StreamBroken(f"the stream ended {where}")
         return out if self._done else out + b"data: [DONE]\n\n"
 
     def rename(self, model: str, block: bytes) -> bytes:
@@ -229,6 +251,8 @@ class _Stream:
         """Takes in one event; False if the client is not to see it."""
         data = sse.payload(event)
         if data is None:
+            if not (self.started or self._strange or sse.is_event(event)):
+                self._strange = event
             return True
         if data == b"[DONE]":
             self._done = True
@@ -246,7 +270,7 @@ class _Stream:
             self._kept.append(chunk)
         if any(choice.finish_reason for choice in chunk.choices):
             self.finished = True
-        if chunk.usage is not None:
-            self.usage = chunk.usage.to_usage()
+        if openai_chat.given(chunk.usage):
+            self.usage = self._adapter.usage(chunk.usage)
             return bool(chunk.choices) or not self._hide_usage
         return True

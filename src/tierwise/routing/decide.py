@@ -130,12 +130,12 @@ class Router:
         policy = self._policies.get(task.model)
         if policy is not None:
             return policy
-        model, _ = self._model_named(task.model)
+        model, _ = self.model_named(task.model)
         return msgspec.structs.replace(self._policies["auto"], reference=model)
 
     def _explicit(self, task: Task, profile: Profile, decision_id: str, now: float) -> Decision:
         """The caller named a model: it gets that model, from whoever serves it, or an error."""
-        model, pinned = self._model_named(task.model)
+        model, pinned = self.model_named(task.model)
         if task.max_cost_usd is not None:
             estimate = self._predictor.estimate(profile, self._models[model], None)
             if estimate.cost_p90_usd > task.max_cost_usd:
@@ -190,8 +190,14 @@ class Router:
             )
         return policy
 
-    def _model_named(self, name: str) -> tuple[str, str | None]:
-        """A catalogue model, or `provider/model` (by our name of the model or the provider's)."""
+    def model_named(self, name: str) -> tuple[str, str | None]:
+        """The model that a name stands for and, where it names one, the deployment's id.
+
+        That is a catalogue model, or `provider/model` (by our name of the model or the provider's).
+
+        Raises:
+            UnknownModel: it is neither.
+        """
         if name in self._models:
             return name, None
         provider, slash, rest = name.partition("/")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from tierwise.types import Estimate, Model, Plan, Policy, Profile, Tier
 
 
@@ -30,6 +32,8 @@ def make_plan(
     if policy.tiers:
         tiers = tuple(tier for tier in policy.tiers if tier.model in estimates)
         if tiers:
+            # Nobody is left to ask after the last, so whatever its gates said would change nothing.
+            tiers = (*tiers[:-1], replace(tiers[-1], gates=()))
             names = " then ".join(tier.model for tier in tiers)
             return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, 0.0)), (
                 f"the policy pins {names}"

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.config import Config
-from tierwise.errors import AuthenticationFailed, TierwiseError
+from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
 from tierwise.server.chat import ChatEndpoint
@@ -127,7 +127,11 @@ class Gateway:
         return _json(
             {
                 "status": "ok",
-                "ledger": {"pending": ledger.pending, "dropped": ledger.dropped},
+                "ledger": {
+                    "pending": ledger.pending,
+                    "dropped": ledger.dropped,
+                    "last_error": ledger.last_error,
+                },
             }
         )
 
@@ -142,13 +146,20 @@ class Gateway:
         setup = self._orchestrator.setup
         if name in setup.policies:
             return _json(_policy_entry(name))
-        if name in setup.models:
-            return _json(self._model_entry(name))
-        return _error(404, f"There is no model or policy {name!r}.", code="model_not_found")
+        try:
+            found, pinned = self._orchestrator.router.model_named(name)
+        except UnknownModel as error:
+            return _error(404, error.message, code=error.code)
+        return _json({**self._model_entry(found, pinned), "id": name})
 
-    def _model_entry(self, name: str) -> dict[str, object]:
+    def _model_entry(self, name: str, pinned: str | None = None) -> dict[str, object]:
+        """What is listed of a model; with `pinned`, as it is at that deployment alone."""
         model = self._orchestrator.setup.models[name]
-        deployments = self._orchestrator.setup.deployments[name]
+        deployments = [
+            deployment
+            for deployment in self._orchestrator.setup.deployments[name]
+            if pinned in (None, deployment.id)
+        ]
         return {
             "id": name,
             "object": "model",

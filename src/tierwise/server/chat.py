@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from tierwise.errors import RequestError, TierwiseError
+from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
 from tierwise.server.keys import Keys
 from tierwise.server.request import (
+    UPLOAD_STALLED_S,
     ClientGone,
     ClientWatch,
     Receive,
@@ -58,21 +59,23 @@ class ChatEndpoint:
         try:
             headers = dict(scope["headers"])
             caller = self._keys.caller(headers.get(b"authorization"))
-            body = await read_body(receive, headers, self._max_body)
-            task = with_headers(
-                openai_chat.read_request(body),
-                headers,
-                caller,
-                arrived,
-                self._orchestrator.patience_s,
-            )
             watched = self._watch.enter(receive)
             try:
+                body = await read_body(receive, headers, self._max_body, watched)
+                task = with_headers(
+                    openai_chat.read_request(body),
+                    headers,
+                    caller,
+                    arrived,
+                    self._orchestrator.patience_s,
+                )
                 if task.stream:
                     await self._stream(task, sent)
                 else:
                     await self._whole(task, sent)
             except asyncio.CancelledError:
+                if watched.stalled:
+                    raise _too_slow() from None
                 if not watched.gone:
                     raise
             finally:
@@ -82,7 +85,8 @@ class ChatEndpoint:
         except TierwiseError as error:
             if isinstance(error, RequestError):
                 self._refused(error)
-            await sent.error(*openai_errors.render(error))
+            status, body, extra = openai_errors.render(error)
+            await sent.error(status, body, {**extra, **_error_headers(error)})
         except Exception:
             log.exception("a request broke the gateway")
             text = "Internal error; the gateway's log has the details."
@@ -149,6 +153,24 @@ class Sent:
         extra = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.head(status, [_JSON, (b"content-length", b"%d" % len(body)), *extra])
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _too_slow() -> BodyTooSlow:
+    return BodyTooSlow(
+        f"The rest of the body did not come within {UPLOAD_STALLED_S:g} s. Send the request again."
+    )
+
+
+def _error_headers(error: TierwiseError) -> dict[str, str]:
+    """What there is to know of a request that failed."""
+    if isinstance(error, BodyTooSlow):
+        return {"connection": "close"}  # what may still come of the body is not another request
+    if error.decision_id is None:
+        return {}
+    return {
+        "x-tierwise-decision-id": error.decision_id,
+        "x-tierwise-attempts": str(error.attempts),
+    }
 
 
 def _answer_headers(answered: Answered) -> list[tuple[bytes, bytes]]:

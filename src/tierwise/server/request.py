@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tierwise.answer import MAX_COST_USD, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
 from tierwise.types import Task
 
@@ -17,14 +18,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 WATCH_AFTER_S = 0.1
 """Most answers from a cache or a mock are quicker than this and need no watch over the client."""
+UPLOAD_STALLED_S = 30.0
+"""How long the next part of a body may keep us waiting, in seconds."""
 
 
 class ClientGone(Exception):
     """The client closed its connection."""
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The whole body.
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, bytes], limit: int, watched: Watched
+) -> bytes:
+    """The whole body. Tells `watched` of every part.
 
     Raises:
         BodyTooLarge: it is over `limit` bytes.
@@ -33,15 +38,10 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(int(declared), limit)
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -50,7 +50,9 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
         size += len(part)
         if size > limit:
             raise _too_large(size, limit)
-    return b"".join(parts)
+        more = message.get("more_body", False)
+        watched.heard(more)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _too_large(size: int, limit: int) -> BodyTooLarge:
@@ -83,8 +85,8 @@ def with_headers(
         task,
         policy=policy,
         quality=_number(headers, b"x-tierwise-quality", 0.0, 1.0),
-        max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, 1e9),
-        session=_text(session)[:200] if session else None,
+        max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, MAX_COST_USD),
+        session=_text(session)[:MAX_SESSION_CHARS] if session else None,
         caller=caller,
         deadline=arrived + patience_s(policy or task.model),
     )
@@ -119,16 +121,32 @@ def _number(
 
 
 class Watched:
-    """One request whose client is being watched."""
+    """One request whose client is being watched.
 
-    __slots__ = ("gone", "receive", "seen", "task", "watcher")
+    `looks` counts how often the watch saw it since its client was last heard.
+    """
+
+    __slots__ = ("gone", "looks", "receive", "stalled", "task", "uploading", "watcher")
 
     def __init__(self, receive: Receive, task: asyncio.Task[Any] | None) -> None:
         self.receive = receive
         self.task = task
         self.watcher: asyncio.Task[None] | None = None
-        self.seen = False
+        self.uploading = True
+        self.looks = 0
         self.gone = False
+        self.stalled = False
+
+    def heard(self, more: bool) -> None:
+        """A part of the body is here; `more` says that it was not the last."""
+        self.uploading = more
+        self.looks = 0
+
+    def cut(self) -> None:
+        """Cancels the request, because its body does not come."""
+        self.stalled = True
+        if self.task is not None:
+            self.task.cancel()
 
     async def wait(self) -> None:
         """Cancels the request when its client has gone."""
@@ -140,7 +158,7 @@ class Watched:
 
 
 class ClientWatch:
-    """Cancels requests whose clients go away.
+    """Cancels requests whose clients go away, or do not send the rest of their bodies.
 
     Watching takes a task of its own, which costs more than most of the work of a quick request,
     and so would a timer for each; so one timer looks every `WATCH_AFTER_S` which requests are
@@ -177,9 +195,12 @@ class ClientWatch:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         for watched in list(self._unwatched):
-            if watched.seen:
+            if watched.uploading:
+                if watched.looks * WATCH_AFTER_S >= UPLOAD_STALLED_S and not watched.stalled:
+                    watched.cut()
+            elif watched.looks:
                 self._unwatched.discard(watched)
                 self._watched.add(watched)
                 watched.watcher = loop.create_task(watched.wait())
-            watched.seen = True
+            watched.looks += 1
         self._timer = loop.call_later(WATCH_AFTER_S, self._look) if self._unwatched else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from tierwise.config import Config, from_mapping
+from tierwise.config import Config
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
@@ -43,12 +44,17 @@ def serve(
     listening = _bind(config.server.host, config.server.port)
     port = listening.getsockname()[1]
     orchestrator.start()
-    announce(_url(config.server.host, port))
+    url = _url(config.server.host, port)
     if workers <= 1:
         server = uvicorn.Server(uvicorn.Config(Gateway(orchestrator, config), **options(config)))
         with contextlib.suppress(KeyboardInterrupt):
+            # Having finished, uvicorn raises the signal that it got once more. By itself SIGTERM
+            # would then end the process with a status that says it failed.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            announce(url)
             server.run([listening])
         return
+    announce(url)
     # All that can be wrong was found out here, once, and not by each worker again and again.
     orchestrator.ledger.close()
     # Workers are new processes; they get the configuration by the environment, which only this
@@ -67,7 +73,8 @@ def serve(
 
 def create_worker() -> Gateway:
     """The application of one of several workers."""
-    config = from_mapping(msgspec.json.decode(os.environ[_CONFIG_VARIABLE]), {})
+    # It is resolved and checked already; a `${` in it now is part of a secret.
+    config = Config.model_validate_json(os.environ[_CONFIG_VARIABLE])
     return Gateway(Orchestrator.from_config(config), config)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from tierwise.errors import InvalidRequest
-from tierwise.types import Completion, Message, Task, ToolCall, Usage
+from tierwise.types import Completion, Message, Task, ToolCall
 
 _ABSENT = Raw(b"")
 
@@ -46,62 +46,16 @@ class _Request(Struct):
     response_format: _ResponseFormat | None = None
 
 
-class _PromptDetails(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _CompletionDetails(Struct):
-    reasoning_tokens: int | None = None
-
-
-class WireUsage(Struct):
-    """`usage` as OpenAI-compatible providers send it; `cost` is OpenRouter's own figure in USD."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
-    cost: float | None = None
-
-    def to_usage(self) -> Usage:
-        """The same counts in Tierwise's words."""
-        cached = self.prompt_cache_hit_tokens or 0
-        written = 0
-        if self.prompt_tokens_details is not None:
-            cached = self.prompt_tokens_details.cached_tokens or cached
-            written = self.prompt_tokens_details.cache_write_tokens or 0
-        reasoning = 0
-        if self.completion_tokens_details is not None:
-            reasoning = self.completion_tokens_details.reasoning_tokens or 0
-        read, said = self.prompt_tokens or 0, self.completion_tokens or 0
-        # xAI and Gemini leave the reasoning, which they bill as output, to the total.
-        unsaid = (self.total_tokens or 0) - read - said
-        if unsaid > 0:
-            said += unsaid
-            reasoning = max(reasoning, unsaid)
-        return Usage(
-            input_tokens=read,
-            output_tokens=said,
-            cached_input_tokens=cached,
-            cache_write_tokens=written,
-            reasoning_tokens=reasoning,
-            cost_usd=self.cost,
-        )
-
-
 class _ChoiceHead(Struct):
     finish_reason: str | None = None
 
 
 class Head(Struct):
-    """The part of an answer that accounting needs."""
+    """The part of an answer that accounting needs; `openai_usage` reads its `usage`."""
 
     choices: list[_ChoiceHead]
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: Raw = _ABSENT
 
 
 class _Function(Struct):
@@ -149,7 +103,7 @@ class Chunk(Struct):
 
     choices: list[_Choice] = field(default_factory=list)
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: Raw = _ABSENT
     error: Raw = _ABSENT
 
 
@@ -160,6 +114,12 @@ _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
+# Pairs come first, so that what is left of surrogates is alone.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
@@ -170,11 +130,44 @@ def read_request(body: bytes) -> Task:
         InvalidRequest: the body is not JSON, or a field is missing or of the wrong type; the
             message names the field and says what to send.
     """
+    request = _parse(body)
+    if not request.messages:
+        raise InvalidRequest(
+            "`messages` is empty. Send at least one message, for example "
+            '[{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    if request.n is not None and not 1 <= request.n <= 128:
+        raise InvalidRequest(f"`n` is {request.n}; it must be between 1 and 128.", param="n")
+    wanted = request.response_format
+    return Task(
+        body=body,
+        model=request.model,
+        messages=request.messages,
+        stream=bool(request.stream),
+        wants_stream_usage=bool(request.stream_options and request.stream_options.include_usage),
+        max_output_tokens=_output_limit(request),
+        choices=request.n or 1,
+        tools=bool(request.tools or request.functions),
+        logprobs=bool(request.logprobs),
+        reasoning=request.reasoning_effort not in (None, "none"),
+        json_mode=wanted is not None and wanted.type == "json_object",
+        json_schema=_wanted_schema(wanted),
+    )
+
+
+def _parse(body: bytes) -> _Request:
     try:
-        request = _decode_request(body)
+        return _decode_request(body)
     except msgspec.ValidationError as error:
         raise _explain(error, body) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        half = _half_character(body)
+        if half is not None:
+            raise InvalidRequest(
+                f"The body contains half a character: `{half}` is one half of a surrogate pair, "
+                "and the other half is missing. Send the whole character, or leave it out."
+            ) from None
         raise InvalidRequest(
             f"The body is not valid JSON: {error}. Send a JSON object with `model` and `messages`."
         ) from None
@@ -182,48 +175,53 @@ def read_request(body: bytes) -> Task:
         raise InvalidRequest(
             "The body is nested too deeply. Send a JSON object with `model` and `messages`."
         ) from None
-    if not request.messages:
-        raise InvalidRequest(
-            "`messages` is empty. Send at least one message, for example "
-            '[{"role": "user", "content": "Hello"}].',
-            param="messages",
-        )
-    wanted = request.response_format
-    schema = None
-    if wanted is not None and wanted.type == "json_schema":
-        if wanted.json_schema is None or not given(wanted.json_schema.schema):
-            raise InvalidRequest(
-                "`response_format.json_schema.schema` is missing. Send the JSON Schema that the "
-                "answer must satisfy.",
-                param="response_format.json_schema.schema",
-            )
-        schema = bytes(wanted.json_schema.schema)
-    if request.n is not None and not 1 <= request.n <= 128:
-        raise InvalidRequest(
-            f"`n` is {request.n}; it must be between 1 and 128.",
-            param="n",
-        )
-    limit, limit_field = request.max_completion_tokens, "max_completion_tokens"
+
+
+def _half_character(body: bytes) -> str | None:
+    """The first lone surrogate, if such are all that is wrong with the JSON.
+
+    Texts that were cut in the middle of an emoji are full of them, and msgspec's own words for it
+    ("input data was truncated") lead elsewhere.
+    """
+    found: list[bytes] = []
+
+    def mend(escape: re.Match[bytes]) -> bytes:
+        if escape["half"] is None:
+            return escape[0]
+        found.append(escape[0])
+        return rb"\ufffd"
+
+    mended = _ESCAPE.sub(mend, body)
+    if not found:
+        return None
+    try:
+        _decode_fields(mended)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return found[0].decode()
+
+
+def _output_limit(request: _Request) -> int | None:
+    """The most tokens that the caller wants, under either name of the field."""
+    limit, name = request.max_completion_tokens, "max_completion_tokens"
     if limit is None:
-        limit, limit_field = request.max_tokens, "max_tokens"
+        limit, name = request.max_tokens, "max_tokens"
     if limit is not None and limit < 1:
+        raise InvalidRequest(f"`{name}` is {limit}; it must be at least 1.", param=name)
+    return limit
+
+
+def _wanted_schema(wanted: _ResponseFormat | None) -> bytes | None:
+    """The JSON Schema that the answer must satisfy, if one was sent."""
+    if wanted is None or wanted.type != "json_schema":
+        return None
+    if wanted.json_schema is None or not given(wanted.json_schema.schema):
         raise InvalidRequest(
-            f"`{limit_field}` is {limit}; it must be at least 1.", param=limit_field
+            "`response_format.json_schema.schema` is missing. Send the JSON Schema that the "
+            "answer must satisfy.",
+            param="response_format.json_schema.schema",
         )
-    return Task(
-        body=body,
-        model=request.model,
-        messages=request.messages,
-        stream=bool(request.stream),
-        wants_stream_usage=bool(request.stream_options and request.stream_options.include_usage),
-        max_output_tokens=limit,
-        choices=request.n or 1,
-        tools=bool(request.tools or request.functions),
-        logprobs=bool(request.logprobs),
-        reasoning=request.reasoning_effort not in (None, "none"),
-        json_mode=wanted is not None and wanted.type == "json_object",
-        json_schema=schema,
-    )
+    return bytes(wanted.json_schema.schema)
 
 
 def _explain(error: msgspec.ValidationError, body: bytes) -> InvalidRequest:

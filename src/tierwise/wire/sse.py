@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 _BLANK = re.compile(rb"\n\n|\r\n\r\n|\r\r|\n\r\n")
+_BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:$|:|(?:data|event|id|retry)[:\r\n])")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -61,6 +62,11 @@ def event_around(block: bytes, place: int) -> tuple[int, int]:
             return begin, blank.end()
         begin = blank.end()
     return begin, len(block)
+
+
+def is_event(event: bytes) -> bool:
+    """Whether an event begins as one does, with a comment or a field that the standard knows."""
+    return _BEGINNING.match(event) is not None
 
 
 def payload(event: bytes) -> bytes | None:

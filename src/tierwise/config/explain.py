@@ -1,0 +1,85 @@
+"""Pydantic's complaints in our words: the field, what is wrong, what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+from tierwise.config import schema
+from tierwise.errors import ConfigError
+
+Path = tuple[str | int, ...]
+_SECRET = re.compile(r"key|headers|secret|token|password|url", re.IGNORECASE)
+
+
+def explain(error: pydantic.ValidationError, section: Path = ()) -> Iterator[ConfigError]:
+    """Each complaint about a section, with its field and remedy and without any secret."""
+    for complaint in error.errors():
+        path = (*section, *complaint["loc"])
+        if _in_listed_model(path):
+            if path[4] == "str":
+                continue  # neither a name nor a mapping: the complaint about the latter says more
+            path = (*path[:4], *path[5:])
+        yield _in_words(complaint, path)
+
+
+def dotted(path: Path) -> str:
+    """How a field is written in messages."""
+    return ".".join(str(step) for step in path)
+
+
+def is_secret(path: Path) -> bool:
+    """Whether a value may be none to show."""
+    return any(isinstance(step, str) and _SECRET.search(step) for step in path)
+
+
+def _in_listed_model(path: Path) -> bool:
+    """Whether the fifth step is pydantic's label for one of the two ways to list a model."""
+    return len(path) > 4 and path[0] == "providers" and path[2] == "models"
+
+
+def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
+    message = complaint["msg"].removeprefix("Value error, ")
+    if complaint["type"] == "extra_forbidden":
+        message = f"unknown field {str(path[-1])!r}"
+        known = _fields_at(path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"Use any of: {', '.join(known)}."
+    elif complaint["type"] == "missing":
+        message = "missing"
+        remedy = "Add it; `tierwise init --print` shows an example."
+    else:
+        shown = complaint.get("input")
+        if isinstance(shown, (str, int, float, bool)) and not is_secret(path):
+            message += f" (got {shown!r})"
+        remedy = "`tierwise init --schema` prints what may stand there."
+    return ConfigError(message, field=dotted(path), remedy=remedy)
+
+
+def _fields_at(path: Path) -> list[str]:
+    """The fields that may stand at a place, for suggestions."""
+    sections: dict[str, type[pydantic.BaseModel]] = {
+        "server": schema.ServerConfig,
+        "ledger": schema.LedgerConfig,
+        "timeouts": schema.TimeoutsConfig,
+        "prices": schema.PricesConfig,
+        "tiers": schema.TierConfig,
+    }
+    section: type[pydantic.BaseModel] = schema.Config
+    if path:
+        names = [step for step in path if isinstance(step, str)]
+        if names[-1] in sections:
+            section = sections[names[-1]]
+        elif len(names) >= 3 and names[0] == "providers" and names[-1] == "models":
+            section = schema.ServedModel
+        elif names[0] == "providers":
+            section = schema.ProviderConfig
+        elif names[0] == "models":
+            section = schema.ModelConfig
+        elif names[0] == "policies":
+            section = schema.PolicyConfig
+    return sorted(section.model_fields)

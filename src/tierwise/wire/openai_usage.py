@@ -1,0 +1,85 @@
+"""`usage` as OpenAI-compatible providers send it, and how far it is believed.
+
+It is decoded on its own, apart from the answer that it came with: that one is paid for, and good
+whatever its counts look like. Money is reckoned from it, so the form is read leniently (`"5"` and
+`5.0` are five) and the amounts are not: a usage with a count below zero or beyond all reason is no
+usage at all, and the tokens are counted by ourselves.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from tierwise.types import Usage
+
+_Count = Annotated[int, Meta(ge=0, le=10**12)]
+_Cost = Annotated[float, Meta(ge=0, le=1e6)]
+_ABSENT = Raw(b"")
+
+
+class _PromptDetails(Struct):
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: _Count | None = None
+
+
+class _Usage(Struct):
+    """Details may be a list: an empty one is what PHP makes of an empty object."""
+
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
+    prompt_tokens_details: _PromptDetails | list[Raw] | None = None
+    completion_tokens_details: _CompletionDetails | list[Raw] | None = None
+    prompt_cache_hit_tokens: _Count | None = None
+    cost: Raw = _ABSENT
+
+
+_decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
+_decode_cost = msgspec.json.Decoder(_Cost | None, strict=False).decode
+
+
+def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
+    """The counts in Tierwise's words; None if there are none, or none that can be believed.
+
+    Args:
+        raw: the JSON of the field `usage`; empty if it is missing.
+        with_cost: whether `cost` is what the provider bills, in USD.
+    """
+    try:
+        usage = _decode_usage(raw)
+        cost = _decode_cost(usage.cost) if with_cost and bytes(usage.cost) else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    cached = usage.prompt_cache_hit_tokens or 0
+    written = 0
+    if isinstance(usage.prompt_tokens_details, _PromptDetails):
+        cached = usage.prompt_tokens_details.cached_tokens or cached
+        written = usage.prompt_tokens_details.cache_write_tokens or 0
+    reasoning = 0
+    if isinstance(usage.completion_tokens_details, _CompletionDetails):
+        reasoning = usage.completion_tokens_details.reasoning_tokens or 0
+    read, said = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if cached + written > read:
+        return None  # a discount on more than the whole prompt would make the cost negative
+    # xAI and Gemini leave the reasoning, which they bill as output, to the total.
+    unsaid = (usage.total_tokens or 0) - read - said
+    if unsaid > 0:
+        said += unsaid
+        reasoning = max(reasoning, unsaid)
+    if not read and not said:
+        return None
+    return Usage(
+        input_tokens=read,
+        output_tokens=said,
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+        cost_usd=cost,
+    )
