@@ -13,12 +13,12 @@ import pytest
 
 from builders import a_body
 from gateway import Provider, RunningGateway, call, chat, config_for
-from tierwise.config import from_mapping
+from tierwise.config import Config, from_mapping
 from tierwise.errors import ConfigError
 from tierwise.execution import Run
 from tierwise.orchestrator import Orchestrator, Streaming
 from tierwise.server.app import Gateway
-from tierwise.server.run import check_exposure
+from tierwise.server.run import check_exposure, create_worker, dump
 from tierwise.types import Task
 
 Message = MutableMapping[str, Any]
@@ -211,3 +211,19 @@ def test_a_ledger_that_takes_nothing_costs_no_request_and_shows(provider: Provid
     assert ready["ledger"]["dropped"] == 3
     dropped = [line for line in metrics.splitlines() if "ledger_dropped_total{" in line]
     assert dropped[0].endswith(" 3.0")
+
+
+def test_a_worker_takes_secrets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In a file `${HOME}` is a reference; in a secret that came out of one it is only letters.
+    secret = "sk-${HOME}-and-more"
+    mapping = {
+        "server": {"api_keys": ["${GATEWAY_KEY}"]},
+        "providers": {"p": {"base_url": "http://127.0.0.1:9/v1", "models": ["gpt-4o"]}},
+        "ledger": {"path": ":memory:"},
+    }
+    config = from_mapping(mapping, {"GATEWAY_KEY": secret})
+    monkeypatch.setenv("TIERWISE_WORKER_CONFIG", dump(config).decode())
+    seen: list[Config] = []
+    monkeypatch.setattr("tierwise.server.run.Gateway", lambda _, config: seen.append(config))
+    create_worker()
+    assert [key.get_secret_value() for key in seen[0].server.api_keys] == [secret]
