@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,7 +37,13 @@ from tierwise.ledger import Ledger
 from tierwise.providers import Transport, load_adapter
 from tierwise.routing import PriorPredictor, Router
 from tierwise.state.health import Health
-from tierwise.types import Completion, Decision, Prices, Profile, Record, Task
+from tierwise.state.sessions import Sessions
+from tierwise.state.traffic import Traffic
+from tierwise.types import Completion, Decision, Prices, Record, Task
+
+if TYPE_CHECKING:
+    from tierwise.analysis.reading import Reading
+    from tierwise.routing.build import Brain
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
@@ -116,13 +122,25 @@ class Streaming:
 class Orchestrator:
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
-    def __init__(self, setup: Setup, ledger: Ledger, *, store_content: bool = False) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        ledger: Ledger,
+        *,
+        store_content: bool = False,
+        brain: Brain | None = None,
+    ) -> None:
+        """Without a `brain`, rules and the catalogue's priors decide."""
         self.setup = setup
         self.ledger = ledger
         self._store_content = store_content
         deployments = setup.all_deployments()
         self.health = Health(deployments, time.monotonic)
-        self.router = Router(setup.models, setup.deployments, setup.policies, PriorPredictor())
+        self._analyst = brain.analyst if brain is not None else None
+        predictor = brain.predictor if brain is not None else PriorPredictor()
+        self.router = Router(setup.models, setup.deployments, setup.policies, predictor)
+        self._traffic = Traffic()
+        self._sessions = Sessions()
         self.checker = Checker(_gates(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
@@ -151,8 +169,14 @@ class Orchestrator:
         """
         if not isinstance(config, Config):
             config = _read(config)
+        setup = build(config)
         ledger = Ledger(config.ledger.path, queue_size=config.ledger.queue_size)
-        return cls(build(config), ledger, store_content=config.ledger.store_content)
+        return cls(
+            setup,
+            ledger,
+            store_content=config.ledger.store_content,
+            brain=_brain(config, setup),
+        )
 
     def start(self) -> None:
         """Opens the ledger."""
@@ -224,7 +248,7 @@ class Orchestrator:
 
     def decide(self, task: Task) -> Decision:
         """What would happen to a task, and why. Asks no model."""
-        return self._decide(task, classify(measure(task)))
+        return self._decide(task, measure(task))
 
     async def answer(self, task: Task) -> Answered:
         """The answer to a task.
@@ -294,14 +318,31 @@ class Orchestrator:
         when the record is made.
         """
         measured = measure(task)
-        explicit = self.router.explicit(task)
-        decision = self._decide(task, measured.profile if explicit else classify(measured))
+        decision = self._decide(task, measured)
         return Run(task, decision, self.router.paths(decision), time.monotonic), measured
 
-    def _decide(self, task: Task, profile: Profile) -> Decision:
-        return self.router.decide(
-            task, profile, decision_id=_new_id(), now=time.time(), latency=self.health.states
+    def _decide(self, task: Task, measured: Measured) -> Decision:
+        reading: Reading | None = None
+        if self.router.explicit(task):
+            profile = measured.profile
+        elif self._analyst is None:
+            profile = classify(measured)
+        else:
+            analysed = self._analyst.analyse(task)
+            profile, reading = analysed.profile, analysed.reading
+        decision = self.router.decide(
+            task,
+            profile,
+            decision_id=_new_id(),
+            now=time.time(),
+            latency=self.health.states,
+            reading=reading,
+            foreign=self._traffic.foreign,
+            held=self._sessions.held(task.session, time.monotonic()),
         )
+        if reading is not None:
+            self._traffic.saw(_novelty(decision))
+        return decision
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""
@@ -333,6 +374,9 @@ class Orchestrator:
             task.session,
             task.body if self._store_content else None,
         )
+        if task.session is not None and run.model is not None:
+            tokens = run.usage.input_tokens + run.usage.output_tokens
+            self._sessions.answered(task.session, run.model, tokens, time.monotonic())
         # From here on only the record is wanted, and a body may be large.
         del run.task
         self.ledger.record(finished.record)
@@ -351,6 +395,21 @@ def _read(source: Mapping[str, Any] | str | Path | None) -> Config:
             remedy="Pass a file or a mapping, or set a key such as OPENAI_API_KEY.",
         )
     return from_mapping({"providers": found.providers})
+
+
+def _brain(config: Config, setup: Setup) -> Brain | None:
+    if config.router.artifact is None:
+        return None
+    # Imported only here: a gateway without an artifact does not pay for numpy.
+    from tierwise.routing.build import load_brain
+
+    return load_brain(Path(config.router.artifact), setup.models, setup.catalog)
+
+
+def _novelty(decision: Decision) -> float:
+    """Of the task that was decided about; every estimate has the same."""
+    estimates = (candidate.estimate for candidate in decision.candidates)
+    return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
 
 
 def _gates(setup: Setup) -> dict[str, Gate]:

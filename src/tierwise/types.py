@@ -105,12 +105,14 @@ class Task(Struct, frozen=True, kw_only=True):
 class Profile(Struct, frozen=True, kw_only=True):
     """What analysis found out about a task. `difficulty` is in [0, 1].
 
-    `output_tokens` are expected in all `choices` together.
+    `output_tokens` are expected in all `choices` together. `language` is an ISO 639-1 code, empty
+    where nobody looked.
     """
 
     kind: Kind
     domain: Domain
     difficulty: float
+    language: str = ""
     requires: frozenset[Capability] = frozenset()
     input_tokens: int = 0
     output_tokens: int = 0
@@ -210,7 +212,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """What routing expects of one model on one task. Costs in USD, times in seconds."""
+    """What routing expects of one model on one task. Costs in USD, times in seconds.
+
+    `novelty` in [0, 1] says how unlike what was learned from the task is; 0 where nothing was.
+    """
 
     quality: float
     quality_low: float
@@ -218,18 +223,21 @@ class Estimate(Struct, frozen=True, kw_only=True):
     cost_p90_usd: float
     ttft_s: float
     latency_s: float
+    novelty: float = 0.0
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
     """A model that was considered, what was expected of it, and what became of it.
 
-    `role` says where it stands in the plan; `why` gives the reason in words.
+    `role` says where it stands in the plan; `why` gives the reason in words. `value` is quality
+    less what its cost is worth at the decision's `rate`, where quality was learned.
     """
 
     model: str
     role: Literal["tier", "fallback", "unused", "excluded"]
     why: str
     estimate: Estimate | None = None
+    value: float | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -243,6 +251,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The plan for one task, everything it was chosen from, and the reason in words.
 
     `pinned` holds a deployment id when the caller named `provider/model`. `at` is a Unix time.
+    `rate` is what one USD is worth in quality (λ), and `guard` says whether the best single model
+    was left and why; both only where quality was learned.
     """
 
     id: str
@@ -255,6 +265,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
     reason: str
     pinned: str | None = None
+    rate: float | None = None
+    guard: str = ""
+
+
+class Held(Struct, frozen=True):
+    """The model that answered last in a conversation, the tokens that its provider's prompt cache
+    holds of it, and until when (a point of the monotonic clock, in seconds)."""
+
+    model: str
+    tokens: int
+    until: float
 
 
 class Usage(Struct, frozen=True, kw_only=True):

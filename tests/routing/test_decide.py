@@ -10,7 +10,17 @@ import pytest
 from builders import a_deployment, a_model, a_policy, a_profile, a_task
 from tierwise.errors import UnknownModel, Unsatisfiable
 from tierwise.routing import PriorPredictor, Router
-from tierwise.types import Decision, Deployment, Model, Policy, Prices, Profile, Task, Tier
+from tierwise.types import (
+    Decision,
+    Deployment,
+    Estimate,
+    Model,
+    Policy,
+    Prices,
+    Profile,
+    Task,
+    Tier,
+)
 
 SMALL = a_model("small", quality=0.75, prices=Prices(input=0.1, output=0.2))
 MIDDLE = a_model("middle", quality=0.85, prices=Prices(input=1.0, output=2.0))
@@ -360,18 +370,17 @@ def test_observed_latency_is_what_is_expected() -> None:
     assert (estimates["small"].ttft_s, estimates["small"].latency_s) == (0.25, 7.0)
 
 
+def expected(profile: Profile) -> Estimate:
+    return PriorPredictor().estimates(profile, None, [MIDDLE], {})[MIDDLE.id]
+
+
 def test_harder_tasks_are_expected_to_be_done_worse() -> None:
-    predictor = PriorPredictor()
-    qualities = [
-        predictor.estimate(a_profile(difficulty=d), MIDDLE, None).quality for d in (0.1, 0.4, 0.9)
-    ]
+    qualities = [expected(a_profile(difficulty=d)).quality for d in (0.1, 0.4, 0.9)]
     assert qualities == sorted(qualities, reverse=True)
     assert qualities[1] == pytest.approx(0.85)
 
 
 def test_costs_are_expected_from_tokens_and_prices() -> None:
-    estimate = PriorPredictor().estimate(
-        a_profile(input_tokens=1000, output_tokens=500), MIDDLE, None
-    )
+    estimate = expected(a_profile(input_tokens=1000, output_tokens=500))
     assert estimate.cost_usd == pytest.approx(0.002)
     assert estimate.cost_p90_usd == pytest.approx(0.003)

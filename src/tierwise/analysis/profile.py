@@ -11,22 +11,18 @@ from typing import cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS
+from tierwise.analysis.length import OUTPUT_TOKENS
+from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS, words_of
 from tierwise.types import Capability, Domain, Kind, Profile, Task
 
 _READ_CHARS = 400
 """Of a long text, as many characters are read from its start and again from its end."""
-# Lower case and spaces for punctuation in one pass over bytes, many times quicker than over text.
-_PUNCTUATION = b"\n\t\r.,;:!?()[]{}<>\"'`*#=/\\|+"
-_FOLD = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" + _PUNCTUATION,
-    b"abcdefghijklmnopqrstuvwxyz" + b" " * len(_PUNCTUATION),
-)
 _DOMAIN_WORDS = frozenset(DOMAIN_OF)
 _KIND_WORDS = frozenset(KIND_OF)
-_COMMODITY: frozenset[Kind] = frozenset(
+COMMODITY: frozenset[Kind] = frozenset(
     {"classification", "extraction", "summarisation", "translation"}
 )
+"""Kinds of work that most models do well."""
 _BASE_DIFFICULTY: dict[Kind, float] = {
     "classification": 0.2,
     "extraction": 0.25,
@@ -40,20 +36,6 @@ _BASE_DIFFICULTY: dict[Kind, float] = {
     "code": 0.55,
     "math": 0.55,
     "reasoning": 0.65,
-}
-_OUTPUT_TOKENS: dict[Kind, int] = {
-    "classification": 10,
-    "extraction": 120,
-    "summarisation": 200,
-    "translation": 200,
-    "chat": 200,
-    "qa": 150,
-    "creative": 500,
-    "vision": 200,
-    "agent-step": 150,
-    "code": 400,
-    "math": 250,
-    "reasoning": 500,
 }
 _PART_CAPABILITY: dict[str, Capability] = {
     "image_url": "vision",
@@ -96,7 +78,8 @@ def measure(task: Task) -> Measured:
                 if capability is not None:
                     requires.add(capability)
                     images += capability == "vision"
-        chars += len(text)
+        # Four bytes a token hold about for every script, four characters for the Latin one only.
+        chars += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         if message.role == "user":
             earlier, question = question, text
         elif message.role in ("system", "developer"):
@@ -130,18 +113,18 @@ def measure(task: Task) -> Measured:
 def classify(measured: Measured) -> Profile:
     """Reads the words: kind, domain, difficulty, and how long the answer will be."""
     seen = measured.profile
-    words = _words(measured.question)
+    words = words_of(measured.question)
     kind = _kind(measured, words)
-    expected = _OUTPUT_TOKENS[kind]
+    expected = OUTPUT_TOKENS[kind]
     if seen.output_tokens:
         expected = min(expected, seen.output_tokens)
     return replace(
         seen,
         kind=kind,
         domain=_domain(words, measured.context, kind),
-        difficulty=_difficulty(kind, words, seen.input_tokens),
+        difficulty=difficulty_of(kind, words, seen.input_tokens),
         output_tokens=expected * seen.choices,
-        commodity=kind in _COMMODITY,
+        commodity=kind in COMMODITY,
     )
 
 
@@ -150,10 +133,6 @@ def _ends(text: str) -> str:
     if len(text) <= 2 * _READ_CHARS:
         return text
     return f"{text[:_READ_CHARS]} {text[-_READ_CHARS:]}"
-
-
-def _words(text: str) -> set[bytes]:
-    return set(text.encode("utf-8", "ignore").translate(_FOLD).split())
 
 
 def _kind(measured: Measured, words: Set[bytes]) -> Kind:
@@ -167,8 +146,8 @@ def _kind(measured: Measured, words: Set[bytes]) -> Kind:
     votes: dict[str, int] = {}
     for word in words & _KIND_WORDS:
         for kind in KIND_OF[word]:
-            # A question word stands in every other sentence; a verb such as "translate" says more.
-            votes[kind] = votes.get(kind, 0) + (1 if kind == "qa" else 2)
+            # A question or a greeting stands in every other prompt; "translate" says more.
+            votes[kind] = votes.get(kind, 0) + (1 if kind in ("qa", "chat") else 2)
     if not votes:
         return "qa" if "?" in question else "chat"
     best = max(sorted(votes), key=lambda name: votes[name])
@@ -181,7 +160,7 @@ def _domain(words: Set[bytes], context: str, kind: Kind) -> Domain:
         for domain in DOMAIN_OF[word]:
             votes[domain] = votes.get(domain, 0) + 2
     if context:
-        for word in _words(context) & _DOMAIN_WORDS:
+        for word in words_of(context) & _DOMAIN_WORDS:
             for domain in DOMAIN_OF[word]:
                 votes[domain] = votes.get(domain, 0) + 1
     if kind in ("code", "creative", "translation"):
@@ -194,7 +173,8 @@ def _domain(words: Set[bytes], context: str, kind: Kind) -> Domain:
     return cast(Domain, best) if votes[best] >= 2 else "general"
 
 
-def _difficulty(kind: Kind, words: Set[bytes], input_tokens: int) -> float:
+def difficulty_of(kind: Kind, words: Set[bytes], input_tokens: int) -> float:
+    """How hard a task looks, in [0, 1]: by its kind, telling words and length."""
     harder = 0.08 * min(3, len(words & REASONING_WORDS))
     longer = 0.15 * min(1.0, input_tokens / 8000)
     return min(1.0, _BASE_DIFFICULTY[kind] + harder + longer)

@@ -23,13 +23,13 @@ def command(
 
     import msgspec
 
-    from tierwise.config import build
-    from tierwise.ledger import Ledger
     from tierwise.orchestrator import Orchestrator
     from tierwise.wire.openai_chat import read_request
 
     text = sys.stdin.read() if prompt == "-" else prompt
-    orchestrator = Orchestrator(build(find_or_simulate(config).config), Ledger(":memory:"))
+    found = find_or_simulate(config).config
+    aside = found.ledger.model_copy(update={"path": ":memory:"})
+    orchestrator = Orchestrator.from_config(found.model_copy(update={"ledger": aside}))
     body = {"model": policy, "messages": [{"role": "user", "content": text}]}
     decision = orchestrator.decide(read_request(msgspec.json.encode(body)))
     if as_json:
@@ -41,7 +41,7 @@ def command(
 def _show(decision: Decision) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     profile = decision.profile
@@ -49,9 +49,11 @@ def _show(decision: Decision) -> None:
         f"[bold]{profile.kind}[/] in [bold]{profile.domain}[/], difficulty "
         f"{profile.difficulty:.2f}, about {profile.input_tokens} tokens in and "
         f"{profile.output_tokens} out"
+        + (f", in {profile.language}" if profile.language else "")
         + (f", needs {', '.join(sorted(profile.requires))}" if profile.requires else "")
     )
-    table = Table("model", "part", "quality", "at least", "cost $", "latency s", "why")
+    named = Column("model", no_wrap=True)
+    table = Table(named, "part", "quality", "at least", "cost $", "latency s", "why")
     order = {"tier": 0, "fallback": 1, "unused": 2, "excluded": 3}
     for candidate in sorted(decision.candidates, key=lambda c: order[c.role]):
         e = candidate.estimate
@@ -67,3 +69,5 @@ def _show(decision: Decision) -> None:
         gates = f", accepted by {', '.join(tier.gates)}" if tier.gates else ""
         console.print(f"tier {number}: [bold]{tier.model}[/]{gates}")
     console.print(escape(decision.reason))
+    if decision.rate is not None:
+        console.print(f"[dim]one cent is worth {decision.rate / 100:.3g} of quality[/]")

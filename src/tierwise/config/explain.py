@@ -65,6 +65,7 @@ def _fields_at(path: Path) -> list[str]:
     sections: dict[str, type[pydantic.BaseModel]] = {
         "server": schema.ServerConfig,
         "ledger": schema.LedgerConfig,
+        "router": schema.RouterConfig,
         "timeouts": schema.TimeoutsConfig,
         "prices": schema.PricesConfig,
         "tiers": schema.TierConfig,

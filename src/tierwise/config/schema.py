@@ -134,6 +134,14 @@ class LedgerConfig(_Section):
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
 
 
+class RouterConfig(_Section):
+    """What quality is predicted by."""
+
+    artifact: str | None = Field(
+        None, description="A file of `tierwise train`; without one, the catalogue's priors."
+    )
+
+
 class Config(_Section):
     """`tierwise.yaml`."""
 
@@ -141,6 +149,7 @@ class Config(_Section):
     providers: dict[str, ProviderConfig] = Field(min_length=1)
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     policies: dict[str, PolicyConfig] = Field(default_factory=dict)
+    router: RouterConfig = Field(default_factory=RouterConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -11,11 +12,13 @@ from tierwise.errors import UnknownModel, Unsatisfiable
 from tierwise.routing import exclude
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor
+from tierwise.routing.weigh import weigh
 from tierwise.types import (
     Candidate,
     Decision,
     Deployment,
     Estimate,
+    Held,
     Model,
     Plan,
     Policy,
@@ -23,6 +26,9 @@ from tierwise.types import (
     Task,
     Tier,
 )
+
+if TYPE_CHECKING:
+    from tierwise.analysis.reading import Reading
 
 
 class Router:
@@ -55,12 +61,18 @@ class Router:
         decision_id: str,
         now: float,
         latency: Mapping[str, Latency],
+        reading: Reading | None = None,
+        foreign: bool = False,
+        held: Held | None = None,
     ) -> Decision:
         """The plan for a task and everything it was chosen from.
 
         Args:
             now: Unix time, in seconds, that the decision is stamped with.
             latency: what was observed of each deployment, by deployment id.
+            reading: the task as numbers, where the predictor has learned to read them.
+            foreign: whether the traffic of late is unlike what the predictor has learned from.
+            held: the model whose provider holds this conversation in its cache.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
@@ -77,17 +89,19 @@ class Router:
                     policy.max_cost_usd if task.max_cost_usd is None else task.max_cost_usd
                 ),
             )
-        estimates, excluded = self._candidates(policy, profile, latency)
+        estimates, excluded = self._candidates(policy, profile, latency, reading)
         if not estimates:
             raise _unsatisfiable(policy, excluded)
+        estimates = self._with_cache(estimates, profile, held)
         reference = policy.reference or self._best
-        reference_quality = (
-            estimates[reference].quality
-            if reference in estimates
-            else self._predictor.estimate(profile, self._models[reference], None).quality
-        )
+        expected = estimates.get(reference) or self._one(profile, reading, reference)
+        weighed = rate = None
+        exchange = self._predictor.exchange
+        if exchange is not None and reading is not None and not policy.tiers:
+            rate, base = exchange.rate(tuple(estimates), reference, policy.quality)
+            weighed = weigh(estimates, rate, base, expected.cost_usd, foreign)
         plan, reason = make_plan(
-            policy, profile, self._models, estimates, reference, reference_quality
+            policy, profile, self._models, estimates, reference, expected.quality, weighed
         )
         if task.stream and not policy.verify_streams:
             plan = _unverified(plan)
@@ -99,8 +113,10 @@ class Router:
             reference=reference,
             profile=profile,
             plan=plan,
-            candidates=_listed(plan, estimates, excluded),
+            candidates=_listed(plan, estimates, excluded, weighed.values if weighed else {}),
             reason=reason,
+            rate=rate.per_usd if rate is not None else None,
+            guard=weighed.guard if weighed is not None else "",
         )
 
     def paths(self, decision: Decision) -> Mapping[str, Sequence[Deployment]]:
@@ -137,7 +153,7 @@ class Router:
         """The caller named a model: it gets that model, from whoever serves it, or an error."""
         model, pinned = self.model_named(task.model)
         if task.max_cost_usd is not None:
-            estimate = self._predictor.estimate(profile, self._models[model], None)
+            estimate = self._one(profile, None, model)
             if estimate.cost_p90_usd > task.max_cost_usd:
                 raise Unsatisfiable(
                     f"{model} may cost {estimate.cost_p90_usd:.6f} USD for this request, over "
@@ -160,24 +176,49 @@ class Router:
         )
 
     def _candidates(
-        self, policy: Policy, profile: Profile, latency: Mapping[str, Latency]
+        self,
+        policy: Policy,
+        profile: Profile,
+        latency: Mapping[str, Latency],
+        reading: Reading | None,
     ) -> tuple[dict[str, Estimate], dict[str, str]]:
-        estimates: dict[str, Estimate] = {}
+        """The estimate of every model that may be asked, and why the others may not."""
+        able: list[Model] = []
         excluded: dict[str, str] = {}
         for name, model in self._models.items():
-            deployments = self._deployments[name]
-            why = exclude.by_policy(policy, model, deployments) or exclude.by_capability(
-                profile, model
-            )
+            why = exclude.by_policy(
+                policy, model, self._deployments[name]
+            ) or exclude.by_capability(profile, model)
             if why is None:
-                seen = latency.get(deployments[0].id)
-                estimate = self._predictor.estimate(profile, model, seen)
-                why = exclude.by_ceiling(policy, estimate)
-                if why is None:
-                    estimates[name] = estimate
-                    continue
-            excluded[name] = why
+                able.append(model)
+            else:
+                excluded[name] = why
+        seen = {m.id: latency[d] for m in able if (d := self._deployments[m.id][0].id) in latency}
+        estimates = self._predictor.estimates(profile, reading, able, seen)
+        for name, estimate in list(estimates.items()):
+            why = exclude.by_ceiling(policy, estimate)
+            if why is not None:
+                excluded[name] = why
+                del estimates[name]
         return estimates, excluded
+
+    def _one(self, profile: Profile, reading: Reading | None, model: str) -> Estimate:
+        return self._predictor.estimates(profile, reading, [self._models[model]], {})[model]
+
+    def _with_cache(
+        self, estimates: dict[str, Estimate], profile: Profile, held: Held | None
+    ) -> dict[str, Estimate]:
+        """Staying with a model costs less: its provider has read the conversation before."""
+        if held is None or held.model not in estimates:
+            return estimates
+        prices = self._models[held.model].prices
+        if prices.cached_input is None:
+            return estimates
+        tokens = min(held.tokens, profile.input_tokens)
+        saved = tokens * (prices.input - prices.cached_input) * 1e-6
+        estimate = estimates[held.model]
+        cheaper = msgspec.structs.replace(estimate, cost_usd=max(0.0, estimate.cost_usd - saved))
+        return {**estimates, held.model: cheaper}
 
     def _named_policy(self, name: str, param: str) -> Policy:
         policy = self._policies.get(name)
@@ -226,23 +267,24 @@ def _unverified(plan: Plan) -> Plan:
 
 
 def _listed(
-    plan: Plan, estimates: Mapping[str, Estimate], excluded: Mapping[str, str]
+    plan: Plan,
+    estimates: Mapping[str, Estimate],
+    excluded: Mapping[str, str],
+    values: Mapping[str, float],
 ) -> tuple[Candidate, ...]:
     """Every candidate with its part in the plan."""
     tiers = {tier.model: index for index, tier in enumerate(plan.tiers)}
     listed: list[Candidate] = []
     for name, estimate in estimates.items():
-        if name in tiers:
-            listed.append(
-                Candidate(model=name, role="tier", why=f"tier {tiers[name] + 1}", estimate=estimate)
-            )
-        else:
-            place = plan.fallbacks.index(name) + 1
-            listed.append(
-                Candidate(
-                    model=name, role="fallback", why=f"stands in as {place}", estimate=estimate
-                )
-            )
+        role: Literal["tier", "fallback"] = "tier" if name in tiers else "fallback"
+        why = (
+            f"tier {tiers[name] + 1}"
+            if name in tiers
+            else f"stands in as {plan.fallbacks.index(name) + 1}"
+        )
+        listed.append(
+            Candidate(model=name, role=role, why=why, estimate=estimate, value=values.get(name))
+        )
     listed.extend(Candidate(model=n, role="excluded", why=why) for n, why in excluded.items())
     return tuple(listed)
 

@@ -1,8 +1,8 @@
 """Which models, in which order: small to large, then whoever can stand in.
 
-First version: the cheapest model whose predicted quality reaches the target goes first (among
-specialists of the task's domain if one of them reaches it), the reference goes last, and gates
-decide in between.
+Where quality was learned, the model of the highest value goes first (`weigh`). Else the cheapest
+whose prior reaches the target does (among specialists of the task's domain if one of them reaches
+it). The reference goes last, and gates decide in between.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from tierwise.routing.weigh import Weighed
 from tierwise.types import Estimate, Model, Plan, Policy, Profile, Tier
 
 
@@ -21,6 +22,7 @@ def make_plan(
     estimates: Mapping[str, Estimate],
     reference: str,
     reference_quality: float,
+    weighed: Weighed | None = None,
 ) -> tuple[Plan, str]:
     """The plan and the reason in words.
 
@@ -28,6 +30,7 @@ def make_plan(
         estimates: of every candidate that may be used; not empty.
         reference: the model that quality refers to; it may be excluded from the candidates.
         reference_quality: its predicted quality on this task.
+        weighed: which model goes first where quality was learned; None leaves it to the rules.
     """
     if policy.tiers:
         tiers = tuple(tier for tier in policy.tiers if tier.model in estimates)
@@ -39,6 +42,8 @@ def make_plan(
                 f"the policy pins {names}"
             )
     target = policy.quality * reference_quality
+    if weighed is not None:
+        return _by_value(policy, estimates, weighed, reference, target)
     able = [name for name, estimate in estimates.items() if estimate.quality >= target - 1e-9]
     top = reference if reference in estimates else _best(estimates)
     if not able:
@@ -58,11 +63,35 @@ def make_plan(
         f"and is expected to reach {estimates[first].quality:.2f} "
         f"(target {target:.2f}: {policy.quality:g} of {reference}'s {reference_quality:.2f})"
     )
-    if first == top or estimates[first].quality >= estimates[top].quality:
-        tiers = (Tier(model=first),)
-    else:
-        tiers = (Tier(model=first, gates=policy.gates), Tier(model=top))
+    tiers = _tiers(policy, estimates, first, top)
     return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
+
+
+def _by_value(
+    policy: Policy,
+    estimates: Mapping[str, Estimate],
+    weighed: Weighed,
+    reference: str,
+    target: float,
+) -> tuple[Plan, str]:
+    """The model of the highest value first, the reference behind it."""
+    first = weighed.first
+    top = reference if reference in estimates else _best(estimates)
+    tiers = _tiers(policy, estimates, first, top)
+    reason = (
+        f"{first} is worth most for its price: expected to reach {estimates[first].quality:.2f} "
+        f"for {estimates[first].cost_usd:.2g} USD ({weighed.guard})"
+    )
+    return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
+
+
+def _tiers(
+    policy: Policy, estimates: Mapping[str, Estimate], first: str, top: str
+) -> tuple[Tier, ...]:
+    """One tier if nobody better is left to escalate to, else two with gates between."""
+    if first == top or estimates[first].quality >= estimates[top].quality:
+        return (Tier(model=first),)
+    return (Tier(model=first, gates=policy.gates), Tier(model=top))
 
 
 def _why(first: str, specialists: list[str], reference: str, profile: Profile) -> str:

@@ -1,11 +1,19 @@
-"""What to expect of a model on a task, before asking it."""
+"""What to expect of models on a task, before asking any."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
 
 from tierwise.catalog import cost
 from tierwise.types import Estimate, Model, Profile, Usage
+
+if TYPE_CHECKING:
+    from tierwise.analysis.reading import Reading
+    from tierwise.routing.exchange import Exchange
+    from tierwise.routing.learned import Learned, Prediction
 
 
 class Latency(Protocol):
@@ -16,10 +24,24 @@ class Latency(Protocol):
 
 
 class Predictor(Protocol):
-    """Quality, cost and latency of one model on one task."""
+    """Quality, cost and latency of models on one task."""
 
-    def estimate(self, profile: Profile, model: Model, latency: Latency | None) -> Estimate:
-        """The estimate; a pure function of its inputs."""
+    exchange: Exchange | None
+    """What quality is worth by what was learned; None where nothing was."""
+
+    def estimates(
+        self,
+        profile: Profile,
+        reading: Reading | None,
+        models: Iterable[Model],
+        latency: Mapping[str, Latency],
+    ) -> dict[str, Estimate]:
+        """An estimate for each model; a pure function of its inputs.
+
+        Args:
+            reading: the task as numbers, for predictors that have learned from outcomes.
+            latency: what was observed, by model.
+        """
 
 
 class PriorPredictor:
@@ -32,32 +54,102 @@ class PriorPredictor:
 
     EVERYDAY = 0.4
     DOUBT = 0.1
-    DEFAULT_TTFT_S = 0.5
-    DEFAULT_S_PER_TOKEN = 0.015
-    P90_OUTPUT = 2.0
+    exchange: Exchange | None = None
 
-    def estimate(self, profile: Profile, model: Model, latency: Latency | None) -> Estimate:
+    def estimates(
+        self,
+        profile: Profile,
+        reading: Reading | None,  # noqa: ARG002 - priors come from words and sizes
+        models: Iterable[Model],
+        latency: Mapping[str, Latency],
+    ) -> dict[str, Estimate]:
         """See `Predictor`."""
-        missed = (1.0 - model.quality) * profile.difficulty / self.EVERYDAY
-        if profile.domain in model.specialises:
-            missed *= 0.5
-        quality = max(0.0, 1.0 - missed)
-        usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
-        worst = Usage(
-            input_tokens=profile.input_tokens,
-            output_tokens=int(profile.output_tokens * self.P90_OUTPUT),
-        )
-        ttft = latency.ttft_s if latency is not None else None
-        total = latency.latency_s if latency is not None else None
-        if ttft is None:
-            ttft = self.DEFAULT_TTFT_S
-        if total is None:
-            total = ttft + profile.output_tokens * self.DEFAULT_S_PER_TOKEN
-        return Estimate(
-            quality=quality,
-            quality_low=max(0.0, quality - self.DOUBT),
-            cost_usd=cost(usage, model.prices),
-            cost_p90_usd=cost(worst, model.prices),
-            ttft_s=ttft,
-            latency_s=total,
-        )
+        found: dict[str, Estimate] = {}
+        for model in models:
+            missed = (1.0 - model.quality) * profile.difficulty / self.EVERYDAY
+            quality = max(0.0, 1.0 - _less_by_speciality(missed, profile, model))
+            low = max(0.0, quality - self.DOUBT)
+            found[model.id] = _estimate(profile, model, latency.get(model.id), quality, low)
+        return found
+
+
+class LearnedPredictor:
+    """What was learned from outcomes, drawn towards the prior where a prompt is strange.
+
+    A model that outcomes were recorded of has a prediction of its own; its lower bound is as far
+    below as the learners are apart. Any other model is expected to do what its prior says of the
+    difficulty that was learned (`Learned.expect`), bent by speciality like the prior itself.
+    """
+
+    STRANGE = 0.75
+    """Weight of the prior for a prompt like none that was learned from."""
+
+    def __init__(
+        self, learned: Learned, places: Mapping[str, int], exchange: Exchange | None
+    ) -> None:
+        """`places` are those among `learned.models` of the configured models known there."""
+        self.exchange = exchange
+        self._learned = learned
+        self._places = places
+        self._prior = PriorPredictor()
+
+    def estimates(
+        self,
+        profile: Profile,
+        reading: Reading | None,
+        models: Iterable[Model],
+        latency: Mapping[str, Latency],
+    ) -> dict[str, Estimate]:
+        """See `Predictor`. Without a reading it is the prior."""
+        models = list(models)
+        prior = self._prior.estimates(profile, None, models, latency)
+        if reading is None:
+            return prior
+        said = self._learned.predict(reading)
+        return {model.id: self._drawn(profile, model, said, prior[model.id]) for model in models}
+
+    def _drawn(self, profile: Profile, model: Model, said: Prediction, prior: Estimate) -> Estimate:
+        place = self._places.get(model.id)
+        if place is None:
+            missed = 1.0 - self._learned.expect(model.quality, said)
+            quality = 1.0 - _less_by_speciality(missed, profile, model)
+            doubt = PriorPredictor.DOUBT
+        else:
+            quality = float(said.quality[place])
+            doubt = float(said.disagreement[place])
+        weight = self.STRANGE * said.novelty
+        quality = (1.0 - weight) * quality + weight * prior.quality
+        low = max(0.0, quality - (1.0 - weight) * doubt - weight * PriorPredictor.DOUBT)
+        return replace(prior, quality=quality, quality_low=low, novelty=said.novelty)
+
+
+_DEFAULT_TTFT_S = 0.5
+_DEFAULT_S_PER_TOKEN = 0.015
+_P90_OUTPUT = 2.0
+"""Nine of ten answers are not longer than this many times the expected length."""
+
+
+def _less_by_speciality(missed: float, profile: Profile, model: Model) -> float:
+    """A speciality halves what is missed."""
+    return 0.5 * missed if profile.domain in model.specialises else missed
+
+
+def _estimate(
+    profile: Profile, model: Model, latency: Latency | None, quality: float, low: float
+) -> Estimate:
+    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
+    longest = int(profile.output_tokens * _P90_OUTPUT)
+    ttft = latency.ttft_s if latency is not None else None
+    total = latency.latency_s if latency is not None else None
+    if ttft is None:
+        ttft = _DEFAULT_TTFT_S
+    if total is None:
+        total = ttft + profile.output_tokens * _DEFAULT_S_PER_TOKEN
+    return Estimate(
+        quality=quality,
+        quality_low=low,
+        cost_usd=cost(usage, model.prices),
+        cost_p90_usd=cost(replace(usage, output_tokens=longest), model.prices),
+        ttft_s=ttft,
+        latency_s=total,
+    )

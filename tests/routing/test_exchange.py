@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tierwise.routing.exchange import Exchange, Sample, solve
+
+SMALL, LARGE = 0, 1
+COSTS = np.tile([0.1, 1.0], (4, 1))
+# The small model is right on the first two tasks; the large one on all but the last.
+OUTCOME = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+FORESEEN = Sample(OUTCOME, OUTCOME, COSTS)
+
+
+def test_the_full_target_keeps_the_large_model_only_where_it_is_better() -> None:
+    rate = solve(FORESEEN, LARGE, 1.0)
+    assert rate.reaches
+    assert rate.quality == pytest.approx(0.75)
+    assert rate.cost_usd == pytest.approx((0.1 * 3 + 1.0) / 4)
+
+
+def test_a_lower_target_buys_less() -> None:
+    rate = solve(FORESEEN, LARGE, 0.6)
+    assert rate.quality == pytest.approx(0.5)
+    assert rate.cost_usd == pytest.approx(0.1)
+    assert rate.per_usd > solve(FORESEEN, LARGE, 1.0).per_usd
+
+
+def test_outcomes_count_and_not_what_was_predicted_of_them() -> None:
+    # By its predictions the small model reaches 0.9 of the large one; what came out says 0.67.
+    dreamt = Sample(np.tile([0.9, 1.0], (4, 1)), OUTCOME, COSTS)
+    rate = solve(dreamt, LARGE, 0.9)
+    assert rate.quality == pytest.approx(0.75)
+    assert rate.cost_usd == pytest.approx(1.0)
+
+
+def test_a_target_beyond_reach_gets_the_best_there_is_and_says_so() -> None:
+    rate = solve(FORESEEN, LARGE, 1.2)
+    assert not rate.reaches
+    assert rate.quality == pytest.approx(0.75)
+
+
+def test_the_base_is_the_best_single_model_at_the_rate() -> None:
+    assert solve(FORESEEN, LARGE, 0.6).base == SMALL
+    hard = Sample(OUTCOME[2:], OUTCOME[2:], COSTS[2:])
+    assert solve(hard, LARGE, 1.0).base == LARGE
+
+
+def test_a_reference_that_may_not_be_asked_still_sets_the_target() -> None:
+    models = ("small", "large", "best")
+    outcome = np.column_stack([OUTCOME, np.ones(4)])
+    costs = np.column_stack([COSTS, np.full(4, 9.0)])
+    exchange = Exchange(Sample(outcome, outcome, costs), models)
+    # 0.75 of the best one's 1.0 is all that the large model can do.
+    rate, base = exchange.rate(("small", "large"), "best", 0.75)
+    assert rate.reaches
+    assert rate.quality == pytest.approx(0.75)
+    assert base in ("small", "large")
+    assert not exchange.rate(("small", "large"), "best", 0.9)[0].reaches
+
+
+def test_the_same_question_is_solved_once() -> None:
+    exchange = Exchange(FORESEEN, ("small", "large"))
+    first = exchange.rate(("small", "large"), "large", 1.0)
+    assert exchange.rate(("small", "large"), "large", 1.0) is first
+    assert exchange.rate(("small", "large"), "large", 0.6) is not first
