@@ -31,6 +31,7 @@ def summary(*outcomes: Outcome):
         FLEET,
         outcomes,
         policy="auto",
+        learned_from=0,
         failovers=3,
         escalations=2,
         added_s=[0.001, 0.002, 0.003],

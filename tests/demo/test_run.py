@@ -87,3 +87,19 @@ def test_recorded_answers_of_real_models_pass_through_the_gateway_unaltered() ->
     assert result.reference == "gpt-4-1106-preview"
     assert result.saving > 0.5
     assert 0 < result.quality_rel < 1
+
+
+@pytest.mark.skipif(not ROUTERBENCH.is_dir(), reason=f"no recorded outcomes at {ROUTERBENCH}")
+def test_a_router_that_has_learned_from_other_prompts_saves_what_rules_cannot() -> None:
+    options = Options(outcomes=ROUTERBENCH, requests=300, speed=0.0, learn=True)
+    result = run(options, Witness())
+    assert (result.failed, result.wrong) == (0, 0)
+    assert 300 < result.learned_from <= len(Fleet.recorded(ROUTERBENCH).calibration)
+    assert result.saving > 0.4
+    assert result.small_share > 0.4
+    assert result.quality_rel > 0.9
+
+
+def test_nothing_can_be_learned_from_a_simulated_fleet() -> None:
+    with pytest.raises(ConfigError, match="--outcomes"):
+        run(Options(requests=10, learn=True), Witness())

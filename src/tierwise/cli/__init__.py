@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from tierwise.cli import bench, check, demo, fleet, init, models, report, route, serve
+from tierwise.cli import (
+    bench,
+    check,
+    demo,
+    evaluate,
+    fleet,
+    init,
+    models,
+    report,
+    route,
+    serve,
+    train,
+)
+from tierwise.cli.arguments import TakesFolders
 from tierwise.errors import TierwiseError
 
 app = typer.Typer(
@@ -22,6 +35,8 @@ app.command("check")(check.command)
 app.command("route")(route.command)
 app.command("models")(models.command)
 app.command("report")(report.command)
+app.command("train", cls=TakesFolders)(train.command)
+app.command("evaluate", cls=TakesFolders)(evaluate.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("bench")(bench.command)

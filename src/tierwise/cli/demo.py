@@ -15,6 +15,10 @@ def command(
         Path | None,
         typer.Option(help="Recorded outcomes of real models; default: a simulated fleet."),
     ] = None,
+    learn: Annotated[
+        bool,
+        typer.Option("--learn", help="Train a router first, on prompts that are not asked."),
+    ] = False,
     requests: Annotated[int, typer.Option(help="How many requests.", min=10, max=100_000)] = 400,
     policy: Annotated[str, typer.Option("--policy", "-p", help="Policy or model.")] = "auto",
     seed: Annotated[int, typer.Option(help="Another seed, another workload.")] = 0,
@@ -32,7 +36,7 @@ def command(
     from tierwise.demo.view import LiveView, show
 
     options = Options(
-        outcomes=outcomes, requests=requests, policy=policy, seed=seed, speed=speed,
+        outcomes=outcomes, learn=learn, requests=requests, policy=policy, seed=seed, speed=speed,
         concurrency=concurrency,
     )  # fmt: skip
     # The live view goes to stderr, so that stdout is the result alone.

@@ -28,12 +28,15 @@ class Result(Struct, frozen=True, kw_only=True):
     of the mean score of the reference's answers to the same requests. `small_share` is the share
     of the requests that a cheaper model than the reference answered. `wrong` counts answers that
     differ from what their model says to that prompt. `failovers` are calls that failed and were
-    made good by another path. `simulated` says that models and scores are made up.
+    made good by another path. `learned_from` is the number of prompts, none of them among the
+    requests, that the router was trained on; 0 if it follows rules. `simulated` says that models
+    and scores are made up.
     """
 
     simulated: bool
     policy: str
     reference: str
+    learned_from: int
     requests: int
     failed: int
     wrong: int
@@ -58,6 +61,7 @@ def summarise(
     outcomes: Sequence[Outcome],
     *,
     policy: str,
+    learned_from: int,
     failovers: int,
     escalations: int,
     added_s: Sequence[float],
@@ -82,6 +86,7 @@ def summarise(
         simulated=fleet.simulated_answers,
         policy=policy,
         reference=fleet.reference,
+        learned_from=learned_from,
         requests=len(outcomes),
         failed=len(outcomes) - len(answered),
         wrong=sum(1 for o in answered if not o.right),

@@ -16,6 +16,7 @@ from tierwise.demo.added import WARM_UP, added_latency
 from tierwise.demo.drive import Outcome, drive
 from tierwise.demo.processes import fleet_process, free_ports, gateway_process
 from tierwise.demo.result import Result, summarise
+from tierwise.errors import ConfigError
 from tierwise.fleet import Fleet, FleetControl, WorkItem
 from tierwise.ledger import report
 
@@ -24,9 +25,14 @@ PAIRS = 100
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the demo is to do. `speed` scales the models' latency: 1 is lifelike, 0 none."""
+    """What the demo is to do.
+
+    `speed` scales the models' latency: 1 is lifelike, 0 none. `learn` trains a router first, on
+    the recorded outcomes of the calibration part, whose prompts the workload never contains.
+    """
 
     outcomes: Path | None = None
+    learn: bool = False
     requests: int = 400
     policy: str = "auto"
     seed: int = 0
@@ -66,10 +72,13 @@ def run(options: Options, view: View) -> Result:
     with tempfile.TemporaryDirectory(prefix="tierwise-demo-") as name:
         directory = Path(name)
         ledger = directory / "tierwise.db"
+        learned_from, router = _learn(fleet, options, directory)
         with fleet_process(
             options.outcomes, seed=options.seed, speed=options.speed, base_port=base_port
         ) as config:
             config["ledger"] = {"path": str(ledger)}
+            if router is not None:
+                config["router"] = {"artifact": str(router)}
             with gateway_process(config, directory) as url:
                 view.begin(fleet, options)
                 driven = asyncio.run(_drive(url, config, fleet, options, control_url, view))
@@ -79,12 +88,37 @@ def run(options: Options, view: View) -> Result:
         fleet,
         driven.outcomes,
         policy=options.policy,
+        learned_from=learned_from,
         failovers=booked.failovers,
         escalations=booked.escalations,
         added_s=driven.added_s,
         killed=driven.killed,
         seconds=driven.seconds,
     )
+
+
+def _learn(fleet: Fleet, options: Options, directory: Path) -> tuple[int, Path | None]:
+    """Trains a router if wanted: how many prompts it has learned from, and its file."""
+    if not options.learn:
+        return 0, None
+    if options.outcomes is None:
+        raise ConfigError(
+            "there is nothing to learn from: the fleet is simulated",
+            field="--learn",
+            remedy="Name recorded outcomes with --outcomes DIR.",
+        )
+    # Imported only here: it needs the `train` extra, and says so.
+    from tierwise.learning.train import train
+
+    file = directory / "router.npz"
+    asked = [
+        str(item.request["messages"][-1]["content"])
+        for item in fleet.workload(options.requests, seed=options.seed)
+    ]
+    trained = train(
+        [options.outcomes], file, prompts=set(fleet.calibration), reserved=asked, seed=options.seed
+    )
+    return trained.prompts, file
 
 
 class _Driven(Struct, frozen=True):

@@ -101,6 +101,12 @@ def show(result: Result, console: Console) -> None:
     failed = "[green]0[/]" if result.failed == 0 else f"[bold red]{result.failed}[/]"
     rows = [
         ("requests", f"{result.requests} in {result.seconds:.1f} s, policy {result.policy}"),
+        (
+            "router",
+            f"learned from {result.learned_from} other prompts"
+            if result.learned_from
+            else "rules and the catalogue's priors",
+        ),
         ("failed", f"{failed}, with provider {result.killed} killed half-way"),
         ("answers altered", str(result.wrong)),
         ("failovers", str(result.failovers)),

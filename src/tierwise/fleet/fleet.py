@@ -85,6 +85,11 @@ class Fleet:
         return self._source.models
 
     @property
+    def calibration(self) -> tuple[str, ...]:
+        """Ids of the recorded prompts that `workload` never contains; none where simulated."""
+        return tuple(getattr(self._source, "calibration", ()))
+
+    @property
     def control_url(self) -> str | None:
         """Where the control API listens, once started."""
         return f"http://{HOST}:{self._control.port}" if self._control is not None else None

@@ -61,6 +61,7 @@ class Recorded:
         self._texts = {prompt.id: prompt.text for prompt in kept}
         ids = list(self._texts)
         calibration = [i for i in ids if draw("calibration", i) < CALIBRATION] or ids
+        self.calibration: tuple[str, ...] = tuple(calibration)
         self.models: Mapping[str, FleetModel] = {
             _model_id(name): self._model(name, ids, calibration, prices)
             for name, prices in listed.items()

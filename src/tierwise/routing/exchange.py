@@ -7,7 +7,9 @@ fraction of the reference's. One λ for all tasks spends where it helps most: wi
 task alone, easy tasks would keep what hard ones need (cascade routing, arXiv 2410.10347, sec. 3).
 
 The sample has what was predicted, which chooses, and what came out, which counts: judged by its own
-predictions, a choice of the highest of many looks better than it is.
+predictions, a choice of the highest of many looks better than it is. And the target must be met
+with a margin of `CAUTION` standard errors, because the cheapest of many rates that just reach it on
+a sample is likely to be one that was lucky there; the larger the sample, the smaller the margin.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 STEPS = 400
+CAUTION = 1.0
 _MOST_RATES = 1000
 _LOWEST, _HIGHEST = 1e-6, 1e3
 
@@ -69,22 +72,28 @@ class Rate(Struct, frozen=True):
     reference_cost_usd: float | None = None
 
 
-def solve(sample: Sample, reference: int, target: float) -> Rate:
+def solve(sample: Sample, reference: int, target: float, *, caution: float = CAUTION) -> Rate:
     """The rate of the largest saving that keeps `target` of the reference's mean quality.
 
     Where no rate reaches it, the one of the highest quality.
+
+    Args:
+        caution: standard errors by which the target must be met.
     """
     scale = sample.mean_cost_usd[reference] or sample.mean_cost_usd.max() or 1.0
     rates = np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, STEPS)]) / scale
     rows = np.arange(len(sample.predicted))
-    quality = np.empty(len(rates))
-    spent = np.empty(len(rates))
+    wanted = target * sample.outcome[:, reference]
+    quality, spent, margin = (np.empty(len(rates)) for _ in range(3))
     for place, rate in enumerate(rates):
         chosen = np.argmax(sample.predicted - rate * sample.cost_usd, axis=1)
-        quality[place] = sample.outcome[rows, chosen].mean()
+        came = sample.outcome[rows, chosen]
+        # Task by task, because the chosen and the reference are mostly right and wrong together.
+        over = came - wanted
+        margin[place] = over.mean() - caution * over.std() / np.sqrt(len(rows))
+        quality[place] = came.mean()
         spent[place] = sample.cost_usd[rows, chosen].mean()
-    wanted = target * sample.mean_quality[reference]
-    able = np.flatnonzero(quality >= wanted - 1e-12)
+    able = np.flatnonzero(margin >= -1e-12)
     place = able[np.argmin(spent[able])] if len(able) else int(np.argmax(quality))
     per_usd = float(rates[place])
     return Rate(

@@ -234,10 +234,15 @@ class Learned:
 
     @staticmethod
     def features(dense: Dense, heads: FloatArray, components: Sequence[FloatArray]) -> FloatArray:
-        """What the forest reads, (n, features)."""
+        """What the forest reads, (n, features).
+
+        Rounded, so that the last bits of a sum, which depend on how many prompts are predicted at
+        a time and on the machine, do not send a prompt down another branch.
+        """
         parts = [dense.structure, dense.mean @ components[0], dense.stem @ components[1]]
         parts += [dense.options @ components[2], heads]
-        return np.concatenate(parts, axis=1, dtype=np.float32)
+        rounded: FloatArray = np.concatenate(parts, axis=1, dtype=np.float32).round(3)
+        return rounded
 
 
 def membership(groups: FloatArray, near: FloatArray) -> FloatArray:

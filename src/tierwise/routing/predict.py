@@ -76,9 +76,10 @@ class PriorPredictor:
 class LearnedPredictor:
     """What was learned from outcomes, drawn towards the prior where a prompt is strange.
 
-    A model that outcomes were recorded of has a prediction of its own; its lower bound is as far
-    below as the learners are apart. Any other model is expected to do what its prior says of the
-    difficulty that was learned (`Learned.expect`), bent by speciality like the prior itself.
+    A model that outcomes were recorded of has a prediction of its own, of its cost too where that
+    was recorded; its lower bound is as far below as the learners are apart. Any other model is
+    expected to do what its prior says of the difficulty that was learned (`Learned.expect`), bent
+    by speciality like the prior itself.
     """
 
     STRANGE = 0.75
@@ -120,7 +121,12 @@ class LearnedPredictor:
         weight = self.STRANGE * said.novelty
         quality = (1.0 - weight) * quality + weight * prior.quality
         low = max(0.0, quality - (1.0 - weight) * doubt - weight * PriorPredictor.DOUBT)
-        return replace(prior, quality=quality, quality_low=low, novelty=said.novelty)
+        found = replace(prior, quality=quality, quality_low=low, novelty=said.novelty)
+        if place is None or said.cost_usd is None:
+            return found
+        expected = float(said.cost_usd[place])
+        worst = expected * prior.cost_p90_usd / prior.cost_usd if prior.cost_usd else expected
+        return replace(found, cost_usd=expected, cost_p90_usd=worst)
 
 
 _DEFAULT_TTFT_S = 0.5

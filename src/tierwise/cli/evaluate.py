@@ -1,0 +1,87 @@
+"""`tierwise evaluate`: what a router is worth on recorded outcomes it did not learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tierwise.cli.configuration import JsonOption
+from tierwise.cli.progress import progress
+
+if TYPE_CHECKING:
+    from tierwise.learning.result import Evaluation
+
+
+def command(
+    test: Annotated[
+        list[Path],
+        typer.Option(help="Folders with prompts.parquet and outcomes.parquet.", metavar="DIR..."),
+    ],
+    reference: Annotated[str, typer.Option(help="The model to save against.")],
+    train: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Learn from these; default: cross-validate in the test.", metavar="DIR..."
+        ),
+    ] = None,
+    models: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    labels: Annotated[
+        int | None, typer.Option(help="Learn from so many random prompts only.", min=20)
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Of the cross-validation.", min=2)] = 5,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(help="`dataset`: test each on a router that never saw it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(help="MODEL=USD per request where no cost is recorded; repeatable."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw cost against quality.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure quality and saving of a router on outcomes of real models. Needs `train`."""
+    from tierwise.cli.arguments import listed, prices
+    from tierwise.errors import ConfigError
+    from tierwise.learning.data import Options
+    from tierwise.learning.evaluate import evaluate
+
+    if leave_out not in (None, "dataset"):
+        raise ConfigError(
+            f"{leave_out!r} cannot be left out", field="--leave-out", remedy="Write `dataset`."
+        )
+    options = Options(
+        test=tuple(test),
+        reference=reference,
+        train=tuple(train or ()),
+        models=tuple(listed(models)),
+        datasets=tuple(listed(datasets)),
+        labels=labels,
+        folds=folds,
+        leave_out=leave_out is not None,
+        seed=seed,
+        prices=prices(price or ()),
+    )
+    with progress() as say:
+        result = evaluate(options, say)
+    _give(result, plot, as_json)
+
+
+def _give(result: Evaluation, plot: Path | None, as_json: bool) -> None:
+    """Draws it if wanted, and prints it for programs or for people."""
+    import msgspec
+
+    if plot is not None:
+        from tierwise.learning.plot import plot as draw
+
+        draw(result, plot)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+        return
+    from tierwise.cli.evaluate_view import show
+
+    show(result)

@@ -1,0 +1,42 @@
+"""`tierwise train`: a router out of recorded outcomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise.cli.configuration import JsonOption
+from tierwise.cli.progress import progress
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="The file to write, for example router.npz.")],
+    outcomes: Annotated[
+        list[Path],
+        typer.Option(help="Folders with prompts.parquet and outcomes.parquet.", metavar="DIR..."),
+    ],
+    models: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    rows: Annotated[int, typer.Option(help="Learn from at most so many prompts.", min=20)] = 12_000,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn to predict which model does what well. Needs the `train` extra."""
+    import msgspec
+
+    from tierwise.cli.arguments import listed
+    from tierwise.learning.train import train
+
+    with progress() as say:
+        result = train(
+            outcomes, out, models=listed(models), datasets=listed(datasets),
+            most_rows=rows, seed=seed, say=say,
+        )  # fmt: skip
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+        return
+    from tierwise.cli.evaluate_view import show_trained
+
+    show_trained(result)

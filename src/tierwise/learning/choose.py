@@ -1,0 +1,122 @@
+"""From predictions to choices: one price of quality, λ, for all prompts, and which λ to take.
+
+A router that wants quality at a price chooses, for each prompt, the model of the highest
+quality - λ cost. λ from 0 to infinity runs from the best that can be had to the cheapest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Choices = NDArray[np.int16]
+
+_FOREIGN_COST = 0.2
+"""What leaving the base costs for a prompt like none that was learned from: more than nearly any
+predicted gain."""
+TOLERANCE = 1e-12
+"""Means that differ by rounding are the same."""
+
+
+def grid(reference_cost_usd: float) -> Vector:
+    """Values of λ, in 1/USD, ascending: 0, then from 1e-6 to 1e3 over the reference's mean cost.
+
+    At λ times that cost = 0.01, the reference is asked where it is expected to be better by more
+    than a hundredth. Most choices change between 0.001 and 1, so values are closest there.
+    """
+    spans = [
+        np.geomspace(1e-6, 1e-3, 60, endpoint=False),
+        np.geomspace(1e-3, 1.0, 300, endpoint=False),
+        np.geomspace(1.0, 1e3, 60),
+    ]
+    return np.concatenate([[0.0], *spans]) / max(reference_cost_usd, 1e-12)
+
+
+def choices(quality: Matrix, cost: Matrix, prices: Vector) -> Choices:
+    """The model chosen for each price and prompt, (prices, n)."""
+    found = np.empty((len(prices), len(quality)), np.int16)
+    for row, price in enumerate(prices):
+        found[row] = (quality - price * cost).argmax(axis=1)
+    return found
+
+
+def after_always(model: int, chosen: Choices) -> Choices:
+    """These choices, with one for everything before them: a router may always ask one model."""
+    return np.vstack([np.full((1, chosen.shape[1]), model, np.int16), chosen])
+
+
+def guarded(
+    quality: Matrix,
+    disagreement: Matrix,
+    cost: Matrix,
+    prices: Vector,
+    base: NDArray[np.intp],
+    novelty: Vector,
+) -> Choices:
+    """As `choices`, but for foreign traffic: the base is left only for a gain that is sure.
+
+    The gain counts less half of what the learners disagree about it, and the more novel a prompt
+    is, the less its gain counts and the more (`_FOREIGN_COST`) leaving costs.
+
+    Args:
+        quality: predicted, (n, m).
+        disagreement: of the learners, (n, m).
+        cost: predicted, (n, m).
+        prices: values of λ.
+        base: for each λ, the one model that is best if all prompts go to it.
+        novelty: of each prompt, (n,) in [0, 1].
+    """
+    known = 1.0 - novelty[:, None]
+    rows = np.arange(len(quality))
+    found = np.empty((len(prices), len(quality)), np.int16)
+    for row, (price, model) in enumerate(zip(prices, base, strict=True)):
+        value = quality - price * cost
+        gain = value - value[:, [model]]
+        doubt = np.hypot(disagreement, disagreement[:, [model]])
+        sure = known * (gain - 0.5 * doubt) - (1.0 - known) * _FOREIGN_COST
+        sure[rows, model] = 0.0
+        found[row] = sure.argmax(axis=1)
+    return found
+
+
+def bases(mean_quality: Vector, mean_cost: Vector, prices: Vector) -> NDArray[np.intp]:
+    """For each λ, the model that is best if all prompts go to one."""
+    found: NDArray[np.intp] = (mean_quality - prices[:, None] * mean_cost).argmax(axis=1)
+    return found
+
+
+class Curve(Struct, frozen=True):
+    """What choices came to: each prompt's score and cost, (prices, n), and their means."""
+
+    chosen: Choices
+    scores: NDArray[np.float32]
+    costs: NDArray[np.float32]
+    mean_score: Vector
+    mean_cost: Vector
+
+    def small(self, reference: int) -> Vector:
+        """The share of prompts that are not sent to the reference, (prices,)."""
+        share: Vector = (self.chosen != reference).mean(axis=1)
+        return share
+
+
+def curve(chosen: Choices, scores: Matrix, costs: Matrix) -> Curve:
+    """What these choices (prices, n) came to by the outcomes (n, m)."""
+    index = chosen.astype(np.intp).T
+    found = [np.take_along_axis(table, index, axis=1).T for table in (scores, costs)]
+    return Curve(
+        chosen,
+        found[0].astype(np.float32),
+        found[1].astype(np.float32),
+        found[0].mean(axis=1),
+        found[1].mean(axis=1),
+    )
+
+
+def cheapest(mean_score: Vector, mean_cost: Vector, target: float) -> int | None:
+    """Which point costs least among those that reach the target; None if none does."""
+    able = np.flatnonzero(mean_score >= target - TOLERANCE)
+    return int(able[np.argmin(mean_cost[able])]) if len(able) else None

@@ -1,0 +1,249 @@
+"""What a router is worth on prompts that it did not learn from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tierwise.analysis.encoder import Encoder
+from tierwise.analysis.reading import Reading
+from tierwise.catalog import Catalog
+from tierwise.errors import ConfigError
+from tierwise.learning import choose
+from tierwise.learning.data import Data, Options, Rows, Split, load, read, read_all, splits
+from tierwise.learning.figures import Tested, evaluation
+from tierwise.learning.fit import About, Fitted, fit, require
+from tierwise.learning.outcomes import Outcomes, groups
+from tierwise.learning.result import FRACTIONS, Evaluation, Micros
+from tierwise.routing.learned import Learned, Prediction
+
+Matrix = NDArray[np.float64]
+Say = Callable[[str, float], None]
+"""Called with what is being done, and with how much of the whole is done (0 to 1)."""
+
+MOST_ROWS = 12_000
+"""Rows to learn from; the Gram matrix of more would not fit into a small machine."""
+_FOREIGN_SHARE = 0.25
+"""More strange prompts than this among the test's, where a tenth is usual, are foreign traffic."""
+_TIMED = 300
+
+
+def evaluate(options: Options, say: Say | None = None) -> Evaluation:
+    """Learns on one part of the prompts, routes the other, and counts what came of it.
+
+    Raises:
+        ConfigError: the data is bad, or the options do not fit it.
+    """
+    tell = say or (lambda _what, _done: None)
+    require()
+    tell("reading", 0.0)
+    data = load(options)
+    plan = splits(options, data)
+    encoder = Encoder.builtin()
+    test_readings = read_all(encoder, data.test.prompts)
+    train_readings = read_all(encoder, data.train.prompts) if options.train else test_readings
+    bench = Bench(options, data, test_readings, train_readings)
+    tested: list[Tested] = []
+    for number, split in enumerate(plan):
+        tell(split.name, (number + 0.5) / (len(plan) + 1))
+        tested.append(bench.run(split))
+    tell("figures", len(plan) / (len(plan) + 1))
+    speed = _speed(encoder, tested[-1].learned, data)
+    result = evaluation(options, data, tested, speed)
+    tell("done", 1.0)
+    return result
+
+
+class Bench:
+    """Runs splits of one evaluation."""
+
+    def __init__(
+        self,
+        options: Options,
+        data: Data,
+        test_readings: Sequence[Reading],
+        train_readings: Sequence[Reading],
+    ) -> None:
+        self._options = options
+        self._data = data
+        self._test = test_readings
+        self._train = train_readings
+        self._groups = groups(data.train.prompts)
+        self._priors = _priors(sorted({*data.train.models, *data.models}))
+
+    def run(self, split: Split) -> Tested:
+        """Learns from the split's training rows and routes its test rows."""
+        data = self._data
+        rows = np.sort(split.train[:MOST_ROWS]) if len(split.train) > MOST_ROWS else split.train
+        train = data.train.rows(rows)
+        costs, mean_cost = self._costs(train)
+        fitted = fit(
+            [self._train[i] for i in rows],
+            train.scores,
+            costs,
+            [self._groups[i] for i in rows],
+            train.models,
+            seed=self._options.seed,
+            about=About(priors=self._priors),
+        )
+        learned = Learned(fitted.artifact)
+        predictions = learned.predict_many([self._test[i] for i in split.test])
+        quality, disagreement = self._expected(learned, predictions)
+        cost = self._expected_costs(train, predictions, mean_cost)
+        prices = choose.grid(float(mean_cost[data.reference]))
+        own = _of_models(train.scores, train.models, data.models)
+        base = choose.bases(_means(own, quality), mean_cost, prices)
+        novelty = np.array([p.novelty for p in predictions])
+        foreign = self._foreign(fitted, predictions)
+        # A model that was never seen is judged by its prior alone, on which the guard falls back.
+        if foreign > _FOREIGN_SHARE and set(data.models) <= set(train.models):
+            chosen = choose.guarded(quality, disagreement, cost, prices, base, novelty)
+        else:
+            chosen = choose.choices(quality, cost, prices)
+        # Where no λ reaches what is wanted, the reference is asked throughout.
+        chosen = choose.after_always(data.reference, chosen)
+        base = np.concatenate([[data.reference], base])
+        picks = self._picks(fitted, train, costs, prices, (quality, cost, chosen))
+        return Tested(
+            split=split,
+            learned=learned,
+            quality=quality,
+            chosen=chosen,
+            picks=picks,
+            base=base,
+            foreign=foreign,
+            rows=len(rows),
+        )
+
+    def _costs(self, train: Outcomes) -> tuple[Matrix | None, NDArray[np.float64]]:
+        """Costs to learn from, or None, and each wanted model's mean cost.
+
+        Costs that training folders do not record are those given with --price, else the mean of
+        the test's, as one knows the price of a model before one knows what it can do.
+        """
+        data, wanted = self._data, self._data.models
+        costs = _of_models(train.costs, train.models, wanted)
+        known = ~np.isnan(costs).all(axis=0)
+        given = np.array([self._options.prices.get(name, np.nan) for name in wanted])
+        stand_in = np.where(np.isnan(given), data.test.costs.mean(axis=0), given)
+        mean = stand_in.copy()
+        mean[known] = np.nanmean(costs[:, known], axis=0)
+        if train.models != wanted or np.isnan(costs).any():
+            return None, mean
+        return costs, mean
+
+    def _expected(
+        self, learned: Learned, predictions: Sequence[Prediction]
+    ) -> tuple[Matrix, Matrix]:
+        """Quality and disagreement of the wanted models; unseen ones by their prior."""
+        at = {name: column for column, name in enumerate(learned.models)}
+        quality = np.empty((len(predictions), len(self._data.models)))
+        apart = np.zeros_like(quality)
+        for column, name in enumerate(self._data.models):
+            if name in at:
+                quality[:, column] = [p.quality[at[name]] for p in predictions]
+                apart[:, column] = [p.disagreement[at[name]] for p in predictions]
+            elif name in self._priors:
+                prior = self._priors[name]
+                quality[:, column] = [learned.expect(prior, p) for p in predictions]
+                apart[:, column] = 0.1
+            else:
+                raise ConfigError(
+                    f"{name} is neither in the training data nor in the catalogue",
+                    field="--train",
+                    remedy="Leave it out with --models, or add a folder with outcomes of it.",
+                )
+        return quality, apart
+
+    def _expected_costs(
+        self, train: Outcomes, predictions: Sequence[Prediction], mean: NDArray[np.float64]
+    ) -> Matrix:
+        found = [p.cost_usd for p in predictions if p.cost_usd is not None]
+        if len(found) == len(predictions) and train.models == self._data.models:
+            return np.array(found, np.float64)
+        return np.repeat(mean[None, :], len(predictions), axis=0)
+
+    @staticmethod
+    def _foreign(fitted: Fitted, predictions: Sequence[Prediction]) -> float:
+        """The share of test prompts stranger than nine in ten of those learned from."""
+        strange = float(fitted.artifact.arrays["membership_quantiles"][1])
+        return float(np.mean([p.membership < strange for p in predictions]))
+
+    def _picks(
+        self,
+        fitted: Fitted,
+        train: Outcomes,
+        costs: Matrix | None,
+        prices: NDArray[np.float64],
+        test: tuple[Matrix, Matrix, choose.Choices],
+    ) -> dict[str, NDArray[np.int16]]:
+        """For each fraction, the choices at the λ that the training rows choose.
+
+        What would have been predicted of the training rows without them chooses, and their
+        outcomes count. Where a wanted model was not tried on them, the predictions for the test
+        prompts have to be believed, outcomes unseen.
+        """
+        data, (quality, cost, chosen) = self._data, test
+        if train.models == data.models and not np.isnan(train.scores).any():
+            own = fitted.quality.astype(np.float64)
+            paid = costs if costs is not None else np.repeat(cost[:1], len(own), axis=0)
+            expected = fitted.cost.astype(np.float64) if fitted.cost is not None else paid
+            rows = choose.after_always(data.reference, choose.choices(own, expected, prices))
+            path = choose.curve(rows, train.scores, paid)
+            reference = float(train.scores[:, data.reference].mean())
+        else:
+            path = choose.curve(chosen, quality, cost)
+            reference = float(quality[:, data.reference].mean())
+        picks: dict[str, NDArray[np.int16]] = {}
+        for fraction in FRACTIONS:
+            point = choose.cheapest(path.mean_score, path.mean_cost, fraction * reference)
+            picks[str(fraction)] = chosen[0 if point is None else point]
+        return picks
+
+
+def _of_models(table: Matrix, models: Sequence[str], wanted: Sequence[str]) -> Matrix:
+    """The columns of the wanted models; NaN for those that are not there."""
+    found = np.full((len(table), len(wanted)), np.nan)
+    at = {name: column for column, name in enumerate(models)}
+    for column, name in enumerate(wanted):
+        if name in at:
+            found[:, column] = table[:, at[name]]
+    return found
+
+
+def _means(scores: Matrix, predicted: Matrix) -> NDArray[np.float64]:
+    """Mean training score of each model, or what is predicted of it where it has none."""
+    known = ~np.isnan(scores).all(axis=0)
+    means: NDArray[np.float64] = predicted.mean(axis=0)
+    means[known] = np.nanmean(scores[:, known], axis=0)
+    return means
+
+
+def _priors(models: Sequence[str]) -> dict[str, float]:
+    """The catalogue's qualities of those models that it knows."""
+    catalog = Catalog.builtin()
+    found = {name: catalog.resolve(name) for name in models}
+    return {name: model.quality for name, model in found.items() if model is not None}
+
+
+def _speed(encoder: Encoder, learned: Learned, data: Data) -> Micros:
+    """How long reading a prompt and deciding takes, on prompts of the test."""
+    texts = [prompt.text for prompt in data.test.prompts[:_TIMED]]
+    mean = data.test.costs.mean(axis=0)
+    price = 0.1 / max(float(mean[data.reference]), 1e-12)
+    taken: list[float] = []
+    for text in texts:
+        start = time.perf_counter()
+        prediction = learned.predict(read(encoder, text))
+        costs = mean if prediction.cost_usd is None else prediction.cost_usd
+        if len(costs) == len(prediction.quality):
+            int((prediction.quality - price * costs).argmax())
+        taken.append((time.perf_counter() - start) * 1e6)
+    half, most = np.percentile(taken, [50, 99])
+    return Micros(round(float(half), 1), round(float(most), 1))
+
+
+__all__ = ["Bench", "Options", "Rows", "Say", "evaluate"]

@@ -1,0 +1,103 @@
+"""What `tierwise evaluate` found out. The field names are the keys of its JSON."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+FRACTIONS = (0.95, 0.98, 0.99, 0.995, 0.998, 1.0)
+"""Fractions of the reference's quality that savings are reported at."""
+
+Interval = tuple[float, float]
+
+
+class Point(Struct, frozen=True, kw_only=True):
+    """An operating point.
+
+    `quality` and `cost_usd` are means over the test prompts, `quality_rel` and `saving` are
+    relative to the reference's, and `small_share` is the share of prompts not sent to it.
+    """
+
+    quality: float
+    quality_rel: float
+    cost_usd: float
+    saving: float
+    small_share: float
+
+
+class Chosen(Point, frozen=True, kw_only=True):
+    """The point that training rows alone chose, as it turned out on the test prompts."""
+
+    quality_rel_interval: Interval
+    saving_interval: Interval
+
+
+class Model(Point, frozen=True, kw_only=True):
+    """One model for everything."""
+
+    model: str
+    quality_interval: Interval
+
+
+class At(Point, frozen=True, kw_only=True):
+    """The largest saving on the test curve at a fraction of the reference's quality.
+
+    Beside it what `chosen` on the training rows comes to, and the cheapest single model that
+    reaches the fraction, if one does.
+    """
+
+    saving_interval: Interval
+    chosen: Chosen
+    constant: Model | None
+
+
+class LeftOut(Struct, frozen=True, kw_only=True):
+    """One dataset on a router that never saw it, at the λ chosen for `fraction`.
+
+    `quality` and `cost_usd` are the router's. `base` is the one model that the training rows
+    hold for best at this λ. `loss` is how far the router stays below it, when it is not cheaper
+    (0 if it is). `best_model` is the best in hindsight that costs no more than the router, and
+    `regret` how far the router stays below that one.
+    """
+
+    dataset: str
+    prompts: int
+    fraction: float
+    quality: float
+    cost_usd: float
+    base: str
+    base_quality: float
+    base_cost_usd: float
+    loss: float
+    best_model: str
+    regret: float
+    foreign: float
+
+
+class Micros(Struct, frozen=True):
+    """Microseconds for reading a prompt and deciding, one core."""
+
+    p50: float
+    p99: float
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """All figures are on test prompts. `apgr`, `cpt50` and `cpt80` (percent) need two models."""
+
+    apgr: float | None
+    cpt50: float | None
+    cpt80: float | None
+    curve: list[Point]
+    at: dict[str, At | None]
+    best_constant: Model
+    oracle: Model
+    reference: Model
+    constants: list[Model]
+    ece: float
+    decision_us: Micros
+    intervals: dict[str, Interval]
+    left_out: list[LeftOut]
+    prompts: int
+    trained_on: int
+    datasets: dict[str, int]
+    conclusion: str
+    notes: list[str]

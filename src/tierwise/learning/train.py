@@ -1,0 +1,214 @@
+"""From folders of recorded outcomes to one artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from tierwise.analysis.encoder import Encoder
+from tierwise.catalog import Catalog
+from tierwise.errors import ConfigError
+from tierwise.learning.data import read_all
+from tierwise.learning.fit import About, Fitted, fit, require
+from tierwise.learning.metrics import calibration_error
+from tierwise.learning.outcomes import Outcomes, groups, price_missing, read_outcomes
+from tierwise.learning.overlap import standing_in, words
+
+Say = Callable[[str, float], None]
+
+MOST_ROWS = 12_000
+"""Rows to learn from at most: the Gram matrix of more would not fit into a small machine."""
+
+
+class Trained(Struct, frozen=True, kw_only=True):
+    """What was written, and how good it is on rows it did not learn from."""
+
+    file: str
+    megabytes: float
+    models: list[str]
+    sources: list[str]
+    groups: int
+    prompts: int
+    merged: int
+    ridge: float
+    ece: float
+    mean_squared_error: float
+    created: str
+    notes: list[str]
+
+
+def train(
+    folders: Sequence[Path],
+    file: Path,
+    *,
+    models: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    prompts: Collection[str] | None = None,
+    reserved: Sequence[str] = (),
+    most_rows: int = MOST_ROWS,
+    seed: int = 0,
+    say: Say | None = None,
+) -> Trained:
+    """Learns from these folders and writes an artifact.
+
+    Models that were not tried on all prompts are put on one scale by `rasch`; a question that
+    stands in several folders in the same words counts once, with all its outcomes, and links them.
+
+    Args:
+        prompts: ids of the prompts to learn from; None takes all.
+        reserved: texts that will be tested on: prompts that stand in them are not learned from.
+
+    Raises:
+        ConfigError: the data is bad, or the file cannot be written.
+    """
+    tell = say or (lambda _what, _done: None)
+    require()
+    _writable(file)
+    tell("reading", 0.0)
+    wanted = _unreserved(_wanted(folders, models, datasets), prompts, reserved)
+    outcomes, merged = _merged(wanted)
+    outcomes, note = _drawn(outcomes, most_rows, seed)
+    costs, unpriced = _costs(outcomes)
+    tell("reading prompts", 0.1)
+    readings = read_all(Encoder.builtin(), outcomes.prompts)
+    tell("fitting", 0.2)
+    notes = [text for text in (note, unpriced) if text]
+    fitted = fit(
+        readings,
+        outcomes.scores,
+        costs,
+        groups(outcomes.prompts),
+        outcomes.models,
+        seed=seed,
+        about=About(
+            sources=outcomes.sources, notes="; ".join(notes), priors=_priors(outcomes.models)
+        ),
+    )
+    tell("writing", 0.95)
+    try:
+        fitted.artifact.save(file)
+    except OSError as error:
+        raise ConfigError(f"cannot write it: {error}", file=str(file)) from None
+    tell("done", 1.0)
+    return _report(file, outcomes, fitted, merged, notes)
+
+
+def _writable(file: Path) -> None:
+    """Asked before minutes of work, not after."""
+    if not file.parent.is_dir():
+        raise ConfigError(
+            "its folder does not exist", file=str(file), field="--out", remedy="Create it first."
+        )
+
+
+def _wanted(folders: Sequence[Path], models: Sequence[str], datasets: Sequence[str]) -> Outcomes:
+    found = read_outcomes(folders, datasets)
+    unknown = sorted(set(models) - set(found.models))
+    if unknown:
+        raise ConfigError(
+            f"no outcomes of {', '.join(unknown)}",
+            file=", ".join(str(folder) for folder in folders),
+            field="model",
+            remedy=f"There are: {', '.join(found.models)}.",
+        )
+    if models:
+        found = found.only(list(dict.fromkeys(models)))
+    scored: NDArray[np.bool_] = np.asarray(~np.isnan(found.scores).all(axis=1))
+    if not scored.any():
+        raise ConfigError(
+            "no prompt has a score",
+            file=", ".join(str(folder / "outcomes.parquet") for folder in folders),
+            field="score",
+        )
+    return found.rows(scored)
+
+
+def _unreserved(
+    outcomes: Outcomes, prompts: Collection[str] | None, reserved: Sequence[str]
+) -> Outcomes:
+    if prompts is not None:
+        outcomes = outcomes.rows(np.array([p.id in prompts for p in outcomes.prompts], bool))
+    if reserved:
+        same = standing_in([prompt.text for prompt in outcomes.prompts], reserved)
+        outcomes = outcomes.rows(~same)
+    if not outcomes.prompts:
+        raise ConfigError("no prompt is left to learn from", remedy="Name more, or reserve fewer.")
+    return outcomes
+
+
+def _merged(outcomes: Outcomes) -> tuple[Outcomes, int]:
+    """Prompts of the same words as one, with all their outcomes; and how many went into others."""
+    if len(outcomes.sources) < 2:
+        return outcomes, 0
+    first: dict[tuple[str, ...], int] = {}
+    scores, costs = outcomes.scores.copy(), outcomes.costs.copy()
+    keep = np.ones(len(outcomes.prompts), dtype=bool)
+    for row, prompt in enumerate(outcomes.prompts):
+        at = first.setdefault(tuple(words(prompt.text)), row)
+        if at == row:
+            continue
+        keep[row] = False
+        gaps = np.isnan(scores[at])
+        scores[at, gaps] = scores[row, gaps]
+        gaps = np.isnan(costs[at])
+        costs[at, gaps] = costs[row, gaps]
+    found = Outcomes(outcomes.prompts, outcomes.models, scores, costs).rows(keep)
+    return found, int((~keep).sum())
+
+
+def _drawn(outcomes: Outcomes, most: int, seed: int) -> tuple[Outcomes, str]:
+    """At most so many prompts; small sources keep all of theirs."""
+    if len(outcomes.prompts) <= most:
+        return outcomes, ""
+    random = np.random.default_rng(seed)
+    origin = np.array([prompt.source for prompt in outcomes.prompts])
+    kept: list[NDArray[np.intp]] = []
+    sizes = {name: int((origin == name).sum()) for name in outcomes.sources}
+    left, sources = most, sorted(sizes, key=lambda name: sizes[name])
+    for number, name in enumerate(sources):
+        share = min(sizes[name], left // (len(sources) - number))
+        left -= share
+        kept.append(random.permutation(np.flatnonzero(origin == name))[:share])
+    rows = np.sort(np.concatenate(kept))
+    return outcomes.rows(rows), f"{len(rows):,} of {len(origin):,} prompts drawn"
+
+
+def _costs(outcomes: Outcomes) -> tuple[NDArray[np.float64] | None, str]:
+    """Costs to learn from, or None where a model has none: then prices must say."""
+    bare = np.isnan(outcomes.costs).all(axis=0)
+    if bare.any():
+        return None, "costs not learned: not recorded for every model" if not bare.all() else ""
+    priced, note = price_missing(outcomes, {})
+    return priced.costs, note
+
+
+def _priors(models: Sequence[str]) -> dict[str, float]:
+    catalog = Catalog.builtin()
+    found = {name: catalog.resolve(name) for name in models}
+    return {name: model.quality for name, model in found.items() if model is not None}
+
+
+def _report(
+    file: Path, outcomes: Outcomes, fitted: Fitted, merged: int, notes: list[str]
+) -> Trained:
+    seen = ~np.isnan(outcomes.scores)
+    predicted, actual = fitted.quality[seen].astype(np.float64), outcomes.scores[seen]
+    meta = fitted.artifact.meta
+    return Trained(
+        file=str(file),
+        megabytes=round(file.stat().st_size / 1e6, 2),
+        models=meta.models,
+        sources=meta.sources,
+        groups=len(meta.groups),
+        prompts=meta.rows,
+        merged=merged,
+        ridge=fitted.ridge,
+        ece=calibration_error(predicted, actual),
+        mean_squared_error=float(((predicted - actual) ** 2).mean()),
+        created=meta.created,
+        notes=notes,
+    )

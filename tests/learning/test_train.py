@@ -1,0 +1,77 @@
+"""Training writes one file, or none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierwise.analysis.encoder import Encoder
+from tierwise.errors import ConfigError
+from tierwise.learning.train import train
+from tierwise.routing.artifact import Artifact
+from tierwise.routing.learned import Learned
+
+from .conftest import outcomes, questions
+
+
+def test_what_is_trained_can_be_loaded_and_knows_its_data(tmp_path, traffic):
+    found = train([traffic], tmp_path / "router.npz")
+    artifact = Artifact.load(tmp_path / "router.npz")
+    assert artifact.meta.models == found.models == ["big", "small"]
+    assert artifact.meta.sources == ["traffic"]
+    assert artifact.meta.groups == ["sums", "works"]
+    assert artifact.meta.rows == 200
+    prediction = Learned(artifact).predict(
+        Encoder.builtin().read("Zoe has 3 pears and buys 9 more. How many are there in all?")
+    )
+    assert prediction.quality[1] > 0.7
+    assert prediction.cost_usd is not None
+
+
+def test_no_prompt_stands_in_the_file(tmp_path, traffic):
+    train([traffic], tmp_path / "router.npz")
+    raw = (tmp_path / "router.npz").read_bytes()
+    meta = Artifact.load(tmp_path / "router.npz").meta
+    assert b"How many" not in raw
+    assert "How many" not in str(meta)
+
+
+def test_the_same_question_of_two_folders_counts_once_with_all_its_outcomes(tmp_path, record):
+    prompts = questions(80)
+    one = record(tmp_path / "one", prompts, [r for r in outcomes(prompts) if r[1] == "big"])
+    loud = {f"x-{key}": text.upper() for key, text in prompts.items()}
+    rows = [(f"x-{p}", m, s, c) for p, m, s, c in outcomes(prompts) if m == "small"]
+    two = record(tmp_path / "two", loud, rows)
+    found = train([one, two], tmp_path / "router.npz")
+    assert (found.prompts, found.merged) == (80, 80)
+    # Every row has both models now, so all can serve to set λ on.
+    assert Artifact.load(tmp_path / "router.npz").arrays["sample_outcome"].shape == (80, 2)
+
+
+def test_of_too_many_prompts_small_sources_keep_all_of_theirs(tmp_path, record):
+    large, small = questions(160), {f"s-{k}": f"In {v}" for k, v in questions(40, seed=7).items()}
+    folders = [
+        record(tmp_path / "large", large, outcomes(large)),
+        record(tmp_path / "small", small, outcomes(small)),
+    ]
+    found = train(folders, tmp_path / "router.npz", most_rows=100)
+    assert found.prompts == 100
+    assert any("100 of" in note for note in found.notes)
+
+
+def test_bad_data_leaves_nothing_behind(tmp_path, record):
+    prompts = questions(40)
+    rows = outcomes(prompts)
+    folder = record(tmp_path / "x", prompts, rows, score=[2.0] * len(rows))
+    with pytest.raises(ConfigError, match=r"outcomes\.parquet.*score.*row 0"):
+        train([folder], tmp_path / "router.npz")
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_that_does_not_exist_is_told_before_the_work(tmp_path, traffic):
+    with pytest.raises(ConfigError, match="its folder does not exist"):
+        train([traffic], tmp_path / "nowhere" / "router.npz")
+
+
+def test_unknown_models_are_an_error(tmp_path, traffic):
+    with pytest.raises(ConfigError, match=r"no outcomes of huge.*big, small"):
+        train([traffic], tmp_path / "router.npz", models=["huge"])
