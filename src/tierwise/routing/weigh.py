@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from tierwise.routing.exchange import Rate
 from tierwise.types import Estimate
+
+if TYPE_CHECKING:
+    from tierwise.routing.exchange import Rate
 
 TIE = 0.005
 """Values this close are a tie, which the base wins: rewording a prompt must not flip its model."""
