@@ -10,13 +10,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from tierwise.routing.weigh import DOUBT, FOREIGN_COST
+
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Choices = NDArray[np.int16]
 
-_FOREIGN_COST = 0.2
-"""What leaving the base costs for a prompt like none that was learned from: more than nearly any
-predicted gain."""
 TOLERANCE = 1e-12
 """Means that differ by rounding are the same."""
 
@@ -59,7 +58,7 @@ def guarded(
     """As `choices`, but for foreign traffic: the base is left only for a gain that is sure.
 
     The gain counts less half of what the learners disagree about it, and the more novel a prompt
-    is, the less its gain counts and the more (`_FOREIGN_COST`) leaving costs.
+    is, the less its gain counts and the more (`FOREIGN_COST`) leaving costs.
 
     Args:
         quality: predicted, (n, m).
@@ -76,7 +75,7 @@ def guarded(
         value = quality - price * cost
         gain = value - value[:, [model]]
         doubt = np.hypot(disagreement, disagreement[:, [model]])
-        sure = known * (gain - 0.5 * doubt) - (1.0 - known) * _FOREIGN_COST
+        sure = known * (gain - DOUBT * doubt) - (1.0 - known) * FOREIGN_COST
         sure[rows, model] = 0.0
         found[row] = sure.argmax(axis=1)
     return found
