@@ -124,11 +124,11 @@ def save(arrays: dict[str, NDArray[Any]], path: Path) -> None:
 
 
 def _frame(traits: Sequence[Traits], with_kind: Sequence[Traits]) -> Frame:
-    shapes = np.array([one.shape for one in with_kind])
+    shapes = np.stack([one.shape for one in with_kind])
     return Frame(
         centre=np.mean([one.whole for one in traits], axis=0, dtype=np.float32),
-        shape_mean=shapes.mean(axis=0),
-        shape_sd=shapes.std(axis=0) + np.float32(1e-3),
+        shape_mean=shapes.mean(axis=0, dtype=np.float32),
+        shape_sd=shapes.std(axis=0, dtype=np.float32) + np.float32(1e-3),
     )
 
 
