@@ -7,7 +7,6 @@ import concurrent.futures
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from tierwise.answer import Answer, AnswerStream, Messages
@@ -63,12 +62,7 @@ class SyncAnswerStream:
     def __enter__(self) -> SyncAnswerStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -103,12 +97,7 @@ class SyncOrchestrator:
     def __enter__(self) -> SyncOrchestrator:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def chat(self, messages: Messages, policy: str = "auto", **params: Any) -> Answer:

@@ -7,9 +7,10 @@ import pytest
 
 from tierwise.learning.metrics import (
     calibration_error,
-    mean_interval,
+    interval,
     rank_intervals,
     rank_worth,
+    weights,
 )
 
 STRONG = np.array([1.0, 1.0, 1.0, 1.0])
@@ -65,7 +66,7 @@ def test_calibration_error_is_the_gap_between_said_and_done():
 def test_the_interval_of_a_mean_narrows_with_the_number_of_rows():
     random = np.random.default_rng(0)
     few, many = random.random(50), random.random(5000)
-    (a, b), (c, d) = mean_interval(few, random), mean_interval(many, random)
+    (a, b), (c, d) = (interval(weights(len(values), random) @ values) for values in (few, many))
     assert a < few.mean() < b
     assert c < many.mean() < d
     assert d - c < (b - a) / 4

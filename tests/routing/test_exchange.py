@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tierwise.routing import exchange as exchange_module
 from tierwise.routing.exchange import Exchange, Sample, solve
 
 SMALL, LARGE = 0, 1
@@ -68,8 +69,40 @@ def test_a_reference_that_may_not_be_asked_still_sets_the_target() -> None:
     assert not exchange.rate(("small", "large"), "best", 0.9)[0].reaches
 
 
-def test_the_same_question_is_solved_once() -> None:
+def test_a_sample_is_walked_once_whatever_targets_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks: list[int] = []
+    original = exchange_module.walk
+
+    def walk(sample: Sample, reference: int) -> exchange_module.Path:
+        walks.append(reference)
+        return original(sample, reference)
+
+    monkeypatch.setattr(exchange_module, "walk", walk)
     exchange = Exchange(FORESEEN, ("small", "large"))
     first = exchange.rate(("small", "large"), "large", 1.0)
-    assert exchange.rate(("small", "large"), "large", 1.0) is first
-    assert exchange.rate(("small", "large"), "large", 0.6) is not first
+    assert exchange.rate(("small", "large"), "large", 1.0) == first
+    assert exchange.rate(("small", "large"), "large", 0.1) != first
+    assert len(walks) == 1
+
+
+@pytest.mark.parametrize("target", [0.3, 0.8, 0.95, 1.0, 1.1])
+@pytest.mark.parametrize("caution", [0.0, 1.0])
+def test_the_walk_knows_the_margin_as_the_tasks_themselves_do(
+    target: float, caution: float
+) -> None:
+    random = np.random.default_rng(4)
+    outcome = (random.random((300, 3)) < (0.5, 0.7, 0.9)).astype(float)
+    costs = random.random((300, 3)) * (0.1, 0.5, 2.0)
+    sample = Sample(outcome * 0.5 + random.random((300, 3)) * 0.5, outcome, costs)
+    found = solve(sample, 2, target, caution=caution)
+    reached = []
+    for rate in exchange_module.walk(sample, 2).rates:
+        chosen = np.argmax(sample.predicted - rate * costs, axis=1)
+        over = outcome[np.arange(300), chosen] - target * outcome[:, 2]
+        if over.mean() - caution * over.std() / np.sqrt(300) >= -1e-12:
+            reached.append(costs[np.arange(300), chosen].mean())
+    assert found.reaches == bool(reached)
+    if reached:
+        assert found.cost_usd == pytest.approx(min(reached))

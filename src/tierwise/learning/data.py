@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.question import split_recorded_tools
 from tierwise.analysis.reading import Reading
+from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError
 from tierwise.learning.outcomes import (
     Outcomes,
@@ -197,3 +198,10 @@ def read(encoder: Encoder, text: str) -> Reading:
     """A recorded prompt, read; recordings append the tools to the prompt under a mark."""
     asked, tools = split_recorded_tools(text)
     return encoder.read(asked, tools=tools)
+
+
+def priors(models: Sequence[str]) -> dict[str, float]:
+    """The catalogue's qualities of those models that it knows."""
+    catalog = Catalog.builtin()
+    found = {name: catalog.resolve(name) for name in models}
+    return {name: model.quality for name, model in found.items() if model is not None}

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.reading import Reading
-from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError
 from tierwise.learning import choose
-from tierwise.learning.data import Data, Options, Rows, Split, load, read, read_all, splits
+from tierwise.learning.data import Data, Options, Rows, Split, load, priors, read, read_all, splits
 from tierwise.learning.figures import Tested, evaluation
 from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.outcomes import Outcomes, groups
@@ -72,7 +71,7 @@ class Bench:
         self._test = test_readings
         self._train = train_readings
         self._groups = groups(data.train.prompts)
-        self._priors = _priors(sorted({*data.train.models, *data.models}))
+        self._priors = priors(sorted({*data.train.models, *data.models}))
 
     def run(self, split: Split) -> Tested:
         """Learns from the split's training rows and routes its test rows."""
@@ -220,13 +219,6 @@ def _means(scores: Matrix, predicted: Matrix) -> NDArray[np.float64]:
     means: NDArray[np.float64] = predicted.mean(axis=0)
     means[known] = np.nanmean(scores[:, known], axis=0)
     return means
-
-
-def _priors(models: Sequence[str]) -> dict[str, float]:
-    """The catalogue's qualities of those models that it knows."""
-    catalog = Catalog.builtin()
-    found = {name: catalog.resolve(name) for name in models}
-    return {name: model.quality for name, model in found.items() if model is not None}
 
 
 def _speed(encoder: Encoder, learned: Learned, data: Data) -> Micros:

@@ -89,11 +89,6 @@ def bootstrap(
     return interval(np.array(values))
 
 
-def mean_interval(values: Vector, random: np.random.Generator) -> Interval:
-    """95% bootstrap interval of a mean."""
-    return interval(weights(len(values), random) @ values)
-
-
 def weights(rows: int, random: np.random.Generator) -> Matrix:
     """Resamples as weights of the rows, (RESAMPLES, rows), each adding up to 1."""
     drawn = random.multinomial(rows, np.full(rows, 1.0 / rows), size=RESAMPLES)

@@ -10,9 +10,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
-from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError
-from tierwise.learning.data import read_all
+from tierwise.learning.data import priors, read_all
 from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.metrics import calibration_error
 from tierwise.learning.outcomes import Outcomes, groups, price_missing, read_outcomes
@@ -85,7 +84,7 @@ def train(
         outcomes.models,
         seed=seed,
         about=About(
-            sources=outcomes.sources, notes="; ".join(notes), priors=_priors(outcomes.models)
+            sources=outcomes.sources, notes="; ".join(notes), priors=priors(outcomes.models)
         ),
     )
     tell("writing", 0.95)
@@ -184,12 +183,6 @@ def _costs(outcomes: Outcomes) -> tuple[NDArray[np.float64] | None, str]:
         return None, "costs not learned: not recorded for every model" if not bare.all() else ""
     priced, note = price_missing(outcomes, {})
     return priced.costs, note
-
-
-def _priors(models: Sequence[str]) -> dict[str, float]:
-    catalog = Catalog.builtin()
-    found = {name: catalog.resolve(name) for name in models}
-    return {name: model.quality for name, model in found.items() if model is not None}
 
 
 def _report(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 STEPS = 400
 CAUTION = 1.0
-_MOST_RATES = 1000
+_MOST_PATHS = 256
 _LOWEST, _HIGHEST = 1e-6, 1e3
 
 Matrix = NDArray[np.float64]
@@ -72,6 +72,66 @@ class Rate(Struct, frozen=True):
     reference_cost_usd: float | None = None
 
 
+class Path(Struct, frozen=True):
+    """What each rate would come to on a sample; any target is then solved without the sample.
+
+    One entry a rate: mean outcome and cost of what it chooses. `gain`, `gain_variance` and
+    `covariance` are of outcome less the reference's, task by task, and of that with the reference's
+    outcome, because the chosen and the reference are mostly right and wrong together.
+    """
+
+    sample: Sample
+    reference: int
+    rates: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    cost_usd: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    gain_variance: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+    def solve(self, target: float, *, caution: float = CAUTION) -> Rate:
+        """See the function `solve`."""
+        wanted = self.sample.outcome[:, self.reference]
+        # Outcome less target · wanted is gain + short · wanted, with this share not asked for.
+        short = 1.0 - target
+        variance = self.gain_variance + short**2 * wanted.var() + 2 * short * self.covariance
+        error = np.sqrt(np.maximum(variance, 0.0) / len(wanted))
+        margin = self.gain + short * wanted.mean() - caution * error
+        able = np.flatnonzero(margin >= -1e-12)
+        place = able[np.argmin(self.cost_usd[able])] if len(able) else int(np.argmax(self.quality))
+        per_usd = float(self.rates[place])
+        sample = self.sample
+        return Rate(
+            per_usd,
+            int(np.argmax(sample.mean_quality - per_usd * sample.mean_cost_usd)),
+            float(self.quality[place]),
+            float(self.cost_usd[place]),
+            bool(len(able)),
+            None if sample.recorded else float(sample.mean_cost_usd[self.reference]),
+        )
+
+
+def walk(sample: Sample, reference: int) -> Path:
+    """Tries every rate on a sample: takes a hundredth of a second or a few."""
+    scale = sample.mean_cost_usd[reference] or sample.mean_cost_usd.max() or 1.0
+    rates = np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, STEPS)]) / scale
+    rows = np.arange(len(sample.predicted))
+    wanted = sample.outcome[:, reference]
+    found = np.empty((5, len(rates)))
+    for place, rate in enumerate(rates):
+        chosen = np.argmax(sample.predicted - rate * sample.cost_usd, axis=1)
+        came = sample.outcome[rows, chosen]
+        gain = came - wanted
+        found[:, place] = (
+            came.mean(),
+            sample.cost_usd[rows, chosen].mean(),
+            gain.mean(),
+            gain.var(),
+            (gain * wanted).mean() - gain.mean() * wanted.mean(),
+        )
+    return Path(sample, reference, rates, *found)
+
+
 def solve(sample: Sample, reference: int, target: float, *, caution: float = CAUTION) -> Rate:
     """The rate of the largest saving that keeps `target` of the reference's mean quality.
 
@@ -80,34 +140,14 @@ def solve(sample: Sample, reference: int, target: float, *, caution: float = CAU
     Args:
         caution: standard errors by which the target must be met.
     """
-    scale = sample.mean_cost_usd[reference] or sample.mean_cost_usd.max() or 1.0
-    rates = np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, STEPS)]) / scale
-    rows = np.arange(len(sample.predicted))
-    wanted = target * sample.outcome[:, reference]
-    quality, spent, margin = (np.empty(len(rates)) for _ in range(3))
-    for place, rate in enumerate(rates):
-        chosen = np.argmax(sample.predicted - rate * sample.cost_usd, axis=1)
-        came = sample.outcome[rows, chosen]
-        # Task by task, because the chosen and the reference are mostly right and wrong together.
-        over = came - wanted
-        margin[place] = over.mean() - caution * over.std() / np.sqrt(len(rows))
-        quality[place] = came.mean()
-        spent[place] = sample.cost_usd[rows, chosen].mean()
-    able = np.flatnonzero(margin >= -1e-12)
-    place = able[np.argmin(spent[able])] if len(able) else int(np.argmax(quality))
-    per_usd = float(rates[place])
-    return Rate(
-        per_usd,
-        int(np.argmax(sample.mean_quality - per_usd * sample.mean_cost_usd)),
-        float(quality[place]),
-        float(spent[place]),
-        bool(len(able)),
-        None if sample.recorded else float(sample.mean_cost_usd[reference]),
-    )
+    return walk(sample, reference).solve(target, caution=caution)
 
 
 class Exchange:
-    """Rates for the configured models, solved when first asked for and then kept.
+    """Rates for the configured models.
+
+    A request may ask for any target; what is kept is the walk through all rates, for each line-up
+    of models.
 
     Args:
         sample: its columns are `models`.
@@ -117,24 +157,31 @@ class Exchange:
     def __init__(self, sample: Sample, models: Sequence[str]) -> None:
         self._sample = sample
         self._column = {model: place for place, model in enumerate(models)}
-        self._solved: dict[tuple[tuple[str, ...], str, float], tuple[Rate, str]] = {}
+        self._paths: dict[tuple[tuple[str, ...], str], Path] = {}
 
     def rate(self, candidates: Sequence[str], reference: str, target: float) -> tuple[Rate, str]:
         """The rate at which these models reach `target` of the reference, and its base model.
 
         The reference counts although it may not be a candidate: it is what quality refers to.
         """
-        key = (tuple(candidates), reference, target)
-        known = self._solved.get(key)
+        path = self._path(tuple(candidates), reference)
+        if reference not in candidates:
+            wanted = target * float(self._sample.mean_quality[self._column[reference]])
+            target = wanted / (float(path.sample.mean_quality[path.reference]) or 1.0)
+        rate = path.solve(target)
+        return rate, candidates[rate.base]
+
+    def _path(self, candidates: tuple[str, ...], reference: str) -> Path:
+        key = (candidates, reference)
+        known = self._paths.get(key)
         if known is None:
-            known = self._solve(*key)
-            if len(self._solved) < _MOST_RATES:
-                self._solved[key] = known
+            known = self._walk(candidates, reference)
+            if len(self._paths) < _MOST_PATHS:
+                self._paths[key] = known
         return known
 
-    def _solve(
-        self, candidates: tuple[str, ...], reference: str, target: float
-    ) -> tuple[Rate, str]:
+    def _walk(self, candidates: tuple[str, ...], reference: str) -> Path:
+        """Measured against the dearest candidate where the reference is none."""
         columns = [self._column[name] for name in candidates]
         sample = self._sample
         chosen = Sample(
@@ -144,10 +191,5 @@ class Exchange:
             sample.recorded,
         )
         if reference in candidates:
-            rate = solve(chosen, candidates.index(reference), target)
-        else:
-            wanted = target * float(sample.outcome[:, self._column[reference]].mean())
-            dearest = int(chosen.mean_cost_usd.argmax())
-            best = float(chosen.mean_quality[dearest]) or 1.0
-            rate = solve(chosen, dearest, wanted / best)
-        return rate, candidates[rate.base]
+            return walk(chosen, candidates.index(reference))
+        return walk(chosen, int(chosen.mean_cost_usd.argmax()))
