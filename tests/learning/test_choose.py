@@ -5,21 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from tierwise.learning import choose
+from tierwise.routing.sample import rates
 
 QUALITY = np.array([[0.9, 0.8], [0.9, 0.3], [0.9, 0.95]])
 COST = np.tile([0.010, 0.001], (3, 1))
+BOTH = (0, 1)
 
 
 def test_at_no_price_the_best_is_chosen_and_at_any_price_the_cheapest():
-    prices = choose.grid(0.010)
-    chosen = choose.choices(QUALITY, COST, prices)
+    prices = rates(0.010)
+    chosen = choose.choices(QUALITY, COST, prices, BOTH)
     assert chosen[0].tolist() == [0, 0, 1]
     assert chosen[-1].tolist() == [1, 1, 1]
     assert np.all(np.diff(prices) > 0)
 
 
 def test_in_between_those_move_first_that_lose_least():
-    middle = choose.choices(QUALITY, COST, np.array([0.2 / 0.009]))
+    middle = choose.choices(QUALITY, COST, np.array([0.2 / 0.009]), BOTH)
     assert middle[0].tolist() == [1, 0, 1]
 
 
@@ -41,14 +43,22 @@ def test_a_curve_counts_what_was_recorded_and_not_what_was_predicted():
 def test_for_foreign_prompts_the_base_is_kept_unless_the_gain_is_sure():
     prices, base = np.array([0.0]), np.array([1])
     apart = np.zeros_like(QUALITY)
-    known = choose.guarded(QUALITY, apart, COST, prices, base, np.zeros(3))
+    known = choose.guarded(QUALITY, apart, COST, prices, base, np.zeros(3), BOTH)
     assert known[0].tolist() == [0, 0, 1]
-    strange = choose.guarded(QUALITY, apart, COST, prices, base, np.ones(3))
+    strange = choose.guarded(QUALITY, apart, COST, prices, base, np.ones(3), BOTH)
     assert strange[0].tolist() == [1, 1, 1]
-    torn = choose.guarded(QUALITY, apart + 0.2, COST, prices, base, np.zeros(3))
+    torn = choose.guarded(QUALITY, apart + 0.2, COST, prices, base, np.zeros(3), BOTH)
     assert torn[0].tolist() == [1, 0, 1]
 
 
 def test_the_base_is_the_best_single_model_at_each_price():
     means, costs = np.array([0.9, 0.7]), np.array([0.010, 0.001])
     assert choose.bases(means, costs, np.array([0.0, 10.0, 100.0])).tolist() == [0, 0, 1]
+
+
+def test_only_models_of_the_line_up_are_chosen():
+    prices = rates(0.010)
+    assert set(choose.choices(QUALITY, COST, prices, (0,)).ravel()) == {0}
+    base = np.ones(len(prices), np.intp)
+    known = choose.guarded(QUALITY, np.zeros_like(QUALITY), COST, prices, base, np.zeros(3), (1,))
+    assert set(known.ravel()) == {1}

@@ -40,7 +40,7 @@ def with_router(artifact: Path | None, **models: dict[str, Any]) -> Iterator[Orc
         {
             "providers": {"p": {"base_url": "http://127.0.0.1:9/v1", "models": list(known)}},
             "models": known,
-            "policies": {"auto": {"quality": 0.9, "reference": "big"}},
+            "policies": {"auto": {"quality": 0.95, "reference": "big"}},
             "ledger": {"path": ":memory:"},
             "router": {"artifact": str(artifact) if artifact is not None else None},
         }

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tierwise.routing import exchange as exchange_module
-from tierwise.routing.exchange import Exchange, Sample, solve
+from tierwise.routing.exchange import Exchange, solve
+from tierwise.routing.sample import Sample
 
 SMALL, LARGE = 0, 1
 COSTS = np.tile([0.1, 1.0], (4, 1))
@@ -51,9 +52,11 @@ def test_a_target_beyond_reach_gets_the_best_there_is_and_says_so() -> None:
 
 
 def test_the_base_is_the_best_single_model_at_the_rate() -> None:
-    assert solve(FORESEEN, LARGE, 0.6, caution=0.0).base == SMALL
-    hard = Sample(OUTCOME[2:], OUTCOME[2:], COSTS[2:])
-    assert solve(hard, LARGE, 1.0, caution=0.0).base == LARGE
+    easy = Sample(*(np.tile(part[:3], (50, 1)) for part in (OUTCOME, OUTCOME, COSTS)))
+    hard = Sample(*(np.tile(part[2:], (50, 1)) for part in (OUTCOME, OUTCOME, COSTS)))
+    names = ("small", "large")
+    assert Exchange(easy, names).terms(names, "large", 0.6).base == "small"
+    assert Exchange(hard, names).terms(names, "large", 1.0).base == "large"
 
 
 def test_a_reference_that_may_not_be_asked_still_sets_the_target() -> None:
@@ -62,11 +65,11 @@ def test_a_reference_that_may_not_be_asked_still_sets_the_target() -> None:
     costs = np.column_stack([COSTS, np.full(4, 9.0)])
     exchange = Exchange(Sample(outcome, outcome, costs), models)
     # 0.75 of the best one's 1.0 is all that the large model can do.
-    rate, base = exchange.rate(("small", "large"), "best", 0.75)
-    assert rate.reaches
-    assert rate.quality == pytest.approx(0.75)
-    assert base in ("small", "large")
-    assert not exchange.rate(("small", "large"), "best", 0.9)[0].reaches
+    terms = exchange.terms(("small", "large"), "best", 0.75)
+    assert terms.rate.reaches
+    assert terms.rate.quality == pytest.approx(0.75)
+    assert terms.base in ("small", "large")
+    assert not exchange.terms(("small", "large"), "best", 0.9).rate.reaches
 
 
 def test_a_sample_is_walked_once_whatever_targets_are_asked_for(
@@ -80,10 +83,11 @@ def test_a_sample_is_walked_once_whatever_targets_are_asked_for(
         return original(sample, reference)
 
     monkeypatch.setattr(exchange_module, "walk", walk)
-    exchange = Exchange(FORESEEN, ("small", "large"))
-    first = exchange.rate(("small", "large"), "large", 1.0)
-    assert exchange.rate(("small", "large"), "large", 1.0) == first
-    assert exchange.rate(("small", "large"), "large", 0.1) != first
+    sample = Sample(*(np.tile(part, (200, 1)) for part in (OUTCOME, OUTCOME, COSTS)))
+    exchange = Exchange(sample, ("small", "large"))
+    first = exchange.terms(("small", "large"), "large", 1.0)
+    assert exchange.terms(("small", "large"), "large", 1.0) == first
+    assert exchange.terms(("small", "large"), "large", 0.1) != first
     assert len(walks) == 1
 
 

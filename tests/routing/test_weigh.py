@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tierwise.routing.exchange import Rate
+from tierwise.routing.exchange import Rate, Terms
 from tierwise.routing.weigh import TIE, weigh
 from tierwise.types import Estimate
 
-RATE = Rate(per_usd=10.0, base=0, quality=0.8, cost_usd=0.01, reaches=True)
+RATE = Rate(per_usd=10.0, quality=0.8, cost_usd=0.01, reaches=True)
+TERMS = Terms(rate=RATE, base="small", line_up=("large", "small"))
 
 
 def an_estimate(quality: float, cost_usd: float, **changes: Any) -> Estimate:
@@ -25,7 +26,7 @@ def an_estimate(quality: float, cost_usd: float, **changes: Any) -> Estimate:
 
 def test_the_highest_value_goes_first() -> None:
     estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
-    weighed = weigh(estimates, RATE, "small", 0.01, foreign=False)
+    weighed = weigh(estimates, TERMS, 0.01, foreign=False)
     assert weighed.values == pytest.approx({"small": 0.69, "large": 0.80})
     assert weighed.first == "large"
     assert "+0.110 over small" in weighed.guard
@@ -36,7 +37,7 @@ def test_a_tie_stays_with_the_base() -> None:
         "small": an_estimate(0.7, 0.001),
         "large": an_estimate(0.79 + TIE / 2, 0.01),
     }
-    weighed = weigh(estimates, RATE, "small", 0.01, foreign=False)
+    weighed = weigh(estimates, TERMS, 0.01, foreign=False)
     assert weighed.values["large"] > weighed.values["small"]
     assert weighed.first == "small"
     assert "no model is worth leaving small for" in weighed.guard
@@ -47,19 +48,38 @@ def test_in_foreign_traffic_only_a_sure_gain_leaves_the_base() -> None:
     sure = an_estimate(0.9, 0.01)
     doubtful = an_estimate(0.9, 0.01, quality_low=0.6)
     strange = an_estimate(0.9, 0.01, novelty=0.9)
-    assert weigh({"b": base, "m": sure}, RATE, "b", 0.01, foreign=True).first == "m"
+    assert weigh({"small": base, "large": sure}, TERMS, 0.01, foreign=True).first == "large"
     for doubted in (doubtful, strange):
-        estimates = {"b": base, "m": doubted}
-        assert weigh(estimates, RATE, "b", 0.01, foreign=False).first == "m"
-        weighed = weigh(estimates, RATE, "b", 0.01, foreign=True)
-        assert weighed.first == "b"
+        estimates = {"small": base, "large": doubted}
+        assert weigh(estimates, TERMS, 0.01, foreign=False).first == "large"
+        weighed = weigh(estimates, TERMS, 0.01, foreign=True)
+        assert weighed.first == "small"
         assert weighed.guard.startswith("in foreign traffic")
 
 
 def test_without_recorded_costs_only_proportions_count() -> None:
-    rate = Rate(10.0, 0, 0.8, 0.01, True, reference_cost_usd=0.01)
+    rate = Rate(10.0, 0.8, 0.01, True, reference_cost_usd=0.01)
+    terms = Terms(rate, "small", ("large", "small"))
     short = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
     long = {"small": an_estimate(0.7, 0.1), "large": an_estimate(0.9, 1.0)}
-    assert weigh(short, rate, "small", 0.01, foreign=False).values == pytest.approx(
-        weigh(long, rate, "small", 1.0, foreign=False).values
+    assert weigh(short, terms, 0.01, foreign=False).values == pytest.approx(
+        weigh(long, terms, 1.0, foreign=False).values
     )
+
+
+def test_a_model_outside_the_line_up_is_not_chosen_however_well_it_is_spoken_of() -> None:
+    estimates = {
+        "small": an_estimate(0.7, 0.001),
+        "large": an_estimate(0.75, 0.001),
+        "lucky": an_estimate(0.99, 0.001),
+    }
+    weighed = weigh(estimates, TERMS, 0.01, foreign=False)
+    assert weighed.first == "large"
+    assert weighed.values["lucky"] > weighed.values["large"]
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_the_base_may_stand_outside_the_line_up(foreign: bool) -> None:
+    estimates = {"small": an_estimate(0.9, 0.001), "large": an_estimate(0.7, 0.01)}
+    terms = Terms(RATE, "small", ("large",))
+    assert weigh(estimates, terms, 0.01, foreign=foreign).first == "small"

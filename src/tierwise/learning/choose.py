@@ -1,16 +1,19 @@
 """From predictions to choices: one price of quality, λ, for all prompts, and which λ to take.
 
 A router that wants quality at a price chooses, for each prompt, the model of the highest
-quality - λ cost. λ from 0 to infinity runs from the best that can be had to the cheapest.
+quality - λ cost. λ from 0 to infinity runs from the best that can be had to the cheapest. The
+line-up of models to choose among, and the values of λ to try, are those that serving uses.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from tierwise.routing.weigh import DOUBT, FOREIGN_COST
+from tierwise.routing.weigh import sure_gain
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -20,25 +23,13 @@ TOLERANCE = 1e-12
 """Means that differ by rounding are the same."""
 
 
-def grid(reference_cost_usd: float) -> Vector:
-    """Values of λ, in 1/USD, ascending: 0, then from 1e-6 to 1e3 over the reference's mean cost.
-
-    At λ times that cost = 0.01, the reference is asked where it is expected to be better by more
-    than a hundredth. Most choices change between 0.001 and 1, so values are closest there.
-    """
-    spans = [
-        np.geomspace(1e-6, 1e-3, 60, endpoint=False),
-        np.geomspace(1e-3, 1.0, 300, endpoint=False),
-        np.geomspace(1.0, 1e3, 60),
-    ]
-    return np.concatenate([[0.0], *spans]) / max(reference_cost_usd, 1e-12)
-
-
-def choices(quality: Matrix, cost: Matrix, prices: Vector) -> Choices:
-    """The model chosen for each price and prompt, (prices, n)."""
+def choices(quality: Matrix, cost: Matrix, prices: Vector, among: Sequence[int]) -> Choices:
+    """The model chosen for each price and prompt, (prices, n); `among` are the line-up's places."""
+    places = np.array(among, np.int16)
+    quality, cost = quality[:, places], cost[:, places]
     found = np.empty((len(prices), len(quality)), np.int16)
     for row, price in enumerate(prices):
-        found[row] = (quality - price * cost).argmax(axis=1)
+        found[row] = places[(quality - price * cost).argmax(axis=1)]
     return found
 
 
@@ -54,11 +45,9 @@ def guarded(
     prices: Vector,
     base: NDArray[np.intp],
     novelty: Vector,
+    among: Sequence[int],
 ) -> Choices:
     """As `choices`, but for foreign traffic: the base is left only for a gain that is sure.
-
-    The gain counts less half of what the learners disagree about it, and the more novel a prompt
-    is, the less its gain counts and the more (`FOREIGN_COST`) leaving costs.
 
     Args:
         quality: predicted, (n, m).
@@ -67,15 +56,17 @@ def guarded(
         prices: values of λ.
         base: for each λ, the one model that is best if all prompts go to it.
         novelty: of each prompt, (n,) in [0, 1].
+        among: places of the line-up's models.
     """
-    known = 1.0 - novelty[:, None]
+    outside = np.setdiff1d(np.arange(quality.shape[1]), among)
     rows = np.arange(len(quality))
     found = np.empty((len(prices), len(quality)), np.int16)
     for row, (price, model) in enumerate(zip(prices, base, strict=True)):
         value = quality - price * cost
         gain = value - value[:, [model]]
-        doubt = np.hypot(disagreement, disagreement[:, [model]])
-        sure = known * (gain - DOUBT * doubt) - (1.0 - known) * FOREIGN_COST
+        apart = np.hypot(disagreement, disagreement[:, [model]])
+        sure = sure_gain(gain, apart, novelty[:, None])
+        sure[:, outside] = -np.inf
         sure[rows, model] = 0.0
         found[row] = sure.argmax(axis=1)
     return found

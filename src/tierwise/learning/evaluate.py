@@ -18,6 +18,8 @@ from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, Evaluation, Micros
 from tierwise.routing.learned import Learned, Prediction
+from tierwise.routing.lineup import line_up
+from tierwise.routing.sample import Sample, rates
 
 Matrix = NDArray[np.float64]
 Say = Callable[[str, float], None]
@@ -92,20 +94,29 @@ class Bench:
         predictions = learned.predict_many([self._test[i] for i in split.test])
         quality, disagreement = self._expected(learned, predictions)
         cost = self._expected_costs(train, predictions, mean_cost)
-        prices = choose.grid(float(mean_cost[data.reference]))
+        prices = rates(float(mean_cost[data.reference]))
+        known = self._sample(fitted, train, costs, cost)
+        among = range(len(data.models)) if known is None else line_up(known, data.reference)
         own = _of_models(train.scores, train.models, data.models)
         base = choose.bases(_means(own, quality), mean_cost, prices)
         novelty = np.array([p.novelty for p in predictions])
         foreign = self._foreign(fitted, predictions)
         # A model that was never seen is judged by its prior alone, on which the guard falls back.
         if foreign > _FOREIGN_SHARE and set(data.models) <= set(train.models):
-            chosen = choose.guarded(quality, disagreement, cost, prices, base, novelty)
+            chosen = choose.guarded(quality, disagreement, cost, prices, base, novelty, among)
         else:
-            chosen = choose.choices(quality, cost, prices)
+            chosen = choose.choices(quality, cost, prices, among)
         # Where no λ reaches what is wanted, the reference is asked throughout.
         chosen = choose.after_always(data.reference, chosen)
         base = np.concatenate([[data.reference], base])
-        picks = self._picks(fitted, train, costs, prices, (quality, cost, chosen))
+        if known is not None:
+            learnt = choose.choices(known.predicted, known.cost_usd, prices, among)
+            paid = known.cost_usd if costs is None else costs
+            path = choose.curve(choose.after_always(data.reference, learnt), known.outcome, paid)
+        else:
+            # Outcomes unseen, the predictions for the test prompts have to be believed.
+            path = choose.curve(chosen, quality, cost)
+        picks = _picks(chosen, path)
         return Tested(
             split=split,
             learned=learned,
@@ -171,36 +182,37 @@ class Bench:
         strange = float(fitted.artifact.arrays["membership_quantiles"][1])
         return float(np.mean([p.membership < strange for p in predictions]))
 
-    def _picks(
-        self,
-        fitted: Fitted,
-        train: Outcomes,
-        costs: Matrix | None,
-        prices: NDArray[np.float64],
-        test: tuple[Matrix, Matrix, choose.Choices],
-    ) -> dict[str, NDArray[np.int16]]:
-        """For each fraction, the choices at the λ that the training rows choose.
+    def _sample(
+        self, fitted: Fitted, train: Outcomes, costs: Matrix | None, cost: Matrix
+    ) -> Sample | None:
+        """The training rows, as predicted without themselves.
 
-        What would have been predicted of the training rows without them chooses, and their
-        outcomes count. Where a wanted model was not tried on them, the predictions for the test
-        prompts have to be believed, outcomes unseen.
+        None if not every wanted model was tried on all of them.
+
+        Args:
+            costs: recorded of the training rows, or None.
+            cost: predicted for the test rows; where nothing was recorded, all rows are alike.
         """
-        data, (quality, cost, chosen) = self._data, test
-        if train.models == data.models and not np.isnan(train.scores).any():
-            own = fitted.quality.astype(np.float64)
-            paid = costs if costs is not None else np.repeat(cost[:1], len(own), axis=0)
-            expected = fitted.cost.astype(np.float64) if fitted.cost is not None else paid
-            rows = choose.after_always(data.reference, choose.choices(own, expected, prices))
-            path = choose.curve(rows, train.scores, paid)
-            reference = float(train.scores[:, data.reference].mean())
+        if train.models != self._data.models or np.isnan(train.scores).any():
+            return None
+        if fitted.cost is not None:
+            expected = fitted.cost.astype(np.float64)
         else:
-            path = choose.curve(chosen, quality, cost)
-            reference = float(quality[:, data.reference].mean())
-        picks: dict[str, NDArray[np.int16]] = {}
-        for fraction in FRACTIONS:
-            point = choose.cheapest(path.mean_score, path.mean_cost, fraction * reference)
-            picks[str(fraction)] = chosen[0 if point is None else point]
-        return picks
+            expected = costs if costs is not None else np.repeat(cost[:1], len(train.scores), 0)
+        return Sample(fitted.quality.astype(np.float64), train.scores, expected)
+
+
+def _picks(chosen: choose.Choices, path: choose.Curve) -> dict[str, NDArray[np.int16]]:
+    """For each fraction of the reference's quality, the choices at the λ that `path` chooses.
+
+    The first point of both is the reference for everything.
+    """
+    reference = float(path.mean_score[0])
+    picks: dict[str, NDArray[np.int16]] = {}
+    for fraction in FRACTIONS:
+        point = choose.cheapest(path.mean_score, path.mean_cost, fraction * reference)
+        picks[str(fraction)] = chosen[0 if point is None else point]
+    return picks
 
 
 def _of_models(table: Matrix, models: Sequence[str], wanted: Sequence[str]) -> Matrix:

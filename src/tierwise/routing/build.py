@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tierwise.analysis.analyst import Analyst
 from tierwise.catalog import Catalog, cost
 from tierwise.routing.artifact import Artifact
-from tierwise.routing.exchange import Exchange, Sample
+from tierwise.routing.exchange import Exchange
 from tierwise.routing.learned import Learned
 from tierwise.routing.predict import LearnedPredictor
+from tierwise.routing.sample import Sample
 from tierwise.types import Model, Usage
 
 _NOMINAL = Usage(input_tokens=300, output_tokens=200)

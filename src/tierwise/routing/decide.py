@@ -95,11 +95,11 @@ class Router:
         estimates = self._with_cache(estimates, profile, held)
         reference = policy.reference or self._best
         expected = estimates.get(reference) or self._one(profile, reading, reference)
-        weighed = rate = None
+        weighed = terms = None
         exchange = self._predictor.exchange
         if exchange is not None and reading is not None and not policy.tiers:
-            rate, base = exchange.rate(tuple(estimates), reference, policy.quality)
-            weighed = weigh(estimates, rate, base, expected.cost_usd, foreign)
+            terms = exchange.terms(tuple(estimates), reference, policy.quality)
+            weighed = weigh(estimates, terms, expected.cost_usd, foreign)
         plan, reason = make_plan(
             policy, profile, self._models, estimates, reference, expected.quality, weighed
         )
@@ -115,7 +115,7 @@ class Router:
             plan=plan,
             candidates=_listed(plan, estimates, excluded, weighed.values if weighed else {}),
             reason=reason,
-            rate=rate.per_usd if rate is not None else None,
+            rate=terms.rate.per_usd if terms is not None else None,
             guard=weighed.guard if weighed is not None else "",
         )
 

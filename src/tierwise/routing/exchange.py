@@ -15,57 +15,26 @@ a sample is likely to be one that was lucky there; the larger the sample, the sm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-STEPS = 400
-CAUTION = 1.0
-_MOST_PATHS = 256
-_LOWEST, _HIGHEST = 1e-6, 1e3
+from tierwise.routing.lineup import line_up
+from tierwise.routing.sample import CAUTION, Sample
 
-Matrix = NDArray[np.float64]
-
-
-class Sample(Struct, frozen=True, dict=True):
-    """Tasks on which rates are set, of shape (tasks, models): what was predicted of each model,
-    what came out, and the predicted cost in USD.
-
-    `recorded` says that costs were learned from recorded ones. Where they are list prices times a
-    nominal length, only their proportions mean something.
-    """
-
-    predicted: Matrix
-    outcome: Matrix
-    cost_usd: Matrix
-    recorded: bool = True
-
-    @cached_property
-    def mean_quality(self) -> NDArray[np.float64]:
-        """The mean outcome of each model."""
-        mean: NDArray[np.float64] = self.outcome.mean(axis=0)
-        return mean
-
-    @cached_property
-    def mean_cost_usd(self) -> NDArray[np.float64]:
-        """The mean cost of each model."""
-        mean: NDArray[np.float64] = self.cost_usd.mean(axis=0)
-        return mean
+_MOST_WALKS = 256
 
 
 class Rate(Struct, frozen=True):
     """A solved rate.
 
-    `per_usd` is λ, `base` the place of the one model that is best at this rate if there were no
-    choice: whoever leaves it must know why. `quality` and `cost_usd` are the means on the sample
-    of choosing for each task, `reaches` says whether they reach the target. `reference_cost_usd`
-    is the reference's mean cost on the sample if only proportions count there, else None.
+    `per_usd` is λ. `quality` and `cost_usd` are the means on the sample of choosing for each task,
+    `reaches` says whether they reach the target. `reference_cost_usd` is the reference's mean cost
+    on the sample if only proportions count there, else None.
     """
 
     per_usd: float
-    base: int
     quality: float
     cost_usd: float
     reaches: bool
@@ -99,11 +68,9 @@ class Path(Struct, frozen=True):
         margin = self.gain + short * wanted.mean() - caution * error
         able = np.flatnonzero(margin >= -1e-12)
         place = able[np.argmin(self.cost_usd[able])] if len(able) else int(np.argmax(self.quality))
-        per_usd = float(self.rates[place])
         sample = self.sample
         return Rate(
-            per_usd,
-            int(np.argmax(sample.mean_quality - per_usd * sample.mean_cost_usd)),
+            float(self.rates[place]),
             float(self.quality[place]),
             float(self.cost_usd[place]),
             bool(len(able)),
@@ -113,12 +80,11 @@ class Path(Struct, frozen=True):
 
 def walk(sample: Sample, reference: int) -> Path:
     """Tries every rate on a sample: takes a hundredth of a second or a few."""
-    scale = sample.mean_cost_usd[reference] or sample.mean_cost_usd.max() or 1.0
-    rates = np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, STEPS)]) / scale
+    tried = sample.rates(reference)
     rows = np.arange(len(sample.predicted))
     wanted = sample.outcome[:, reference]
-    found = np.empty((5, len(rates)))
-    for place, rate in enumerate(rates):
+    found = np.empty((5, len(tried)))
+    for place, rate in enumerate(tried):
         chosen = np.argmax(sample.predicted - rate * sample.cost_usd, axis=1)
         came = sample.outcome[rows, chosen]
         gain = came - wanted
@@ -129,7 +95,7 @@ def walk(sample: Sample, reference: int) -> Path:
             gain.var(),
             (gain * wanted).mean() - gain.mean() * wanted.mean(),
         )
-    return Path(sample, reference, rates, *found)
+    return Path(sample, reference, tried, *found)
 
 
 def solve(sample: Sample, reference: int, target: float, *, caution: float = CAUTION) -> Rate:
@@ -143,11 +109,31 @@ def solve(sample: Sample, reference: int, target: float, *, caution: float = CAU
     return walk(sample, reference).solve(target, caution=caution)
 
 
-class Exchange:
-    """Rates for the configured models.
+class Terms(Struct, frozen=True):
+    """On what terms a task is decided.
 
-    A request may ask for any target; what is kept is the walk through all rates, for each line-up
-    of models.
+    `line_up` are the models worth choosing among. `base` is the one model that would be best at
+    the rate if there were no choice: whoever leaves it must know why.
+    """
+
+    rate: Rate
+    base: str
+    line_up: tuple[str, ...]
+
+
+class _Walked(Struct, frozen=True):
+    """Candidates on the sample: all of them, those worth choosing among, and their walk."""
+
+    sample: Sample
+    line_up: tuple[str, ...]
+    path: Path
+
+
+class Exchange:
+    """Terms for the configured models.
+
+    A request may ask for any target; what is kept is the walk through all rates, for each set of
+    candidates.
 
     Args:
         sample: its columns are `models`.
@@ -157,39 +143,39 @@ class Exchange:
     def __init__(self, sample: Sample, models: Sequence[str]) -> None:
         self._sample = sample
         self._column = {model: place for place, model in enumerate(models)}
-        self._paths: dict[tuple[tuple[str, ...], str], Path] = {}
+        self._walks: dict[tuple[tuple[str, ...], str], _Walked] = {}
 
-    def rate(self, candidates: Sequence[str], reference: str, target: float) -> tuple[Rate, str]:
-        """The rate at which these models reach `target` of the reference, and its base model.
+    def terms(self, candidates: Sequence[str], reference: str, target: float) -> Terms:
+        """The terms on which these models reach `target` of the reference.
 
         The reference counts although it may not be a candidate: it is what quality refers to.
         """
-        path = self._path(tuple(candidates), reference)
+        candidates = tuple(candidates)
+        walked = self._walked(candidates, reference)
+        path = walked.path
         if reference not in candidates:
             wanted = target * float(self._sample.mean_quality[self._column[reference]])
             target = wanted / (float(path.sample.mean_quality[path.reference]) or 1.0)
         rate = path.solve(target)
-        return rate, candidates[rate.base]
+        alone = walked.sample.mean_quality - rate.per_usd * walked.sample.mean_cost_usd
+        return Terms(rate, candidates[int(alone.argmax())], walked.line_up)
 
-    def _path(self, candidates: tuple[str, ...], reference: str) -> Path:
+    def _walked(self, candidates: tuple[str, ...], reference: str) -> _Walked:
         key = (candidates, reference)
-        known = self._paths.get(key)
+        known = self._walks.get(key)
         if known is None:
             known = self._walk(candidates, reference)
-            if len(self._paths) < _MOST_PATHS:
-                self._paths[key] = known
+            if len(self._walks) < _MOST_WALKS:
+                self._walks[key] = known
         return known
 
-    def _walk(self, candidates: tuple[str, ...], reference: str) -> Path:
+    def _walk(self, candidates: tuple[str, ...], reference: str) -> _Walked:
         """Measured against the dearest candidate where the reference is none."""
-        columns = [self._column[name] for name in candidates]
-        sample = self._sample
-        chosen = Sample(
-            sample.predicted[:, columns],
-            sample.outcome[:, columns],
-            sample.cost_usd[:, columns],
-            sample.recorded,
-        )
+        sample = self._sample.of([self._column[name] for name in candidates])
         if reference in candidates:
-            return walk(chosen, candidates.index(reference))
-        return walk(chosen, int(chosen.mean_cost_usd.argmax()))
+            against = candidates.index(reference)
+        else:
+            against = int(sample.mean_cost_usd.argmax())
+        places = line_up(sample, against)
+        path = walk(sample.of(places), places.index(against))
+        return _Walked(sample, tuple(candidates[place] for place in places), path)

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from tierwise.types import Estimate
 
 if TYPE_CHECKING:
-    from tierwise.routing.exchange import Rate
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tierwise.routing.exchange import Terms
+
+Number = TypeVar("Number", float, "NDArray[np.float64]")
 
 TIE = 0.005
 """Values this close are a tie, which the base wins: rewording a prompt must not flip its model."""
@@ -37,41 +42,49 @@ class Weighed(Struct, frozen=True):
 
 def weigh(
     estimates: Mapping[str, Estimate],
-    rate: Rate,
-    base: str,
+    terms: Terms,
     reference_cost_usd: float,
     foreign: bool,
 ) -> Weighed:
     """Weighs quality against cost.
 
     Args:
-        estimates: of every candidate, the base among them.
-        rate: what quality is worth.
-        base: the best single model at that rate.
+        estimates: of every candidate.
+        terms: what quality is worth, which models are worth choosing among, and the base.
         reference_cost_usd: what the reference is expected to cost on this task.
         foreign: whether the traffic of late is unlike what was learned from.
     """
+    rate, base = terms.rate, terms.base
     per_usd = rate.per_usd
     if rate.reference_cost_usd is not None and reference_cost_usd > 0:
         per_usd *= rate.reference_cost_usd / reference_cost_usd
     values = {name: e.quality - per_usd * e.cost_usd for name, e in estimates.items()}
-    gains = {name: values[name] - values[base] for name in estimates}
+    gains = {name: values[name] - values[base] for name in (base, *terms.line_up)}
     if foreign:
-        sure = {name: _sure(gains[name], estimates[name], estimates[base]) for name in estimates}
+        sure = {name: _sure(gains[name], estimates[name], estimates[base]) for name in gains}
         sure[base] = 0.0
         first = max(sure, key=lambda name: (sure[name], name == base, name))
     else:
-        first = max(values, key=lambda name: (values[name], name == base, name))
+        first = max(gains, key=lambda name: (gains[name], name == base, name))
         if gains[first] <= TIE:
             first = base
     return Weighed(first, values, _word(first, base, gains[first], foreign))
 
 
+def sure_gain(gain: Number, apart: Number, novelty: Number) -> Number:
+    """The lower bound of a gain over the base, of one task or of arrays of them.
+
+    Args:
+        gain: of value, as predicted.
+        apart: how far the learners are apart about it.
+        novelty: of the task, in [0, 1].
+    """
+    return (1.0 - novelty) * (gain - DOUBT * apart) - novelty * FOREIGN_COST
+
+
 def _sure(gain: float, one: Estimate, base: Estimate) -> float:
-    """The lower bound of a gain over the base."""
     apart = math.hypot(one.quality - one.quality_low, base.quality - base.quality_low)
-    known = 1.0 - one.novelty
-    return known * (gain - DOUBT * apart) - one.novelty * FOREIGN_COST
+    return float(sure_gain(gain, apart, one.novelty))
 
 
 def _word(first: str, base: str, gain: float, foreign: bool) -> str:
