@@ -12,6 +12,7 @@ from tierwise.cli import (
     demo,
     evaluate,
     fleet,
+    gates,
     init,
     models,
     report,
@@ -37,6 +38,7 @@ app.command("models")(models.command)
 app.command("report")(report.command)
 app.command("train", cls=TakesFolders)(train.command)
 app.command("evaluate", cls=TakesFolders)(evaluate.command)
+app.command("gates", cls=TakesFolders)(gates.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("bench")(bench.command)

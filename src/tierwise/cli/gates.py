@@ -1,0 +1,80 @@
+"""`tierwise gates`: what the gates say of recorded answers, and whether it is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tierwise.cli.configuration import JsonOption
+from tierwise.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tierwise.learning.gate_quality import Measured
+
+
+def command(
+    outcomes: Annotated[
+        list[Path],
+        typer.Option(help="Folders whose outcomes.parquet has `response`.", metavar="DIR..."),
+    ],
+    gates: Annotated[
+        str, typer.Option(help="Only these, separated by commas; default: all built-in ones.")
+    ] = "",
+    datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well gates tell good answers from bad. Needs the `outcomes` extra."""
+    import msgspec
+
+    from tierwise.cli.arguments import listed
+    from tierwise.gates import load_gates
+    from tierwise.gates.base import BUILTIN
+    from tierwise.learning.gate_quality import measure
+
+    chosen = load_gates(listed(gates) or BUILTIN)
+    with progress() as say:
+        result = measure(outcomes, chosen, listed(datasets), say)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+        return
+    _show(result)
+
+
+def _show(result: Measured) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(_table(result))
+    speed = result.microseconds_2kb
+    console.print(
+        f"{result.answers:,} answers of {', '.join(result.sources)}; mean score {result.base:.3f}."
+        + ("" if speed is None else f" All gates on an answer of 2 kB: {speed:.0f} µs of CPU."),
+        highlight=False,
+    )
+
+
+def _table(result: Measured) -> Table:
+    from rich.table import Table
+
+    table = Table(title="What the gates are worth")
+    table.add_column("gate")
+    for name in ("judged", "failed", "score: judged", "passed", "failed", "AUROC", "µs"):
+        table.add_column(name, justify="right")
+    for gate in result.gates:
+        table.add_row(
+            gate.gate,
+            f"{gate.verdicts:,}",
+            f"{gate.failed:,}",
+            *(_figure(value) for value in (gate.base, gate.passed_score, gate.failed_score)),
+            _figure(gate.auroc),
+            f"{gate.microseconds:.0f}",
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
