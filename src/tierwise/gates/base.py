@@ -14,6 +14,7 @@ from tierwise.types import Completion, Task, Verdict
 BUILTIN = {
     "complete": "tierwise.gates.complete:CompleteGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
+    "refusal": "tierwise.gates.refusal:RefusalGate",
 }
 """The gates that come with Tierwise, by name. Others register as entry points `tierwise.gates`."""
 
