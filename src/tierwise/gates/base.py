@@ -12,6 +12,7 @@ from tierwise.errors import ConfigError
 from tierwise.types import Completion, Task, Verdict
 
 BUILTIN = {
+    "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
     "complete": "tierwise.gates.complete:CompleteGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
     "refusal": "tierwise.gates.refusal:RefusalGate",
