@@ -13,6 +13,7 @@ from tierwise.types import Completion, Task, Verdict
 
 BUILTIN = {
     "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
+    "citations": "tierwise.gates.citations:CitationsGate",
     "complete": "tierwise.gates.complete:CompleteGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
     "refusal": "tierwise.gates.refusal:RefusalGate",
