@@ -15,6 +15,7 @@ BUILTIN = {
     "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
     "citations": "tierwise.gates.citations:CitationsGate",
     "complete": "tierwise.gates.complete:CompleteGate",
+    "format": "tierwise.gates.format:FormatGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
     "refusal": "tierwise.gates.refusal:RefusalGate",
 }

@@ -34,7 +34,8 @@ _WORD = re.compile(r"[^\W_]+")
 _REFERENCE = re.compile(r"(?<![\w\])])\[(\d{1,3}(?:\s?[,–-]\s?\d{1,3}){0,5})\](?![(:\w])")
 _SOURCES = re.compile(
     r"^[ \t]*(?:\[(\d{1,3})\]"
-    r"|(?:source|document|doc|passage|quelle|dokument|fuente|documento)[ \t]?#?(\d{1,3})\b|(\d{1,3})[.)] )",
+    r"|(?:source|document|doc|passage|quelle|dokument|fuente|documento)[ \t]?#?(\d{1,3})\b"
+    r"|(\d{1,3})[.)] )",
     re.IGNORECASE | re.MULTILINE,
 )
 _JSON = re.compile(r"[{\[]\s{0,20}\"")

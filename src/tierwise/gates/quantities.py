@@ -99,6 +99,8 @@ def _product(tokens: list[str], at: int, depth: int) -> tuple[float, int]:
 
 
 def _power(tokens: list[str], at: int, depth: int) -> tuple[float, int]:
+    if depth > _DEEPEST:
+        raise ValueError("too deep")
     if tokens[at] == "-":  # -2^2 is -4
         value, at = _power(tokens, at + 1, depth + 1)
         return -value, at
@@ -113,8 +115,6 @@ def _power(tokens: list[str], at: int, depth: int) -> tuple[float, int]:
 
 def _operand(tokens: list[str], at: int, depth: int) -> tuple[float, int]:
     """A figure or a bracket, with its per cent sign."""
-    if depth > _DEEPEST:
-        raise ValueError("too deep")
     if tokens[at] == "(":
         value, at = _sum(tokens, at + 1, depth + 1)
         if tokens[at] != ")":
