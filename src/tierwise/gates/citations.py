@@ -47,7 +47,7 @@ _NUMBER = re.compile(r"\d{1,3}")
 class CitationsGate:
     """Looks quotations and references up in what the caller, the system and the tools said.
 
-    What it is worth has not been measured: no recorded answers quote from a context.
+    What it is worth was not measured: hardly any recorded answer quotes from a context.
     """
 
     name = "citations"

@@ -15,13 +15,12 @@ _SHORT_CHARS = 500
 _BARE_CHARS = 20
 _READ_QUESTION = 2000
 
-# Shares of acceptable ones among recorded answers, (k + 1) / (n + 2): 0 of 22 refuse and 2 of 13
-# know nothing where the task could be done. TruthfulQA is left out: it rewards an answer that
-# declines (223 of 247), as a truthful one.
-_SHORT = 0.04
+# Judgements. Where the task can be done they agree with recordings: of answers that refuse, 0 of 22
+# were acceptable, of those that know nothing 2 of 13. TruthfulQA rewards declining as truthful
+# (223 of 247). docs/gates.md tells more.
+_DECLARED = 0.05
+_SHORT = 0.05
 _IGNORANT = 0.2
-# Judgements: too few were recorded.
-_DECLARED = 0.04
 _LONG = 0.3
 _MACHINE = 0.3
 _HEDGES = 0.6
