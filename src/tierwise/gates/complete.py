@@ -8,7 +8,7 @@ from collections import Counter
 
 from tierwise.types import Completion, Task, Verdict
 
-# Of the recorded answers of ZeroEval and RouteLLM with the defect, k of n were acceptable: 0 of 272,
+# Of recorded answers of ZeroEval and RouteLLM with the defect, k of n were acceptable: 0 of 272,
 # 0 of 31, 0 of 43, 0 of 4; (k + 1) / (n + 2) by the rule of succession (Laplace), not under 0.02.
 _LOOPS = 0.02
 _OPEN_FENCE = 0.03
