@@ -83,10 +83,10 @@ def a_profile(**fields: Any) -> Profile:
     return Profile(**{**defaults, **fields})
 
 
-def a_plan(*tiers: Tier | str, fallbacks: tuple[str, ...] = ()) -> Plan:
+def a_plan(*tiers: Tier | str, fallbacks: tuple[str, ...] = (), **fields: Any) -> Plan:
     """A plan of these tiers; a name alone is a tier without gates."""
     made = tuple(Tier(model=tier) if isinstance(tier, str) else tier for tier in tiers)
-    return Plan(tiers=made or (Tier(model="small"),), fallbacks=fallbacks)
+    return Plan(tiers=made or (Tier(model="small"),), fallbacks=fallbacks, **fields)
 
 
 def a_decision(plan: Plan | None = None, **fields: Any) -> Decision:

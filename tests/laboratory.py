@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,6 +46,15 @@ class Picky:
         return Verdict(gate=self.name, p=0.0 if bad else 1.0, reason="looked for a word")
 
 
+class Hasty(Picky):
+    """Does so by the beginning of an answer."""
+
+    name = "hasty"
+
+    def judge_start(self, task: Task, start: Completion) -> Verdict:
+        return self.judge(task, start)
+
+
 class Broken:
     """Fails whatever it sees."""
 
@@ -64,7 +73,7 @@ class Laboratory:
         running: Mapping[str, list[Upstream]],
         transport: Transport,
     ) -> None:
-        gates: list[Gate] = [Picky(), Broken(), CompleteGate(), JsonSchemaGate()]
+        gates: list[Gate] = [Picky(), Hasty(), Broken(), CompleteGate(), JsonSchemaGate()]
         self.clock = time.monotonic
         self.paths = paths
         self.upstreams = running
@@ -76,6 +85,7 @@ class Laboratory:
         self.executor = Executor(adapters, transport, self.health, billing, self.checker)
         self.relay = Relay(self.health, billing)
         self.finished = 0
+        self.on_hold: Callable[[], None] | None = None
         self.run: Run
 
     def calls(self, model: str) -> list[int]:
@@ -97,6 +107,7 @@ class Laboratory:
     async def open(self, task: Task, plan: Plan) -> AsyncGenerator[bytes]:
         """A stream that has begun."""
         self.run = Run(task, a_decision(plan), self.paths, self.clock)
+        self.run.on_hold = self.on_hold
         chunks = self.relay.relay(await self.executor.stream(self.run), self.run, self._finish)
         assert await anext(chunks) == b""
         return chunks

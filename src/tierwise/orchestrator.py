@@ -268,9 +268,13 @@ class Orchestrator:
             run.answer = whole.reply.completion().text
         return Answered(whole.reply.body, whole.reply.completion, self._finish(run, measured))
 
-    async def stream(self, task: Task) -> Streaming:
-        """The answer to a task as a stream; raises as `answer` does, also while it is read."""
+    async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
+        """The answer to a task as a stream; raises as `answer` does, also while it is read.
+
+        `on_hold` is called when it has begun and is held back for its gates.
+        """
         run, measured = self._begin(task)
+        run.on_hold = on_hold
         try:
             streamed = await self._executor.stream(run)
         except BaseException as error:

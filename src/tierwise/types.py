@@ -46,6 +46,9 @@ Capability = Literal[
 ]
 """Something that a task may need and a model may lack."""
 
+Streams = Literal["held", "prefix", "unchecked"]
+"""What gates do to a stream that they may reject: hold all of it, hold its beginning, nothing."""
+
 KINDS: frozenset[str] = frozenset(Kind.__args__)  # type: ignore[attr-defined]
 DOMAINS: frozenset[str] = frozenset(Domain.__args__)  # type: ignore[attr-defined]
 CAPABILITIES: frozenset[str] = frozenset(Capability.__args__)  # type: ignore[attr-defined]
@@ -97,6 +100,7 @@ class Task(Struct, frozen=True, kw_only=True):
     policy: str | None = None
     quality: float | None = None
     max_cost_usd: float | None = None
+    streams: Streams | None = None
     session: str | None = None
     caller: str | None = None
     deadline: float = float("inf")
@@ -207,7 +211,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...] = ()
     gates: tuple[str, ...] = ("complete", "json_schema")
     fallbacks: tuple[str, ...] = ()
-    verify_streams: bool = True
+    streams: Streams = "held"
+    hold_s: float = 60.0
     deadline_s: float = 600.0
 
 
@@ -241,10 +246,15 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Ordered tiers, and the models that stand in if all deployments of a tier fail."""
+    """Ordered tiers, and the models that stand in if all deployments of a tier fail.
+
+    `streams` and `hold_s` are the policy's.
+    """
 
     tiers: tuple[Tier, ...]
     fallbacks: tuple[str, ...] = ()
+    streams: Streams = "held"
+    hold_s: float = 60.0
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -304,7 +314,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class Attempt(Struct, frozen=True, kw_only=True):
     """One call to one deployment and what came of it.
 
-    `outcome` is `accepted`, `rejected` (by gates), `cancelled` or the name of an upstream error.
+    `outcome` is `accepted`, `rejected` (by gates), `abandoned` (a stream whose beginning gates
+    rejected), `cancelled` or the name of an upstream error.
     `estimated` marks a usage that the provider did not report and that was counted instead.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from builders import DONE, a_chunk, a_decision, a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
 from tierwise.errors import InvalidRequest, UpstreamRejected
-from tierwise.execution import executor
+from tierwise.execution import hold
 from tierwise.execution.paths import steps
 from tierwise.types import Tier, Timeouts, Usage
 from upstream import HANGS, Reply, fails, says, streams
@@ -266,7 +265,7 @@ async def test_nothing_of_a_rejected_stream_is_seen() -> None:
 
 
 async def test_a_stream_too_long_to_be_held_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "HOLD_BYTES", 1000)
+    monkeypatch.setattr(hold, "HOLD_BYTES", 1000)
     words = [a_chunk("doubtful ") for _ in range(50)]
     events = [*words, None, a_chunk(finish_reason="stop"), DONE]
     async with a_laboratory({"small": [streams(events)], "large": [HANGS]}) as lab:
@@ -279,36 +278,23 @@ async def test_a_stream_too_long_to_be_held_is_released(monkeypatch: pytest.Monk
         assert lab.health.states["p0/small"].in_flight == 0
 
 
-def when_held(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
-    """Does something when a stream begins to be held: its first event has come, no more is read."""
-    hold = executor._hold
-
-    async def noted(streamed: executor.Streamed, clock: Callable[[], float]) -> bool:
-        then()
-        return await hold(streamed, clock)
-
-    monkeypatch.setattr(executor, "_hold", noted)
-
-
 IN_TWO = [a_chunk("doubtful "), None, *a_stream("words")]
 
 
-async def test_a_stream_is_held_until_all_of_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_is_held_until_all_of_it_is_here() -> None:
     better = streams(a_stream("better", model="large"))
     async with a_laboratory({"small": [streams(IN_TWO)], "large": [better]}) as lab:
-        when_held(monkeypatch, lab.upstreams["small"][0].go_on.set)
+        lab.on_hold = lab.upstreams["small"][0].go_on.set
         assert text_of(await lab.ask(a_task(stream=True), PLAN), stream=True) == "better"
         assert outcomes(lab)[0] == ("p0/small", "rejected", 1)
 
 
-async def test_a_stream_that_takes_too_long_to_be_held_is_released(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(executor, "HOLD_S", 0.0)
+async def test_a_stream_that_takes_longer_than_the_policy_waits_is_released() -> None:
+    plan = a_plan(GATED, "large", hold_s=0.0)
     task = a_task(stream=True, stream_options={"include_usage": True})
     async with a_laboratory({"small": [streams(IN_TWO)], "large": [HANGS]}) as lab:
-        when_held(monkeypatch, lab.upstreams["small"][0].go_on.set)
-        chunks = await lab.open(task, PLAN)
+        lab.on_hold = lab.upstreams["small"][0].go_on.set
+        chunks = await lab.open(task, plan)
         assert lab.run.attempts == []
         seen = b"".join([block async for block in chunks])
         assert seen == b"".join(event for event in IN_TWO if event)
@@ -345,14 +331,12 @@ async def test_a_stream_that_stands_still_while_held_fails_over() -> None:
         assert lab.run.attempts[0].error == "nothing for 0.05 s in mid-stream"
 
 
-async def test_a_caller_who_leaves_a_held_stream_is_billed_for_what_it_had_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_caller_who_leaves_a_held_stream_is_billed_for_what_it_had_said() -> None:
     holding = asyncio.Event()
-    when_held(monkeypatch, holding.set)
     async with a_laboratory(
         {"small": [streams(a_stream()[:2], hang=True)], "large": [HANGS]}
     ) as lab:
+        lab.on_hold = holding.set
         asking = asyncio.create_task(lab.ask(a_task(stream=True), PLAN))
         state = lab.health.states["p0/small"]
         await asyncio.wait_for(holding.wait(), 5)
@@ -365,6 +349,46 @@ async def test_a_caller_who_leaves_a_held_stream_is_billed_for_what_it_had_said(
         assert attempt.cost_usd > 0
         assert lab.run.cost_usd == attempt.cost_usd
         assert state.in_flight == 0
+
+
+# --- the first look at a stream
+
+LONG = "word " * 60
+START = [a_chunk("doubtful "), *(a_chunk(LONG) for _ in range(40))]
+"""More than gates need for a first look, of a stream that stands still after it."""
+
+
+async def test_a_stream_whose_beginning_is_refused_is_left_there_and_billed() -> None:
+    better = streams(a_stream("better", model="large"))
+    async with a_laboratory({"small": [streams([*START, None, DONE])], "large": [better]}) as lab:
+        plan = a_plan(Tier(model="small", gates=("hasty",)), "large")
+        assert text_of(await lab.ask(a_task(stream=True), plan), stream=True) == "better"
+        assert outcomes(lab) == [("p0/small", "abandoned", 1), ("p0/large", "accepted", 2)]
+        left = lab.run.attempts[0]
+        assert (left.estimated, left.verdicts[0].gate) == (True, "hasty")
+        assert left.cost_usd > 0
+        await asyncio.wait_for(lab.upstreams["small"][0].left.wait(), 5)
+
+
+async def test_a_stream_left_at_its_beginning_is_heard_to_its_end_if_nobody_else_answers() -> None:
+    events = [*START, a_chunk(finish_reason="stop"), DONE]
+    async with a_laboratory({"small": [streams(events)], "large": [fails(500)]}) as lab:
+        plan = a_plan(Tier(model="small", gates=("hasty",)), "large")
+        assert await lab.ask(a_task(stream=True), plan) == b"".join(events)
+        assert [outcome for _, outcome, _ in outcomes(lab)] == [
+            "abandoned", "server_failed", "accepted",
+        ]  # fmt: skip
+        assert lab.run.cost_usd == sum(attempt.cost_usd for attempt in lab.run.attempts)
+
+
+async def test_where_the_beginning_is_enough_a_stream_runs_on_once_it_passes() -> None:
+    events = [*(a_chunk(LONG) for _ in range(41)), None, a_chunk(finish_reason="stop"), DONE]
+    async with a_laboratory({"small": [streams(events)], "large": [HANGS]}) as lab:
+        plan = a_plan(Tier(model="small", gates=("hasty",)), "large", streams="prefix")
+        chunks = await lab.open(a_task(stream=True), plan)
+        assert lab.run.attempts == []
+        lab.upstreams["small"][0].go_on.set()
+        assert b"".join([c async for c in chunks]) == b"".join(e for e in events if e)
 
 
 def test_a_plan_names_its_steps_in_order() -> None:

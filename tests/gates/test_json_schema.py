@@ -120,3 +120,20 @@ def test_many_schemas_do_not_pile_up() -> None:
     verdict = gate.judge(wanting({"const": 0}), Completion(text="0"))
     assert verdict is not None
     assert verdict.p == 1.0
+
+
+@pytest.mark.parametrize("text", ["Sure! Here is the JSON", "```json\n{", "I cannot"])
+def test_prose_where_json_was_declared_is_refused_at_its_beginning(text: str) -> None:
+    for task in (wanting(CITY), JSON_MODE):
+        verdict = JsonSchemaGate().judge_start(task, Completion(text=text))
+        assert verdict is not None
+        assert verdict.p == 0.0
+
+
+@pytest.mark.parametrize("text", ['{"city": "Pa', "\n [1, 2", "", '"Pa', "-1"])
+def test_what_may_become_json_is_given_time(text: str) -> None:
+    assert JsonSchemaGate().judge_start(wanting(CITY), Completion(text=text)) is None
+
+
+def test_the_beginning_says_nothing_where_no_json_was_declared() -> None:
+    assert JsonSchemaGate().judge_start(a_task(), Completion(text="Sure!")) is None

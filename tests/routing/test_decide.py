@@ -180,7 +180,7 @@ def test_fallbacks_go_from_the_cheapest_that_is_able_to_the_best_that_is_not() -
 
 
 def test_a_stream_that_may_not_be_held_back_is_answered_by_the_first_tier() -> None:
-    router = a_router(policies=(a_policy("auto", verify_streams=False),))
+    router = a_router(policies=(a_policy("auto", streams="unchecked"),))
     stream = decide(router, a_task(stream=True))
     assert len(stream.plan.tiers) == 1
     assert order(stream) == ["small", "large", "middle"]

@@ -136,7 +136,7 @@ async def test_a_client_that_breaks_off_a_stream_closes_it_at_once(
 
     chunks = events()  # held here, so that nobody but the endpoint closes it
 
-    async def stream(task: Task) -> Streaming:
+    async def stream(task: Task, _: object) -> Streaming:
         orchestrator = gateway._orchestrator
         run = Run(task, orchestrator.decide(task), {}, time.monotonic)
         return Streaming(chunks, run, "small", "alpha/small", 1, judged=False)
@@ -189,7 +189,7 @@ def test_a_defect_of_ours_is_a_plain_500_and_stands_in_the_log(
     caplog: pytest.LogCaptureFixture,
     stream: bool,
 ) -> None:
-    async def broken(_: object) -> None:
+    async def broken(*_: object) -> None:
         raise ValueError("the innermost secret")
 
     with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):

@@ -249,7 +249,8 @@ def _policy(name: str, config: PolicyConfig) -> Policy:
         ),
         gates=gates,
         fallbacks=tuple(config.fallbacks),
-        verify_streams=config.verify_streams,
+        streams=config.streams,
+        hold_s=config.hold_s,
         deadline_s=config.deadline_s,
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from tierwise.config.origin import Origin
-from tierwise.types import CAPABILITIES, DOMAINS
+from tierwise.types import CAPABILITIES, DOMAINS, Streams
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -122,7 +122,10 @@ class PolicyConfig(_Section):
     tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
     gates: list[str] = Field(default_factory=lambda: ["complete", "json_schema"])
     fallbacks: list[str] = Field(default_factory=list, description="Tried in this order on errors.")
-    verify_streams: bool = True
+    streams: Streams = Field(
+        "held", description="Gates see a stream whole, its beginning, or nothing of it."
+    )
+    hold_s: Seconds = Field(60.0, description="A held stream is let go after this long.")
     deadline_s: Seconds = 600.0
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from tierwise.errors import RequestError
-from tierwise.gates import Gate, Prepares
+from tierwise.gates import Early, Gate, Prepares
 from tierwise.types import Completion, Task, Verdict
 
 log = logging.getLogger("tierwise.gates")
@@ -19,6 +19,7 @@ class Checker:
         self._gates = gates
         objects: Mapping[str, object] = gates
         self._preparing = {n: gate for n, gate in objects.items() if isinstance(gate, Prepares)}
+        self._early = {n: gate for n, gate in objects.items() if isinstance(gate, Early)}
         self.broken: dict[str, int] = {}
 
     def prepare(self, names: Sequence[str], task: Task) -> None:
@@ -43,6 +44,24 @@ class Checker:
                 verdict = self._gates[name].judge(task, answer)
             except RequestError:
                 raise
+            except Exception:
+                self.broken[name] = self.broken.get(name, 0) + 1
+                log.exception("gate %s broke and was left out", name)
+                continue
+            if verdict is not None:
+                found.append(verdict)
+        return tuple(found)
+
+    def first_look(
+        self, names: Sequence[str], task: Task, start: Completion
+    ) -> tuple[Verdict, ...]:
+        """What the gates that can tell by the beginning of an answer say of this one."""
+        found: list[Verdict] = []
+        for name in names:
+            if name not in self._early:
+                continue
+            try:
+                verdict = self._early[name].judge_start(task, start)
             except Exception:
                 self.broken[name] = self.broken.get(name, 0) + 1
                 log.exception("gate %s broke and was left out", name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from msgspec import Struct
@@ -23,17 +24,13 @@ from tierwise.errors import (
 )
 from tierwise.execution.billing import Billing, names_model
 from tierwise.execution.check import Checker, acceptance
+from tierwise.execution.hold import Held, hold
 from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, Transport
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
-
-HOLD_BYTES = 8 << 20
-"""A stream longer than this is released before its gates have seen the end."""
-HOLD_S = 60.0
-"""So is one that goes on for longer than this after its first event, in seconds."""
 
 
 class Whole(Struct):
@@ -100,6 +97,7 @@ class Executor:
 
     async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
         draft: _Answer | None = None
+        left: tuple[Step, Deployment] | None = None
         done: set[str] = set()
         for step, deployment in in_order(run, self._health, done):
             if run.out_of_time:
@@ -117,10 +115,18 @@ class Executor:
                 continue
             if answer.attempt is None or answer.attempt.outcome == "accepted":
                 return answer
-            draft = answer
             done.add(step.tier.model)
+            if answer.attempt.outcome == "abandoned":
+                left = step, deployment
+            else:
+                draft = answer
         if draft is not None:
             return draft
+        if left is not None and not run.out_of_time:
+            # Nobody better is there, so the one that was left half-way is heard to its end.
+            step, deployment = left
+            with suppress(UpstreamError):
+                return await ask(deployment, replace(step, gated=False), run)
         if run.out_of_time:
             raise DeadlineExceeded("the deadline passed", run.reasons())
         raise all_failed(run, self._health)
@@ -171,7 +177,10 @@ class Executor:
             if not names_model(live.reader.reported_model, model):
                 live.first = live.reader.rename(model, live.first)
             streamed = Streamed(live, step, model, prices, [live.first])
-            if not step.gated or not await _hold(streamed, run.clock):
+            if not step.gated:
+                return streamed
+            held, said = await self._hold(streamed, run)
+            if held == "released":
                 return streamed
         except BaseException as error:
             self._note(error, deployment, step, run, began, streamed)
@@ -184,9 +193,28 @@ class Executor:
             deployment, step, run,
             model=model, prices=prices, usage=live.reader.usage,
             chars=live.reader.output_chars, completion=live.reader.completion,
-            latency=latency, ttft=ttft,
+            latency=latency, ttft=ttft, refused=said if held == "refused" else None,
         )  # fmt: skip
         return streamed
+
+    async def _hold(self, streamed: Streamed, run: Run) -> tuple[Held, tuple[Verdict, ...]]:
+        """Holds a stream back; what came of it, and what its gates say of its beginning."""
+        live, tier, plan = streamed.live, streamed.step.tier, run.decision.plan
+        said: tuple[Verdict, ...] = ()
+
+        def passes() -> bool:
+            nonlocal said
+            said = self._checker.first_look(tier.gates, run.task, live.reader.completion())
+            return acceptance(said) >= tier.accept
+
+        if run.on_hold is not None:
+            run.on_hold()
+        held = await hold(
+            live, streamed.held, run.clock,
+            until=run.started + plan.hold_s, passes=passes,
+            start_is_enough=plan.streams == "prefix",
+        )  # fmt: skip
+        return held, said
 
     def _note(
         self,
@@ -241,10 +269,12 @@ class Executor:
         completion: Callable[[], Completion],
         latency: float,
         ttft: float | None,
+        refused: tuple[Verdict, ...] | None = None,
     ) -> Attempt:
-        """Books a complete answer, with its gates' verdicts if the step has gates.
+        """Books an answer that is over, with its gates' verdicts if the step has gates.
 
         Args:
+            refused: the verdicts for which a stream was left before its end.
             chars: the length of the answer, for providers that do not count tokens; None if it
                 is to be read from the answer.
         """
@@ -253,7 +283,9 @@ class Executor:
         try:
             if chars is None:
                 chars = _length(completion()) if usage is None else 0
-            if step.gated:
+            if refused is not None:
+                verdicts, outcome = refused, "abandoned"
+            elif step.gated:
                 verdicts = self._checker.verdicts(step.tier.gates, run.task, completion())
                 if acceptance(verdicts) < step.tier.accept:
                     outcome = "rejected"
@@ -289,24 +321,3 @@ def _length(answer: Completion) -> int:
     """How much was said, in characters."""
     calls = sum(len(call.name) + len(call.arguments) for call in answer.tool_calls)
     return len(answer.text) + len(answer.refusal or "") + calls
-
-
-async def _hold(streamed: Streamed, clock: Callable[[], float]) -> bool:
-    """Reads a stream to its end; False if it is too long to be held, and runs on.
-
-    The time is looked at when something comes. A stream that stands still is not released: it
-    fails by its own timeout, and another can answer while nothing of it is seen.
-    """
-    release = clock() + HOLD_S
-    size = len(streamed.held[0])
-    try:
-        while block := await streamed.live.read():
-            streamed.held.append(block)
-            size += len(block)
-            if size > HOLD_BYTES or clock() >= release:
-                return False
-    except BaseException:
-        streamed.live.close()
-        raise
-    streamed.live.close()
-    return True

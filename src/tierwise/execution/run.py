@@ -27,6 +27,7 @@ class Run:
         "error",
         "failures",
         "model",
+        "on_hold",
         "paths",
         "started",
         "status",
@@ -43,6 +44,7 @@ class Run:
         self.decision = decision
         self.paths = paths
         self.clock = clock
+        self.on_hold: Callable[[], None] | None = None
         self.started = clock()
         self.attempts: list[Attempt] = []
         self.failures: list[tuple[Deployment, UpstreamError]] = []

@@ -39,6 +39,14 @@ class Prepares(Protocol):
         """Raises `RequestError` if no answer could satisfy the gate."""
 
 
+@runtime_checkable
+class Early(Protocol):
+    """A gate that can tell by the beginning of an answer that the whole will not do."""
+
+    def judge_start(self, task: Task, start: Completion) -> Verdict | None:
+        """P(acceptable) by its beginning; None where that says nothing."""
+
+
 def load_gates(names: Iterable[str]) -> dict[str, Gate]:
     """The gates of these names, built once each.
 

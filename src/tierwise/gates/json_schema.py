@@ -12,6 +12,8 @@ from tierwise.types import Completion, Task, Verdict
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator
 
+_OPENINGS = frozenset('{["-0123456789tfn')
+"""What a JSON value can begin with."""
 _KEPT_VALIDATORS = 256
 
 
@@ -54,6 +56,15 @@ class JsonSchemaGate:
         place = "/".join(str(step) for step in wrong.instance_path) or "the top level"
         reason = f"breaks the schema at {place}: {wrong.message[:160]}"
         return Verdict(gate=self.name, p=0.0, reason=reason)
+
+    def judge_start(self, task: Task, start: Completion) -> Verdict | None:
+        """0 if what was declared to be JSON does not begin like it."""
+        if (task.json_schema is None and not task.json_mode) or start.refusal is not None:
+            return None
+        said = start.text.lstrip()
+        if not said or said[0] in _OPENINGS:
+            return None
+        return Verdict(gate=self.name, p=0.0, reason=f"not valid JSON: begins with {said[:20]!r}")
 
     def _validator(self, schema: bytes) -> Draft202012Validator:
         found = self._validators.get(schema)

@@ -299,4 +299,4 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _failed(calls: _Calls) -> bool:
-    return calls.outcome not in ("accepted", "rejected", "cancelled")
+    return calls.outcome not in ("accepted", "rejected", "abandoned", "cancelled")

@@ -65,7 +65,7 @@ def rows_of(record: Record) -> Rows:
         profile.domain,
         int(is_small(record, answer)),
         int(plain),
-        0 if plain else int(any(attempt.outcome == "rejected" for attempt in attempts)),
+        0 if plain else int(any(a.outcome in ("rejected", "abandoned") for a in attempts)),
         record.failovers,
         "" if record.status != "error" else error_kind(record),
     )

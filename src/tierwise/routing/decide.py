@@ -23,6 +23,7 @@ from tierwise.types import (
     Plan,
     Policy,
     Profile,
+    Streams,
     Task,
     Tier,
 )
@@ -103,8 +104,8 @@ class Router:
         plan, reason = make_plan(
             policy, profile, self._models, estimates, reference, expected.quality, weighed
         )
-        if task.stream and not policy.verify_streams:
-            plan = _unverified(plan)
+        if task.stream:
+            plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
         return Decision(
             id=decision_id,
             at=now,
@@ -260,10 +261,12 @@ class Router:
         )
 
 
-def _unverified(plan: Plan) -> Plan:
-    """The plan for a stream that nobody may hold back: its first tier answers."""
-    behind = tuple(tier.model for tier in plan.tiers[1:])
-    return Plan(tiers=plan.tiers[:1], fallbacks=behind + plan.fallbacks)
+def _for_stream(plan: Plan, streams: Streams, hold_s: float) -> Plan:
+    """The plan for a stream. If nobody may hold it back, its first tier answers."""
+    if streams == "unchecked":
+        behind = tuple(tier.model for tier in plan.tiers[1:])
+        return Plan(tiers=plan.tiers[:1], fallbacks=behind + plan.fallbacks, streams=streams)
+    return msgspec.structs.replace(plan, streams=streams, hold_s=hold_s)
 
 
 def _listed(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
@@ -25,6 +26,8 @@ from tierwise.wire import openai_chat, openai_errors
 
 log = logging.getLogger("tierwise.server")
 
+KEEP_ALIVE_S = 5.0
+"""How often a client hears of a stream that is held back, in seconds."""
 STALLED_S = 5.0
 """How long after its deadline a stream may still be on its way to a slow client, in seconds."""
 _JSON = (b"content-type", b"application/json")
@@ -101,12 +104,19 @@ class ChatEndpoint:
         await sent.whole(answered.body, _answer_headers(answered))
 
     async def _stream(self, task: Task, sent: Sent) -> None:
-        streaming = await self._orchestrator.stream(task)
+        alive = KeepAlive(sent)
+        try:
+            streaming = await self._orchestrator.stream(task, alive.begin)
+        finally:
+            await alive.end()
         try:
             # The upstream keeps the deadline by itself; this is for a client that stays and does
             # not read, which would hold its upstream call for as long as it likes.
             async with asyncio.timeout(task.deadline - time.monotonic() + STALLED_S):
-                await sent.head(200, [*_EVENTS, *_stream_headers(streaming)])
+                if sent.started:
+                    await sent.block(_as_comment(_stream_headers(streaming)))
+                else:
+                    await sent.head(200, [*_EVENTS, *_stream_headers(streaming)])
                 async for block in streaming.chunks:
                     await sent.block(block)
                 await sent.end()
@@ -114,6 +124,51 @@ class ChatEndpoint:
             log.warning("a client did not read its stream to the end and was cut off")
         finally:
             await streaming.chunks.aclose()
+
+
+class KeepAlive:
+    """Tells a client, and the proxies on its way, that a stream which is held back is alive.
+
+    The first comment goes out after `KEEP_ALIVE_S`, and with it the status: what fails later is
+    told as the last event of the stream.
+    """
+
+    __slots__ = ("_ended", "_sent", "_task", "_timer")
+
+    def __init__(self, sent: Sent) -> None:
+        self._sent = sent
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+
+    def begin(self) -> None:
+        """A stream is being held from now on; may be called for the next one too."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._start)
+
+    async def end(self) -> None:
+        """Nothing more is sent once this returns."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._ended.set()
+        if self._task is not None:
+            # Waited for and not cancelled: what is half sent must be sent.
+            done, _ = await asyncio.wait([self._task], timeout=STALLED_S)
+            if not done:
+                self._task.cancel()
+                raise ClientGone
+            self._task.result()
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        await self._sent.head(200, list(_EVENTS))
+        while not self._ended.is_set():
+            await self._sent.block(b": the answer is being checked\n\n")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), KEEP_ALIVE_S)
 
 
 class Sent:
@@ -153,6 +208,11 @@ class Sent:
         extra = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.head(status, [_JSON, (b"content-length", b"%d" % len(body)), *extra])
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _as_comment(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Headers that come too late to be headers, as a comment of the stream."""
+    return b"".join(b": %b: %b\n" % pair for pair in headers) + b"\n"
 
 
 def _too_slow() -> BodyTooSlow:

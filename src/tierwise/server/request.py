@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from tierwise.answer import MAX_COST_USD, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
-from tierwise.types import Task
+from tierwise.types import Streams, Task
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -87,6 +87,7 @@ def with_headers(
         quality=_number(headers, b"x-tierwise-quality", 0.0, 1.0),
         max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, MAX_COST_USD),
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
+        streams=_streams(headers),
         caller=caller,
         deadline=arrived + patience_s(policy or task.model),
     )
@@ -98,6 +99,20 @@ def _text(value: bytes) -> str:
         return value.decode().strip()
     except UnicodeDecodeError:
         return value.decode("latin-1").strip()
+
+
+def _streams(headers: Mapping[bytes, bytes]) -> Streams | None:
+    raw = headers.get(b"x-tierwise-streams")
+    if raw is None:
+        return None
+    try:
+        wanted: Streams = msgspec.convert(_text(raw), type=Streams)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"`x-tierwise-streams` is {_text(raw)!r}. Use one of: {', '.join(get_args(Streams))}.",
+            param="x-tierwise-streams",
+        ) from None
+    return wanted
 
 
 def _number(
