@@ -115,3 +115,11 @@ def test_a_refusal_that_the_provider_declares_needs_no_words() -> None:
 )
 def test_without_words_of_its_own_there_is_nothing_to_say(answer: Completion) -> None:
     assert RefusalGate().judge(a_task(), answer) is None
+
+
+def test_a_stream_that_begins_with_a_refusal_is_doubted_and_any_other_is_given_time() -> None:
+    gate, task = RefusalGate(), a_task()
+    verdict = gate.judge_start(task, Completion(text="I'm sorry, but I can't help with that, be"))
+    assert verdict is not None
+    assert 0.0 < verdict.p < 0.5
+    assert gate.judge_start(task, Completion(text="The capital of France is")) is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from tierwise.analysis.conversation import conversation
 from tierwise.gates.declining import LANGUAGES
 from tierwise.types import Completion, Task, Verdict
@@ -68,6 +70,13 @@ class RefusalGate:
         if what == "refuses" and len(answer.text) > _SHORT_CHARS:
             return Verdict(gate=self.name, p=_LONG, reason=f"declines at first: {words!r}")
         return Verdict(gate=self.name, p=p, reason=f"{what}: {words!r}")
+
+    def judge_start(self, task: Task, start: Completion) -> Verdict | None:
+        """As `judge`, where it declines; what is long may help after all."""
+        verdict = self.judge(task, start)
+        if verdict is None or verdict.p == 1.0:
+            return None
+        return replace(verdict, p=max(verdict.p, _LONG))
 
 
 def _found(text: str) -> tuple[str, str, float] | None:
