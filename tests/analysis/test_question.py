@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierwise.analysis.question import folded, split, split_recorded_tools
+from tierwise.analysis.question import folded, split, split_recorded_tools, uncourteous
 
 
 def test_a_plain_prompt_is_all_question() -> None:
@@ -70,3 +70,34 @@ def test_recorded_tools_are_taken_off_the_prompt() -> None:
 def test_a_long_run_of_blanks_costs_no_more_than_its_length() -> None:
     # With a pattern that backtracks this would not come to an end.
     assert split("a." + " " * 300_000 + "b. x").options == ("", "x")
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("Hi there! What is 2+2?", "what is 2+2?"),
+        ("Please, what is 2+2? Many thanks.", "what is 2+2?"),
+        ("Could you please add 2 and 2?\n\nThank you so much!", "add 2 and 2?"),
+        ("Could you help me with this? What is 2+2?", "what is 2+2?"),
+        ("what is 2+2?\nanswer:\n\nThanks", "what is 2+2?\nanswer:"),
+        ("Translate this to German, please.", "translate this to german"),
+    ],
+)
+def test_courtesies_are_not_read(said: str, asked: str) -> None:
+    assert uncourteous(folded(said)) == asked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hi",
+        "thank you",
+        "hi-tech firms, which are best?",
+        "write an email saying thanks to my boss",
+        "who wrote 'please please me'?",
+        "can you help me?",
+        "",
+    ],
+)
+def test_what_only_looks_like_a_courtesy_is_read(text: str) -> None:
+    assert uncourteous(text) == text

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tierwise.analysis.question import folded, split
+from tierwise.analysis.question import folded, split, uncourteous
 from tierwise.analysis.reading import BUCKETS, Reading
 from tierwise.analysis.structure import geometry, text_features, tool_features
 from tierwise.analysis.table import REBIAS, Table
@@ -52,7 +52,7 @@ class Encoder:
 
     def read(self, text: str, *, tools: bytes | None = None) -> Reading:
         """Reads a prompt; `tools` is the JSON of the tools that the request declares."""
-        text = folded(_ends(text))
+        text = uncourteous(folded(_ends(text)))
         question = split(text)
         parts = [question.stem, question.lead, *question.options]
         ids = [self._words.ids(part) for part in parts]

@@ -4,8 +4,8 @@ A benchmark item, an exam question or a form carries its options with it, and ho
 each other says much about how hard the choice is. Few-shot prompts put solved examples in front of
 the one question that is to be answered. Plain prompts are all question.
 
-Text is read in lower case and with single blanks (`folded`): neither capitals nor spacing may
-change a decision.
+Text is read in lower case, with single blanks (`folded`) and without courtesies (`uncourteous`):
+neither capitals nor spacing nor good manners may change a decision.
 """
 
 from __future__ import annotations
@@ -23,6 +23,23 @@ _SIGNS = {sign: number for signs in ("abcdefghij", "1234") for number, sign in e
 _FIRST_MARKS = tuple(sign + end for sign in "a1" for end in ").:")
 _BEFORE_A_MARK = frozenset(" \n\r,")
 _DECLARED = "[FUNCTIONS]"
+_GREETING = re.compile(
+    r"\s*(?:(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day))(?: [a-z]+){0,2}"
+    r"(?:[,.!:]+\s+|\n+)"
+    r"|(?:please|kindly)\b[,:]?\s+"
+    r"|(?:could|can|would|will) you (?:please|kindly)\s+"
+    r"|(?:a )?quick question\s?[:,.-]+\s*"
+    r"|(?:i have a question|here is my question|i need (?:your )?help)[^,.!?:\n]{0,30}[,.:!]+\s+"
+    r"|help me (?:out )?with (?:this|it|the following)[^,.!?:\n]{0,30}[,.:!]+\s+"
+    r"|(?:could|can|would|will) you (?:help|answer|solve)(?: me)?(?: (?:with|out))* (?:this|it|me)"
+    r"(?: [a-z]+){0,3}[?.:!]+\s+)"
+)
+_THANKS = re.compile(
+    r"(?:(?:(?:[\n.!?,;)]|answer:)\s*|^)(?:many thanks|thanks|thank you|thx|cheers|i am grateful"
+    r"|i(?:'d| would)? (?:really |greatly )?appreciate)\b[^?:\n]{0,50}|,? please[.!]*)$"
+)
+_THANKS_CHARS, _MOST_COURTESIES = 70, 3
+_THANKED = ("thank", "thx", "appreciate", "please", "cheers", "grateful")
 
 
 class Question(Struct, frozen=True):
@@ -37,6 +54,36 @@ def folded(text: str) -> str:
     """The text in lower case, every run of blanks as one; line breaks stay."""
     lower = text.lower().replace("\t", " ").replace("\xa0", " ")
     return _BLANKS.sub(" ", lower) if "  " in lower else lower
+
+
+def uncourteous(text: str) -> str:
+    """A folded text without greetings before it and thanks behind it, which ask for nothing.
+
+    Nothing is taken from a text that says nothing else.
+    """
+    start = 0
+    for _ in range(_MOST_COURTESIES):
+        greeting = _GREETING.match(text, start)
+        if greeting is None:
+            break
+        start = greeting.end()
+    kept = text[start:].rstrip()
+    for _ in range(_MOST_COURTESIES):
+        ending = kept[-_THANKS_CHARS:]
+        if not any(word in ending for word in _THANKED):
+            break
+        thanks = _THANKS.search(ending)
+        if thanks is None:
+            break
+        kept = _without(kept, len(kept) - len(ending) + thanks.start())
+    return kept or text
+
+
+def _without(text: str, end: int) -> str:
+    """The text up to there, with the mark that the thanks came after."""
+    if text.startswith("answer:", end):
+        return text[: end + len("answer:")]
+    return text[: end + (text[end] in ".!?;)")].rstrip()
 
 
 def split(text: str) -> Question:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tierwise.analysis.conversation import ends
 from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.lexicon import votes_of
-from tierwise.analysis.question import folded
+from tierwise.analysis.question import folded, uncourteous
 from tierwise.analysis.structure import STRUCTURE
 from tierwise.types import DOMAINS, KINDS
 
@@ -64,7 +64,7 @@ class Frame(Struct, frozen=True):
 
 def traits_of(encoder: Encoder, text: str, mean: Vector, structure: Vector | None = None) -> Traits:
     """The traits of a text whose mean embedding is `mean`; without structure it has no shape."""
-    lower = folded(text).strip()
+    lower = uncourteous(folded(text)).strip()
     start, end = lower[:_END_CHARS], lower[-_END_CHARS:]
     read = ends(lower)
     short = len(lower) <= _END_CHARS

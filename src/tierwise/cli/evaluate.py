@@ -41,6 +41,10 @@ def command(
         list[str] | None,
         typer.Option(help="MODEL=USD per request where no cost is recorded; repeatable."),
     ] = None,
+    reword: Annotated[
+        bool,
+        typer.Option("--reword", help="Measure which decisions a light rewording changes."),
+    ] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw cost against quality.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,6 +69,7 @@ def command(
         leave_out=leave_out is not None,
         seed=seed,
         prices=prices(price or ()),
+        reword=reword,
     )
     with progress() as say:
         result = evaluate(options, say)

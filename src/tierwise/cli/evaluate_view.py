@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tierwise.learning.result import Evaluation, Interval, Model
+    from tierwise.learning.result import Evaluation, Interval, Model, Stability
     from tierwise.learning.train import Trained
 
 
@@ -21,6 +21,8 @@ def show(result: Evaluation) -> None:
     console.print(_models(result))
     if result.left_out:
         console.print(_left_out(result))
+    if result.stability is not None:
+        console.print(_stability(result.stability))
     console.print(
         f"{result.prompts:,} test prompts, {result.trained_on:,} learned from; "
         f"ECE {result.ece:.4f} {_span(result.intervals['ece'], '.4f')}; reading and deciding "
@@ -115,6 +117,22 @@ def _left_out(result: Evaluation) -> Table:
             f"{one.loss:.4f}",
             one.best_model,
             f"{one.regret:.4f}",
+        )
+    return table
+
+
+def _stability(found: Stability) -> Table:
+    table = Table(title=f"Decisions that rewording leaves unchanged ({found.prompts} prompts)")
+    table.add_column("")
+    for name in ("unchanged", "95%", "changed by more than a tie"):
+        table.add_column(name, justify="right")
+    rows = {f"policy of quality {name}": share for name, share in found.at.items()}
+    for name, share in {**rows, **found.sorts, "all": found.all}.items():
+        table.add_row(
+            name,
+            f"{share.unchanged:.1%}",
+            _span(share.interval, ".1%"),
+            f"{share.beyond_tie:.1%}",
         )
     return table
 

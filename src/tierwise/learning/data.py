@@ -43,6 +43,7 @@ class Options(Struct, frozen=True, kw_only=True):
     leave_out: bool = False
     seed: int = 0
     prices: Mapping[str, float] = {}
+    reword: bool = False
 
 
 class Split(Struct, frozen=True):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
@@ -17,6 +18,7 @@ from tierwise.learning.figures import Tested, evaluation
 from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, Evaluation, Micros
+from tierwise.learning.stability import stability
 from tierwise.routing.learned import Learned, Prediction
 from tierwise.routing.lineup import line_up
 from tierwise.routing.sample import Sample, rates
@@ -54,6 +56,9 @@ def evaluate(options: Options, say: Say | None = None) -> Evaluation:
     tell("figures", len(plan) / (len(plan) + 1))
     speed = _speed(encoder, tested[-1].learned, data)
     result = evaluation(options, data, tested, speed)
+    if options.reword:
+        tell("rewordings", (len(plan) + 0.5) / (len(plan) + 1))
+        result = replace(result, stability=stability(tested, data, encoder, options.seed))
     tell("done", 1.0)
     return result
 

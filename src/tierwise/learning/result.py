@@ -80,6 +80,32 @@ class Micros(Struct, frozen=True):
     p99: float
 
 
+class Share(Struct, frozen=True):
+    """The share of decisions that rewording leaves `unchanged`.
+
+    `beyond_tie` is the share that it changes to a model that was worth less for the prompt as it
+    was by more than a hundredth of a right answer.
+    """
+
+    unchanged: float
+    interval: Interval
+    beyond_tie: float
+
+
+class Stability(Struct, frozen=True, kw_only=True):
+    """Whether test prompts in slightly other words go to the same model, as served.
+
+    `at` is by the policy's fraction of the reference's quality, `sorts` by the sort of rewording,
+    `all` over both. Intervals are over `prompts`, each with all of its rewordings.
+    See `tierwise.learning.reword` for the sorts.
+    """
+
+    prompts: int
+    all: Share
+    at: dict[str, Share]
+    sorts: dict[str, Share]
+
+
 class Evaluation(Struct, frozen=True, kw_only=True):
     """All figures are on test prompts. `apgr`, `cpt50` and `cpt80` (percent) need two models."""
 
@@ -101,3 +127,4 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     datasets: dict[str, int]
     conclusion: str
     notes: list[str]
+    stability: Stability | None = None

@@ -1,0 +1,175 @@
+"""Whether a prompt in slightly other words is sent to the same model: a share of decisions.
+
+Decisions are made as `tierwise serve` makes them: the artifact is written and loaded, tasks are
+analysed, estimates drawn towards priors, the rate is solved from the artifact's own sample and the
+guard has its say. So this is not the λ of the curve, but what a policy of that quality does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from tierwise.analysis.encoder import Encoder
+from tierwise.analysis.question import split_recorded_tools
+from tierwise.catalog import Catalog
+from tierwise.learning import metrics
+from tierwise.learning.data import Data, read
+from tierwise.learning.figures import Tested
+from tierwise.learning.result import Share, Stability
+from tierwise.learning.reword import SORTS
+from tierwise.routing.build import Brain, load_brain
+from tierwise.routing.learned import Learned
+from tierwise.routing.weigh import Weighed, weigh
+from tierwise.types import CAPABILITIES, Message, Model, Prices, Task
+
+QUALITIES = (0.95, 0.98, 0.99)
+"""Policies' fractions of the reference's quality that decisions are made for."""
+MOST_PROMPTS = 400
+"""So many prompts, in five rewordings each, tell the share to a point or so."""
+NEAR = 0.01
+"""Values this close are a tie to whoever asks: one answer more in a hundred that is right."""
+_ROOMY = 10_000_000
+_NOMINAL_TOKENS = 500
+
+
+class Compared(Struct, frozen=True):
+    """Decisions on rewordings, (prompts, sorts, qualities): whether the model stayed the same, and
+    whether one that did not was worth more than a tie less for the prompt as it was."""
+
+    same: NDArray[np.bool_]
+    beyond: NDArray[np.bool_]
+
+
+def stability(
+    tested: Sequence[Tested], data: Data, encoder: Encoder, seed: int
+) -> Stability | None:
+    """The share of decisions that rewording does not change, over the test rows of all splits.
+
+    None where no tested model was learned from, so that rules decide and not what was learned.
+    """
+    random = np.random.default_rng(seed)
+    share = MOST_PROMPTS // len(tested) + 1
+    found: list[Compared] = []
+    for one in tested:
+        server = Server(one.learned, data, encoder)
+        if not server.learned:
+            return None
+        rows = random.permutation(one.split.test)[:share]
+        found.append(_compare(server, [data.test.prompts[row].text for row in rows], random))
+    return _report(
+        Compared(
+            np.concatenate([one.same for one in found]),
+            np.concatenate([one.beyond for one in found]),
+        ),
+        random,
+    )
+
+
+def _compare(server: Server, texts: Sequence[str], random: np.random.Generator) -> Compared:
+    """What becomes of prompts as they are and reworded."""
+    shape = (len(texts), len(SORTS), len(QUALITIES))
+    same, beyond = np.zeros(shape, bool), np.zeros(shape, bool)
+    for at, text in enumerate(texts):
+        asked, tools = split_recorded_tools(text)
+        rest = text[len(asked) :] if tools is not None else ""
+        before = server.decide(asked + rest)
+        for number, reword in enumerate(SORTS.values()):
+            after = server.decide(reword(asked, random) + rest)
+            for place, (old, new) in enumerate(zip(before, after, strict=True)):
+                same[at, number, place] = old.first == new.first
+                lost = old.values[old.first] - old.values[new.first]
+                beyond[at, number, place] = lost > NEAR
+    return Compared(same, beyond)
+
+
+class Server:
+    """Decides about recorded prompts as a server with this router would."""
+
+    def __init__(self, learned: Learned, data: Data, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._reference = data.models[data.reference]
+        self._models = _models(data)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "router.npz"
+            learned.artifact.save(file)
+            brain: Brain = load_brain(file, self._models, Catalog.builtin())
+        self._analyst, self._predictor = brain.analyst, brain.predictor
+
+    @property
+    def learned(self) -> bool:
+        """Whether what was learned decides."""
+        return self._predictor.exchange is not None
+
+    def decide(self, text: str) -> list[Weighed]:
+        """What a policy of each of `QUALITIES` makes of a prompt."""
+        asked, tools = split_recorded_tools(text)
+        task = Task(
+            body=b"{}",
+            model="auto",
+            messages=[Message(role="user", content=asked)],
+            tools=tools is not None,
+        )
+        profile = self._analyst.analyse(task).profile
+        reading = read(self._encoder, text)
+        estimates = self._predictor.estimates(profile, reading, self._models.values(), {})
+        names = tuple(estimates)
+        exchange = self._predictor.exchange
+        assert exchange is not None  # noqa: S101 - `learned` was asked
+        found: list[Weighed] = []
+        for quality in QUALITIES:
+            rate, base = exchange.rate(names, self._reference, quality)
+            expected = estimates[self._reference].cost_usd
+            found.append(weigh(estimates, rate, base, expected, foreign=False))
+        return found
+
+
+def _models(data: Data) -> dict[str, Model]:
+    """The tested models as a configuration would have them; whatever was asked, they could do."""
+    catalog = Catalog.builtin()
+    costs = data.test.costs.mean(axis=0)
+    found: dict[str, Model] = {}
+    for name, cost in zip(data.models, costs, strict=True):
+        known = catalog.resolve(name)
+        price = float(cost) * 1e6 / _NOMINAL_TOKENS
+        found[name] = Model(
+            id=name,
+            prices=Prices(input=price, output=price),
+            quality=known.quality if known is not None else 0.5,
+            specialises=known.specialises if known is not None else frozenset(),
+            context_window=_ROOMY,
+            capabilities=CAPABILITIES,  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _report(found: Compared, random: np.random.Generator) -> Stability:
+    """Shares with intervals: prompts are drawn, and with each all of its rewordings."""
+
+    def share(same: NDArray[np.float64], beyond: NDArray[np.float64]) -> Share:
+        # Rounded, because resamples of all the same add up to a hair more than 1.
+        low, high = metrics.interval(metrics.weights(len(same), random) @ same)
+        return Share(
+            unchanged=round(float(same.mean()), 6),
+            interval=(round(low, 6), round(high, 6)),
+            beyond_tie=round(float(beyond.mean()), 6),
+        )
+
+    at = found.same.astype(np.float64), found.beyond.astype(np.float64)
+    return Stability(
+        prompts=len(found.same),
+        at={
+            str(quality): share(*(table[:, :, place].mean(axis=1) for table in at))
+            for place, quality in enumerate(QUALITIES)
+        },
+        sorts={
+            name: share(*(table[:, number].mean(axis=1) for table in at))
+            for number, name in enumerate(SORTS)
+        },
+        all=share(*(table.mean(axis=(1, 2)) for table in at)),
+    )
