@@ -39,7 +39,10 @@ def a_task(prompt: str = "What is the capital of France?", **fields: Any) -> Tas
     return replace(read_request(a_body(prompt, **fields)), **own)
 
 
-_TASK_ONLY = ("policy", "quality", "max_cost_usd", "session", "caller", "deadline", "body")
+_TASK_ONLY = (
+    *("policy", "quality", "max_cost_usd", "max_latency_s", "session", "caller", "deadline"),
+    "body",
+)
 
 
 def a_model(name: str = "small", **fields: Any) -> Model:

@@ -100,6 +100,7 @@ class Task(Struct, frozen=True, kw_only=True):
     policy: str | None = None
     quality: float | None = None
     max_cost_usd: float | None = None
+    max_latency_s: float | None = None
     streams: Streams | None = None
     session: str | None = None
     caller: str | None = None
@@ -109,6 +110,7 @@ class Task(Struct, frozen=True, kw_only=True):
 class Profile(Struct, frozen=True, kw_only=True):
     """What analysis found out about a task. `difficulty` is in [0, 1].
 
+    `also` are domains that it touches beside its own.
     `output_tokens` are expected in all `choices` together. `language` is an ISO 639-1 code, empty
     where nobody looked.
     """
@@ -116,6 +118,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     kind: Kind
     domain: Domain
     difficulty: float
+    also: frozenset[Domain] = frozenset()
     language: str = ""
     requires: frozenset[Capability] = frozenset()
     input_tokens: int = 0
@@ -192,12 +195,23 @@ class Tier(Struct, frozen=True, kw_only=True):
     accept: float = 0.5
 
 
+class Weights(Struct, frozen=True, kw_only=True):
+    """What counts against a model beside the quality that it lacks.
+
+    `cost` multiplies its cost; `latency` is what one second of waiting is worth, in USD.
+    """
+
+    cost: float = 1.0
+    latency: float = 0.0
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """What a caller wants. Callable as a model: `model="auto"`.
 
     `quality` is the fraction of the reference's predicted quality that an answer must reach.
     `reference` is the model that savings and quality are measured against; None means the best
-    model that is configured. `tiers` pins the plan by hand.
+    model that is configured. `tiers` pins the plan by hand. `allow` names models or providers,
+    `deny` models, providers or regions; `regions` are the only ones that may serve.
     """
 
     name: str
@@ -205,6 +219,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     quality: float = 0.95
     max_cost_usd: float | None = None
     max_latency_s: float | None = None
+    weights: Weights = Weights()
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
@@ -219,7 +234,9 @@ class Policy(Struct, frozen=True, kw_only=True):
 class Estimate(Struct, frozen=True, kw_only=True):
     """What routing expects of one model on one task. Costs in USD, times in seconds.
 
-    `novelty` in [0, 1] says how unlike what was learned from the task is; 0 where nothing was.
+    Two are of the task and the same for every model: `novelty` in [0, 1] says how unlike what was
+    learned from it is (0 where nothing was), and `difficulty` is the one that was learned, in
+    log-odds with 0 for the mean task; None where nothing was.
     """
 
     quality: float
@@ -229,6 +246,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     ttft_s: float
     latency_s: float
     novelty: float = 0.0
+    difficulty: float | None = None
 
 
 class Candidate(Struct, frozen=True, kw_only=True):

@@ -172,3 +172,10 @@ def test_heads_of_another_version_are_a_clear_error(
     path.write_bytes(FILE.read_bytes()[:1000])
     with pytest.raises(ConfigError, match="cannot be read"):
         module._builtin.__wrapped__()
+
+
+def test_domains_that_a_task_touches_beside_its_own_are_told(analyst: Analyst) -> None:
+    task = a_task("Review this financial statement for compliance violations.")
+    found = analyst.analyse(task).profile
+    assert (found.domain, found.also) == ("finance", {"legal"})
+    assert analyst.analyse(a_task("What is the capital of France?")).profile.also == frozenset()

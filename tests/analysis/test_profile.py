@@ -82,6 +82,8 @@ def test_tools_make_it_an_agent_s_step() -> None:
         ({"functions": [{"name": "f"}]}, {"tools"}),
         ({"tools": []}, set()),
         ({"logprobs": True}, {"logprobs"}),
+        ({"reasoning_effort": "low"}, {"reasoning"}),
+        ({"reasoning_effort": "none"}, set()),
         ({"response_format": {"type": "json_object"}}, {"json_mode"}),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
@@ -181,3 +183,9 @@ def test_a_conversation_without_a_user_is_analysed() -> None:
 def test_analysis_in_two_steps_is_the_same_as_in_one() -> None:
     task = a_task("Why is the sky blue?", n=2)
     assert classify(measure(task)) == analyse(task) == analyse(task)
+
+
+def test_domains_that_a_task_touches_beside_its_own_are_told() -> None:
+    found = analyse(a_task("Review this financial statement for compliance violations."))
+    assert (found.domain, found.also) == ("finance", {"legal"})
+    assert analyse(a_task("What is the capital of France?")).also == frozenset()

@@ -11,7 +11,7 @@ from tierwise.config import Setup, build, from_mapping, load
 from tierwise.config.mistakes import each
 from tierwise.config.presets import PRESETS
 from tierwise.errors import ConfigError
-from tierwise.types import Prices, Timeouts
+from tierwise.types import Prices, Timeouts, Weights
 
 OPENAI = {"models": ["gpt-4o", "gpt-4o-mini"], "api_key": "sk-secret-secret"}
 
@@ -128,6 +128,17 @@ def test_three_policies_always_exist_and_the_file_may_change_them() -> None:
     }
 
 
+def test_a_policy_may_deny_places_and_weigh_waiting() -> None:
+    providers = {"openai": {**OPENAI, "region": "eu"}}
+    policies = {"auto": {"deny": ["eu"]}, "chat": {"regions": ["eu"], "weights": {"latency": 0.01}}}
+    found = built(providers=providers, policies=policies).policies
+    assert found["auto"].deny == ("eu",)
+    assert found["auto"].weights == Weights(cost=1.0, latency=0.0)
+    assert found["chat"].weights == Weights(cost=1.0, latency=0.01)
+    with pytest.raises(ConfigError, match=r"policies\.auto\.weights\.latency"):
+        built(policies={"auto": {"weights": {"latency": -1}}})
+
+
 def test_a_tier_without_gates_of_its_own_has_the_policy_s() -> None:
     tiers = [{"model": "gpt-4o-mini"}, {"model": "gpt-4o", "gates": [], "accept": 0.9}]
     policy = built(policies={"auto": {"tiers": tiers, "gates": ["complete"]}}).policies["auto"]
@@ -143,6 +154,8 @@ def test_a_tier_without_gates_of_its_own_has_the_policy_s() -> None:
         ({"fallbacks": ["nope"]}, "policies.auto.fallbacks.0", "gpt-4o"),
         ({"allow": ["opnai"]}, "policies.auto.allow.0", "openai"),
         ({"deny": ["gpt-4"]}, "policies.auto.deny.0", "gpt-4o"),
+        ({"deny": ["ue"]}, "policies.auto.deny.0", "openai"),
+        ({"regions": ["ue"]}, "policies.auto.regions.0", "providers"),
     ],
 )
 def test_a_policy_may_only_name_what_is_configured(

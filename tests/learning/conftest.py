@@ -77,7 +77,7 @@ def outcomes(prompts: Mapping[str, str], seed: int = 1) -> list[Row]:
     return rows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., Path]:
     return write
 

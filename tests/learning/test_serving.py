@@ -78,6 +78,18 @@ def test_the_decision_says_what_quality_is_worth_and_what_the_guard_thinks(artif
     )
 
 
+def test_the_difficulty_is_the_one_that_was_learned_where_the_prompt_is_familiar(
+    artifact: Path,
+) -> None:
+    with with_router(artifact) as orchestrator:
+        easy, hard = (decide(orchestrator, text).profile for text in (SUM, WORK))
+    assert easy.difficulty < 0.4 < hard.difficulty
+    # By rules, both look like everyday questions.
+    with with_router(None) as orchestrator:
+        easy, hard = (decide(orchestrator, text).profile for text in (SUM, WORK))
+    assert easy.difficulty == pytest.approx(hard.difficulty, abs=0.01)
+
+
 def test_a_decision_can_be_kept_and_read_again(artifact: Path) -> None:
     with with_router(artifact) as orchestrator:
         decision = decide(orchestrator, SUM)

@@ -194,9 +194,11 @@ def test_a_stream_that_may_not_be_held_back_is_answered_by_the_first_tier() -> N
     ("policy", "profile", "why"),
     [
         ({"deny": ("small",)}, EASY, "denied by the policy"),
-        ({"deny": ("near",)}, EASY, "no deployment that the policy permits"),
+        ({"deny": ("near",)}, EASY, "denied by the policy: near"),
+        ({"deny": ("us",)}, EASY, "denied by the policy: us"),
         ({"allow": ("large", "far")}, EASY, "not on the policy's allow list"),
-        ({"regions": ("eu",)}, EASY, "no deployment that the policy permits"),
+        ({"allow": ("far",)}, EASY, "not on the policy's allow list"),
+        ({"regions": ("eu",)}, EASY, "not served in eu, where the policy wants it"),
         ({}, a_profile(requires=frozenset({"vision", "tools"})), "lacks tools, vision"),
         ({}, a_profile(requires=frozenset({"json_mode"})), "lacks json_mode"),
         (
@@ -224,7 +226,9 @@ def test_a_model_that_may_not_or_cannot_serve_is_left_out_with_a_reason(
     decision = decide(router, profile=profile, latency=quick)
     assert roles(decision) == {"large": "tier", "small": "excluded"}
     assert whys(decision)["small"] == why
-    assert decision.candidates[-1].estimate is None
+    # What was kept out by an estimate is shown with it.
+    kept_out_by_a_ceiling = any(name.startswith("max_") for name in policy)
+    assert (decision.candidates[-1].estimate is not None) == kept_out_by_a_ceiling
 
 
 def test_json_schema_is_good_enough_for_json_mode() -> None:
@@ -246,7 +250,9 @@ def test_every_model_appears_with_a_reason() -> None:
     assert roles(decision) == {"small": "tier", "large": "tier", "middle": "excluded"}
     assert all(candidate.why for candidate in decision.candidates)
     assert whys(decision)["small"] == "tier 1"
-    assert whys(decide(a_router()))["middle"] == "stands in as 1"
+    assert whys(decide(a_router()))["middle"] == "stands in as 1: dearer than small"
+    hard = whys(decide(a_router(), profile=HARD))
+    assert hard["small"] == "stands in as 2: below the target 0.84"
 
 
 def test_only_permitted_deployments_are_paths() -> None:
@@ -346,6 +352,7 @@ def test_a_cost_header_holds_for_a_named_model_too() -> None:
         ({"model": "small", "policy": "best"}, False),
         ({"model": "small", "quality": 0.5}, False),
         ({"model": "small", "max_cost_usd": 0.5}, False),
+        ({"model": "small", "max_latency_s": 0.5}, False),
     ],
 )
 def test_there_is_nothing_to_weigh_only_if_a_model_is_named(

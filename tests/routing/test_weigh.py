@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tierwise.routing.exchange import Rate, Terms
-from tierwise.routing.weigh import TIE, weigh
-from tierwise.types import Estimate
+from tierwise.routing.weigh import STAY, TIE, weigh
+from tierwise.types import Estimate, Weights
 
 RATE = Rate(per_usd=10.0, quality=0.8, cost_usd=0.01, reaches=True)
 TERMS = Terms(rate=RATE, base="small", line_up=("large", "small"))
@@ -83,3 +83,34 @@ def test_the_base_may_stand_outside_the_line_up(foreign: bool) -> None:
     estimates = {"small": an_estimate(0.9, 0.001), "large": an_estimate(0.7, 0.01)}
     terms = Terms(RATE, "small", ("large",))
     assert weigh(estimates, terms, 0.01, foreign=foreign).first == "small"
+
+
+def test_a_conversation_stays_with_its_model_unless_leaving_gains_more_than_a_little() -> None:
+    estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.8, 0.01)}
+    near, far = (
+        {**estimates, "other": an_estimate(0.8 - gap, 0.01)} for gap in (STAY * 0.9, STAY * 1.1)
+    )
+    terms = Terms(RATE, "small", ("large", "other"))
+    stays = weigh(near, terms, 0.01, foreign=False, holder="other")
+    assert stays.first == "other"
+    assert stays.guard.endswith("kept for the conversation")
+    assert weigh(far, terms, 0.01, foreign=False, holder="other").first == "large"
+    assert weigh(near, terms, 0.01, foreign=False).first == "large"
+
+
+def test_waiting_counts_as_much_as_the_policy_says() -> None:
+    quick = an_estimate(0.8, 0.001, latency_s=1.0)
+    slow = an_estimate(0.85, 0.001, latency_s=11.0)
+    estimates = {"quick": quick, "slow": slow}
+    terms = Terms(RATE, "quick", ("quick", "slow"))
+    hasty = Weights(latency=0.001)
+    assert weigh(estimates, terms, 0.01, foreign=False).first == "slow"
+    weighed = weigh(estimates, terms, 0.01, foreign=False, weights=hasty)
+    assert weighed.first == "quick"
+    assert weighed.values["slow"] == pytest.approx(0.85 - 10 * (0.001 + 0.011))
+
+
+def test_cost_counts_as_much_as_the_policy_says() -> None:
+    estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
+    thrifty = weigh(estimates, TERMS, 0.01, foreign=False, weights=Weights(cost=3.0))
+    assert thrifty.first == "small"

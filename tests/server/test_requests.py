@@ -215,6 +215,12 @@ def test_a_ceiling_on_cost_keeps_the_dear_model_out(gateway: RunningGateway) -> 
     assert "may cost" in refused.error["message"]
 
 
+def test_a_ceiling_on_waiting_is_said_in_a_header(gateway: RunningGateway) -> None:
+    refused = chat(gateway.url, "small", headers={"x-tierwise-max-latency-s": "0"})
+    assert (refused.status, refused.error["param"]) == (400, "x-tierwise-max-latency-s")
+    assert chat(gateway.url, "small", headers={"x-tierwise-max-latency-s": "60"}).status == 200
+
+
 @pytest.mark.parametrize("header", ["x-tierwise-quality", "x-tierwise-max-cost-usd"])
 @pytest.mark.parametrize("value", ["much", "-1", "nan", "inf", "", b"\xc3\x28"])
 def test_a_number_header_that_is_none_is_refused_by_name(

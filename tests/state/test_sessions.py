@@ -6,13 +6,15 @@ from tierwise.state import sessions
 from tierwise.state.sessions import CACHE_S, Sessions
 
 
-def test_a_conversation_is_held_until_its_cache_expires() -> None:
+def test_the_model_of_a_conversation_is_remembered_longer_than_its_cache_is_counted_on() -> None:
     known = Sessions()
     known.answered("talk", "small", 700, now=100.0)
     held = known.held("talk", now=100.0 + CACHE_S - 1)
     assert held is not None
     assert (held.model, held.tokens) == ("small", 700)
-    assert known.held("talk", now=100.0 + CACHE_S) is None
+    later = known.held("talk", now=100.0 + CACHE_S)
+    assert later is not None
+    assert (later.model, later.tokens) == ("small", 0)
 
 
 def test_requests_without_a_session_and_unknown_ones_are_held_by_nobody() -> None:

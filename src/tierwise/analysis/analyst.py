@@ -26,6 +26,9 @@ from tierwise.types import Domain, Kind, Profile, Task
 _CONTEXT_WEIGHT = 0.6
 _SHORT_TOKENS = 12
 _COMMODITY_DIFFICULTY = 0.45
+_TOUCHED = 0.15
+"""The probability from which on a task is said to touch a domain that is not its own."""
+_EVERYWHERE: frozenset[Domain] = frozenset({"general"})
 
 
 class Analysed(Struct, frozen=True):
@@ -60,13 +63,15 @@ class Analyst:
         kind = self._kind(task, seen, said.question, traits)
         lower = ends(said.question).lower()
         difficulty = difficulty_of(kind, words_of(lower), seen.input_tokens)
+        domain, also = self._domains(said, reading, traits)
         expected = expected_tokens(kind, lower, reading.tokens)
         if task.max_output_tokens is not None:
             expected = min(expected, task.max_output_tokens)
         profile = replace(
             seen,
             kind=kind,
-            domain=self._domain(said, reading, traits),
+            domain=domain,
+            also=also,
             difficulty=difficulty,
             output_tokens=expected * task.choices,
             commodity=kind in COMMODITY and difficulty < _COMMODITY_DIFFICULTY,
@@ -83,8 +88,13 @@ class Analyst:
             return "chat"
         return self._heads.kinds[int(self._heads.kind(traits).argmax())]
 
-    def _domain(self, said: Conversation, reading: Reading, traits: Traits) -> Domain:
-        """Log-probabilities are added: a product of experts (Hinton, 2002)."""
+    def _domains(
+        self, said: Conversation, reading: Reading, traits: Traits
+    ) -> tuple[Domain, frozenset[Domain]]:
+        """The likeliest domain, and the others that are touched.
+
+        Log-probabilities are added: a product of experts (Hinton, 2002).
+        """
         heads = self._heads
         score = heads.domain(traits)
         contexts: Sequence[str] = [text for text in (said.system, said.earlier) if text]
@@ -93,7 +103,11 @@ class Analyst:
             weight = np.float32(_CONTEXT_WEIGHT) * (1 + brevity)
             for text in contexts:
                 score = score + weight / len(contexts) * self._of_context(text)
-        return heads.domains[int(score.argmax())]
+        best = int(score.argmax())
+        likely = np.exp(score - score[best])
+        touched = np.flatnonzero(likely >= np.float32(_TOUCHED) * likely.sum())
+        also = frozenset(heads.domains[int(place)] for place in touched if place != best)
+        return heads.domains[best], also - _EVERYWHERE
 
     def _of_context(self, text: str) -> Vector:
         return self._heads.domain(traits_of(self._encoder, text, self._encoder.embed(text)))

@@ -47,6 +47,9 @@ _PART_CAPABILITY: dict[str, Capability] = {
 }
 _IMAGE_TOKENS = 800
 _NOTHING: frozenset[Capability] = frozenset()
+_NO_DOMAINS: frozenset[Domain] = frozenset()
+_ENOUGH_VOTES = 2
+"""One word of the question, or two of what surrounds it."""
 
 
 class Measured(Struct, frozen=True):
@@ -92,6 +95,8 @@ def measure(task: Task) -> Measured:
         requires.add("json_mode")
     if task.logprobs:
         requires.add("logprobs")
+    if task.reasoning:
+        requires.add("reasoning")
     input_tokens = chars // 4 + 4 * len(task.messages) + images * _IMAGE_TOKENS
     if task.tools:
         input_tokens = max(input_tokens, len(task.body) // 4)
@@ -115,13 +120,15 @@ def classify(measured: Measured) -> Profile:
     seen = measured.profile
     words = words_of(measured.question)
     kind = _kind(measured, words)
+    domain, also = _domains(words, measured.context, kind)
     expected = OUTPUT_TOKENS[kind]
     if seen.output_tokens:
         expected = min(expected, seen.output_tokens)
     return replace(
         seen,
         kind=kind,
-        domain=_domain(words, measured.context, kind),
+        domain=domain,
+        also=also,
         difficulty=difficulty_of(kind, words, seen.input_tokens),
         output_tokens=expected * seen.choices,
         commodity=kind in COMMODITY,
@@ -154,7 +161,8 @@ def _kind(measured: Measured, words: Set[bytes]) -> Kind:
     return cast(Kind, best)
 
 
-def _domain(words: Set[bytes], context: str, kind: Kind) -> Domain:
+def _domains(words: Set[bytes], context: str, kind: Kind) -> tuple[Domain, frozenset[Domain]]:
+    """The domain with most votes, and the others that have enough of them."""
     votes: dict[str, int] = {}
     for word in words & _DOMAIN_WORDS:
         for domain in DOMAIN_OF[word]:
@@ -167,10 +175,13 @@ def _domain(words: Set[bytes], context: str, kind: Kind) -> Domain:
         votes[kind] = votes.get(kind, 0) + 3
     elif kind == "math":
         votes["mathematics"] = votes.get("mathematics", 0) + 3
-    if not votes:
-        return "general"
-    best = max(sorted(votes), key=lambda name: votes[name])
-    return cast(Domain, best) if votes[best] >= 2 else "general"
+    enough = [name for name in sorted(votes) if votes[name] >= _ENOUGH_VOTES]
+    if not enough:
+        return "general", _NO_DOMAINS
+    best = max(enough, key=lambda name: votes[name])
+    if len(enough) == 1:
+        return cast(Domain, best), _NO_DOMAINS
+    return cast(Domain, best), frozenset(cast(Domain, name) for name in enough if name != best)
 
 
 def difficulty_of(kind: Kind, words: Set[bytes], input_tokens: int) -> float:

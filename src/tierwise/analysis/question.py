@@ -24,8 +24,9 @@ _FIRST_MARKS = tuple(sign + end for sign in "a1" for end in ").:")
 _BEFORE_A_MARK = frozenset(" \n\r,")
 _DECLARED = "[FUNCTIONS]"
 _GREETING = re.compile(
-    r"\s*(?:(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day))(?: [a-z]+){0,2}"
+    r"\s*(?:(?:hi|hello|hey|greetings|good (?:morning|afternoon|evening|day))(?: [a-z]+){0,2}"
     r"(?:[,.!:]+\s+|\n+)"
+    r"|dear(?: [a-z.]+){1,3}[,:!]+\s+"
     r"|(?:please|kindly)\b[,:]?\s+"
     r"|(?:could|can|would|will) you (?:please|kindly)\s+"
     r"|(?:a )?quick question\s?[:,.-]+\s*"
@@ -67,16 +68,17 @@ def uncourteous(text: str) -> str:
         if greeting is None:
             break
         start = greeting.end()
-    kept = text[start:].rstrip()
+    kept = text[start:]
     for _ in range(_MOST_COURTESIES):
-        ending = kept[-_THANKS_CHARS:]
+        bare = kept.rstrip()
+        ending = bare[-_THANKS_CHARS:]
         if not any(word in ending for word in _THANKED):
             break
         thanks = _THANKS.search(ending)
         if thanks is None:
             break
-        kept = _without(kept, len(kept) - len(ending) + thanks.start())
-    return kept or text
+        kept = _without(bare, len(bare) - len(ending) + thanks.start())
+    return kept if kept.strip() else text
 
 
 def _without(text: str, end: int) -> str:

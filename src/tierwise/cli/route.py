@@ -9,6 +9,8 @@ import typer
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulate
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tierwise.types import Decision
 
 
@@ -41,33 +43,63 @@ def command(
 def _show(decision: Decision) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Column, Table
 
     console = Console()
-    profile = decision.profile
-    console.print(
-        f"[bold]{profile.kind}[/] in [bold]{profile.domain}[/], difficulty "
-        f"{profile.difficulty:.2f}, about {profile.input_tokens} tokens in and "
-        f"{profile.output_tokens} out"
-        + (f", in {profile.language}" if profile.language else "")
-        + (f", needs {', '.join(sorted(profile.requires))}" if profile.requires else "")
-    )
-    named = Column("model", no_wrap=True)
-    table = Table(named, "part", "quality", "at least", "cost $", "latency s", "why")
-    order = {"tier": 0, "fallback": 1, "unused": 2, "excluded": 3}
-    for candidate in sorted(decision.candidates, key=lambda c: order[c.role]):
-        e = candidate.estimate
-        numbers = (
-            (f"{e.quality:.2f}", f"{e.quality_low:.2f}", f"{e.cost_usd:.6f}", f"{e.latency_s:.1f}")
-            if e is not None
-            else ("", "", "", "")
-        )
-        table.add_row(candidate.model, candidate.role, *numbers, escape(candidate.why))
+    console.print(_profile(decision), highlight=False)
     if decision.candidates:
-        console.print(table)
+        console.print(_candidates(decision))
     for number, tier in enumerate(decision.plan.tiers, start=1):
         gates = f", accepted by {', '.join(tier.gates)}" if tier.gates else ""
         console.print(f"tier {number}: [bold]{tier.model}[/]{gates}")
+    if decision.plan.fallbacks:
+        console.print(f"behind them: {', '.join(decision.plan.fallbacks)}", highlight=False)
     console.print(escape(decision.reason))
+    if decision.guard:
+        console.print(f"guard: {escape(decision.guard)}", highlight=False)
     if decision.rate is not None:
         console.print(f"[dim]one cent is worth {decision.rate / 100:.3g} of quality[/]")
+
+
+def _profile(decision: Decision) -> str:
+    profile = decision.profile
+    also = f" (also {', '.join(sorted(profile.also))})" if profile.also else ""
+    return (
+        f"[bold]{profile.kind}[/] in [bold]{profile.domain}[/]{also}, difficulty "
+        f"{profile.difficulty:.2f}, about {profile.input_tokens} tokens in and "
+        f"{profile.output_tokens} out"
+        + (", commodity" if profile.commodity else "")
+        + (f", in {profile.language}" if profile.language else "")
+        + (f", needs {', '.join(sorted(profile.requires))}" if profile.requires else "")
+    )
+
+
+def _candidates(decision: Decision) -> Table:
+    """Every candidate in the order in which it would be asked; costs are per 1,000 requests."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    plan = decision.plan
+    asked = [*(tier.model for tier in plan.tiers), *plan.fallbacks]
+    place = {model: number for number, model in enumerate(asked)}
+    table = Table(
+        Column("model", no_wrap=True),
+        *(Column(name, justify="right") for name in ("quality", "low", "$/1k", "p90", "first s")),
+        Column("all s", justify="right"),
+        "why",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for candidate in sorted(decision.candidates, key=lambda c: place.get(c.model, len(place))):
+        e = candidate.estimate
+        numbers = (
+            (
+                *(f"{e.quality:.3f}", f"{e.quality_low:.2f}", f"{1000 * e.cost_usd:.3g}"),
+                *(f"{1000 * e.cost_p90_usd:.3g}", f"{e.ttft_s:.1f}", f"{e.latency_s:.1f}"),
+            )
+            if e is not None
+            else ("",) * 6
+        )
+        out = "excluded: " if candidate.role == "excluded" else ""
+        table.add_row(candidate.model, *numbers, escape(out + candidate.why))
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -20,7 +20,7 @@ from tierwise.config.schema import (
     TimeoutsConfig,
 )
 from tierwise.errors import ConfigError
-from tierwise.types import Deployment, Model, Policy, Prices, Tier, Timeouts
+from tierwise.types import Deployment, Model, Policy, Prices, Tier, Timeouts, Weights
 
 DEFAULT_POLICIES: dict[str, PolicyConfig] = {
     "auto": PolicyConfig(quality=0.95),
@@ -84,7 +84,7 @@ def build(config: Config) -> Setup:
         if name in models:
             mine = name in config.policies
             mistakes.add(_clash(name), at=f"policies.{name}" if mine else fields[name])
-        _check_names(name, policy, models, set(config.providers), mistakes)
+        _check_names(name, policy, deployments, set(config.providers), mistakes)
     mistakes.raise_any()
     return Setup(
         catalog=catalog,
@@ -206,12 +206,14 @@ def _clash(name: str) -> ConfigError:
 def _check_names(
     name: str,
     config: PolicyConfig,
-    models: Collection[str],
+    deployments: Mapping[str, Sequence[Deployment]],
     providers: set[str],
     mistakes: Mistakes,
 ) -> None:
     """Notes every name in a policy that is not configured."""
     field = f"policies.{name}"
+    models = deployments.keys()
+    regions = {d.region for group in deployments.values() for d in group if d.region is not None}
     if config.reference is not None:
         with mistakes.noted(at=f"{field}.reference"):
             _must_know(config.reference, models)
@@ -221,7 +223,8 @@ def _check_names(
     for part, names, known in (
         ("fallbacks", config.fallbacks, models),
         ("allow", config.allow, {*models, *providers}),
-        ("deny", config.deny, {*models, *providers}),
+        ("deny", config.deny, {*models, *providers, *regions}),
+        ("regions", config.regions, regions),
     ):
         for index, listed in enumerate(names):
             with mistakes.noted(at=f"{field}.{part}.{index}"):
@@ -236,6 +239,7 @@ def _policy(name: str, config: PolicyConfig) -> Policy:
         quality=config.quality,
         max_cost_usd=config.max_cost_usd,
         max_latency_s=config.max_latency_s,
+        weights=Weights(cost=config.weights.cost, latency=config.weights.latency),
         allow=tuple(config.allow),
         deny=tuple(config.deny),
         regions=tuple(config.regions),
@@ -258,7 +262,5 @@ def _policy(name: str, config: PolicyConfig) -> Policy:
 def _must_know(name: str, known: Collection[str]) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known) or sorted(known)
-        raise ConfigError(
-            f"{name!r} is not configured",
-            remedy=f"Use one of: {', '.join(near)}; or add it under `providers`.",
-        )
+        others = f"Use one of: {', '.join(near)}; or add" if near else "Add"
+        raise ConfigError(f"{name!r} is not configured", remedy=f"{others} it under `providers`.")

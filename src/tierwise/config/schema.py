@@ -109,15 +109,29 @@ class TierConfig(_Section):
     gates: list[str] | None = None
 
 
+class WeightsConfig(_Section):
+    """What counts against a model beside the quality that it lacks."""
+
+    cost: float = Field(1.0, ge=0, le=1000, description="Multiplies costs; 0 leaves them out.")
+    latency: float = Field(
+        0.0, ge=0, le=1000, description="What one second of waiting is worth, in USD."
+    )
+
+
 class PolicyConfig(_Section):
     """What callers of this policy get. Clients name a policy where they would name a model."""
 
     reference: str | None = Field(None, description="Model that quality and saving refer to.")
     quality: Fraction = Field(0.95, description="Fraction of the reference's quality to reach.")
     max_cost_usd: float | None = Field(None, gt=0, description="Per request.")
-    max_latency_s: float | None = Field(None, gt=0)
+    max_latency_s: float | None = Field(
+        None, gt=0, description="Of the whole answer, as expected, in seconds."
+    )
+    weights: WeightsConfig = Field(default_factory=WeightsConfig)
     allow: list[str] = Field(default_factory=list, description="Only these models or providers.")
-    deny: list[str] = Field(default_factory=list, description="Never these models or providers.")
+    deny: list[str] = Field(
+        default_factory=list, description="Never these models, providers or regions."
+    )
     regions: list[str] = Field(default_factory=list, description="Only deployments in these.")
     tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
     gates: list[str] = Field(default_factory=lambda: ["complete", "json_schema"])

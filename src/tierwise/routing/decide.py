@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tierwise.errors import UnknownModel, Unsatisfiable
 from tierwise.routing import exclude
+from tierwise.routing.explain import listed
 from tierwise.routing.plan import make_plan
-from tierwise.routing.predict import Latency, Predictor
+from tierwise.routing.predict import Latency, Predictor, PriorPredictor
 from tierwise.routing.weigh import weigh
 from tierwise.types import (
     Candidate,
@@ -30,6 +32,8 @@ from tierwise.types import (
 
 if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
+
+_EVERYDAY_ODDS = math.log(PriorPredictor.EVERYDAY / (1.0 - PriorPredictor.EVERYDAY))
 
 
 class Router:
@@ -52,7 +56,7 @@ class Router:
 
     def explicit(self, task: Task) -> bool:
         """Whether the caller names a model and no ceiling, so that there is nothing to weigh."""
-        return self._names_model(task) and task.max_cost_usd is None
+        return self._names_model(task) and task.max_cost_usd is None and task.max_latency_s is None
 
     def decide(
         self,
@@ -73,36 +77,38 @@ class Router:
             latency: what was observed of each deployment, by deployment id.
             reading: the task as numbers, where the predictor has learned to read them.
             foreign: whether the traffic of late is unlike what the predictor has learned from.
-            held: the model whose provider holds this conversation in its cache.
+            held: the model that answered last in this conversation, and what its provider's cache
+                still holds of it.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
             Unsatisfiable: no configured model can do what is asked.
         """
         if self._names_model(task):
-            return self._explicit(task, profile, decision_id, now)
-        policy = self._policy_for(task)
-        if task.quality is not None or task.max_cost_usd is not None:
-            policy = msgspec.structs.replace(
-                policy,
-                quality=policy.quality if task.quality is None else task.quality,
-                max_cost_usd=(
-                    policy.max_cost_usd if task.max_cost_usd is None else task.max_cost_usd
-                ),
-            )
+            return self._explicit(task, profile, decision_id, now, latency)
+        policy = _overridden(self._policy_for(task), task)
         estimates, excluded = self._candidates(policy, profile, latency, reading)
         if not estimates:
             raise _unsatisfiable(policy, excluded)
         estimates = self._with_cache(estimates, profile, held)
         reference = policy.reference or self._best
         expected = estimates.get(reference) or self._one(profile, reading, reference)
+        profile = _as_learned(profile, expected)
+        holder = held.model if held is not None and held.model in estimates else None
         weighed = terms = None
         exchange = self._predictor.exchange
         if exchange is not None and reading is not None and not policy.tiers:
             terms = exchange.terms(tuple(estimates), reference, policy.quality)
-            weighed = weigh(estimates, terms, expected.cost_usd, foreign)
+            weighed = weigh(estimates, terms, expected.cost_usd, foreign, policy.weights, holder)
         plan, reason = make_plan(
-            policy, profile, self._models, estimates, reference, expected.quality, weighed
+            policy,
+            profile,
+            self._models,
+            estimates,
+            reference,
+            expected.quality,
+            weighed,
+            holder,
         )
         if task.stream:
             plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
@@ -114,7 +120,9 @@ class Router:
             reference=reference,
             profile=profile,
             plan=plan,
-            candidates=_listed(plan, estimates, excluded, weighed.values if weighed else {}),
+            candidates=listed(
+                plan, estimates, excluded, policy.quality * expected.quality, weighed
+            ),
             reason=reason,
             rate=terms.rate.per_usd if terms is not None else None,
             guard=weighed.guard if weighed is not None else "",
@@ -150,19 +158,23 @@ class Router:
         model, _ = self.model_named(task.model)
         return msgspec.structs.replace(self._policies["auto"], reference=model)
 
-    def _explicit(self, task: Task, profile: Profile, decision_id: str, now: float) -> Decision:
+    def _explicit(
+        self,
+        task: Task,
+        profile: Profile,
+        decision_id: str,
+        now: float,
+        latency: Mapping[str, Latency],
+    ) -> Decision:
         """The caller named a model: it gets that model, from whoever serves it, or an error."""
         model, pinned = self.model_named(task.model)
-        if task.max_cost_usd is not None:
-            estimate = self._one(profile, None, model)
-            if estimate.cost_p90_usd > task.max_cost_usd:
-                raise Unsatisfiable(
-                    f"{model} may cost {estimate.cost_p90_usd:.6f} USD for this request, over "
-                    f"x-tierwise-max-cost-usd: {task.max_cost_usd:g}. Raise the ceiling, or let a "
-                    'policy choose with model "auto".',
-                    param="x-tierwise-max-cost-usd",
-                    code="over_max_cost",
-                )
+        if not self.explicit(task):
+            seen = latency.get(pinned or self._deployments[model][0].id)
+            known = {} if seen is None else {model: seen}
+            named = [self._models[model]]
+            _within_ceilings(
+                task, model, self._predictor.estimates(profile, None, named, known)[model]
+            )
         return Decision(
             id=decision_id,
             at=now,
@@ -182,24 +194,31 @@ class Router:
         profile: Profile,
         latency: Mapping[str, Latency],
         reading: Reading | None,
-    ) -> tuple[dict[str, Estimate], dict[str, str]]:
+    ) -> tuple[dict[str, Estimate], dict[str, Candidate]]:
         """The estimate of every model that may be asked, and why the others may not."""
         able: list[Model] = []
-        excluded: dict[str, str] = {}
+        seen: dict[str, Latency] = {}
+        excluded: dict[str, Candidate] = {}
         for name, model in self._models.items():
-            why = exclude.by_policy(
-                policy, model, self._deployments[name]
-            ) or exclude.by_capability(profile, model)
-            if why is None:
-                able.append(model)
+            group = self._deployments[name]
+            why = exclude.by_policy(policy, model, group) or exclude.by_capability(profile, model)
+            if why is not None:
+                excluded[name] = Candidate(model=name, role="excluded", why=why)
+                continue
+            permitted = exclude.permitted_deployments(policy, group)
+            if len(permitted) < len(group):
+                # A place that may not be asked lends neither its price nor its pace.
+                prices = min((d.prices for d in permitted), key=lambda p: p.input + p.output)
+                able.append(msgspec.structs.replace(model, prices=prices))
             else:
-                excluded[name] = why
-        seen = {m.id: latency[d] for m in able if (d := self._deployments[m.id][0].id) in latency}
+                able.append(model)
+            if permitted[0].id in latency:
+                seen[name] = latency[permitted[0].id]
         estimates = self._predictor.estimates(profile, reading, able, seen)
         for name, estimate in list(estimates.items()):
             why = exclude.by_ceiling(policy, estimate)
             if why is not None:
-                excluded[name] = why
+                excluded[name] = Candidate(model=name, role="excluded", why=why, estimate=estimate)
                 del estimates[name]
         return estimates, excluded
 
@@ -210,7 +229,7 @@ class Router:
         self, estimates: dict[str, Estimate], profile: Profile, held: Held | None
     ) -> dict[str, Estimate]:
         """Staying with a model costs less: its provider has read the conversation before."""
-        if held is None or held.model not in estimates:
+        if held is None or not held.tokens or held.model not in estimates:
             return estimates
         prices = self._models[held.model].prices
         if prices.cached_input is None:
@@ -269,31 +288,54 @@ def _for_stream(plan: Plan, streams: Streams, hold_s: float) -> Plan:
     return msgspec.structs.replace(plan, streams=streams, hold_s=hold_s)
 
 
-def _listed(
-    plan: Plan,
-    estimates: Mapping[str, Estimate],
-    excluded: Mapping[str, str],
-    values: Mapping[str, float],
-) -> tuple[Candidate, ...]:
-    """Every candidate with its part in the plan."""
-    tiers = {tier.model: index for index, tier in enumerate(plan.tiers)}
-    listed: list[Candidate] = []
-    for name, estimate in estimates.items():
-        role: Literal["tier", "fallback"] = "tier" if name in tiers else "fallback"
-        why = (
-            f"tier {tiers[name] + 1}"
-            if name in tiers
-            else f"stands in as {plan.fallbacks.index(name) + 1}"
-        )
-        listed.append(
-            Candidate(model=name, role=role, why=why, estimate=estimate, value=values.get(name))
-        )
-    listed.extend(Candidate(model=n, role="excluded", why=why) for n, why in excluded.items())
-    return tuple(listed)
+def _overridden(policy: Policy, task: Task) -> Policy:
+    """The policy with what a request says for itself."""
+    said: dict[str, float] = {}
+    if task.quality is not None:
+        said["quality"] = task.quality
+    if task.max_cost_usd is not None:
+        said["max_cost_usd"] = task.max_cost_usd
+    if task.max_latency_s is not None:
+        said["max_latency_s"] = task.max_latency_s
+    return msgspec.structs.replace(policy, **said) if said else policy
 
 
-def _unsatisfiable(policy: Policy, excluded: Mapping[str, str]) -> Unsatisfiable:
-    reasons = "; ".join(f"{name}: {why}" for name, why in sorted(excluded.items()))
+def _as_learned(profile: Profile, expected: Estimate) -> Profile:
+    """The profile with the difficulty that was learned, as far as the task is a familiar one.
+
+    The mean task that was learned from stands where an everyday task does; the rest of [0, 1]
+    follows in log-odds.
+    """
+    if expected.difficulty is None:
+        return profile
+    learned = 1.0 / (1.0 + math.exp(-(_EVERYDAY_ODDS + expected.difficulty)))
+    difficulty = learned + expected.novelty * (profile.difficulty - learned)
+    return msgspec.structs.replace(profile, difficulty=difficulty)
+
+
+def _within_ceilings(task: Task, model: str, estimate: Estimate) -> None:
+    """Raises `Unsatisfiable` where a model that was named would pass a ceiling."""
+    most, longest = task.max_cost_usd, task.max_latency_s
+    if most is not None and estimate.cost_p90_usd > most:
+        raise Unsatisfiable(
+            f"{model} may cost {estimate.cost_p90_usd:.6f} USD for this request, over "
+            f"x-tierwise-max-cost-usd: {most:g}. Raise the ceiling, or let a "
+            'policy choose with model "auto".',
+            param="x-tierwise-max-cost-usd",
+            code="over_max_cost",
+        )
+    if longest is not None and estimate.latency_s > longest:
+        raise Unsatisfiable(
+            f"{model} takes about {estimate.latency_s:.1f} s for this request, over "
+            f"x-tierwise-max-latency-s: {longest:g}. Raise the ceiling, or let a "
+            'policy choose with model "auto".',
+            param="x-tierwise-max-latency-s",
+            code="over_max_latency",
+        )
+
+
+def _unsatisfiable(policy: Policy, excluded: Mapping[str, Candidate]) -> Unsatisfiable:
+    reasons = "; ".join(f"{name}: {one.why}" for name, one in sorted(excluded.items()))
     return Unsatisfiable(
         f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
         "Change the request, the policy or the ceiling.",

@@ -14,9 +14,12 @@ def by_policy(policy: Policy, model: Model, deployments: Sequence[Deployment]) -
         return None
     if model.id in policy.deny:
         return "denied by the policy"
-    if policy.allow and model.id not in policy.allow:
+    denied = {*policy.deny} & {name for d in deployments for name in (d.provider, d.region)}
+    if denied:
+        return f"denied by the policy: {', '.join(sorted(denied))}"
+    if policy.allow and not any({d.model, d.provider} & {*policy.allow} for d in deployments):
         return "not on the policy's allow list"
-    return "no deployment that the policy permits"
+    return f"not served in {', '.join(policy.regions)}, where the policy wants it"
 
 
 def permitted_deployments(
@@ -28,6 +31,7 @@ def permitted_deployments(
         for d in deployments
         if d.model not in policy.deny
         and d.provider not in policy.deny
+        and d.region not in policy.deny
         and (not policy.allow or d.model in policy.allow or d.provider in policy.allow)
         and (not policy.regions or d.region in policy.regions)
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from tierwise.routing.weigh import Weighed
+from tierwise.routing.weigh import STAY, Weighed, price_of
 from tierwise.types import Estimate, Model, Plan, Policy, Profile, Tier
 
 
@@ -23,6 +23,7 @@ def make_plan(
     reference: str,
     reference_quality: float,
     weighed: Weighed | None = None,
+    holder: str | None = None,
 ) -> tuple[Plan, str]:
     """The plan and the reason in words.
 
@@ -31,6 +32,8 @@ def make_plan(
         reference: the model that quality refers to; it may be excluded from the candidates.
         reference_quality: its predicted quality on this task.
         weighed: which model goes first where quality was learned; None leaves it to the rules.
+        holder: the model that answered last in the conversation, if it may be used; the rules let
+            it stay if it all but reaches the target.
     """
     if policy.tiers:
         tiers = tuple(tier for tier in policy.tiers if tier.model in estimates)
@@ -44,7 +47,11 @@ def make_plan(
     target = policy.quality * reference_quality
     if weighed is not None:
         return _by_value(policy, estimates, weighed, reference, target)
-    able = [name for name, estimate in estimates.items() if estimate.quality >= target - 1e-9]
+    able = [
+        name
+        for name, estimate in estimates.items()
+        if estimate.quality >= target - (STAY if name == holder else 1e-9)
+    ]
     top = reference if reference in estimates else _best(estimates)
     if not able:
         tiers = (Tier(model=top),)
@@ -53,7 +60,11 @@ def make_plan(
     specialists = [name for name in able if profile.domain in models[name].specialises]
     first = min(
         specialists or able,
-        key=lambda name: (estimates[name].cost_usd, -estimates[name].quality, name),
+        key=lambda name: (
+            price_of(estimates[name], policy.weights),
+            -estimates[name].quality,
+            name,
+        ),
     )
     if specialists and estimates[first].cost_usd > estimates[top].cost_usd:
         # A specialist dearer than the reference must be better than it, not only good enough.

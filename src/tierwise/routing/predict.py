@@ -121,7 +121,13 @@ class LearnedPredictor:
         weight = self.STRANGE * said.novelty
         quality = (1.0 - weight) * quality + weight * prior.quality
         low = max(0.0, quality - (1.0 - weight) * doubt - weight * PriorPredictor.DOUBT)
-        found = replace(prior, quality=quality, quality_low=low, novelty=said.novelty)
+        found = replace(
+            prior,
+            quality=quality,
+            quality_low=low,
+            novelty=said.novelty,
+            difficulty=said.difficulty,
+        )
         if place is None or said.cost_usd is None:
             return found
         expected = float(said.cost_usd[place])
@@ -136,8 +142,15 @@ _P90_OUTPUT = 2.0
 
 
 def _less_by_speciality(missed: float, profile: Profile, model: Model) -> float:
-    """A speciality halves what is missed."""
-    return 0.5 * missed if profile.domain in model.specialises else missed
+    """What a model misses of a task in its own field: half of what it misses of everyday tasks.
+
+    Hard tasks of the field are not harder to it, it was made for them; and a task that touches
+    several of its fields halves what is missed for each.
+    """
+    if profile.domain not in model.specialises:
+        return missed
+    fields = 1 + len(model.specialises & profile.also)
+    return min(missed, 1.0 - model.quality) * 0.5**fields
 
 
 def _estimate(

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from tierwise.answer import MAX_COST_USD, MAX_SESSION_CHARS
+from tierwise.answer import MAX_COST_USD, MAX_DEADLINE_S, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
 from tierwise.types import Streams, Task
 
@@ -86,6 +86,7 @@ def with_headers(
         policy=policy,
         quality=_number(headers, b"x-tierwise-quality", 0.0, 1.0),
         max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, MAX_COST_USD),
+        max_latency_s=_number(headers, b"x-tierwise-max-latency-s", 0.0, MAX_DEADLINE_S),
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
         streams=_streams(headers),
         caller=caller,

@@ -1,8 +1,14 @@
-"""Which model a conversation is with: its provider holds the conversation in a prompt cache."""
+"""Which model a conversation is with: it should stay there unless leaving is worth it.
+
+For a while its provider also holds the conversation in a prompt cache; the model is remembered
+longer than that.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+
+from msgspec.structs import replace
 
 from tierwise.types import Held
 
@@ -18,9 +24,14 @@ class Sessions:
         self._held: OrderedDict[str, Held] = OrderedDict()
 
     def held(self, session: str | None, now: float) -> Held | None:
-        """What is known of a conversation; None if nothing is, or its cache has expired."""
+        """What is known of a conversation; None if nothing is.
+
+        Its tokens are 0 when the cache that held them has expired.
+        """
         found = self._held.get(session) if session is not None else None
-        return found if found is not None and found.until > now else None
+        if found is None or found.until > now:
+            return found
+        return replace(found, tokens=0)
 
     def answered(self, session: str, model: str, tokens: int, now: float) -> None:
         """A model answered in a conversation that now has this many tokens."""
