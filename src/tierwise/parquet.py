@@ -45,10 +45,10 @@ class Table:
         self.rows = len(self._columns[required[0]])
 
     def texts(self, name: str) -> list[str]:
-        """A column of text without nulls."""
+        """A column of text without nulls and without empty texts."""
         values = self._column(name)
         for row, value in enumerate(values):
-            if not isinstance(value, str):
+            if not isinstance(value, str) or not value:
                 raise self.bad(name, row, value, "text")
         return values
 
@@ -66,7 +66,8 @@ class Table:
         for row, value in enumerate(values):
             if value is None:
                 continue
-            if not isinstance(value, (int, float)) or not 0 <= value <= most:
+            number = isinstance(value, (int, float)) and math.isfinite(value)
+            if not number or not 0 <= value <= most:
                 wanted = "a number from 0" + (f" to {most:g}" if most < math.inf else " up")
                 raise self.bad(name, row, value, wanted)
         return values

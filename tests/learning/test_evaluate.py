@@ -115,6 +115,14 @@ def test_more_folds_than_prompts_is_an_error(tmp_path, record):
         evaluate(Options(test=(folder,), reference="big"))
 
 
+@pytest.mark.parametrize(
+    ("field", "options"), [("--labels", {"labels": 0}), ("--folds", {"folds": 1})]
+)
+def test_a_split_with_nothing_to_learn_from_is_an_error(traffic, field, options):
+    with pytest.raises(ConfigError, match=f"{field}: .* nothing to learn from"):
+        evaluate(Options(test=(traffic,), reference="big", **options))
+
+
 def test_a_reference_that_is_not_there_is_an_error(traffic):
     with pytest.raises(ConfigError, match=r"huge is not among the models.*big, small"):
         evaluate(Options(test=(traffic,), reference="huge"))

@@ -38,6 +38,9 @@ def test_scores_and_costs_stand_where_they_were_recorded(tmp_path, record):
         ({"score": [1.0, 1.0, 1.0, float("nan")]}, ["score", "row 3", "nan"]),
         ({"score": ["1", "x", "1", "1"]}, ["score", "row 0", "'1'"]),
         ({"cost_usd": [0.1, 0.1, 0.1, -1.0]}, ["cost_usd", "row 3", "-1.0"]),
+        ({"cost_usd": [0.1, 0.1, float("inf"), 0.1]}, ["cost_usd", "row 2", "inf"]),
+        ({"prompt_id": None}, ["outcomes.parquet", "'prompt_id'"]),
+        ({"model": ["big", "", "big", "small"]}, ["outcomes.parquet", "model", "row 1", "''"]),
         ({"model": ["big", None, "big", "small"]}, ["model", "row 1", "None"]),
         ({"prompt_id": ["a-1", "a-1", "a-9", "a-2"]}, ["prompt_id", "row 2", "'a-9'"]),
         ({"model": ["big", "big", "big", "small"]}, ["row 1 repeats", "'big'", "'a-1'"]),
@@ -104,7 +107,9 @@ def test_no_complete_row_is_an_error(tmp_path, record):
 def test_models_without_costs_need_a_price(tmp_path, record):
     rows = [(p, m, 1.0, None if m == "small" else 0.1) for p, m, _, _ in FULL]
     found = read_outcomes([record(tmp_path / "x", TWO, rows)])
-    with pytest.raises(ConfigError, match=r"cost_usd: no cost is recorded for small.*--price"):
+    with pytest.raises(
+        ConfigError, match=r"x/outcomes\.parquet: cost_usd: no cost is recorded for small.*--price"
+    ):
         price_missing(found, {"big": 1.0})
     priced, note = price_missing(found, {"small": 0.02, "big": 1.0})
     assert priced.costs.tolist() == [[0.1, 0.02], [0.1, 0.02]]

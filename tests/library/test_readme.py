@@ -79,5 +79,5 @@ def test_the_configuration_is_a_right_one(tmp_path: Path) -> None:
     file = tmp_path / "tierwise.yaml"
     file.write_text(YAML[0], encoding="utf-8")
     setup = build(load(file, {"GATEWAY_KEY": "k", "OPENAI_API_KEY": "k"}))
-    assert set(setup.policies) == {"auto", "economy", "best", "by-hand"}
+    assert set(setup.policies) == {"auto", "economy", "best", "chat", "by-hand"}
     assert [d.provider for d in setup.deployments["my-finance-model"]] == ["local"]

@@ -118,6 +118,10 @@ def splits(options: Options, data: Data) -> list[Split]:
     """
     if options.leave_out:
         return _by_dataset(options, data)
+    if options.labels is not None and options.labels < 1:
+        raise ConfigError("no labels leave nothing to learn from", field="--labels")
+    if options.folds < 2:
+        raise ConfigError("one fold alone leaves nothing to learn from", field="--folds")
     random = np.random.default_rng(options.seed)
     rows = len(data.test.prompts)
     order = random.permutation(rows)

@@ -173,6 +173,7 @@ def price_missing(outcomes: Outcomes, prices: Mapping[str, float]) -> tuple[Outc
     if bare:
         raise ConfigError(
             f"no cost is recorded for {', '.join(bare)}",
+            file=", ".join(f"{source}/outcomes.parquet" for source in outcomes.sources),
             field="cost_usd",
             remedy="Give USD per request with --price MODEL=USD, or leave them out with --models.",
         )
