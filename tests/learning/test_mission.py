@@ -163,6 +163,8 @@ def test_the_decision_can_be_looked_up_as_it_was_made(talk: Talk) -> None:
     decision = decision["decision"]
     assert decision["plan"]["tiers"][0]["model"] == "sim-ledger"
     assert decision["profile"]["domain"] == "finance"
+    assert decision["profile"]["also"] == ["legal"]
+    assert bool(decision["guard"]) == (decision["rate"] is not None)
     assert {c["model"] for c in decision["candidates"]} == set(MODELS)
     for candidate in decision["candidates"]:
         assert candidate["why"]
