@@ -123,9 +123,9 @@ class Server:
         assert exchange is not None  # noqa: S101 - `learned` was asked
         found: list[Weighed] = []
         for quality in QUALITIES:
-            rate, base = exchange.rate(names, self._reference, quality)
+            terms = exchange.terms(names, self._reference, quality)
             expected = estimates[self._reference].cost_usd
-            found.append(weigh(estimates, rate, base, expected, foreign=False))
+            found.append(weigh(estimates, terms, expected, foreign=False))
         return found
 
 

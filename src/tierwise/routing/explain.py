@@ -50,6 +50,8 @@ def _behind(
     weighed: Weighed | None,
 ) -> str:
     """Why a candidate does not go first."""
+    if weighed is not None and name not in weighed.line_up:
+        return "adds nothing to what others save"
     if weighed is not None:
         less = weighed.values[first] - weighed.values[name]
         return f"worth {less:.3f} less than {first}" if less > 0 else "not sure to be worth more"

@@ -44,10 +44,12 @@ DOUBT = 0.5
 
 
 class Weighed(Struct, frozen=True):
-    """The model that goes first, what each is worth, and the guard's word."""
+    """The model that goes first, what each is worth, who was worth choosing among, and the guard's
+    word."""
 
     first: str
     values: Mapping[str, float]
+    line_up: frozenset[str]
     guard: str
 
 
@@ -87,7 +89,9 @@ def weigh(
     if holder is not None and stays:
         first = holder
     word = _word(first, base, gains[first], foreign)
-    return Weighed(first, values, f"{word}, kept for the conversation" if stays else word)
+    if stays:
+        word = f"{word}, kept for the conversation"
+    return Weighed(first, values, frozenset(gains), word)
 
 
 def price_of(estimate: Estimate, weights: Weights) -> float:
