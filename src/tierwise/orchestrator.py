@@ -32,7 +32,7 @@ from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
-from tierwise.gates import Gate, load_gates
+from tierwise.gates import Gate, Slow, load_gates
 from tierwise.ledger import Ledger
 from tierwise.providers import Transport, load_adapter
 from tierwise.routing import PriorPredictor, Router
@@ -171,12 +171,15 @@ class Orchestrator:
             config = _read(config)
         setup = build(config)
         ledger = Ledger(config.ledger.path, queue_size=config.ledger.queue_size)
-        return cls(
-            setup,
-            ledger,
-            store_content=config.ledger.store_content,
-            brain=_brain(config, setup),
-        )
+        try:
+            return cls(
+                setup,
+                ledger,
+                store_content=config.ledger.store_content,
+                brain=_brain(config, setup),
+            )
+        except ConfigError as error:
+            raise config.origin.place(error) from error
 
     def start(self) -> None:
         """Opens the ledger."""
@@ -416,11 +419,17 @@ def _novelty(decision: Decision) -> float:
     return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
 
 
-def _gates(setup: Setup) -> dict[str, Gate]:
-    names: set[str] = set()
-    for policy in setup.policies.values():
-        names.update(policy.gates, *(tier.gates for tier in policy.tiers))
-    return load_gates(names)
+def _gates(setup: Setup) -> dict[str, Gate | Slow]:
+    gates: dict[str, Gate | Slow] = {}
+    for name, policy in setup.policies.items():
+        wanted = set(policy.gates).union(*(tier.gates for tier in policy.tiers))
+        try:
+            gates.update(load_gates(wanted - gates.keys()))
+        except ConfigError as error:
+            raise ConfigError(
+                error.message, field=f"policies.{name}.gates", remedy=error.remedy
+            ) from error
+    return gates
 
 
 def _new_id() -> str:

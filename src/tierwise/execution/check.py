@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from tierwise.errors import RequestError
-from tierwise.gates import Early, Gate, Prepares
+from tierwise.gates import Early, Gate, Prepares, Slow
 from tierwise.types import Completion, Task, Verdict
 
 log = logging.getLogger("tierwise.gates")
 
 
 class Checker:
-    """The configured gates, and how often one of them broke."""
+    """The configured gates, and how often one of them broke.
 
-    def __init__(self, gates: Mapping[str, Gate]) -> None:
-        self._gates = gates
+    A gate breaks when it raises, takes longer than it may, or says what is no verdict. Gates that
+    wait for something wait together, each within its own limit and all within the deadline.
+    """
+
+    def __init__(
+        self, gates: Mapping[str, Gate | Slow], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         objects: Mapping[str, object] = gates
+        self._gates = gates
         self._preparing = {n: gate for n, gate in objects.items() if isinstance(gate, Prepares)}
         self._early = {n: gate for n, gate in objects.items() if isinstance(gate, Early)}
+        self._slow = {n: gate for n, gate in objects.items() if isinstance(gate, Slow)}
+        self._clock = clock
         self.broken: dict[str, int] = {}
 
     def prepare(self, names: Sequence[str], task: Task) -> None:
@@ -30,27 +40,32 @@ class Checker:
         """
         for name in names:
             if name in self._preparing:
-                self._preparing[name].prepare(task)
+                try:
+                    self._preparing[name].prepare(task)
+                except RequestError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - counted and told
+                    self._left_out(name, error)
 
-    def verdicts(self, names: Sequence[str], task: Task, answer: Completion) -> tuple[Verdict, ...]:
-        """The verdicts of the gates that have something to say.
+    async def verdicts(
+        self, names: Sequence[str], task: Task, answer: Completion
+    ) -> tuple[Verdict, ...]:
+        """The verdicts of the gates that have something to say, in the order of `names`.
 
         Raises:
             RequestError: a gate found the request itself at fault, such as an invalid schema.
         """
-        found: list[Verdict] = []
-        for name in names:
-            try:
-                verdict = self._gates[name].judge(task, answer)
-            except RequestError:
-                raise
-            except Exception:
-                self.broken[name] = self.broken.get(name, 0) + 1
-                log.exception("gate %s broke and was left out", name)
-                continue
-            if verdict is not None:
-                found.append(verdict)
-        return tuple(found)
+        slow = [name for name in names if name in self._slow]
+        found = {name: self._at_once(name, task, answer) for name in names if name not in slow}
+        if slow:
+            said = await asyncio.gather(
+                *(self._in_time(name, task, answer) for name in slow), return_exceptions=True
+            )
+            for name, verdict in zip(slow, said, strict=True):
+                if isinstance(verdict, BaseException):
+                    raise verdict
+                found[name] = verdict
+        return tuple(verdict for name in names if (verdict := found[name]) is not None)
 
     def first_look(
         self, names: Sequence[str], task: Task, start: Completion
@@ -61,14 +76,70 @@ class Checker:
             if name not in self._early:
                 continue
             try:
-                verdict = self._early[name].judge_start(task, start)
-            except Exception:
-                self.broken[name] = self.broken.get(name, 0) + 1
-                log.exception("gate %s broke and was left out", name)
+                verdict = _checked(self._early[name].judge_start(task, start))
+            except Exception as error:  # noqa: BLE001 - counted and told
+                self._left_out(name, error)
                 continue
             if verdict is not None:
                 found.append(verdict)
         return tuple(found)
+
+    def _at_once(self, name: str, task: Task, answer: Completion) -> Verdict | None:
+        try:
+            gate: object = self._gates[name]
+            if not isinstance(gate, Gate):
+                raise TypeError("it has no `judge`")
+            return _checked(gate.judge(task, answer))
+        except RequestError:
+            raise
+        except Exception as error:  # noqa: BLE001 - counted and told
+            self._left_out(name, error)
+        return None
+
+    async def _in_time(self, name: str, task: Task, answer: Completion) -> Verdict | None:
+        gate = self._slow[name]
+        left = task.deadline - self._clock()
+        try:
+            async with asyncio.timeout(min(gate.limit_s, left)):
+                return _checked(await gate.judge_slowly(task, answer))
+        except RequestError:
+            raise
+        except TimeoutError as error:
+            if self._clock() < task.deadline:  # else it is not the gate's fault
+                self._left_out(name, error)
+        except asyncio.CancelledError as error:
+            current = asyncio.current_task()
+            if current is None or current.cancelling():
+                raise
+            self._left_out(name, error)  # nobody cancelled it: the gate raised it
+        except Exception as error:  # noqa: BLE001 - counted and told
+            self._left_out(name, error)
+        return None
+
+    def _left_out(self, name: str, error: BaseException) -> None:
+        count = self.broken[name] = self.broken.get(name, 0) + 1
+        # One that always breaks would fill the log: the 1st, 2nd, 4th, 8th ... time is told.
+        if count & (count - 1) == 0:
+            log.warning(
+                "gate %s broke and was left out, %d times so far: %s: %s",
+                name, count, type(error).__name__, error or "it took too long", exc_info=error,
+            )  # fmt: skip
+
+
+def _checked(verdict: Verdict | None) -> Verdict | None:
+    """The verdict, if it is one.
+
+    Raises:
+        ValueError: it is none, or its probability is not in [0, 1].
+    """
+    said: object = verdict
+    if said is None:
+        return None
+    if not isinstance(said, Verdict) or not isinstance(said.p, int | float):
+        raise ValueError(f"{said!r:.200} is no verdict")
+    if not 0.0 <= said.p <= 1.0:  # nor is it if p is not a number
+        raise ValueError(f"a probability of {said.p} is not in [0, 1]")
+    return verdict
 
 
 def acceptance(verdicts: tuple[Verdict, ...]) -> float:

@@ -153,7 +153,7 @@ class Executor:
         model, prices = self._billing.answered_by(deployment, reply.reported_model)
         if not names_model(reply.reported_model, model):
             reply.rename(model)
-        attempt = self._judged(
+        attempt = await self._judged(
             deployment, step, run,
             model=model, prices=prices, usage=reply.usage, chars=None,
             completion=reply.completion, latency=latency, ttft=None,
@@ -189,7 +189,7 @@ class Executor:
             self._health.left(deployment)
         latency = run.clock() - began
         self._health.succeeded(deployment, latency, ttft)
-        streamed.attempt = self._judged(
+        streamed.attempt = await self._judged(
             deployment, step, run,
             model=model, prices=prices, usage=live.reader.usage,
             chars=live.reader.output_chars, completion=live.reader.completion,
@@ -256,7 +256,7 @@ class Executor:
             )
         run.add(attempt)
 
-    def _judged(
+    async def _judged(
         self,
         deployment: Deployment,
         step: Step,
@@ -286,11 +286,14 @@ class Executor:
             if refused is not None:
                 verdicts, outcome = refused, "abandoned"
             elif step.gated:
-                verdicts = self._checker.verdicts(step.tier.gates, run.task, completion())
+                verdicts = await self._checker.verdicts(step.tier.gates, run.task, completion())
                 if acceptance(verdicts) < step.tier.accept:
                     outcome = "rejected"
         except RequestError:
             outcome = "rejected"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         except UpstreamError as error:
             outcome = error.kind

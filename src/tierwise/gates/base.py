@@ -1,4 +1,4 @@
-"""The one interface of a gate, and how gates are found by name."""
+"""The interfaces of a gate, and how gates are found by name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ BUILTIN = {
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
     "refusal": "tierwise.gates.refusal:RefusalGate",
 }
-"""The gates that come with Tierwise, by name. Others register as entry points `tierwise.gates`."""
+"""The gates that come with Tierwise, by name. Others register as entry points `tierwise.gates`, or
+are named as `module:attribute`."""
 
 
+@runtime_checkable
 class Gate(Protocol):
     """Judges one answer to one task. Sees neither who gave it nor where it is served."""
 
@@ -29,6 +31,20 @@ class Gate(Protocol):
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """P(acceptable) and the reason; None where the gate has nothing to say."""
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A gate that waits for something: a process, a thread, another model.
+
+    `limit_s` is the time that one verdict may take, in seconds; after it the gate is left out.
+    """
+
+    name: str
+    limit_s: float
+
+    async def judge_slowly(self, task: Task, answer: Completion) -> Verdict | None:
+        """As `Gate.judge`, without keeping the event loop from other requests."""
 
 
 @runtime_checkable
@@ -47,24 +63,33 @@ class Early(Protocol):
         """P(acceptable) by its beginning; None where that says nothing."""
 
 
-def load_gates(names: Iterable[str]) -> dict[str, Gate]:
+def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow]:
     """The gates of these names, built once each.
 
     Raises:
-        ConfigError: a name is unknown; the message offers the nearest ones.
+        ConfigError: a name is unknown, and the message offers the nearest ones; or a gate of
+            somebody else's cannot be imported or built.
     """
     wanted = sorted(set(names))
     others: dict[str, str] = {}
     if any(name not in BUILTIN for name in wanted):
         others = {point.name: point.value for point in entry_points(group="tierwise.gates")}
-    known = {**others, **BUILTIN}
-    gates: dict[str, Gate] = {}
+    gates: dict[str, Gate | Slow] = {}
     for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known) or sorted(known)
+        if name in BUILTIN:
+            module, _, attribute = BUILTIN[name].partition(":")
+            gates[name] = getattr(import_module(module), attribute)()
+        elif name in others or ":" in name:
+            # Imported only here: most gateways have no gate of somebody else's.
+            from tierwise.gates.outside import load_outside
+
+            gates[name] = load_outside(name, others.get(name, name))
+        else:
+            known = sorted({**others, **BUILTIN})
+            near = difflib.get_close_matches(name, known) or known
             raise ConfigError(
-                f"unknown gate {name!r}", field="gates", remedy=f"Use one of: {', '.join(near)}."
+                f"unknown gate {name!r}",
+                field="gates",
+                remedy=f"Use one of: {', '.join(near)}. Your own are named `module:function`.",
             )
-        module, _, attribute = known[name].partition(":")
-        gates[name] = getattr(import_module(module), attribute)()
     return gates

@@ -132,6 +132,7 @@ class Gateway:
                     "dropped": ledger.dropped,
                     "last_error": ledger.last_error,
                 },
+                "gates": {"broken": self._orchestrator.checker.broken},
             }
         )
 

@@ -141,7 +141,7 @@ class _Internals(Collector):
         dropped.add_metric([worker], ledger.dropped)
         broken = CounterMetricFamily(
             "tierwise_gate_broken",
-            "Gates that raised and were left out.",
+            "Verdicts left out: the gate raised, took too long or said what is no verdict.",
             labels=["worker", "gate"],
         )
         for gate, count in self._orchestrator.checker.broken.copy().items():
