@@ -72,7 +72,14 @@ def test_where_no_json_is_due_the_gate_has_nothing_to_say(task: Task, answer: Co
 
 @pytest.mark.parametrize(
     "schema",
-    [{"type": "no such type"}, {"properties": 5}, {"$ref": "#/$defs/nobody"}, [], "object"],
+    [
+        {"type": "no such type"},
+        {"properties": 5},
+        {"$ref": "#/$defs/nobody"},
+        [],
+        "object",
+        '{"type": "object"}',
+    ],
 )
 def test_a_schema_that_is_none_is_the_caller_s_mistake(schema: Any) -> None:
     with pytest.raises(InvalidRequest, match="not a valid JSON Schema") as caught:
@@ -84,6 +91,20 @@ def test_a_usable_schema_and_no_schema_are_fine() -> None:
     gate = JsonSchemaGate()
     gate.prepare(wanting(CITY))
     gate.prepare(a_task())
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": [{"type": "string"}, {"type": "integer"}]},
+        {"items": {"type": "number", "minimum": 0, "exclusiveMinimum": True}},
+    ],
+)
+def test_a_schema_may_be_written_in_an_older_draft(schema: Any) -> None:
+    gate = JsonSchemaGate()
+    wrong = gate.judge(wanting(schema), Completion(text="[0, 0.5]"))
+    assert wrong is not None
+    assert wrong.p == 0.0
 
 
 def test_a_schema_cannot_make_the_gateway_fetch_a_url() -> None:
@@ -116,7 +137,7 @@ def test_many_schemas_do_not_pile_up() -> None:
     gate = JsonSchemaGate()
     for number in range(300):
         gate.prepare(wanting({"const": number}))
-    assert len(gate._validators) <= 256
+    assert len(gate._schemas._validators) <= 256
     verdict = gate.judge(wanting({"const": 0}), Completion(text="0"))
     assert verdict is not None
     assert verdict.p == 1.0

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import msgspec
 
-from tierwise.errors import InvalidRequest
+from tierwise.gates.schemas import Schemas, where
 from tierwise.types import Completion, Task, Verdict
-
-if TYPE_CHECKING:
-    from jsonschema_rs import Draft202012Validator
 
 _OPENINGS = frozenset('{["-0123456789tfn')
 """What a JSON value can begin with."""
-_KEPT_VALIDATORS = 256
+_PARAM = "response_format.json_schema.schema"
 
 
 class JsonSchemaGate:
@@ -23,7 +18,7 @@ class JsonSchemaGate:
     name = "json_schema"
 
     def __init__(self) -> None:
-        self._validators: dict[bytes, Draft202012Validator] = {}
+        self._schemas = Schemas()
 
     def prepare(self, task: Task) -> None:
         """Refuses a schema that cannot be used.
@@ -32,7 +27,7 @@ class JsonSchemaGate:
             InvalidRequest: the schema itself is invalid.
         """
         if task.json_schema is not None:
-            self._validator(task.json_schema)
+            self._schemas.validator(task.json_schema, param=_PARAM)
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """1 if the answer is the declared JSON, 0 if it is not, None if none was declared.
@@ -50,12 +45,11 @@ class JsonSchemaGate:
             return Verdict(gate=self.name, p=0.0, reason=f"not valid JSON: {error}")
         if task.json_schema is None:
             return Verdict(gate=self.name, p=1.0, reason="valid JSON")
-        wrong = next(self._validator(task.json_schema).iter_errors(value), None)
+        schema = self._schemas.validator(task.json_schema, param=_PARAM)
+        wrong = next(schema.iter_errors(value), None)
         if wrong is None:
             return Verdict(gate=self.name, p=1.0, reason="satisfies the schema")
-        place = "/".join(str(step) for step in wrong.instance_path) or "the top level"
-        reason = f"breaks the schema at {place}: {wrong.message[:160]}"
-        return Verdict(gate=self.name, p=0.0, reason=reason)
+        return Verdict(gate=self.name, p=0.0, reason=f"breaks the schema {where(wrong)}")
 
     def judge_start(self, task: Task, start: Completion) -> Verdict | None:
         """0 if what was declared to be JSON does not begin like it."""
@@ -65,29 +59,3 @@ class JsonSchemaGate:
         if not said or said[0] in _OPENINGS:
             return None
         return Verdict(gate=self.name, p=0.0, reason=f"not valid JSON: begins with {said[:20]!r}")
-
-    def _validator(self, schema: bytes) -> Draft202012Validator:
-        found = self._validators.get(schema)
-        if found is not None:
-            return found
-        # Imported with the first schema: a gateway that sees none does not pay for it.
-        import jsonschema_rs
-
-        try:
-            validator = jsonschema_rs.Draft202012Validator(
-                msgspec.json.decode(schema), retriever=_refuse
-            )
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            raise InvalidRequest(
-                f"`response_format.json_schema.schema` is not a valid JSON Schema: {error}",
-                param="response_format.json_schema.schema",
-            ) from None
-        if len(self._validators) >= _KEPT_VALIDATORS:
-            self._validators.pop(next(iter(self._validators)))
-        self._validators[schema] = validator
-        return validator
-
-
-def _refuse(uri: str) -> Any:
-    """A schema comes from a caller, who must not make the gateway fetch what it points to."""
-    raise ValueError(f"{uri} lies outside the schema; put it under `$defs`")
