@@ -14,6 +14,7 @@ from tierwise.types import Completion, Task, Verdict
 BUILTIN = {
     "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
     "citations": "tierwise.gates.citations:CitationsGate",
+    "code": "tierwise.gates.code:CodeGate",
     "complete": "tierwise.gates.complete:CompleteGate",
     "format": "tierwise.gates.format:FormatGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
