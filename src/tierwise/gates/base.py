@@ -15,6 +15,7 @@ BUILTIN = {
     "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
     "citations": "tierwise.gates.citations:CitationsGate",
     "code": "tierwise.gates.code:CodeGate",
+    "code_tests": "tierwise.gates.code_tests:CodeTestsGate",
     "complete": "tierwise.gates.complete:CompleteGate",
     "format": "tierwise.gates.format:FormatGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
