@@ -16,6 +16,7 @@ from tierwise.execution.check import Checker
 from tierwise.gates import Gate
 from tierwise.gates.complete import CompleteGate
 from tierwise.gates.json_schema import JsonSchemaGate
+from tierwise.gates.token_confidence import TokenConfidenceGate
 from tierwise.providers import Transport
 from tierwise.providers.openai_compatible import OpenAICompatible
 from tierwise.state.health import Health
@@ -73,7 +74,9 @@ class Laboratory:
         running: Mapping[str, list[Upstream]],
         transport: Transport,
     ) -> None:
-        gates: list[Gate] = [Picky(), Hasty(), Broken(), CompleteGate(), JsonSchemaGate()]
+        gates: list[Gate] = [
+            Picky(), Hasty(), Broken(), CompleteGate(), JsonSchemaGate(), TokenConfidenceGate()
+        ]  # fmt: skip
         self.clock = time.monotonic
         self.paths = paths
         self.upstreams = running
@@ -82,7 +85,10 @@ class Laboratory:
         self.health = Health(everyone, self.clock)
         billing = Billing(Catalog.builtin())
         adapters = {deployment.id: OpenAICompatible(deployment) for deployment in everyone}
-        self.executor = Executor(adapters, transport, self.health, billing, self.checker)
+        self.executor = Executor(
+            adapters, transport, self.health, billing, self.checker,
+            tell_logprobs={"small", "middle"},
+        )  # fmt: skip
         self.relay = Relay(self.health, billing)
         self.finished = 0
         self.on_hold: Callable[[], None] | None = None

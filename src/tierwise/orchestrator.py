@@ -151,6 +151,7 @@ class Orchestrator:
             billing,
             self.checker,
             keep_streams=store_content,
+            tell_logprobs={n for n, m in setup.models.items() if "logprobs" in m.capabilities},
         )
         self._relay = Relay(self.health, billing)
 

@@ -387,10 +387,25 @@ class ToolCall(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
+class TokenLogprob(Struct, frozen=True):
+    """One token of an answer and the natural logarithm of its probability.
+
+    `runner_up` is that of the likeliest other token, None where the provider does not say.
+    """
+
+    token: str
+    logprob: float
+    runner_up: float | None = None
+
+
 class Completion(Struct, frozen=True, kw_only=True):
-    """What a model said, read from any dialect: what gates judge."""
+    """What a model said, read from any dialect: what gates judge.
+
+    `logprobs` are there where they were asked for and the provider gives them.
+    """
 
     text: str
     finish_reason: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()

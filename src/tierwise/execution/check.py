@@ -29,6 +29,7 @@ class Checker:
         self._preparing = {n: gate for n, gate in objects.items() if isinstance(gate, Prepares)}
         self._early = {n: gate for n, gate in objects.items() if isinstance(gate, Early)}
         self._slow = {n: gate for n, gate in objects.items() if isinstance(gate, Slow)}
+        self._telling = {n for n, gate in objects.items() if getattr(gate, "wants_logprobs", False)}
         self._clock = clock
         self.broken: dict[str, int] = {}
 
@@ -46,6 +47,10 @@ class Checker:
                     raise
                 except Exception as error:  # noqa: BLE001 - counted and told
                     self._left_out(name, error)
+
+    def wants_logprobs(self, names: Sequence[str]) -> bool:
+        """Whether one of these gates reads how likely an answer's tokens were."""
+        return not self._telling.isdisjoint(names)
 
     async def verdicts(
         self, names: Sequence[str], task: Task, answer: Completion

@@ -7,7 +7,7 @@ is worth more than none. Only when there is none either does it get an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from tierwise.execution.hold import Held, hold
 from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.run import Run
-from tierwise.providers import Adapter, Reply, Transport
+from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
 
@@ -61,7 +61,8 @@ _Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
 class Executor:
     """Executes decisions against the configured deployments.
 
-    `keep_streams` remembers what every stream says, for those who store content.
+    `keep_streams` remembers what every stream says, for those who store content. `tell_logprobs`
+    are the models that can say how likely each token was, where a gate reads that.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Executor:
         checker: Checker,
         *,
         keep_streams: bool = False,
+        tell_logprobs: Collection[str] = (),
     ) -> None:
         self._adapters = adapters
         self._transport = transport
@@ -80,6 +82,11 @@ class Executor:
         self._billing = billing
         self._checker = checker
         self._keep_streams = keep_streams
+        self._telling = {
+            name: adapter.asking_logprobs()
+            for name, adapter in adapters.items()
+            if adapter.deployment.model in tell_logprobs and isinstance(adapter, TellsLogprobs)
+        }
 
     async def whole(self, run: Run) -> Whole:
         """A complete answer.
@@ -103,7 +110,7 @@ class Executor:
             if run.out_of_time:
                 break
             try:
-                answer = await ask(deployment, step, run)
+                answer = await self._call(ask, deployment, step, run)
             except UpstreamRejected:
                 if draft is None:
                     raise
@@ -131,8 +138,34 @@ class Executor:
             raise DeadlineExceeded("the deadline passed", run.reasons())
         raise all_failed(run, self._health)
 
+    async def _call(
+        self, ask: _Ask[_Answer], deployment: Deployment, step: Step, run: Run
+    ) -> _Answer:
+        """Asks; and asks again without log-probabilities if it was for them that it was refused."""
+        adapter = self._adapter(deployment, step, run)
+        try:
+            return await ask(deployment, step, run)
+        except UpstreamRejected:
+            if adapter is self._adapters[deployment.id]:
+                raise
+            self._telling.pop(deployment.id, None)  # another request may have been quicker
+            try:
+                return await ask(deployment, step, run)
+            except UpstreamRejected:
+                self._telling[deployment.id] = adapter  # it was the request itself
+                raise
+
+    def _adapter(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
+        """What speaks to a deployment; it asks for log-probabilities where a gate reads them.
+
+        A caller who asked for them sees what it asked for, and the gate reads that.
+        """
+        if step.gated and not run.task.logprobs and self._checker.wants_logprobs(step.tier.gates):
+            return self._telling.get(deployment.id) or self._adapters[deployment.id]
+        return self._adapters[deployment.id]
+
     async def _ask(self, deployment: Deployment, step: Step, run: Run) -> Whole:
-        adapter = self._adapters[deployment.id]
+        adapter = self._adapter(deployment, step, run)
         if step.gated:
             self._checker.prepare(step.tier.gates, run.task)
         began = run.clock()
@@ -161,7 +194,7 @@ class Executor:
         return Whole(reply, attempt)
 
     async def _open(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
-        adapter = self._adapters[deployment.id]
+        adapter = self._adapter(deployment, step, run)
         if step.gated:
             self._checker.prepare(step.tier.gates, run.task)
         streamed: Streamed | None = None

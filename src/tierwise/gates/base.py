@@ -20,6 +20,7 @@ BUILTIN = {
     "format": "tierwise.gates.format:FormatGate",
     "json_schema": "tierwise.gates.json_schema:JsonSchemaGate",
     "refusal": "tierwise.gates.refusal:RefusalGate",
+    "token_confidence": "tierwise.gates.token_confidence:TokenConfidenceGate",
     "tool_calls": "tierwise.gates.tool_calls:ToolCallsGate",
 }
 """The gates that come with Tierwise, by name. Others register as entry points `tierwise.gates`, or

@@ -1,6 +1,14 @@
 """Speaking to one model API: one file for each provider dialect."""
 
-from tierwise.providers.base import Adapter, Reply, StreamReader, load_adapter
+from tierwise.providers.base import Adapter, Reply, StreamReader, TellsLogprobs, load_adapter
 from tierwise.providers.http import HttpRequest, Transport
 
-__all__ = ["Adapter", "HttpRequest", "Reply", "StreamReader", "Transport", "load_adapter"]
+__all__ = [
+    "Adapter",
+    "HttpRequest",
+    "Reply",
+    "StreamReader",
+    "TellsLogprobs",
+    "Transport",
+    "load_adapter",
+]

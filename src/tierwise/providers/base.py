@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tierwise.errors import ConfigError, UpstreamError
 from tierwise.providers.http import HttpRequest
@@ -79,6 +79,17 @@ class Adapter(Protocol):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What an answer with another status means."""
+
+
+@runtime_checkable
+class TellsLogprobs(Protocol):
+    """An adapter whose provider can say how likely each token was."""
+
+    def asking_logprobs(self) -> Adapter:
+        """An adapter of the same deployment that asks for it whether or not the caller did.
+
+        Its replies and streams show clients an answer as if nobody had asked.
+        """
 
 
 def load_adapter(dialect: str) -> type[Adapter]:

@@ -20,9 +20,10 @@ from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
 from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
-from tierwise.wire import openai_chat, sse
+from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.openai_usage import read_usage
 
+_ASKING_LOGPROBS = {"logprobs": b"true", "top_logprobs": b"2"}
 _STREAM_USAGE = b'{"include_usage":true}'
 # Marks the few events of a stream that need a look inside; all others pass as bytes. Quotes in
 # text are escaped in JSON, so a model's words cannot look like one of these fields.
@@ -45,8 +46,9 @@ _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 class OpenAICompatible:
     """Asks one deployment in the dialect of `POST {base_url}/chat/completions`."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, *, asks_logprobs: bool = False) -> None:
         self.deployment = deployment
+        self.asks_logprobs = asks_logprobs
         self._url = deployment.base_url.rstrip("/") + "/chat/completions"
         self._headers = {"content-type": "application/json", **dict(deployment.headers)}
         if deployment.api_key:
@@ -67,8 +69,14 @@ class OpenAICompatible:
             changes["stream_options"] = _with_usage(task.body)
         if quirks:
             changes.update(_quirky(task, quirks))
+        if self.asks_logprobs:
+            changes.update(_ASKING_LOGPROBS)
         body = openai_chat.with_fields(task.body, changes) if changes else task.body
         return HttpRequest(self._url, self._headers, body, deployment.timeouts.connect)
+
+    def asking_logprobs(self) -> OpenAICompatible:
+        """For callers who did not ask for log-probabilities and are not to see them."""
+        return OpenAICompatible(self.deployment, asks_logprobs=True)
 
     def reply(self, body: bytes) -> _Reply:
         """A whole answer; raises `ServerFailed` if the body is not one."""
@@ -84,6 +92,9 @@ class OpenAICompatible:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
+        if self.asks_logprobs and 400 <= status < 500 and b"logprob" in body.lower():
+            # Some say 403, which would otherwise take the deployment out of service.
+            status = 400
         return classify(status, headers, body, secrets=self._secrets)
 
     def no_stream(self, body: bytes) -> UpstreamError:
@@ -134,7 +145,7 @@ def _quirky(task: Task, quirks: frozenset[str]) -> dict[str, bytes | None]:
 
 
 class _Reply:
-    __slots__ = ("body", "reported_model", "usage")
+    __slots__ = ("_whole", "body", "reported_model", "usage")
 
     def __init__(self, body: bytes, adapter: OpenAICompatible) -> None:
         try:
@@ -146,13 +157,14 @@ class _Reply:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
         if not head.choices:
             raise ServerFailed("the answer has no choices", status=200)
-        self.body = body
+        self._whole = body
+        self.body = openai_logprobs.without_logprobs(body) if adapter.asks_logprobs else body
         self.reported_model = head.model
         self.usage = adapter.usage(head.usage)
 
     def completion(self) -> Completion:
         try:
-            return openai_chat.read_completion(self.body)
+            return openai_chat.read_completion(self._whole)
         except _UNREADABLE as error:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
 
@@ -197,6 +209,8 @@ class _Stream:
         # An event carries about one token, which is about four characters.
         self.output_chars += 4 * block.count(b"data:")
         block = self._look(block)
+        if self._adapter.asks_logprobs:
+            block = openai_logprobs.hide_in_events(block)
         if self._name is not None and block:
             block = _MODEL.sub(self._name, block)
         return block
@@ -208,6 +222,8 @@ class _Stream:
             # Some servers leave out the blank line after the last event.
             self._buffer.rest = b""
             out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
+            if self._adapter.asks_logprobs:
+                out = openai_logprobs.hide_in_events(out)
         if not self.finished and not self._done:
             if self._strange and not self.started:
                 raise self._adapter.no_stream(self._strange)

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from tierwise.errors import InvalidRequest
-from tierwise.types import Completion, Message, Task, ToolCall
+from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
+from tierwise.wire.openai_logprobs import read_logprobs
 
 _ABSENT = Raw(b"")
 
@@ -92,6 +93,7 @@ class _Choice(Struct):
     message: _Said | None = None
     delta: _Said | None = None
     finish_reason: str | None = None
+    logprobs: Raw = _ABSENT
 
 
 class _Body(Struct):
@@ -326,6 +328,7 @@ def read_completion(body: bytes) -> Completion:
         finish_reason=choice.finish_reason,
         tool_calls=_tool_calls(said.tool_calls or ()),
         refusal=said.refusal,
+        logprobs=read_logprobs(choice.logprobs),
     )
 
 
@@ -339,12 +342,14 @@ def join_chunks(chunks: Iterable[Chunk]) -> Completion:
     text: list[str] = []
     refusal: list[str] = []
     calls: dict[int, _ToolCall] = {}
+    logprobs: list[TokenLogprob] = []
     finish = None
     for chunk in chunks:
         for choice in chunk.choices:
             if choice.index != 0:
                 continue
             finish = choice.finish_reason or finish
+            logprobs += read_logprobs(choice.logprobs)
             delta = choice.delta
             if delta is None:
                 continue
@@ -359,6 +364,7 @@ def join_chunks(chunks: Iterable[Chunk]) -> Completion:
         finish_reason=finish,
         tool_calls=_tool_calls(calls[i] for i in sorted(calls)),
         refusal="".join(refusal) or None,
+        logprobs=tuple(logprobs),
     )
 
 
