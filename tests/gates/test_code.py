@@ -41,6 +41,11 @@ def judged(text: str) -> Verdict | None:
         ("```{.python .numberLines}\nx\n```", [Block("python", "x\n")]),
         ("```c++\nx", [Block("c++", "x", closed=False)]),
         ("```", [Block("", "", closed=False)]),
+        (
+            "```\n# adds\ndef f(x) -> int:\n  y\n```",
+            [Block("python", "# adds\ndef f(x) -> int:\n  y")],
+        ),
+        ("```\ndef f(x)\n  y\nend\n```", [Block("", "def f(x)\n  y\nend")]),
     ],
 )
 def test_fences_are_read_as_markdown_has_them(text: str, expected: list[Block]) -> None:

@@ -27,9 +27,12 @@ _BEGINNINGS = (
 )
 """How an answer begins that is all code, without a fence. JSON is recognised by both its ends."""
 
+_PYTHON_LINE = re.compile(r"^(?:async )?def \w+\(.*\)(?: *-> *[^:]+)?: *$", re.M)
+"""A line that is Python's alone, for fences that do not name their language."""
+
 
 class Block(Struct, frozen=True):
-    """A piece of code. `language` is the fence's first word, in lower case, or "" if it has none.
+    """A piece of code. `language` is the fence's first word in lower case; "" if it has none.
 
     `closed` is False for a fence that has no end: the answer was cut off, or forgot it.
     """
@@ -41,6 +44,8 @@ class Block(Struct, frozen=True):
 
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of an answer in their order, without the indentation of their fences."""
+    if "```" not in text and "~~~" not in text:
+        return []
     found: list[Block] = []
     opened: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
@@ -79,4 +84,7 @@ def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
 def _block(opened: re.Match[str], code: str, *, closed: bool) -> Block:
     language = _LANGUAGE.search(opened["info"])
     word = language[0].strip(".-").lower() if language else ""
-    return Block(word, textwrap.dedent(code.removeprefix("\n")), closed)
+    code = textwrap.dedent(code.removeprefix("\n"))
+    if not word and _PYTHON_LINE.search(code):
+        word = "python"
+    return Block(word, code, closed)

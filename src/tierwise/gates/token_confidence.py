@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 from msgspec import Struct
 
 from tierwise.types import Completion, Task, TokenLogprob, Verdict
 
+_IMPOSSIBLE = -9999.0
+"""What OpenAI says of a token that it would never have chosen; nothing is less likely."""
+_TELLING = re.compile(r"[^\W_]")
 CLOSED_TOKENS = 5
 """An answer of no more tokens than this is closed: a letter, a number, a name."""
 
@@ -62,12 +66,12 @@ def confidence(logprobs: tuple[TokenLogprob, ...]) -> Confidence | None:
     its commas, markup and end says little of what it knows.
     """
     finite = [one for one in logprobs if math.isfinite(one.logprob)]
-    told = [one for one in finite if any(map(str.isalnum, one.token))] or finite
+    told = [one for one in finite if _TELLING.search(one.token)] or finite
     if not told:
         return None
-    values = [min(one.logprob, 0.0) for one in told]
+    values = [min(max(one.logprob, _IMPOSSIBLE), 0.0) for one in told]
     leads = [one.logprob - one.runner_up for one in told if one.runner_up is not None]
-    total = math.fsum(values)
+    total = sum(values)
     return Confidence(
         tokens=len(values),
         mean=total / len(values),
