@@ -16,6 +16,7 @@ from builders import a_task
 from tierwise.errors import ConfigError
 from tierwise.gates import Prepares, load_gates
 from tierwise.gates.outside import OutsideGate, verdict_of
+from tierwise.orchestrator import Orchestrator
 from tierwise.types import Completion, Task, Verdict
 
 HELLO = Completion(text="hello")
@@ -183,3 +184,14 @@ async def test_a_gate_that_hangs_gets_no_more_threads_than_it_may_have() -> None
     while gate._stuck:  # noqa: ASYNC110 - a thread has no event to wait for
         await asyncio.sleep(0.01)
     assert await gate.judge_slowly(a_task(), HELLO) == Verdict(gate="mine", p=1.0, reason="")
+
+
+def test_a_configuration_with_a_gate_that_is_not_there_says_where(own: str) -> None:
+    providers = {"p": {"base_url": "http://127.0.0.1:9/v1", "models": ["gpt-4o"]}}
+    policies = {"strict": {"gates": ["complete", f"{own}:polit"]}}
+    with pytest.raises(ConfigError) as caught:
+        Orchestrator.from_config(
+            {"providers": providers, "policies": policies, "ledger": {"path": ":memory:"}}
+        )
+    assert caught.value.field == "policies.strict.gates"
+    assert caught.value.remedy == "Use one of: polite."
