@@ -60,15 +60,19 @@ class Table:
                 raise self.bad(name, row, value, "text")
         return values
 
-    def numbers(self, name: str, most: float = math.inf) -> list[float | None]:
-        """A column of numbers from 0 to `most`, or null; all null if the file lacks it."""
+    def numbers(
+        self, name: str, most: float = math.inf, *, least: float = 0.0
+    ) -> list[float | None]:
+        """A column of numbers from `least` to `most`, or null; all null if the file lacks it."""
         values = self._column(name)
         for row, value in enumerate(values):
             if value is None:
                 continue
             number = isinstance(value, (int, float)) and math.isfinite(value)
-            if not number or not 0 <= value <= most:
-                wanted = "a number from 0" + (f" to {most:g}" if most < math.inf else " up")
+            if not number or not least <= value <= most:
+                wanted = f"a number from {least:g}" + (
+                    f" to {most:g}" if most < math.inf else " up"
+                )
                 raise self.bad(name, row, value, wanted)
         return values
 

@@ -8,6 +8,7 @@ import typer
 
 from tierwise.cli import (
     bench,
+    calibrate,
     check,
     demo,
     evaluate,
@@ -38,6 +39,7 @@ app.command("models")(models.command)
 app.command("report")(report.command)
 app.command("train", cls=TakesFolders)(train.command)
 app.command("evaluate", cls=TakesFolders)(evaluate.command)
+app.command("calibrate", cls=TakesFolders)(calibrate.command)
 app.command("gates", cls=TakesFolders)(gates.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)

@@ -1,0 +1,207 @@
+"""Fits what gates' verdicts are worth: one curve a gate, one logistic model for all of them.
+
+Each gate's p is first made a probability by centred isotonic regression (Oron and Flournoy,
+Statistics in Biopharmaceutical Research 9, 2017): isotonic regression, whose steps are replaced by
+lines between their centres, so that no two scores become one. A logistic model on log-odds then
+joins the gates, the router's expectation and what is missing; its own result is made a probability
+in the same way, on predictions for rows that it was not fitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from tierwise.certificate import Combination, Curve, GateEvidence
+from tierwise.errors import ConfigError
+from tierwise.gates.combine import at, log_odds, posterior
+from tierwise.types import Record, Verdict
+
+Vector = NDArray[np.float64]
+
+FEWEST = 100
+"""Labelled answers that a combination is fitted to at least."""
+_FEWEST_OF_A_KIND = 10
+_FOLDS = 5
+_SHRINK = 4.0
+"""Every step of a curve is drawn to the base rate by so many imagined answers."""
+_PENALTY = 1.0
+"""Inverse strength of the logistic model's ridge penalty."""
+_MOST_KNOTS = 40
+
+
+class Labelled(Struct, frozen=True, kw_only=True):
+    """One answer whose worth is known.
+
+    `verdicts` are the gates' p by name, `expected` what the router expected of the model, `right`
+    in [0, 1] how good the answer was.
+    """
+
+    verdicts: Mapping[str, float]
+    right: float
+    expected: float | None = None
+
+    def as_verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts as gates give them."""
+        return tuple(Verdict(gate=gate, p=p, reason="") for gate, p in self.verdicts.items())
+
+
+def fit(answers: Sequence[Labelled], seed: int = 0) -> Combination:
+    """The combination that makes the most of these answers.
+
+    Answers with a verdict of 0 are left out: no combination accepts them.
+
+    Raises:
+        ConfigError: there are too few of them, or they are all right or all wrong.
+    """
+    usable = [answer for answer in answers if all(p > 0 for p in answer.verdicts.values())]
+    right = np.array([answer.right for answer in usable], np.float64)
+    _enough(right)
+    fold = np.random.default_rng(seed).permutation(len(usable)) % _FOLDS
+    guessed = np.empty(len(usable))
+    for number in range(_FOLDS):
+        inside = np.flatnonzero(fold != number)
+        fitted = _fit([usable[row] for row in inside], right[inside])
+        for row in np.flatnonzero(fold == number):
+            guessed[row] = predict(usable[row], fitted)
+    whole = _fit(usable, right)
+    curve = rising(guessed, right)
+    return Combination(
+        base=whole.base,
+        intercept=whole.intercept,
+        prior=whole.prior,
+        prior_missing=whole.prior_missing,
+        gates=whole.gates,
+        curve=curve,
+        rows=len(usable),
+    )
+
+
+def labelled(records: Sequence[Record], labels: Mapping[str, float]) -> list[Labelled]:
+    """Records of the ledger with the feedback that came for them.
+
+    Args:
+        records: what was done.
+        labels: how good the answer was, in [0, 1], by decision id.
+    """
+    found: list[Labelled] = []
+    for record in records:
+        label = labels.get(record.decision.id)
+        answers = [a for a in record.attempts if a.outcome == "accepted" and a.verdicts]
+        if label is None or not answers:
+            continue
+        expected = next(
+            (c.estimate.quality for c in record.decision.candidates
+             if c.model == record.model and c.estimate is not None),
+            None,
+        )  # fmt: skip
+        verdicts = {verdict.gate: verdict.p for verdict in answers[-1].verdicts}
+        found.append(Labelled(verdicts=verdicts, right=label, expected=expected))
+    return found
+
+
+def rising(x: Vector, right: Vector) -> Curve:
+    """P(right) as a rising function of x: centred isotonic regression, drawn to the base rate.
+
+    Args:
+        x: scores, any scale.
+        right: outcomes in [0, 1].
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    base = float(right.mean())
+    steps = IsotonicRegression().fit_transform(x, right)
+    order = np.argsort(x, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(steps[order]) > 0)))
+    ends = [*starts[1:], len(order)]
+    centres, heights, sizes = [], [], []
+    for begin, end in zip(starts, ends, strict=True):
+        rows = order[begin:end]
+        centres.append(float(x[rows].mean()))
+        heights.append((float(right[rows].sum()) + _SHRINK * base) / (len(rows) + _SHRINK))
+        sizes.append(len(rows) + _SHRINK)
+    # Beyond the outermost centres the curve goes on rising, by what one answer more would move it,
+    # so that the best scores of all stay apart.
+    first = max(0.0, heights[0] - 1 / sizes[0])
+    last = min(1.0, heights[-1] + (1 - heights[-1]) / sizes[-1])
+    knots_x = np.array([float(x.min()), *centres, float(x.max())])
+    knots_y = np.maximum.accumulate([first, *heights, last])
+    keep = np.concatenate(([True], np.diff(knots_x) > 1e-9))
+    return _thinned(knots_x[keep], knots_y[keep])
+
+
+def _thinned(x: Vector, y: Vector) -> Curve:
+    """At most so many knots, spread evenly over them."""
+    if len(x) > _MOST_KNOTS:
+        kept = np.unique(np.linspace(0, len(x) - 1, _MOST_KNOTS).round().astype(int))
+        x, y = x[kept], y[kept]
+    return Curve(tuple(float(v) for v in x), tuple(float(v) for v in y))
+
+
+def _fit(answers: Sequence[Labelled], right: Vector) -> Combination:
+    """The logistic model, without the last calibration."""
+    from sklearn.linear_model import LogisticRegression
+
+    base = float(np.clip(right.mean(), 0.01, 0.99))
+    names = sorted({name for answer in answers for name in answer.verdicts})
+    curves = {name: _curve_of(name, answers, right) for name in names}
+    features = np.array([_features(answer, names, curves, base) for answer in answers])
+    model = LogisticRegression(C=_PENALTY, max_iter=500)
+    model.fit(features, right >= 0.5)
+    weights = [float(value) for value in model.coef_[0]]
+    gates = tuple(
+        GateEvidence(
+            gate=name,
+            curve=curves[name],
+            weight=max(0.0, weights[2 + 2 * number]),
+            missing=weights[3 + 2 * number],
+        )
+        for number, name in enumerate(names)
+    )
+    return Combination(
+        base=base,
+        intercept=float(model.intercept_[0]),
+        prior=max(0.0, weights[0]),
+        prior_missing=weights[1],
+        gates=gates,
+        curve=_SAME,
+        rows=len(answers),
+    )
+
+
+_SAME = Curve((0.0, 1.0), (0.0, 1.0))
+
+
+def _curve_of(name: str, answers: Sequence[Labelled], right: Vector) -> Curve:
+    rows = [row for row, answer in enumerate(answers) if name in answer.verdicts]
+    return rising(np.array([answers[row].verdicts[name] for row in rows]), right[rows])
+
+
+def _features(
+    answer: Labelled, names: Sequence[str], curves: Mapping[str, Curve], base: float
+) -> list[float]:
+    """Log-odds against the base rate, or 0 and a mark that it is missing; the expectation first."""
+    middle = log_odds(base)
+    found = [0.0, 1.0] if answer.expected is None else [log_odds(answer.expected) - middle, 0.0]
+    for name in names:
+        p = answer.verdicts.get(name)
+        found += [0.0, 1.0] if p is None else [log_odds(at(curves[name], p)) - middle, 0.0]
+    return found
+
+
+def predict(answer: Labelled, fitted: Combination) -> float:
+    """P(acceptable) of an answer, by the function that serves."""
+    return posterior(answer.as_verdicts(), expected=answer.expected, combination=fitted)
+
+
+def _enough(right: Vector) -> None:
+    good = int((right >= 0.5).sum())
+    if len(right) < FEWEST or min(good, len(right) - good) < _FEWEST_OF_A_KIND:
+        raise ConfigError(
+            f"{len(right)} labelled answers, {good} of them right, are too few to calibrate on",
+            remedy=f"At least {FEWEST} are needed, {_FEWEST_OF_A_KIND} of them right and "
+            f"{_FEWEST_OF_A_KIND} wrong.",
+        )

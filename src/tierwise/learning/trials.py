@@ -1,0 +1,181 @@
+"""Recorded answers as trials of a policy: what tiers answered, what gates say, who was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from tierwise.errors import ConfigError, RequestError
+from tierwise.gates import Gate, load_gates
+from tierwise.learning.calibrate import Labelled
+from tierwise.learning.outcomes import read_outcomes
+from tierwise.parquet import Table
+from tierwise.types import Completion, Task
+from tierwise.wire.openai_chat import read_request
+
+TOKENS = "tokens"
+"""The gate that judges by token log-probabilities; recorded ones stand in for it."""
+REFUSAL = "refusal"
+_LEAST_LOGPROB = -100.0
+
+
+class Trials(Struct, frozen=True, kw_only=True):
+    """n requests, t tiers in the order in which they are asked, and the reference behind them.
+
+    `answers` has t labelled answers for each request; `costs` (n, t) and `reference_costs` (n,)
+    are USD; `reference_right` (n,) says whether the reference was right; `lengths` (n,) counts
+    characters of the first tier's answer, NaN where it was not recorded. `traffic` is each
+    request's class.
+    """
+
+    reference: str
+    tiers: tuple[str, ...]
+    sources: tuple[str, ...]
+    traffic: list[str]
+    answers: list[tuple[Labelled, ...]]
+    costs: NDArray[np.float64]
+    reference_costs: NDArray[np.float64]
+    reference_right: NDArray[np.bool_]
+    lengths: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    def rows(self, keep: NDArray[np.intp]) -> Trials:
+        """Only these requests."""
+        return msgspec.structs.replace(
+            self,
+            traffic=[self.traffic[row] for row in keep],
+            answers=[self.answers[row] for row in keep],
+            costs=self.costs[keep],
+            reference_costs=self.reference_costs[keep],
+            reference_right=self.reference_right[keep],
+            lengths=self.lengths[keep],
+        )
+
+    def wrong(self) -> NDArray[np.bool_]:
+        """Where a tier was wrong and the reference right, (n, t)."""
+        right = np.array([[answer.right >= 0.5 for answer in row] for row in self.answers])
+        lost: NDArray[np.bool_] = ~right & self.reference_right[:, None]
+        return lost
+
+
+def read_trials(
+    folders: Sequence[Path],
+    reference: str,
+    tiers: Sequence[str],
+    gates: Sequence[str],
+    datasets: Sequence[str] = (),
+) -> Trials:
+    """Reads recorded outcomes and lets the gates judge the recorded answers.
+
+    Requests without a score or a cost of every one of these models are left out.
+
+    Raises:
+        ConfigError: the data is bad, a model or a gate unknown, or nothing is left.
+    """
+    outcomes = read_outcomes(folders, datasets)
+    models = [*tiers, reference]
+    unknown = sorted(set(models) - set(outcomes.models))
+    if unknown:
+        raise ConfigError(
+            f"no outcomes of {', '.join(unknown)}",
+            field="--outcomes",
+            remedy=f"There are: {', '.join(outcomes.models)}.",
+        )
+    if reference in tiers or not tiers:
+        raise ConfigError(
+            "a reference behind at least one other model is needed",
+            field="--tiers",
+            remedy="Name the models to be asked before the reference.",
+        )
+    chosen = outcomes.only(models)
+    gaps = np.isnan(chosen.scores) | np.isnan(chosen.costs)
+    bare: NDArray[np.bool_] = np.asarray(gaps.any(axis=1))
+    kept = np.flatnonzero(~bare)
+    if not len(kept):
+        raise ConfigError(
+            f"no prompt has a score and a cost of every one of {', '.join(models)}",
+            field="--outcomes",
+        )
+    said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
+    judging = load_gates(gates)
+    answers: list[tuple[Labelled, ...]] = []
+    lengths = np.full(len(kept), np.nan)
+    for place, row in enumerate(kept):
+        prompt = chosen.prompts[row]
+        task = _task(prompt.text)
+        recorded = [said[prompt.source].get((prompt.id, tier), _NOTHING) for tier in tiers]
+        if recorded[0].text is not None:
+            lengths[place] = len(recorded[0].text)
+        answers.append(
+            tuple(
+                Labelled(verdicts=_verdicts(task, one, judging), right=float(score))
+                for one, score in zip(recorded, chosen.scores[row], strict=False)
+            )
+        )
+    dropped = int(bare.sum())
+    note = f"{dropped:,} prompts without a score and a cost of every model were left out"
+    return Trials(
+        reference=reference,
+        tiers=tuple(tiers),
+        sources=tuple(outcomes.sources),
+        traffic=[chosen.prompts[row].dataset for row in kept],
+        answers=answers,
+        costs=chosen.costs[kept, :-1],
+        reference_costs=chosen.costs[kept, -1],
+        reference_right=chosen.scores[kept, -1] >= 0.5,
+        lengths=lengths,
+        notes=(note,) if dropped else (),
+    )
+
+
+class _Recorded(Struct, frozen=True):
+    text: str | None = None
+    logprob: float | None = None
+
+
+_NOTHING = _Recorded()
+
+
+def _responses(folder: Path, tiers: Sequence[str]) -> dict[tuple[str, str], _Recorded]:
+    table = Table(
+        folder / "outcomes.parquet",
+        ("prompt_id", "model"),
+        optional=("response", "logprob"),
+        remedy="It needs `prompt_id` and `model`.",
+    )
+    texts = table.texts_or_none("response")
+    logprobs = table.numbers("logprob", most=0.0, least=_LEAST_LOGPROB)
+    return {
+        (prompt, model): _Recorded(text, logprob)
+        for prompt, model, text, logprob in zip(
+            table.texts("prompt_id"), table.texts("model"), texts, logprobs, strict=True
+        )
+        if model in tiers
+    }
+
+
+def _task(prompt: str) -> Task:
+    body = {"model": "auto", "messages": [{"role": "user", "content": prompt}]}
+    return read_request(msgspec.json.encode(body))
+
+
+def _verdicts(task: Task, said: _Recorded, gates: Mapping[str, Gate]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if said.text is not None:
+        answer = Completion(text=said.text, finish_reason="stop")
+        for name, gate in gates.items():
+            try:
+                verdict = gate.judge(task, answer)
+            except RequestError:
+                continue
+            if verdict is not None:
+                found[name] = verdict.p
+    if said.logprob is not None:
+        found.setdefault(TOKENS, exp(said.logprob))
+    return found
