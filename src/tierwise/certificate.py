@@ -78,7 +78,7 @@ class Threshold(Struct, frozen=True, kw_only=True):
     saving: float
 
 
-class Baseline(Struct, frozen=True, kw_only=True):
+class Baseline(Struct, frozen=True):
     """How one figure was distributed over the calibration requests.
 
     `edges` are the inner bounds of its bins, ascending, and `counts` how many fell in each: bin i

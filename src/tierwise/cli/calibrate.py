@@ -13,7 +13,6 @@ from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
     from tierwise.certificate import Certificate
-    from tierwise.learning.certify import Name
     from tierwise.learning.validate import Validation
     from tierwise.types import Policy
 
@@ -38,11 +37,14 @@ def command(
     ] = 0.05,
     delta: Annotated[float, typer.Option(help="1 less the confidence.")] = 0.1,
     horizon: Annotated[int, typer.Option(help="Requests that the promise is for.", min=1)] = 1000,
-    by: Annotated[str, typer.Option(help="`dataset`: a threshold for each class.")] = "",
+    by: Annotated[str, typer.Option(help="`kind` or `dataset`: a threshold for each.")] = "",
     days: Annotated[int, typer.Option(help="How long it is valid.", min=1)] = 90,
     check: Annotated[
         int, typer.Option("--validate", help="Also try so many random splits.", min=0)
     ] = 0,
+    router: Annotated[
+        Path | None, typer.Option(help="A file of `tierwise train`; default: the configured one.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -50,9 +52,10 @@ def command(
     """Pick thresholds that keep a promise, and write it down. Needs the `train` extra."""
     import msgspec
 
+    from tierwise.certificate import digest, file_digest
     from tierwise.cli.arguments import listed
     from tierwise.errors import ConfigError
-    from tierwise.learning.certify import Terms, certify
+    from tierwise.learning.certify import Name, Terms, certify
     from tierwise.learning.fit import require
     from tierwise.learning.trials import read_trials
     from tierwise.learning.validate import validate
@@ -60,12 +63,26 @@ def command(
     require()
     if out is None and not check:
         raise ConfigError("nothing to do", field="--out", remedy="Name a file, or --validate N.")
-    found, name = _policy(policy, reference, listed(tiers), listed(gates), config)
+    found, router = _policy(policy, reference, listed(tiers), listed(gates), config, router)
+    name = Name(
+        policy=policy,
+        policy_hash=digest(found),
+        artifact_hash=file_digest(router) if router is not None else "",
+        gates=found.gates,
+    )
     terms = Terms(alpha=alpha, delta=delta, horizon=horizon, by=by, days=days, seed=seed)
     with progress() as say:
         say("reading", 0.0)
         models = [tier.model for tier in found.tiers if tier.model != found.reference]
-        trials = read_trials(outcomes, found.reference or "", models, found.gates, listed(datasets))
+        trials = read_trials(
+            outcomes,
+            found.reference or "",
+            models,
+            found.gates,
+            listed(datasets),
+            by=by,
+            artifact=router,
+        )
         certificate = certify(trials, terms, _today(), name)
         validation = validate(trials, terms, check, say) if check else None
     if out is not None:
@@ -78,26 +95,27 @@ def command(
 
 
 def _policy(
-    name: str, reference: str, tiers: list[str], gates: list[str], config: Path | None
-) -> tuple[Policy, Name]:
-    """The policy as configured, with what the command line says otherwise, and its hashes.
+    name: str,
+    reference: str,
+    tiers: list[str],
+    gates: list[str],
+    config: Path | None,
+    router: Path | None,
+) -> tuple[Policy, Path | None]:
+    """The policy as configured, with what the command line says otherwise, and its router.
 
     Raises:
         ConfigError: there is no such policy, or it leaves open what is to be certified.
     """
     from msgspec.structs import replace
 
-    from tierwise.certificate import digest, file_digest
     from tierwise.cli.configuration import find
     from tierwise.config import build
     from tierwise.errors import ConfigError
-    from tierwise.learning.certify import Name
     from tierwise.types import Policy, Tier
 
-    artifact = ""
-    if reference and tiers:
-        found = Policy(name=name, gates=("complete",))
-    else:
+    found = Policy(name=name, gates=("complete",))
+    if not (reference and tiers):
         configured = find(config, needs_keys=False)
         policies = build(configured.config).policies if configured is not None else {}
         if configured is None or name not in policies:
@@ -108,8 +126,8 @@ def _policy(
                 "Name a configuration with --config, or give --reference and --tiers.",
             )  # fmt: skip
         found = policies[name]
-        file = configured.config.router.artifact
-        artifact = file_digest(Path(file)) if file and Path(file).is_file() else ""
+        artifact = configured.config.router.artifact
+        router = router or (Path(artifact) if artifact else None)
     changed = replace(
         found,
         reference=reference or found.reference,
@@ -122,10 +140,7 @@ def _policy(
             field="--tiers",
             remedy="Give --reference MODEL and --tiers MODEL,MODEL.",
         )
-    about = Name(
-        policy=name, policy_hash=digest(changed), artifact_hash=artifact, gates=changed.gates
-    )
-    return changed, about
+    return changed, router
 
 
 def _today() -> date:

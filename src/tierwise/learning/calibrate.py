@@ -26,11 +26,14 @@ FEWEST = 100
 """Labelled answers that a combination is fitted to at least."""
 _FEWEST_OF_A_KIND = 10
 _FOLDS = 5
-_SHRINK = 4.0
+_SHRINK = 1.0
 """Every step of a curve is drawn to the base rate by so many imagined answers."""
+_FEWEST_OF_A_STEP = 8
 _PENALTY = 1.0
 """Inverse strength of the logistic model's ridge penalty."""
 _MOST_KNOTS = 40
+_STEP = 1e-9
+"""Less than this is rounding, not a step."""
 
 
 class Labelled(Struct, frozen=True, kw_only=True):
@@ -115,11 +118,9 @@ def rising(x: Vector, right: Vector) -> Curve:
     base = float(right.mean())
     steps = IsotonicRegression().fit_transform(x, right)
     order = np.argsort(x, kind="stable")
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(steps[order]) > 0)))
-    ends = [*starts[1:], len(order)]
+    ends = np.flatnonzero(np.concatenate((np.diff(steps[order]) > _STEP, [True]))) + 1
     centres, heights, sizes = [], [], []
-    for begin, end in zip(starts, ends, strict=True):
-        rows = order[begin:end]
+    for rows in _blocks(order, ends):
         centres.append(float(x[rows].mean()))
         heights.append((float(right[rows].sum()) + _SHRINK * base) / (len(rows) + _SHRINK))
         sizes.append(len(rows) + _SHRINK)
@@ -130,15 +131,25 @@ def rising(x: Vector, right: Vector) -> Curve:
     knots_x = np.array([float(x.min()), *centres, float(x.max())])
     knots_y = np.maximum.accumulate([first, *heights, last])
     keep = np.concatenate(([True], np.diff(knots_x) > 1e-9))
-    return _thinned(knots_x[keep], knots_y[keep])
+    return Curve(
+        tuple(float(value) for value in knots_x[keep]),
+        tuple(float(value) for value in knots_y[keep]),
+    )
 
 
-def _thinned(x: Vector, y: Vector) -> Curve:
-    """At most so many knots, spread evenly over them."""
-    if len(x) > _MOST_KNOTS:
-        kept = np.unique(np.linspace(0, len(x) - 1, _MOST_KNOTS).round().astype(int))
-        x, y = x[kept], y[kept]
-    return Curve(tuple(float(v) for v in x), tuple(float(v) for v in y))
+def _blocks(order: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of each step, steps of few rows joined with what follows."""
+    least = max(_FEWEST_OF_A_STEP, len(order) // _MOST_KNOTS)
+    found: list[NDArray[np.intp]] = []
+    begin = 0
+    for end in ends:
+        if end - begin >= least:
+            found.append(order[begin:end])
+            begin = int(end)
+    if begin < len(order):
+        rest = order[begin:]
+        found = [*found[:-1], np.concatenate((found[-1], rest))] if found else [rest]
+    return found
 
 
 def _fit(answers: Sequence[Labelled], right: Vector) -> Combination:

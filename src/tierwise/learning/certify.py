@@ -35,9 +35,9 @@ class Terms(Struct, frozen=True, kw_only=True):
     """What is to be promised.
 
     With confidence 1 - `delta` the share of requests with "reference right, ours wrong" is at most
-    `alpha`: in the long run, and as counted over the next `horizon` requests. `by` is "" or
-    "dataset", for a threshold of its own for every class of traffic with data enough. `days` is
-    how long the certificate is valid.
+    `alpha`: in the long run, and as counted over the next `horizon` requests. `by` says what the
+    trials' classes of traffic are, "dataset" or "kind", if each that has data enough is to have a
+    threshold of its own. `days` is how long the certificate is valid.
     """
 
     alpha: float = 0.05
@@ -239,13 +239,14 @@ def _grid(score: Vector) -> Vector:
 
 
 def baselines(trials: Trials, score: Vector) -> tuple[Baseline, ...]:
-    """How the first tier's posteriors, verdicts, lengths and refusals are distributed."""
+    """How the first tier's posteriors, verdicts, lengths, refusals and novelty are distributed."""
     first: list[Labelled] = [row[0] for row in trials.answers]
     values: dict[str, list[float]] = {"posterior": [float(p) for p in score[:, 0]]}
     for answer in first:
         for gate, p in answer.verdicts.items():
             values.setdefault(f"gate {gate}", []).append(p)
     values["length"] = [float(n) for n in trials.lengths[~np.isnan(trials.lengths)]]
+    values["novelty"] = [float(n) for n in trials.novelty[~np.isnan(trials.novelty)]]
     if refusals := values.get(f"gate {REFUSAL}"):
         values["refusal"] = [float(p < 0.5) for p in refusals]
     return tuple(baseline(name, found) for name, found in values.items() if found)
@@ -274,9 +275,11 @@ def _sensible(terms: Terms) -> None:
             raise ConfigError(
                 f"{value} is no share", field=field, remedy="Give one between 0 and 1, as 0.05."
             )
-    if terms.by not in ("", "dataset"):
+    if terms.by not in ("", "dataset", "kind"):
         raise ConfigError(
-            f"there are no classes by {terms.by!r}", field="--by", remedy="Write `dataset`."
+            f"there are no classes by {terms.by!r}",
+            field="--by",
+            remedy="Write `dataset` or `kind`.",
         )
     if terms.alpha * terms.horizon < 1:
         raise ConfigError(

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError, RequestError
 from tierwise.gates import Gate, load_gates
 from tierwise.learning.calibrate import Labelled
 from tierwise.learning.outcomes import read_outcomes
 from tierwise.parquet import Table
-from tierwise.types import Completion, Task
+from tierwise.types import Completion, Model, Prices, Task
 from tierwise.wire.openai_chat import read_request
 
 TOKENS = "tokens"
 """The gate that judges by token log-probabilities; recorded ones stand in for it."""
 REFUSAL = "refusal"
 _LEAST_LOGPROB = -100.0
+_FREE = Prices(input=0.0, output=0.0)
 
 
 class Trials(Struct, frozen=True, kw_only=True):
@@ -30,8 +33,8 @@ class Trials(Struct, frozen=True, kw_only=True):
 
     `answers` has t labelled answers for each request; `costs` (n, t) and `reference_costs` (n,)
     are USD; `reference_right` (n,) says whether the reference was right; `lengths` (n,) counts
-    characters of the first tier's answer, NaN where it was not recorded. `traffic` is each
-    request's class.
+    characters of the first tier's answer and `novelty` (n,) is the request's, NaN where unknown.
+    `traffic` is each request's class.
     """
 
     reference: str
@@ -43,11 +46,12 @@ class Trials(Struct, frozen=True, kw_only=True):
     reference_costs: NDArray[np.float64]
     reference_right: NDArray[np.bool_]
     lengths: NDArray[np.float64]
+    novelty: NDArray[np.float64]
     notes: tuple[str, ...] = ()
 
     def rows(self, keep: NDArray[np.intp]) -> Trials:
         """Only these requests."""
-        return msgspec.structs.replace(
+        return replace(
             self,
             traffic=[self.traffic[row] for row in keep],
             answers=[self.answers[row] for row in keep],
@@ -55,6 +59,7 @@ class Trials(Struct, frozen=True, kw_only=True):
             reference_costs=self.reference_costs[keep],
             reference_right=self.reference_right[keep],
             lengths=self.lengths[keep],
+            novelty=self.novelty[keep],
         )
 
     def wrong(self) -> NDArray[np.bool_]:
@@ -70,10 +75,18 @@ def read_trials(
     tiers: Sequence[str],
     gates: Sequence[str],
     datasets: Sequence[str] = (),
+    *,
+    by: str = "",
+    artifact: Path | None = None,
 ) -> Trials:
     """Reads recorded outcomes and lets the gates judge the recorded answers.
 
     Requests without a score or a cost of every one of these models are left out.
+
+    Args:
+        by: what makes the classes of traffic: "dataset", "kind" as analysis finds it, or "".
+        artifact: a router, for what it expects of the tiers; it must not have learned from these
+            very requests, or it expects too much of itself.
 
     Raises:
         ConfigError: the data is bad, a model or a gate unknown, or nothing is left.
@@ -104,18 +117,28 @@ def read_trials(
         )
     said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
     judging = load_gates(gates)
+    look = _look(by, artifact, tiers)
+    novelty = np.full(len(kept), np.nan)
+    traffic: list[str] = []
     answers: list[tuple[Labelled, ...]] = []
     lengths = np.full(len(kept), np.nan)
     for place, row in enumerate(kept):
         prompt = chosen.prompts[row]
         task = _task(prompt.text)
+        seen = look(task)
+        traffic.append(prompt.dataset if by == "dataset" else seen.kind if by else "")
+        novelty[place] = seen.novelty
         recorded = [said[prompt.source].get((prompt.id, tier), _NOTHING) for tier in tiers]
         if recorded[0].text is not None:
             lengths[place] = len(recorded[0].text)
         answers.append(
             tuple(
-                Labelled(verdicts=_verdicts(task, one, judging), right=float(score))
-                for one, score in zip(recorded, chosen.scores[row], strict=False)
+                Labelled(
+                    verdicts=_verdicts(task, one, judging),
+                    right=float(score),
+                    expected=seen.expected.get(tier),
+                )
+                for tier, one, score in zip(tiers, recorded, chosen.scores[row], strict=False)
             )
         )
     dropped = int(bare.sum())
@@ -124,12 +147,13 @@ def read_trials(
         reference=reference,
         tiers=tuple(tiers),
         sources=tuple(outcomes.sources),
-        traffic=[chosen.prompts[row].dataset for row in kept],
+        traffic=traffic,
         answers=answers,
         costs=chosen.costs[kept, :-1],
         reference_costs=chosen.costs[kept, -1],
         reference_right=chosen.scores[kept, -1] >= 0.5,
         lengths=lengths,
+        novelty=novelty,
         notes=(note,) if dropped else (),
     )
 
@@ -158,6 +182,42 @@ def _responses(folder: Path, tiers: Sequence[str]) -> dict[tuple[str, str], _Rec
         )
         if model in tiers
     }
+
+
+class _Seen(Struct, frozen=True, kw_only=True):
+    """What analysis and router make of a request: the quality expected of tiers, by name."""
+
+    kind: str = ""
+    expected: Mapping[str, float] = {}
+    novelty: float = float("nan")
+
+
+def _look(by: str, artifact: Path | None, tiers: Sequence[str]) -> Callable[[Task], _Seen]:
+    """A function that looks at a request, with as much as is asked for."""
+    if artifact is None:
+        if by != "kind":
+            return lambda _task: _Seen()
+        from tierwise.analysis.analyst import Analyst
+
+        analyst = Analyst.builtin()
+        return lambda task: _Seen(kind=analyst.analyse(task).profile.kind)
+    from tierwise.routing.build import load_brain
+
+    catalog = Catalog.builtin()
+    models = {name: catalog.resolve(name) or Model(id=name, prices=_FREE) for name in tiers}
+    models = {name: replace(model, id=name) for name, model in models.items()}
+    brain = load_brain(artifact, models, catalog)
+
+    def look(task: Task) -> _Seen:
+        found = brain.analyst.analyse(task)
+        said = brain.predictor.estimates(found.profile, found.reading, models.values(), {})
+        return _Seen(
+            kind=found.profile.kind,
+            expected={name: estimate.quality for name, estimate in said.items()},
+            novelty=next(iter(said.values())).novelty,
+        )
+
+    return look
 
 
 def _task(prompt: str) -> Task:

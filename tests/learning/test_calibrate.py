@@ -1,0 +1,105 @@
+"""What gates' verdicts are worth, fitted to labelled answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from builders import a_decision, a_record, an_attempt
+from tierwise.errors import ConfigError
+from tierwise.gates.combine import at, chance
+from tierwise.learning.calibrate import Labelled, fit, labelled, predict, rising
+from tierwise.types import Candidate, Estimate, Verdict
+
+pytest.importorskip("sklearn")
+Vector = np.ndarray
+
+
+def answers(count: int, seed: int = 0) -> tuple[list[Labelled], Vector]:
+    """Answers, and their true P(right): `good` tells half of it, `noise` nothing, the router half.
+
+    `good` is badly scaled (the square of a probability), and silent on a fifth of the answers.
+    """
+    random = np.random.default_rng(seed)
+    easy, sure = random.normal(0.5, 1.0, count), random.normal(0.0, 1.5, count)
+    true = np.array([chance(float(x)) for x in easy + sure])
+    found = []
+    for row in range(count):
+        verdicts = {"noise": float(random.uniform(0.01, 0.99))}
+        if random.random() < 0.8:
+            verdicts["good"] = max(1e-3, chance(float(sure[row])) ** 2)
+        right = float(random.random() < true[row])
+        found.append(Labelled(verdicts=verdicts, right=right, expected=chance(float(easy[row]))))
+    return found, true
+
+
+def test_a_combination_predicts_nearly_what_is_true() -> None:
+    combination = fit(answers(2000)[0])
+    fresh, true = answers(1500, seed=1)
+    said = np.array([predict(answer, combination) for answer in fresh])
+    heard = np.array(["good" in answer.verdicts for answer in fresh])
+    assert np.corrcoef(said[heard], true[heard])[0, 1] > 0.95
+    right = np.array([answer.right for answer in fresh])
+    for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        inside = (said >= low) & (said < high)
+        assert said[inside].mean() == pytest.approx(right[inside].mean(), abs=0.06)
+
+
+def test_a_gate_that_knows_nothing_gets_no_weight() -> None:
+    weight = {gate.gate: gate.weight for gate in fit(answers(2000)[0]).gates}
+    assert weight["good"] > 0.6
+    assert weight["noise"] < 0.3 * weight["good"]
+
+
+def test_a_gate_s_curve_makes_its_scale_right() -> None:
+    random = np.random.default_rng(0)
+    true = random.random(3000)
+    curve = rising(true**3, (random.random(3000) < true).astype(float))
+    for p in (0.2, 0.5, 0.8):
+        assert at(curve, p**3) == pytest.approx(p, abs=0.07)
+
+
+def test_a_curve_rises_and_keeps_the_best_scores_apart() -> None:
+    random = np.random.default_rng(0)
+    x = random.random(400)
+    curve = rising(x, (random.random(400) < 0.2 + 0.6 * x).astype(float))
+    assert list(curve.y) == sorted(curve.y)
+    best = np.sort(x)[-5:]
+    assert len({at(curve, float(value)) for value in best}) == 5
+    assert 0 < curve.y[0] < curve.y[-1] < 1
+
+
+def test_hard_failures_are_not_learned_from() -> None:
+    good, _ = answers(400)
+    broken = [Labelled(verdicts={"good": 0.0}, right=0.0) for _ in range(400)]
+    assert fit([*good, *broken]) == fit(good)
+
+
+def test_every_fit_of_the_same_answers_is_the_same() -> None:
+    found, _ = answers(300)
+    assert fit(found) == fit(found)
+
+
+@pytest.mark.parametrize("right", [None, 0.0, 1.0], ids=["few", "all wrong", "all right"])
+def test_too_little_to_learn_from_is_an_error_that_says_what_is_needed(right) -> None:
+    found, _ = answers(60 if right is None else 300)
+    if right is not None:
+        found = [Labelled(verdicts=answer.verdicts, right=right) for answer in found]
+    with pytest.raises(ConfigError, match="At least 100 are needed, 10 of them right"):
+        fit(found)
+
+
+def test_records_with_feedback_become_labelled_answers() -> None:
+    estimate = Estimate(
+        quality=0.8, quality_low=0.7, cost_usd=0, cost_p90_usd=0, ttft_s=0, latency_s=0
+    )
+    candidate = Candidate(model="small", role="tier", why="", estimate=estimate)
+    verdicts = (Verdict(gate="tokens", p=0.9, reason=""),)
+    record = a_record(
+        decision=a_decision(id="d7", candidates=(candidate,)),
+        attempts=(an_attempt(verdicts=verdicts),),
+    )
+    unlabelled = a_record(decision=a_decision(id="d8"))
+    assert labelled([record, unlabelled], {"d7": 0.0, "d9": 1.0}) == [
+        Labelled(verdicts={"tokens": 0.9}, right=0.0, expected=0.8)
+    ]
