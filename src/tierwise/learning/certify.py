@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tierwise.certificate import Baseline, Certificate, Combination, Threshold
 from tierwise.errors import ConfigError
-from tierwise.learning.calibrate import Labelled, fit, predict
+from tierwise.learning.calibrate import FEWEST, Labelled, fit, predict
 from tierwise.learning.trials import REFUSAL, Trials
 
 Vector = NDArray[np.float64]
@@ -66,7 +66,7 @@ def certify(trials: Trials, terms: Terms, today: date, name: Name | None = None)
     about = name or Name()
     _sensible(terms)
     rows = len(trials.answers)
-    _enough(rows, terms)
+    _enough(rows, len(trials.tiers), terms)
     order = np.random.default_rng(terms.seed).permutation(rows)
     cut = round(FIT_SHARE * rows)
     learnt, held = trials.rows(order[:cut]), trials.rows(order[cut:])
@@ -289,14 +289,14 @@ def _sensible(terms: Terms) -> None:
         )
 
 
-def _enough(rows: int, terms: Terms) -> None:
+def _enough(rows: int, tiers: int, terms: Terms) -> None:
     least = rows_needed(terms.alpha, terms.delta, terms.horizon)
-    if rows * (1 - FIT_SHARE) < least:
-        total = int(least / (1 - FIT_SHARE)) + 1
+    total = 1 + int(max(least / (1 - FIT_SHARE), FEWEST / (FIT_SHARE * tiers)))
+    if rows < total:
         raise ConfigError(
             f"{rows} requests cannot prove alpha {terms.alpha} with delta {terms.delta}, however "
             "good the answers are",
             field="--outcomes",
-            remedy=f"At least {total} are needed, several times that to save much; or promise "
-            "less.",
+            remedy=f"At least {total} are needed (twice that for --validate), and several times "
+            "as many to save much.",
         )
