@@ -13,6 +13,7 @@ from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
     from tierwise.certificate import Certificate
+    from tierwise.learning.certify import Name
     from tierwise.learning.validate import Validation
     from tierwise.types import Policy
 
@@ -50,12 +51,9 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Pick thresholds that keep a promise, and write it down. Needs the `train` extra."""
-    import msgspec
-
-    from tierwise.certificate import digest, file_digest
     from tierwise.cli.arguments import listed
     from tierwise.errors import ConfigError
-    from tierwise.learning.certify import Name, Terms, certify
+    from tierwise.learning.certify import Terms, certify
     from tierwise.learning.fit import require
     from tierwise.learning.trials import read_trials
     from tierwise.learning.validate import validate
@@ -64,27 +62,37 @@ def command(
     if out is None and not check:
         raise ConfigError("nothing to do", field="--out", remedy="Name a file, or --validate N.")
     found, router = _policy(policy, reference, listed(tiers), listed(gates), config, router)
-    name = Name(
-        policy=policy,
-        policy_hash=digest(found),
-        artifact_hash=file_digest(router) if router is not None else "",
-        gates=found.gates,
-    )
+    models = [tier.model for tier in found.tiers if tier.model != found.reference]
     terms = Terms(alpha=alpha, delta=delta, horizon=horizon, by=by, days=days, seed=seed)
     with progress() as say:
         say("reading", 0.0)
-        models = [tier.model for tier in found.tiers if tier.model != found.reference]
         trials = read_trials(
-            outcomes,
-            found.reference or "",
-            models,
-            found.gates,
-            listed(datasets),
-            by=by,
-            artifact=router,
-        )
-        certificate = certify(trials, terms, _today(), name)
+            outcomes, found.reference or "", models, found.gates, listed(datasets),
+            by=by, artifact=router,
+        )  # fmt: skip
+        certificate = certify(trials, terms, _today(), _named(found, router))
         validation = validate(trials, terms, check, say) if check else None
+    _give(certificate, validation, out, as_json)
+
+
+def _named(policy: Policy, router: Path | None) -> Name:
+    from tierwise.certificate import digest, file_digest
+    from tierwise.learning.certify import Name
+
+    return Name(
+        policy=policy.name,
+        policy_hash=digest(policy),
+        artifact_hash="" if router is None else file_digest(router),
+        gates=policy.gates,
+    )
+
+
+def _give(
+    certificate: Certificate, validation: Validation | None, out: Path | None, as_json: bool
+) -> None:
+    """Writes it if wanted, and prints it for programs or for people."""
+    import msgspec
+
     if out is not None:
         certificate.save(out)
     if as_json:

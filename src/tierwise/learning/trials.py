@@ -16,7 +16,7 @@ from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError, RequestError
 from tierwise.gates import Gate, load_gates
 from tierwise.learning.calibrate import Labelled
-from tierwise.learning.outcomes import read_outcomes
+from tierwise.learning.outcomes import Outcomes, read_outcomes
 from tierwise.parquet import Table
 from tierwise.types import Completion, Model, Prices, Task
 from tierwise.wire.openai_chat import read_request
@@ -91,7 +91,54 @@ def read_trials(
     Raises:
         ConfigError: the data is bad, a model or a gate unknown, or nothing is left.
     """
-    outcomes = read_outcomes(folders, datasets)
+    chosen, dropped = _complete(read_outcomes(folders, datasets), reference, tiers)
+    said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
+    judging = load_gates(gates)
+    look = _look(by, artifact, tiers)
+    traffic: list[str] = []
+    answers: list[tuple[Labelled, ...]] = []
+    lengths, novelty = np.full((2, len(chosen.prompts)), np.nan)
+    for row, prompt in enumerate(chosen.prompts):
+        task = _task(prompt.text)
+        seen = look(task)
+        traffic.append(prompt.dataset if by == "dataset" else seen.kind if by else "")
+        novelty[row] = seen.novelty
+        recorded = [said[prompt.source].get((prompt.id, tier), _NOTHING) for tier in tiers]
+        if recorded[0].text is not None:
+            lengths[row] = len(recorded[0].text)
+        answers.append(
+            tuple(
+                Labelled(
+                    verdicts=_verdicts(task, one, judging),
+                    right=float(score),
+                    expected=seen.expected.get(tier),
+                )
+                for tier, one, score in zip(tiers, recorded, chosen.scores[row], strict=False)
+            )
+        )
+    note = f"{dropped:,} prompts without a score and a cost of every model were left out"
+    return Trials(
+        reference=reference,
+        tiers=tuple(tiers),
+        sources=tuple(chosen.sources),
+        traffic=traffic,
+        answers=answers,
+        costs=chosen.costs[:, :-1],
+        reference_costs=chosen.costs[:, -1],
+        reference_right=chosen.scores[:, -1] >= 0.5,
+        lengths=lengths,
+        novelty=novelty,
+        notes=(note,) if dropped else (),
+    )
+
+
+def _complete(outcomes: Outcomes, reference: str, tiers: Sequence[str]) -> tuple[Outcomes, int]:
+    """The tiers and, last, the reference, where all of them have a score and a cost; and how many
+    requests were left out.
+
+    Raises:
+        ConfigError: a model is unknown, they make no cascade, or nothing is left.
+    """
     models = [*tiers, reference]
     unknown = sorted(set(models) - set(outcomes.models))
     if unknown:
@@ -109,53 +156,12 @@ def read_trials(
     chosen = outcomes.only(models)
     gaps = np.isnan(chosen.scores) | np.isnan(chosen.costs)
     bare: NDArray[np.bool_] = np.asarray(gaps.any(axis=1))
-    kept = np.flatnonzero(~bare)
-    if not len(kept):
+    if bare.all():
         raise ConfigError(
             f"no prompt has a score and a cost of every one of {', '.join(models)}",
             field="--outcomes",
         )
-    said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
-    judging = load_gates(gates)
-    look = _look(by, artifact, tiers)
-    novelty = np.full(len(kept), np.nan)
-    traffic: list[str] = []
-    answers: list[tuple[Labelled, ...]] = []
-    lengths = np.full(len(kept), np.nan)
-    for place, row in enumerate(kept):
-        prompt = chosen.prompts[row]
-        task = _task(prompt.text)
-        seen = look(task)
-        traffic.append(prompt.dataset if by == "dataset" else seen.kind if by else "")
-        novelty[place] = seen.novelty
-        recorded = [said[prompt.source].get((prompt.id, tier), _NOTHING) for tier in tiers]
-        if recorded[0].text is not None:
-            lengths[place] = len(recorded[0].text)
-        answers.append(
-            tuple(
-                Labelled(
-                    verdicts=_verdicts(task, one, judging),
-                    right=float(score),
-                    expected=seen.expected.get(tier),
-                )
-                for tier, one, score in zip(tiers, recorded, chosen.scores[row], strict=False)
-            )
-        )
-    dropped = int(bare.sum())
-    note = f"{dropped:,} prompts without a score and a cost of every model were left out"
-    return Trials(
-        reference=reference,
-        tiers=tuple(tiers),
-        sources=tuple(outcomes.sources),
-        traffic=traffic,
-        answers=answers,
-        costs=chosen.costs[kept, :-1],
-        reference_costs=chosen.costs[kept, -1],
-        reference_right=chosen.scores[kept, -1] >= 0.5,
-        lengths=lengths,
-        novelty=novelty,
-        notes=(note,) if dropped else (),
-    )
+    return chosen.rows(~bare), int(bare.sum())
 
 
 class _Recorded(Struct, frozen=True):
