@@ -6,9 +6,12 @@ TierwiseError
 │   ├── InvalidRequest           400 broken JSON, wrong type, missing field
 │   ├── Unsatisfiable            400 no configured model can do what is asked
 │   ├── AuthenticationFailed     401 no key or a wrong one
+│   ├── NotYourDecision          403 another caller's
 │   ├── UnknownModel             404 neither a model nor a policy
+│   ├── UnknownDecision          404 the ledger has none of this id
 │   ├── BodyTooSlow              408
-│   └── BodyTooLarge             413
+│   ├── BodyTooLarge             413
+│   └── LedgerFull               503 no room for it just now
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
 │   ├── UpstreamTimeout          connect, first token, between tokens or total
@@ -113,6 +116,20 @@ class UnknownModel(RequestError):
     code = "model_not_found"
 
 
+class UnknownDecision(RequestError):
+    """The ledger has no decision of this id."""
+
+    status = 404
+    code = "decision_not_found"
+
+
+class NotYourDecision(RequestError):
+    """The decision is about another caller's request."""
+
+    status = 403
+    code = "not_your_decision"
+
+
 class BodyTooSlow(RequestError):
     """The rest of the body did not come."""
 
@@ -125,6 +142,13 @@ class BodyTooLarge(RequestError):
 
     status = 413
     code = "request_too_large"
+
+
+class LedgerFull(RequestError):
+    """The ledger has no room for more just now."""
+
+    status = 503
+    code = "ledger_full"
 
 
 class UpstreamError(TierwiseError):

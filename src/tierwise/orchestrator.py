@@ -33,7 +33,7 @@ from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
 from tierwise.gates import Gate, Slow, load_gates
-from tierwise.ledger import Ledger
+from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Transport, load_adapter
 from tierwise.routing import PriorPredictor, Router
 from tierwise.state.health import Health
@@ -245,6 +245,34 @@ class Orchestrator:
         streaming = await self.stream(task)
         return AnswerStream(streaming.run, streaming.model, streaming.chunks)
 
+    async def feedback(
+        self,
+        decision_id: str,
+        *,
+        score: float | None = None,
+        label: str | None = None,
+        comment: str | None = None,
+        caller: str | None = None,
+    ) -> Feedback:
+        """Keeps how good an answer was, be it days after it. Said again, the latest counts.
+
+        Args:
+            decision_id: `answer.decision.id`, or the header `x-tierwise-decision-id`.
+            score: from 0 (bad) to 1 (good); or
+            label: "good", "correct" or "up" for 1, "fair" for 0.5, "bad", "wrong" or "down" for 0.
+            comment: anything else that was said.
+            caller: the name of a key, which may only rate its own decisions; None may rate all.
+
+        Raises:
+            InvalidRequest: a value cannot be used.
+            UnknownDecision, NotYourDecision, LedgerFull: see `tierwise.errors`.
+        """
+        given = read_feedback(
+            decision_id, score=score, label=label, comment=comment, caller=caller, at=time.time()
+        )
+        await rate(self.ledger, given)
+        return given
+
     def patience_s(self, name: str) -> float:
         """Seconds that a request for a policy may take; for a model, those of "auto"."""
         policies = self.setup.policies
@@ -387,7 +415,7 @@ class Orchestrator:
             self._sessions.answered(task.session, run.model, tokens, time.monotonic())
         # From here on only the record is wanted, and a body may be large.
         del run.task
-        self.ledger.record(finished.record)
+        self.ledger.record(finished.record, run.decision.id)
         return finished
 
 

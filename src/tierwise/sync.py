@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tierwise.answer import Answer, AnswerStream, Messages
 from tierwise.config import Config
+from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
 from tierwise.types import Decision
 
@@ -115,6 +116,10 @@ class SyncOrchestrator:
         """See `Orchestrator.chat_stream`: iterate over what this returns."""
         stream = self._run(self._orchestrator.chat_stream(messages, policy, **params))
         return SyncAnswerStream(stream, self._run)
+
+    def feedback(self, decision_id: str, **given: Any) -> Feedback:
+        """See `Orchestrator.feedback`."""
+        return self._run(self._orchestrator.feedback(decision_id, **given))
 
     def close(self) -> None:
         """Ends open calls, closes connections and writes what the ledger still holds."""

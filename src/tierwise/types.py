@@ -333,7 +333,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """One call to one deployment and what came of it.
 
     `outcome` is `accepted`, `rejected` (by gates), `abandoned` (a stream whose beginning gates
-    rejected), `cancelled` or the name of an upstream error.
+    rejected), `cancelled`, `probe` (a call that only helps to judge another's answer; `gate` is the
+    gate that asked for it) or the name of an upstream error.
     `estimated` marks a usage that the provider did not report and that was counted instead.
     """
 
@@ -349,6 +350,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     ttft_s: float | None = None
     latency_s: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
+    gate: str = ""
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from tierwise.errors import (
     ConfigError,
     DeadlineExceeded,
     InvalidRequest,
+    UnknownDecision,
     UnknownModel,
     UpstreamError,
     UpstreamRejected,
@@ -235,3 +236,28 @@ async def test_content_is_stored_only_if_configured(provider: Provider) -> None:
             record = await recorded(o)
         assert (record.prompt is not None) is keep
         assert record.answer == ("my words" if keep else None)
+
+
+async def test_an_answer_can_be_rated_at_once_and_again_later(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answer = await o.chat("Hello", policy="stepwise")
+        first = await o.feedback(answer.decision.id, label="good")
+        await o.feedback(answer.decision.id, score=0.5, comment="on second thoughts")
+        assert (first.score, first.label, first.source) == (1.0, "good", "user")
+        assert await asyncio.to_thread(o.ledger.flush, PATIENCE_S)
+        kept = o.ledger.feedback(answer.decision.id)
+    assert [(one.score, one.comment) for one in kept] == [
+        (1.0, None),
+        (0.5, "on second thoughts"),
+    ]
+
+
+async def test_feedback_that_cannot_be_used_is_an_error_with_its_field(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        with pytest.raises(InvalidRequest, match="nan") as bad:
+            await o.feedback("0123", score=float("nan"))
+        assert bad.value.param == "score"
+        with pytest.raises(InvalidRequest, match="Unicode"):
+            await o.feedback("0123", score=1, comment="half a \ud800")
+        with pytest.raises(UnknownDecision, match="'0123'"):
+            await o.feedback("0123", score=1)

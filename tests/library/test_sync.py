@@ -11,7 +11,7 @@ import pytest
 
 from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses
 from tierwise import SyncOrchestrator
-from tierwise.errors import AllPathsFailed
+from tierwise.errors import AllPathsFailed, UnknownDecision
 
 
 @pytest.fixture
@@ -104,3 +104,10 @@ def test_closing_frees_whoever_still_waits(provider: Provider) -> None:
     waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
     assert "closed while it was in use" in str(raised[0])
+
+
+def test_feedback_is_given_as_by_its_twin(o: SyncOrchestrator) -> None:
+    answer = o.chat("Hello", policy="stepwise")
+    assert o.feedback(answer.decision.id, label="bad", comment="no").score == 0
+    with pytest.raises(UnknownDecision):
+        o.feedback("0123", score=1)

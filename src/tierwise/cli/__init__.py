@@ -12,6 +12,7 @@ from tierwise.cli import (
     check,
     demo,
     evaluate,
+    feedback,
     fleet,
     gates,
     init,
@@ -37,6 +38,7 @@ app.command("check")(check.command)
 app.command("route")(route.command)
 app.command("models")(models.command)
 app.command("report")(report.command)
+app.command("feedback")(feedback.command)
 app.command("train", cls=TakesFolders)(train.command)
 app.command("evaluate", cls=TakesFolders)(evaluate.command)
 app.command("calibrate", cls=TakesFolders)(calibrate.command)

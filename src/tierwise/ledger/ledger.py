@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.report import Report, summarise
 from tierwise.ledger.store import MEMORY, Store
 from tierwise.types import Record
@@ -35,6 +36,8 @@ Maker = Callable[[], Record]
 """Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
 ledger has no room: then in the caller's, which costs the caller time and the ledger no memory."""
 Observer = Callable[[Record], None]
+Entry = Record | Feedback
+"""What is written: how a request went, or what somebody thought of its answer later."""
 
 
 class Ledger:
@@ -42,7 +45,8 @@ class Ledger:
 
     Args:
         path: the SQLite file, created if it does not exist; ":memory:" for none.
-        queue_size: records that may wait to be written; any more are dropped and counted.
+        queue_size: records and feedback that may wait to be written; any more are dropped and
+            counted.
         batch_size: records in one transaction, at most.
         flush_interval_s: how long a record waits at most, in seconds, if the disk keeps up.
         compress: a seventh of the disk space for some more CPU time in the writer thread.
@@ -58,8 +62,9 @@ class Ledger:
         compress: bool = True,
     ) -> None:
         self._store = Store(str(path), compress=compress)
-        self._queue: deque[Maker] = deque()
-        self._made: deque[Record] = deque()
+        self._queue: deque[tuple[str, Maker | Feedback]] = deque()
+        self._made: deque[Entry] = deque()
+        self._unwritten: dict[str, Maker | Record] = {}
         self._observers: list[Observer] = []
         self._queue_size = queue_size
         self._room = queue_size
@@ -93,17 +98,17 @@ class Ledger:
 
     @property
     def written(self) -> int:
-        """Records that are in the database."""
+        """Records and feedback that are in the database."""
         return self._written
 
     @property
     def dropped(self) -> int:
-        """Records that were lost: no room for them, impossible to store, or no time at the end."""
+        """What was lost: no room for a record, impossible to store, or no time at the end."""
         return self._dropped + self._lost
 
     @property
     def pending(self) -> int:
-        """Records that wait to be written."""
+        """Records and feedback that wait to be written."""
         return len(self._queue) + self._in_hand
 
     @property
@@ -143,19 +148,32 @@ class Ledger:
         """
         self._observers.append(observer)
 
-    def record(self, make: Maker) -> bool:
+    def record(self, make: Maker, decision_id: str = "") -> bool:
         """Takes what makes a record, to be written soon.
 
-        Never waits; False if it had to be dropped.
+        Never waits; False if it had to be dropped. With its `decision_id`, `get` knows it at once,
+        and it may be made twice.
         """
         queue = self._queue
         waiting = len(queue)
         if waiting + len(self._made) >= self._room:
             self._drop(make)
             return False
-        queue.append(make)
+        if decision_id:
+            self._unwritten[decision_id] = make
+        queue.append((decision_id, make))
         if waiting == self._wake_at:
             self._wake.set()
+        return True
+
+    def rated(self, feedback: Feedback) -> bool:
+        """Takes what somebody thought of an answer, to be written soon, whenever that was.
+
+        Never waits; False if there is no room for it: then it is not kept.
+        """
+        if len(self._queue) + len(self._made) >= self._room:
+            return False
+        self._queue.append(("", feedback))
         return True
 
     def flush(self, timeout_s: float = 5.0) -> bool:
@@ -194,8 +212,16 @@ class Ledger:
             )  # fmt: skip
 
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision, None if there is none (yet: see `flush`)."""
-        return self._store.get(decision_id)
+        """The record of a decision, None if there is none (yet: see `record` and `flush`)."""
+        # In this order: what is gone from here meanwhile is in the database.
+        unwritten = self._unwritten.get(decision_id)
+        if unwritten is None:
+            return self._store.get(decision_id)
+        return unwritten if isinstance(unwritten, Record) else unwritten()
+
+    def feedback(self, decision_id: str) -> list[Feedback]:
+        """What was said of a decision's answer and is in the database, the oldest first."""
+        return self._store.feedback(decision_id)
 
     def recent(self, limit: int | None = 100, *, since: float = 0.0) -> Iterator[Record]:
         """Records that are in the database, newest first, read as they are asked for.
@@ -250,14 +276,19 @@ class Ledger:
             count = min(len(self._queue), self._batch_size)
             batch = [self._queue.popleft() for _ in range(count)]
             self._in_hand += count
-        for make in batch:
+        for decision_id, make in batch:
+            if isinstance(make, Feedback):
+                self._made.append(make)
+                continue
             try:
                 record = make()
             except Exception as error:
-                self._settle(1, written=False)
+                self._settle([decision_id], written=False)
                 self._last_error = f"{type(error).__name__}: {error}"
                 log.exception("a record cannot be made")
                 continue
+            if decision_id:
+                self._unwritten[decision_id] = record
             self._made.append(record)
             self._show(record)
 
@@ -288,7 +319,7 @@ class Ledger:
             except Exception:  # whoever looks on must not cost us the record
                 log.exception("an observer of the ledger broke")
 
-    def _write(self, batch: Sequence[Record]) -> None:
+    def _write(self, batch: Sequence[Entry]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""
         delay = FIRST_RETRY_S
         while not self._given_up:
@@ -303,11 +334,11 @@ class Ledger:
                 if _is_power_of_two(self._failed_batches):
                     log.warning("the ledger %s cannot be written: %s", self.path, error)
             else:
-                self._settle(len(batch), written=True)
+                self._settle(_decisions(batch), written=True)
                 return
             self._wait(delay)
             delay = min(delay * 2, MAX_RETRY_S)
-        self._settle(len(batch), written=False)
+        self._settle(_decisions(batch), written=False)
 
     def _wait(self, delay: float) -> None:
         """Waits for the next try, while what comes meanwhile is made and shown.
@@ -325,18 +356,23 @@ class Ledger:
                 break
         self._given_up = time.monotonic() >= self._give_up_at
 
-    def _isolate(self, batch: Sequence[Record], error: Exception) -> None:
-        """Finds the record that can never be stored, and writes all others."""
+    def _isolate(self, batch: Sequence[Entry], error: Exception) -> None:
+        """Finds the entry that can never be stored, and writes all others."""
         if len(batch) == 1:
-            self._settle(1, written=False)
-            self._last_error = f"{batch[0].decision.id}: {type(error).__name__}: {error}"
+            (decision_id,) = _decisions(batch)
+            self._settle([decision_id], written=False)
+            self._last_error = f"{decision_id}: {type(error).__name__}: {error}"
             log.error("a record cannot be stored: %s", self._last_error)
             return
         middle = len(batch) // 2
         self._write(batch[:middle])
         self._write(batch[middle:])
 
-    def _settle(self, count: int, *, written: bool) -> None:
+    def _settle(self, decisions: Sequence[str], *, written: bool) -> None:
+        """The entries of these decisions wait no more. Feedback never overtakes its record."""
+        count = len(decisions)
+        for decision_id in decisions:
+            self._unwritten.pop(decision_id, None)
         with self._settled:
             self._in_hand -= count
             if written:
@@ -345,6 +381,10 @@ class Ledger:
             else:
                 self._lost += count
             self._settled.notify_all()
+
+
+def _decisions(batch: Sequence[Entry]) -> list[str]:
+    return [e.decision.id if isinstance(e, Record) else e.decision_id for e in batch]
 
 
 def _is_power_of_two(count: int) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tierwise.types import Attempt, Record
+import msgspec
+
+from tierwise.types import Attempt, Record, Tier
 
 Value = str | int | float | None
 Key = tuple[str | int, ...]
@@ -33,12 +35,31 @@ class Shape(NamedTuple):
     error: str
 
 
+class Check(NamedTuple):
+    """What its gates said of one answer: which of them it passed, each at the tier's `accept`."""
+
+    tier: int
+    outcome: str
+    passed: dict[str, bool]
+
+
+class AttemptRow(NamedTuple):
+    """`values` in the order of `schema.ATTEMPT_COLUMNS`, up to the checks."""
+
+    values: tuple[Value, ...]
+    check: str | None
+
+
 class Rows(NamedTuple):
-    """`figures` in the order of `schema.REQUEST_COLUMNS`, up to the shape."""
+    """`figures` in the order of `schema.REQUEST_COLUMNS`, up to the shape.
+
+    A `check` is a `Check` as text, None where no gate spoke; the request's is of its answer.
+    """
 
     key: Key
     figures: tuple[Value, ...]
-    attempts: Sequence[tuple[Value, ...]]
+    check: str | None
+    attempts: Sequence[AttemptRow]
 
 
 def rows_of(record: Record) -> Rows:
@@ -74,7 +95,7 @@ def rows_of(record: Record) -> Rows:
         decision.at,
         cost,
         record.reference_cost_usd,
-        0.0 if plain else sum(a.cost_usd for a in attempts if a is not answer),
+        0.0 if plain else sum(a.cost_usd for a in attempts if a is not answer and not is_probe(a)),
         record.latency_s,
         record.ttft_s,
         usage.input_tokens,
@@ -82,7 +103,27 @@ def rows_of(record: Record) -> Rows:
         usage.cached_input_tokens,
         usage.cache_write_tokens,
     )
-    return Rows(key, figures, () if plain else _attempt_rows(record))
+    check = None if answer is None else _check(record, answer)
+    return Rows(key, figures, check, () if plain else _attempt_rows(record))
+
+
+def is_probe(attempt: Attempt) -> bool:
+    """Whether it was a call that only helped to judge another's answer."""
+    return attempt.outcome == "probe"
+
+
+def tier_of(record: Record, attempt: Attempt) -> Tier | None:
+    """The tier of the plan that an attempt was made for; None for a fallback."""
+    tiers = record.decision.plan.tiers
+    return tiers[attempt.tier - 1] if 0 < attempt.tier <= len(tiers) else None
+
+
+def read_check(text: str) -> Check:
+    """The check that the ledger keeps as this text."""
+    return _decode_check(text)
+
+
+_decode_check = msgspec.json.Decoder(Check).decode
 
 
 def answering_attempt(record: Record) -> Attempt | None:
@@ -98,7 +139,7 @@ def answering_attempt(record: Record) -> Attempt | None:
         if attempt.deployment == record.deployment:
             if attempt.outcome == "accepted":
                 return attempt
-            if answered is None and attempt.usage is not None:
+            if answered is None and attempt.usage is not None and not is_probe(attempt):
                 answered = attempt
     return answered
 
@@ -122,29 +163,40 @@ def error_kind(record: Record) -> str:
     head = (record.error or "").partition(":")[0]
     if head.isidentifier() and head != record.deployment:
         return head
-    return record.attempts[-1].outcome if record.attempts else "other"
+    tries = [attempt for attempt in record.attempts if not is_probe(attempt)]
+    return tries[-1].outcome if tries else "other"
 
 
-def _attempt_rows(record: Record) -> list[tuple[Value, ...]]:
-    rows: list[tuple[Value, ...]] = []
+def _check(record: Record, attempt: Attempt) -> str | None:
+    """The text of an attempt's `Check`."""
+    if not attempt.verdicts or is_probe(attempt):
+        return None
+    tier = tier_of(record, attempt)
+    accept = tier.accept if tier is not None else Tier(model="").accept
+    passed = {verdict.gate: verdict.p >= accept for verdict in attempt.verdicts}
+    return msgspec.json.encode(Check(attempt.tier, attempt.outcome, passed)).decode()
+
+
+def _attempt_rows(record: Record) -> list[AttemptRow]:
+    rows: list[AttemptRow] = []
     for index, attempt in enumerate(record.attempts):
         usage = attempt.usage
-        rows.append(
-            (
-                record.decision.id,
-                index,
-                record.decision.at,
-                attempt.deployment,
-                attempt.model,
-                attempt.tier,
-                attempt.outcome,
-                attempt.status,
-                attempt.cost_usd,
-                0 if usage is None else usage.input_tokens,
-                0 if usage is None else usage.output_tokens,
-                attempt.latency_s,
-                attempt.ttft_s,
-                attempt.error,
-            )
+        values = (
+            record.decision.id,
+            index,
+            record.decision.at,
+            attempt.deployment,
+            attempt.model,
+            attempt.tier,
+            attempt.outcome,
+            attempt.status,
+            attempt.cost_usd,
+            0 if usage is None else usage.input_tokens,
+            0 if usage is None else usage.output_tokens,
+            attempt.latency_s,
+            attempt.ttft_s,
+            attempt.error,
+            attempt.gate or None,
         )
+        rows.append(AttemptRow(values, _check(record, attempt)))
     return rows

@@ -7,6 +7,11 @@
     attempts    the calls behind a request, only where they say more than `requests` does: a single
                 accepted call that bears the whole cost (`shapes.plain` = 1) has no row here
     bundles     the complete records, some dozens together, as one MessagePack array each
+    checks      what the gates said of an answer, each combination once, as in `shapes`: `requests`
+                points to what they said of the answer that the client got, `attempts` to what
+                they said of that attempt's; NULL where nobody judged, and before version 2
+    feedback    how good answers were, as somebody said later; all is kept, and the latest of each
+                source counts
 
 In `shapes`, '' and -1 stand for "none", because NULLs are never equal and a UNIQUE index would
 let the same shape in twice. Money is USD, times are seconds, `at` is Unix time.
@@ -50,6 +55,7 @@ REQUEST_COLUMNS = (
     "shape",
     "bundle",
     "slot",
+    "checks",
 )
 ATTEMPT_COLUMNS = (
     "request_id",
@@ -66,7 +72,10 @@ ATTEMPT_COLUMNS = (
     "latency_s",
     "ttft_s",
     "error",
+    "gate",
+    "checks",
 )
+FEEDBACK_COLUMNS = ("request_id", "at", "source", "score", "label", "comment", "caller")
 
 _VERSION_1 = (
     """
@@ -137,7 +146,28 @@ _VERSION_1 = (
     "CREATE INDEX attempts_by_time ON attempts (at)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    """
+    CREATE TABLE feedback (
+        seq INTEGER PRIMARY KEY,
+        request_id TEXT NOT NULL,
+        at REAL NOT NULL,
+        source TEXT NOT NULL,
+        score REAL NOT NULL,
+        label TEXT,
+        comment TEXT,
+        caller TEXT
+    )
+    """,
+    "CREATE INDEX feedback_by_request ON feedback (request_id)",
+    "CREATE TABLE checks (id INTEGER PRIMARY KEY, said TEXT NOT NULL UNIQUE)",
+    # SQLite adds such columns without rewriting a row, however many there are.
+    "ALTER TABLE requests ADD COLUMN checks INTEGER REFERENCES checks (id)",
+    "ALTER TABLE attempts ADD COLUMN gate TEXT",
+    "ALTER TABLE attempts ADD COLUMN checks INTEGER REFERENCES checks (id)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """`MIGRATIONS[n]` takes a ledger from version n to n + 1. Append; never edit what was released."""
 
 VERSION = len(MIGRATIONS)

@@ -17,6 +17,7 @@ import msgspec
 
 from tierwise.errors import ConfigError
 from tierwise.ledger import bundles, schema
+from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.types import Record
 
@@ -32,7 +33,8 @@ WAL_PAGES = 1000
 """After so many pages the log is copied into the file."""
 ROWS_PER_STATEMENT: tuple[int, ...] = (128, 16, 1)
 """A few sizes, so that every statement is prepared once and kept."""
-_MAX_SHAPES = 10_000
+_MAX_KNOWN = 10_000
+_FEEDBACK_FIELDS = Feedback.__struct_fields__
 _MOST_COLUMNS = max(len(schema.REQUEST_COLUMNS), len(schema.ATTEMPT_COLUMNS))
 
 
@@ -43,6 +45,7 @@ class Store:
         self.path = path
         self._compress = compress
         self._shapes: dict[Key, int] = {}
+        self._checks: dict[Key, int] = {}
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
@@ -74,11 +77,11 @@ class Store:
             raise
         most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _MOST_COLUMNS
         self._statement_sizes = tuple(size for size in ROWS_PER_STATEMENT if size <= most)
-        self._shapes.clear()
+        self._forget_numbers()
         self._writer = connection
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Writes records in one transaction: all of them, or none and an exception.
+    def append(self, entries: Sequence[Record | Feedback]) -> None:
+        """Writes entries in one transaction: all of them, or none and an exception.
 
         Raises:
             sqlite3.Error: the database is locked, full or broken.
@@ -88,6 +91,8 @@ class Store:
             if connection is None:
                 raise sqlite3.ProgrammingError("the ledger is closed")
             # All that needs no lock comes before BEGIN: other processes are waiting.
+            records = [entry for entry in entries if isinstance(entry, Record)]
+            opinions = [msgspec.structs.astuple(e) for e in entries if isinstance(e, Feedback)]
             packed = [
                 (group, bundles.pack(group, compress=self._compress))
                 for group in bundles.bundled(records)
@@ -98,9 +103,10 @@ class Store:
                 # lock fails at once when another process writes, whatever the timeout.
                 connection.execute("BEGIN IMMEDIATE")
                 self._insert(connection, [bundle for _, bundle in packed], rows)
+                self._insert_rows(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
                 connection.execute("COMMIT")
             except BaseException:
-                self._shapes.clear()  # some may be of the transaction that is undone
+                self._forget_numbers()  # some may be of the transaction that is undone
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
@@ -137,6 +143,16 @@ class Store:
             return None
         codec, data, slot = row
         return bundles.decode(bundles.unpack(codec, data)[slot])
+
+    def feedback(self, decision_id: str) -> list[Feedback]:
+        """All opinions of a decision's answer, the oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {', '.join(schema.FEEDBACK_COLUMNS)} FROM feedback"  # noqa: S608
+                " WHERE request_id = ? ORDER BY at, seq",
+                (decision_id,),
+            ).fetchall()
+        return [Feedback(**dict(zip(_FEEDBACK_FIELDS, row, strict=True))) for row in rows]
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int
@@ -188,11 +204,13 @@ class Store:
             number = connection.execute(
                 "INSERT INTO bundles (codec, records) VALUES (?, ?)", bundle
             ).lastrowid
-            for slot, (key, figures, calls) in enumerate(group):
-                shape = shapes.get(key) or self._shape(connection, key)
-                requests.append((*figures, shape, number, slot))
-                if calls:
-                    attempts.extend(calls)
+            for slot, (key, figures, check, calls) in enumerate(group):
+                shape = shapes.get(key) or self._number(
+                    connection, shapes, "shapes", schema.SHAPE_COLUMNS, key
+                )
+                requests.append((*figures, shape, number, slot, self._check(connection, check)))
+                for values, said in calls:
+                    attempts.append((*values, self._check(connection, said)))
         self._insert_rows(connection, "requests", schema.REQUEST_COLUMNS, requests)
         self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, attempts)
 
@@ -215,23 +233,43 @@ class Store:
                 connection.execute(_insert_statement(table, columns, size), values)
                 begin += size
 
-    def _shape(self, connection: sqlite3.Connection, key: Key) -> int:
-        """The number of a shape, new or not."""
-        if len(self._shapes) >= _MAX_SHAPES:
-            self._shapes.clear()
-        columns = ", ".join(schema.SHAPE_COLUMNS)
+    def _check(self, connection: sqlite3.Connection, said: str | None) -> int | None:
+        """The number of what gates said, None if they said nothing."""
+        if said is None:
+            return None
+        key = (said,)
+        return self._checks.get(key) or self._number(
+            connection, self._checks, "checks", ("said",), key
+        )
+
+    def _number(
+        self,
+        connection: sqlite3.Connection,
+        known: dict[Key, int],
+        table: str,
+        columns: tuple[str, ...],
+        key: Key,
+    ) -> int:
+        """The number of a shape or a check, new or not."""
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        names = ", ".join(columns)
         places = ", ".join("?" * len(key))
         connection.execute(
-            f"INSERT INTO shapes ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING",  # noqa: S608
+            f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING",  # noqa: S608
             key,
         )
         row = connection.execute(
-            f"SELECT id FROM shapes WHERE ({columns}) = ({places})",  # noqa: S608
+            f"SELECT id FROM {table} WHERE ({names}) = ({places})",  # noqa: S608
             key,
         ).fetchone()
         number: int = row[0]
-        self._shapes[key] = number
+        known[key] = number
         return number
+
+    def _forget_numbers(self) -> None:
+        self._shapes.clear()
+        self._checks.clear()
 
 
 def _unpacked(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
@@ -263,11 +301,11 @@ def _insert_statement(table: str, columns: tuple[str, ...], rows: int) -> str:
     )
 
 
-def connect_to_read(path: str) -> sqlite3.Connection:
-    """A connection that can only read, and that never keeps a writer waiting.
+def check_exists(path: str) -> None:
+    """Refuses to look into a ledger, or to add to one, that nothing was ever written to.
 
     Raises:
-        ConfigError: there is no ledger of this version at `path`.
+        ConfigError: there is no file at `path`.
     """
     if not Path(path).is_file():
         raise ConfigError(
@@ -275,6 +313,15 @@ def connect_to_read(path: str) -> sqlite3.Connection:
             field="ledger.path",
             remedy="`tierwise serve` creates it with the first request that it serves.",
         )
+
+
+def connect_to_read(path: str) -> sqlite3.Connection:
+    """A connection that can only read, and that never keeps a writer waiting.
+
+    Raises:
+        ConfigError: there is no ledger of this version at `path`.
+    """
+    check_exists(path)
     uri = Path(path).absolute().as_uri()
     connection = sqlite3.connect(
         f"{uri}?mode=ro",

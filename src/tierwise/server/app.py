@@ -19,6 +19,7 @@ from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
 from tierwise.server.chat import ChatEndpoint
+from tierwise.server.feedback import FeedbackEndpoint, with_feedback
 from tierwise.server.keys import Keys
 from tierwise.server.metrics import Metrics
 from tierwise.server.request import Receive, Scope, Send
@@ -47,6 +48,7 @@ class Gateway:
             max_body=int(config.server.max_body_mb * 1024 * 1024),
             refused=self._metrics.refused,
         )
+        self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=self._metrics.refused)
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +95,7 @@ class Gateway:
             Route("/v1/models", self._with_key(self._models)),
             Route("/v1/models/{model:path}", self._with_key(self._model)),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
+            Route("/v1/feedback", self._feedback.post, methods=["POST"]),
             Route("/metrics", self._with_key(self._scrape)),
             Route(CHAT_PATH, self._chat, methods=["POST"]),
         ]
@@ -185,10 +188,12 @@ class Gateway:
                 "their answer's end.",
                 code="decision_not_found",
             )
+        opinions = self._orchestrator.ledger.feedback(wanted)
         if record.caller != self._caller(request):
             # How a request went is the operators' business, what was said is the caller's.
             record = msgspec.structs.replace(record, prompt=None, answer=None)
-        return Response(msgspec.json.encode(record), media_type="application/json")
+            opinions = [msgspec.structs.replace(one, comment=None) for one in opinions]
+        return Response(with_feedback(record, opinions), media_type="application/json")
 
     async def _scrape(self, _: Request) -> Response:
         return Response(self._metrics.render(), media_type="text/plain; version=0.0.4")

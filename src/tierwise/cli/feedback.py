@@ -1,0 +1,52 @@
+"""`tierwise feedback`: the operator rates an answer, straight in the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
+
+
+def command(
+    decision_id: Annotated[str, typer.Argument(metavar="ID", help="x-tierwise-decision-id.")],
+    score: Annotated[float | None, typer.Option(help="From 0 (bad) to 1 (good).")] = None,
+    label: Annotated[str | None, typer.Option(help="Or a word: good, fair, bad.")] = None,
+    comment: Annotated[str | None, typer.Option(help="Anything else.")] = None,
+    database: Annotated[Path | None, typer.Option("--db", help="The ledger's file.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how good an answer was; the latest word counts. The gateway may be running."""
+    import asyncio
+    import time
+
+    import msgspec
+
+    from tierwise.errors import ConfigError
+    from tierwise.ledger import Ledger, rate, read_feedback
+    from tierwise.ledger.store import check_exists
+
+    given = read_feedback(decision_id, score=score, label=label, comment=comment, at=time.time())
+    path = database or _configured(find_file(config))
+    check_exists(str(path))
+    with Ledger(path) as ledger:
+        asyncio.run(rate(ledger, given))
+    if ledger.dropped:
+        raise ConfigError(
+            f"the feedback could not be written: {ledger.last_error}",
+            field="ledger.path",
+            remedy="Give it again once the ledger can be written.",
+        )
+    if as_json:
+        typer.echo(msgspec.json.encode(given).decode())
+    else:
+        typer.echo(f"{decision_id}: {given.score:g}{f' ({label})' if label else ''}, recorded")
+
+
+def _configured(file: Path | None) -> Path:
+    from tierwise.config import load_ledger
+
+    return Path(load_ledger(file).path) if file is not None else Path("tierwise.db")

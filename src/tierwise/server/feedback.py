@@ -1,0 +1,106 @@
+"""`POST /v1/feedback`: how good an answer was, said after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from tierwise.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, RequestError
+from tierwise.ledger import Feedback
+from tierwise.orchestrator import Orchestrator
+from tierwise.server.keys import Keys
+from tierwise.server.request import UPLOAD_STALLED_S
+from tierwise.types import Record
+from tierwise.wire import openai_errors
+
+MAX_BODY_BYTES = 64 * 1024
+_FIELDS = ("decision_id", "score", "label", "comment")
+_RETRY_AFTER_S = "60"
+
+
+class FeedbackEndpoint:
+    """Reads feedback, checks it, and hands it to the ledger's writer."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, keys: Keys, *, refused: Callable[[RequestError], None]
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._keys = keys
+        self._refused = refused
+
+    async def post(self, request: Request) -> Response:
+        """One opinion: 200 as soon as the ledger has taken it, an error in OpenAI's shape else."""
+        try:
+            caller = self._keys.caller(dict(request.scope["headers"]).get(b"authorization"))
+            fields = _fields(await _body(request))
+            given = await self._orchestrator.feedback(
+                fields.get("decision_id"),  # type: ignore[arg-type] # checked there
+                score=fields.get("score"),  # type: ignore[arg-type]
+                label=fields.get("label"),  # type: ignore[arg-type]
+                comment=fields.get("comment"),  # type: ignore[arg-type]
+                caller=caller,
+            )
+        except RequestError as error:
+            self._refused(error)
+            status, body, headers = openai_errors.render(error)
+            if status == 503:
+                headers = {**headers, "retry-after": _RETRY_AFTER_S}
+            return Response(body, status, headers, media_type="application/json")
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is left to read it
+        return Response(msgspec.json.encode(given), media_type="application/json")
+
+
+def with_feedback(record: Record, opinions: Sequence[Feedback]) -> bytes:
+    """A record as JSON, with what was said of its answer as `feedback`, the oldest first."""
+    return msgspec.json.encode({**msgspec.structs.asdict(record), "feedback": opinions})
+
+
+async def _body(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(UPLOAD_STALLED_S):
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > MAX_BODY_BYTES:
+                    raise BodyTooLarge(
+                        f"The body has {size:,} bytes or more; feedback may have "
+                        f"{MAX_BODY_BYTES:,}. Send a shorter `comment`.",
+                        param="comment",
+                    )
+    except TimeoutError:
+        raise BodyTooSlow(
+            f"The body did not come within {UPLOAD_STALLED_S:g} s. Send the request again."
+        ) from None
+    return b"".join(parts)
+
+
+def _fields(body: bytes) -> dict[str, object]:
+    """The fields of the body.
+
+    Raises:
+        InvalidRequest: it is no JSON object, or has a field that would be ignored.
+    """
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f'The body is not valid JSON: {error}. Send {{"decision_id": ..., "score": 1}}.'
+        ) from None
+    if not isinstance(fields, dict):
+        raise InvalidRequest(
+            'The body is not a JSON object. Send {"decision_id": ..., "score": 1}.'
+        )
+    for name in fields:
+        if name not in _FIELDS:
+            raise InvalidRequest(
+                f"`{name[:80]}` is not a field of feedback; it has {', '.join(_FIELDS)}.",
+                param=name[:80],
+            )
+    return fields
