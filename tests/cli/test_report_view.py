@@ -12,7 +12,8 @@ from gateway import Provider, config_for, fails, says, tierwise, write_config
 from tierwise import Orchestrator
 from tierwise.cli.report_view import show
 from tierwise.errors import TierwiseError
-from tierwise.ledger import Ledger, report
+from tierwise.ledger import Feedback, Ledger, report
+from tierwise.ledger.gate_figures import FEWEST_CASES
 
 pytestmark = pytest.mark.process
 
@@ -64,6 +65,42 @@ def test_the_tables_fit_80_columns_and_name_tiers_from_1(ledger: Path) -> None:
     assert seen["2"][:2] == ["1", "8.3%"]
     assert seen["stepwise"][0] == "12"
     assert seen["alpha/large"][0] == "1"
+
+
+def test_gates_and_feedback_are_shown_within_80_columns(ledger: Path) -> None:
+    with Ledger(ledger / "ledger.db") as rated:
+        for record in list(rated.recent()):
+            if record.model == "small":
+                rated.rated(
+                    Feedback(decision_id=record.decision.id, at=1.0, source="user", score=0.5)
+                )
+    done = tierwise("report", cwd=ledger)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "feedback 10 answers were rated, 0.50 on average" in " ".join(done.stdout.split())
+    one = 10e-6 + 5 * 2e-6
+    seen = lines(done.stdout)
+    assert seen["complete"] == ["11", "90.9%", "50.0%", "of", "10", f"${89 * one:.6f}"]
+    assert "tier 1 11 90.9% 50.0% of 10" in " ".join(done.stdout.split())
+
+
+def test_gates_that_do_not_pay_are_named(
+    tmp_path: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.acts["small"] = says("")
+    data = config_for(provider.url, ledger={"path": str(tmp_path / "ledger.db")})
+
+    async def talk() -> None:
+        async with Orchestrator.from_config(data) as o:
+            for _ in range(FEWEST_CASES):
+                await o.chat("Hello", policy="stepwise")
+
+    asyncio.run(talk())
+    found = report(tmp_path / "ledger.db", now=4e9)
+    assert found.gates_that_do_not_pay == ["complete"]
+    show(found)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "gates that do not pay complete (cost $0.000600 more than it earned)" in said
 
 
 def test_programs_get_the_same_as_json(ledger: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierwise.errors import InvalidRequest
-from tierwise.ledger import Feedback, Ledger, read_feedback
+from tierwise.ledger import Feedback, Ledger, labelled, read_feedback
 from tierwise.ledger.feedback import LABELS
 from tierwise.ledger.schema import VERSION
 from tierwise.types import Record
@@ -103,7 +103,9 @@ def test_a_ledger_of_before_feedback_is_brought_up_to_date(
         assert ledger.flush(PATIENCE_S)
         assert [ledger.get(one.decision.id) for one in (old, new)] == [old, new]
         assert [one.score for one in ledger.feedback(old.decision.id)] == [0.0]
-        assert ledger.report(now=1e9).requests == 2
+        figures = ledger.report(now=1e9)
+        assert (figures.requests, figures.labelled, figures.mean_label) == (2, 1, 0.0)
+        assert [one.label for one in labelled(database)] == [0.0]
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

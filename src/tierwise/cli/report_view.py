@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tierwise.ledger import DeploymentGroup, Group, Report
+from tierwise.ledger import DeploymentGroup, GateFigures, Group, Report, TierFigures
 from tierwise.ledger.report import NONE
 
 _ROWS = 12
@@ -39,6 +39,10 @@ def show(report: Report) -> None:
     ):
         console.print(_shares(title, groups))
     console.print(_deployments(report.by_deployment))
+    if report.by_gate:
+        console.print(_gates(report.by_gate))
+    if report.judged_by_tier:
+        console.print(_judged(report.judged_by_tier))
 
 
 def _period(report: Report) -> str:
@@ -63,6 +67,16 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if report.small_share is not None:
         facts.append(("cheaper models", f"gave {_percent(report.small_share)} of the answers"))
     facts.append(("escalations", _times(report.escalations, "request went to a higher tier")))
+    if report.probes:
+        calls = "call" if report.probes == 1 else "calls"
+        facts.append(("probes", f"{report.probes:,} {calls} for {_usd(report.probe_usd)}"))
+    if report.gates_that_do_not_pay:
+        facts.append(("gates that do not pay", _not_paying(report)))
+    if report.mean_label is not None:
+        answers = "answer was" if report.labelled == 1 else "answers were"
+        facts.append(
+            ("feedback", f"{report.labelled:,} {answers} rated, {report.mean_label:.2f} on average")
+        )
     facts.append(("failovers", _failovers(report)))
     if report.latency_p50_s is not None:
         times = (report.latency_p50_s, report.latency_p90_s, report.latency_p99_s)
@@ -106,6 +120,13 @@ def _failovers(report: Report) -> str:
     return f"{report.failovers:,} failed {calls} in {report.requests_with_failover:,} {requests}"
 
 
+def _not_paying(report: Report) -> str:
+    return ", ".join(
+        f"{name} (cost {_usd(-report.by_gate[name].earned_usd)} more than it earned)"
+        for name in report.gates_that_do_not_pay
+    )
+
+
 def _times(count: int, what: str) -> str:
     if not count:
         return "none"
@@ -145,9 +166,44 @@ def _deployments(groups: Mapping[str, DeploymentGroup]) -> Table:
     return table
 
 
-def _table(title: str, *figures: str) -> Table:
+def _gates(gates: Mapping[str, GateFigures]) -> Table:
+    """How often each gate passed an answer, how good those were, and what that brought in."""
+    table = _table("gate", "verdicts", "passed", "good", "probes", "earned", narrow=True)
+    for name, gate in list(gates.items())[:_ROWS]:
+        table.add_row(
+            _name("gate", name),
+            f"{gate.verdicts:,}",
+            _percent_or_blank(gate.pass_rate),
+            _good(gate.precision, gate.labelled_passed),
+            _usd(gate.cost_usd) if gate.probes else "",
+            _usd(gate.earned_usd),
+        )
+    _note_rest(table, len(gates))
+    return table
+
+
+def _judged(tiers: Mapping[str, TierFigures]) -> Table:
+    table = _table("judged", "answers", "accepted", "good if accepted", "if rejected", narrow=True)
+    for name, tier in list(tiers.items())[:_ROWS]:
+        table.add_row(
+            f"tier {name}",
+            f"{tier.judged:,}" if tier.judged else "",
+            _percent_or_blank(tier.accept_rate),
+            _good(tier.precision, tier.labelled_accepted),
+            _good(tier.label_rejected, tier.labelled_rejected),
+        )
+    _note_rest(table, len(tiers))
+    return table
+
+
+def _good(label: float | None, answers: int) -> str:
+    """The mean label and of how many; a mean of three is not one of three thousand."""
+    return "" if label is None else f"{_percent(label)} of {answers:,}"
+
+
+def _table(title: str, *figures: str, narrow: bool = False) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(title, overflow="fold", min_width=24)
+    table.add_column(title, overflow="fold", min_width=12 if narrow else 24)
     for figure in figures:
         table.add_column(figure, justify="right", no_wrap=True)
     return table
@@ -169,11 +225,15 @@ def _usd(amount: float) -> str:
     if amount == 0:
         return "$0"
     digits = 2 if abs(amount) >= 100 else 4 if abs(amount) >= 0.01 else 6
-    return f"${amount:,.{digits}f}"
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.{digits}f}"
 
 
 def _percent(fraction: float) -> str:
     return f"{fraction:.1%}"
+
+
+def _percent_or_blank(fraction: float | None) -> str:
+    return "" if fraction is None else _percent(fraction)
 
 
 def _s(seconds: float | None) -> str:

@@ -1,6 +1,8 @@
 """What happened, what it cost, what it saved: the append-only record of every request."""
 
+from tierwise.ledger.examples import Labelled, labelled
 from tierwise.ledger.feedback import Feedback, read_feedback
+from tierwise.ledger.gate_figures import GateFigures, TierFigures
 from tierwise.ledger.ledger import Ledger
 from tierwise.ledger.rating import rate
 from tierwise.ledger.report import DeploymentGroup, Group, Period, Report, report
@@ -9,10 +11,14 @@ from tierwise.ledger.since import parse_since
 __all__ = [
     "DeploymentGroup",
     "Feedback",
+    "GateFigures",
     "Group",
+    "Labelled",
     "Ledger",
     "Period",
     "Report",
+    "TierFigures",
+    "labelled",
     "parse_since",
     "rate",
     "read_feedback",

@@ -7,12 +7,15 @@ many small ones.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tierwise.types import Record
+
+log = logging.getLogger("tierwise.ledger")
 
 MAX_RECORDS = 64
 """Reading one record unpacks its whole bundle, so a bundle must stay small."""
@@ -31,14 +34,14 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 def bundled(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Cuts records into runs that make one bundle each."""
     begin = chars = 0
-    for index, record in enumerate(records):
+    for index, one in enumerate(records):
         if index - begin == MAX_RECORDS or chars > MAX_CONTENT_CHARS:
             yield records[begin:index]
             begin, chars = index, 0
-        if record.prompt is not None:
-            chars += len(record.prompt)
-        if record.answer is not None:
-            chars += len(record.answer)
+        if one.prompt is not None:
+            chars += len(one.prompt)
+        if one.answer is not None:
+            chars += len(one.answer)
     if begin < len(records):
         yield records[begin:]
 
@@ -57,3 +60,23 @@ def unpack(codec: str, data: bytes) -> list[msgspec.Raw]:
 def decode(raw: msgspec.Raw) -> Record:
     """One record of a bundle."""
     return _decode(raw)
+
+
+def readable(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
+    """As `unpack`; none, and a line in the log, if bundle `number` is damaged."""
+    try:
+        return unpack(codec, data)
+    except (msgspec.MsgspecError, zlib.error) as error:
+        log.warning("bundle %d of the ledger cannot be read: %s", number, error)
+        return []
+
+
+def record(bundle: Sequence[msgspec.Raw], number: int, slot: int) -> Record | None:
+    """One record of bundle `number`; None, and a line in the log, if it cannot be read."""
+    if slot >= len(bundle):
+        return None
+    try:
+        return decode(bundle[slot])
+    except msgspec.MsgspecError as error:
+        log.warning("record %d of bundle %d cannot be read: %s", slot, number, error)
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -85,6 +86,16 @@ def read_feedback(
         comment=str(comment) if comment else None,
         caller=caller,
     )
+
+
+def decisive(opinions: Iterable[Feedback], sources: Sequence[str] = SOURCES) -> Feedback | None:
+    """The opinion that counts: of the first of `sources` that has one, the latest.
+
+    Args:
+        opinions: of one answer, the oldest first.
+    """
+    latest = {opinion.source: opinion for opinion in opinions}
+    return next((latest[source] for source in sources if source in latest), None)
 
 
 def _score(score: object) -> float:

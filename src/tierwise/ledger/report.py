@@ -7,13 +7,20 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import Struct
 
+from tierwise.ledger.gate_figures import (
+    GateFigures,
+    TierFigures,
+    by_gate,
+    by_judged_tier,
+    mean_label,
+    not_paying,
+)
 from tierwise.ledger.rows import Shape
-from tierwise.ledger.schema import SHAPE_COLUMNS
 from tierwise.ledger.store import connect_to_read, one_moment
+from tierwise.ledger.sums import Calls, Sum, read_calls, read_labels, read_sums
 
 NONE = "none"
 """The name of the group of requests that have no such label: no policy, no answer."""
@@ -60,15 +67,21 @@ class Report(Struct, frozen=True, kw_only=True):
     """The figures of a period. Money in USD, times in seconds, fractions in [0, 1].
 
     Every `by_...` maps a name to its group, the largest first; the groups of each add up to the
-    whole. Tiers count from 1, fallbacks after them; requests without an answer are in the group
-    "none". A `saving` is negative where routing cost more than the reference would have.
+    whole, but for those of gates and judged tiers. Tiers count from 1, fallbacks after them;
+    requests without an answer are in the group "none". A `saving` is negative where routing cost
+    more than the reference would have. Everything is billed in it: rejected drafts, calls that
+    failed, retries, probes.
 
     `small_share` is the share of the ok requests that a cheaper model than the reference answered,
-    None without ok requests. `wasted_usd` is the cost of the attempts whose answer was not used.
+    None without ok requests. `wasted_usd` is the cost of the attempts whose answer was not used;
+    `probes` are calls that only helped gates to judge, and `probe_usd` is what they cost.
     `requests_with_failover` had at least one call that failed, and `failovers` are all such calls;
     `escalations` are requests in which a gate rejected an answer. `errors_by_kind` counts requests,
     `upstream_errors` attempts. The latencies are of ok requests, `ttft` of those that measured it;
     the percentiles are nearest-rank, None without data.
+
+    `labelled` answers were rated later, and `mean_label` is their mean score, None without any.
+    `gates_that_do_not_pay` names those that cost more than they earned, the worst first.
     """
 
     period: Period
@@ -102,29 +115,13 @@ class Report(Struct, frozen=True, kw_only=True):
     output_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
-
-
-class _Sum(NamedTuple):
-    """All requests of one shape."""
-
-    shape: Shape
-    requests: int
-    cost_usd: float
-    reference_cost_usd: float
-    wasted_usd: float
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    cache_write_tokens: int
-
-
-class _Calls(NamedTuple):
-    """The rows of `attempts` of one deployment and outcome."""
-
-    deployment: str
-    outcome: str
-    attempts: int
-    cost_usd: float
+    probes: int
+    probe_usd: float
+    labelled: int
+    mean_label: float | None
+    by_gate: dict[str, GateFigures]
+    judged_by_tier: dict[str, TierFigures]
+    gates_that_do_not_pay: list[str]
 
 
 def report(path: str | Path, *, since_s: float | None = None, now: float) -> Report:
@@ -145,8 +142,10 @@ def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: flo
     """The figures of an open ledger; see `report`."""
     since = None if since_s is None else now - since_s
     span = (float("-inf") if since is None else since, now)
-    sums = _sums(connection, span)
-    calls = _calls(connection, span)
+    sums = read_sums(connection, span)
+    calls = read_calls(connection, span)
+    labels = read_labels(connection, span)
+    gates = by_gate(sums, calls, labels)
     ok = [s for s in sums if s.shape.status == "ok"]
     ok_requests = _count(ok)
     whole = _group(sums, 0)
@@ -175,7 +174,7 @@ def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: flo
         errors_by_kind=_counts(
             (s.shape.error, s.requests) for s in sums if s.shape.status == "error"
         ),
-        upstream_errors=_counts((c.outcome, c.attempts) for c in calls if _failed(c)),
+        upstream_errors=_counts((c.outcome, c.attempts) for c in calls if c.failed),
         latency_p50_s=latency[0],
         latency_p90_s=latency[1],
         latency_p99_s=latency[2],
@@ -186,31 +185,14 @@ def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: flo
         output_tokens=whole.output_tokens,
         cached_input_tokens=sum(s.cached_input_tokens for s in sums),
         cache_write_tokens=sum(s.cache_write_tokens for s in sums),
+        probes=sum(c.attempts for c in calls if c.is_probe),
+        probe_usd=math.fsum(c.cost_usd for c in calls if c.is_probe),
+        labelled=sum(label.answers for label in labels),
+        mean_label=mean_label(labels),
+        by_gate=gates,
+        judged_by_tier=by_judged_tier(sums, calls, labels),
+        gates_that_do_not_pay=not_paying(gates),
     )
-
-
-def _sums(connection: sqlite3.Connection, span: tuple[float, float]) -> list[_Sum]:
-    labels = ", ".join(f"shapes.{column}" for column in SHAPE_COLUMNS)
-    rows = connection.execute(
-        f"SELECT {labels}, sums.* FROM ("  # noqa: S608 - names of our own schema
-        " SELECT shape, count(*), sum(cost_usd), sum(reference_cost_usd), sum(wasted_usd),"
-        " sum(input_tokens), sum(output_tokens),"
-        " sum(cached_input_tokens), sum(cache_write_tokens)"
-        " FROM requests WHERE at BETWEEN ? AND ? GROUP BY shape"
-        ") AS sums JOIN shapes ON shapes.id = sums.shape",
-        span,
-    )
-    width = len(SHAPE_COLUMNS)
-    return [_Sum(Shape._make(row[:width]), *row[width + 1 :]) for row in rows]
-
-
-def _calls(connection: sqlite3.Connection, span: tuple[float, float]) -> list[_Calls]:
-    rows = connection.execute(
-        "SELECT deployment, outcome, count(*), sum(cost_usd) FROM attempts"
-        " WHERE at BETWEEN ? AND ? GROUP BY deployment, outcome",
-        span,
-    )
-    return [_Calls._make(row) for row in rows]
 
 
 def _percentiles(
@@ -240,12 +222,12 @@ def _percentiles(
     return [found[place] for place in places]
 
 
-def _grouped(sums: Sequence[_Sum], name: Callable[[Shape], str]) -> dict[str, Group]:
+def _grouped(sums: Sequence[Sum], name: Callable[[Shape], str]) -> dict[str, Group]:
     total = _count(sums)
     return {label: _group(members, total) for label, members in _members(sums, name).items()}
 
 
-def _by_deployment(sums: Sequence[_Sum], calls: Sequence[_Calls]) -> dict[str, DeploymentGroup]:
+def _by_deployment(sums: Sequence[Sum], calls: Sequence[Calls]) -> dict[str, DeploymentGroup]:
     total = _count(sums)
     members = _members(sums, lambda shape: shape.deployment)
     for call in calls:  # a deployment that was called and never answered
@@ -258,20 +240,20 @@ def _by_deployment(sums: Sequence[_Sum], calls: Sequence[_Calls]) -> dict[str, D
         groups[label] = DeploymentGroup(
             **{field: getattr(group, field) for field in Group.__struct_fields__},
             attempts=_count(plain) + sum(c.attempts for c in here),
-            failures=sum(c.attempts for c in here if _failed(c)),
+            failures=sum(c.attempts for c in here if c.failed),
             billed_usd=math.fsum([*(s.cost_usd for s in plain), *(c.cost_usd for c in here)]),
         )
     return groups
 
 
-def _members(sums: Sequence[_Sum], name: Callable[[Shape], str]) -> dict[str, list[_Sum]]:
-    members: dict[str, list[_Sum]] = {}
+def _members(sums: Sequence[Sum], name: Callable[[Shape], str]) -> dict[str, list[Sum]]:
+    members: dict[str, list[Sum]] = {}
     for item in sums:
         members.setdefault(name(item.shape) or NONE, []).append(item)
     return dict(sorted(members.items(), key=lambda pair: (-_count(pair[1]), pair[0])))
 
 
-def _group(sums: Sequence[_Sum], total: int) -> Group:
+def _group(sums: Sequence[Sum], total: int) -> Group:
     requests = _count(sums)
     cost = math.fsum(s.cost_usd for s in sums)
     reference = math.fsum(s.reference_cost_usd for s in sums)
@@ -287,7 +269,7 @@ def _group(sums: Sequence[_Sum], total: int) -> Group:
     )
 
 
-def _count(sums: Iterable[_Sum]) -> int:
+def _count(sums: Iterable[Sum]) -> int:
     return sum(s.requests for s in sums)
 
 
@@ -296,7 +278,3 @@ def _counts(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     for name, count in pairs:
         counts[name] = counts.get(name, 0) + count
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _failed(calls: _Calls) -> bool:
-    return calls.outcome not in ("accepted", "rejected", "abandoned", "cancelled")

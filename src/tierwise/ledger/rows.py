@@ -36,11 +36,17 @@ class Shape(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What its gates said of one answer: which of them it passed, each at the tier's `accept`."""
+    """What its gates said of one answer: which of them it passed, each at the tier's `accept`.
+
+    `quits` are the gates that owe nothing for the attempt, should it have been in vain: those that
+    kept the request's answer in the end, from whose saving all its attempts are deducted already,
+    and all gates if the client got this very answer. Of a probe, `passed` is empty.
+    """
 
     tier: int
     outcome: str
     passed: dict[str, bool]
+    quits: tuple[str, ...] = ()
 
 
 class AttemptRow(NamedTuple):
@@ -104,7 +110,8 @@ def rows_of(record: Record) -> Rows:
         usage.cache_write_tokens,
     )
     check = None if answer is None else _check(record, answer)
-    return Rows(key, figures, check, () if plain else _attempt_rows(record))
+    text = None if check is None else _text(check)
+    return Rows(key, figures, text, () if plain else _attempt_rows(record, answer, check))
 
 
 def is_probe(attempt: Attempt) -> bool:
@@ -118,12 +125,8 @@ def tier_of(record: Record, attempt: Attempt) -> Tier | None:
     return tiers[attempt.tier - 1] if 0 < attempt.tier <= len(tiers) else None
 
 
-def read_check(text: str) -> Check:
-    """The check that the ledger keeps as this text."""
-    return _decode_check(text)
-
-
-_decode_check = msgspec.json.Decoder(Check).decode
+read_check = msgspec.json.Decoder(Check).decode
+"""The check that the ledger keeps as this text."""
 
 
 def answering_attempt(record: Record) -> Attempt | None:
@@ -167,17 +170,28 @@ def error_kind(record: Record) -> str:
     return tries[-1].outcome if tries else "other"
 
 
-def _check(record: Record, attempt: Attempt) -> str | None:
-    """The text of an attempt's `Check`."""
-    if not attempt.verdicts or is_probe(attempt):
+def _check(record: Record, attempt: Attempt) -> Check | None:
+    """What gates said of an attempt's answer; None if they said nothing."""
+    if is_probe(attempt):
+        return Check(attempt.tier, attempt.outcome, {})
+    if not attempt.verdicts:
         return None
     tier = tier_of(record, attempt)
     accept = tier.accept if tier is not None else Tier(model="").accept
     passed = {verdict.gate: verdict.p >= accept for verdict in attempt.verdicts}
-    return msgspec.json.encode(Check(attempt.tier, attempt.outcome, passed)).decode()
+    return Check(attempt.tier, attempt.outcome, passed)
 
 
-def _attempt_rows(record: Record) -> list[AttemptRow]:
+def _text(check: Check) -> str:
+    return msgspec.json.encode(check).decode()
+
+
+def _attempt_rows(
+    record: Record, answer: Attempt | None, answered: Check | None
+) -> list[AttemptRow]:
+    """The rows of a request's attempts; `answered` is the check of its answer."""
+    kept = record.status == "ok" and answered is not None and answered.outcome == "accepted"
+    keepers = tuple(answered.passed) if answered is not None and kept else ()
     rows: list[AttemptRow] = []
     for index, attempt in enumerate(record.attempts):
         usage = attempt.usage
@@ -198,5 +212,8 @@ def _attempt_rows(record: Record) -> list[AttemptRow]:
             attempt.error,
             attempt.gate or None,
         )
-        rows.append(AttemptRow(values, _check(record, attempt)))
+        check = _check(record, attempt)
+        if check is not None:
+            check = check._replace(quits=tuple(check.passed) if attempt is answer else keepers)
+        rows.append(AttemptRow(values, None if check is None else _text(check)))
     return rows

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,8 +18,6 @@ from tierwise.ledger import bundles, schema
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.types import Record
-
-log = logging.getLogger("tierwise.ledger")
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 1.0
@@ -147,12 +143,7 @@ class Store:
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""
         with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {', '.join(schema.FEEDBACK_COLUMNS)} FROM feedback"  # noqa: S608
-                " WHERE request_id = ? ORDER BY at, seq",
-                (decision_id,),
-            ).fetchall()
-        return [Feedback(**dict(zip(_FEEDBACK_FIELDS, row, strict=True))) for row in rows]
+            return feedback_of(connection, decision_id)
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int
@@ -175,9 +166,10 @@ class Store:
                 ).fetchone()
                 for number in wanted
             }
-        unpacked = {number: _unpacked(number, *packed[number]) for number in wanted}
+        unpacked = {number: bundles.readable(number, *packed[number]) for number in wanted}
         return [
-            ((at, seq), _readable(unpacked[bundle], bundle, slot)) for at, seq, bundle, slot in rows
+            ((at, seq), bundles.record(unpacked[bundle], bundle, slot))
+            for at, seq, bundle, slot in rows
         ]
 
     def close(self) -> None:
@@ -272,26 +264,6 @@ class Store:
         self._checks.clear()
 
 
-def _unpacked(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
-    """The records of a bundle; none if it is damaged."""
-    try:
-        return bundles.unpack(codec, data)
-    except (msgspec.MsgspecError, zlib.error) as error:
-        log.warning("bundle %d of the ledger cannot be read: %s", number, error)
-        return []
-
-
-def _readable(bundle: Sequence[msgspec.Raw], number: int, slot: int) -> Record | None:
-    """One record of a bundle; None if it cannot be read."""
-    if slot >= len(bundle):
-        return None
-    try:
-        return bundles.decode(bundle[slot])
-    except msgspec.MsgspecError as error:
-        log.warning("record %d of bundle %d cannot be read: %s", slot, number, error)
-        return None
-
-
 @cache
 def _insert_statement(table: str, columns: tuple[str, ...], rows: int) -> str:
     one = f"({', '.join('?' * len(columns))})"
@@ -299,6 +271,16 @@ def _insert_statement(table: str, columns: tuple[str, ...], rows: int) -> str:
         f"INSERT INTO {table} ({', '.join(columns)})"  # noqa: S608 - names of our own schema
         f" VALUES {', '.join([one] * rows)}"
     )
+
+
+def feedback_of(connection: sqlite3.Connection, decision_id: str) -> list[Feedback]:
+    """All opinions of a decision's answer, the oldest first."""
+    rows = connection.execute(
+        f"SELECT {', '.join(schema.FEEDBACK_COLUMNS)} FROM feedback"  # noqa: S608
+        " WHERE request_id = ? ORDER BY at, seq",
+        (decision_id,),
+    )
+    return [Feedback(**dict(zip(_FEEDBACK_FIELDS, row, strict=True))) for row in rows]
 
 
 def check_exists(path: str) -> None:
