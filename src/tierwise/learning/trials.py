@@ -93,7 +93,7 @@ def read_trials(
     """
     chosen, dropped = _complete(read_outcomes(folders, datasets), reference, tiers)
     said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
-    judging = load_gates(gates)
+    judging = _judging(gates)
     look = _look(by, artifact, tiers)
     traffic: list[str] = []
     answers: list[tuple[Labelled, ...]] = []
@@ -130,6 +130,24 @@ def read_trials(
         novelty=novelty,
         notes=(note,) if dropped else (),
     )
+
+
+def _judging(names: Sequence[str]) -> dict[str, Gate]:
+    """The gates of these names.
+
+    Raises:
+        ConfigError: one is unknown, or waits for something that recordings do not have.
+    """
+    found: dict[str, Gate] = {}
+    for name, gate in load_gates(names).items():
+        if not isinstance(gate, Gate):
+            raise ConfigError(
+                f"{name} cannot judge recordings: it waits for something, such as a process",
+                field="gates",
+                remedy="Leave it out of the policy that is calibrated.",
+            )
+        found[name] = gate
+    return found
 
 
 def _complete(outcomes: Outcomes, reference: str, tiers: Sequence[str]) -> tuple[Outcomes, int]:

@@ -135,7 +135,7 @@ def _gate(
     drafts = [
         call
         for call in calls
-        if call.outcome == "rejected"
+        if call.outcome in ("rejected", "abandoned")
         and call.check is not None
         and call.check.passed.get(name) is False
     ]
