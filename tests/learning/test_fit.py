@@ -150,6 +150,27 @@ def test_a_forest_of_arrays_says_what_scikit_learn_says():
     np.testing.assert_allclose(flat.predict(fresh), forest.predict(fresh), atol=1e-3)
 
 
+def test_the_contrast_reads_heads_alone_where_sorts_are_told_apart(seen, fitted):
+    readings, scores, *_ = seen
+
+    def first(artifact):
+        arrays = artifact.arrays
+        asks = arrays["contrast_left"] != arrays["contrast_right"]
+        return arrays["contrast_feature"][asks].min()
+
+    before_heads = readings[0].structure.size + sum(SMALL.components)
+    assert first(fitted.artifact) >= before_heads
+    alone = fit(readings, scores, None, None, ["big", "small"], settings=SMALL)
+    assert first(alone.artifact) < before_heads
+
+
+def test_what_serves_says_of_the_contrast_what_the_forest_says(seen, fitted):
+    readings = seen[0]
+    served = np.array([found.quality for found in Learned(fitted.artifact).predict_many(readings)])
+    gain, left_out = served[:, 1] - served[:, 0], fitted.quality[:, 1] - fitted.quality[:, 0]
+    assert np.corrcoef(gain, left_out)[0, 1] > 0.8
+
+
 def test_holes_in_the_outcomes_are_filled_by_what_others_did(seen):
     readings, scores, _, groups = seen
     holes = scores.copy()

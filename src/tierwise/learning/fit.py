@@ -198,8 +198,11 @@ class _Stage(Struct, frozen=True, dict=True):
         The shares of kernel and forest are those that go best with the outcomes.
         """
         head = self.layout.models + self.layout.groups
-        target, x = targets[:, head : head + 1], self.features
-        trees = self.settings.contrast_trees
+        target, trees = targets[:, head : head + 1], self.settings.contrast_trees
+        # Where sorts of prompts are told apart, the heads hold nearly all that the other features
+        # say of the difference, and trees that are offered those too waste splits on their noise.
+        start = self.features.shape[1] - self.layout.stacked if self.layout.groups else 0
+        x = self.features[:, start:]
         _, unseen = grow(x, target, trees, seed, bagged=True)
         forest, _ = grow(x, target, trees, seed, bagged=False)
         assert unseen is not None  # noqa: S101 - it is bagged
@@ -208,6 +211,8 @@ class _Stage(Struct, frozen=True, dict=True):
         fits = [_correlation(mixed(kernel, unseen[:, 0], share), gain) for share in _SHARES]
         share = _SHARES[int(np.argmax(fits))]
         arrays = flatten(forest, "contrast_", trees.depth)
+        # What serves hands it all features, of which the heads come last.
+        arrays["contrast_feature"] += np.int16(start)
         arrays["contrast_share"] = np.array(share, np.float32)
         raw = mixed(kernel, unseen[:, 0], share)
         line = _lines(raw[:, None], (1.0 + gain[:, None]) / 2)
