@@ -56,6 +56,15 @@ class Hasty(Picky):
         return self.judge(task, start)
 
 
+class Wary:
+    """Is never quite sure."""
+
+    name = "wary"
+
+    def judge(self, task: Task, answer: Completion) -> Verdict:  # noqa: ARG002
+        return Verdict(gate=self.name, p=0.5, reason="is never sure")
+
+
 class Broken:
     """Fails whatever it sees."""
 
@@ -75,7 +84,8 @@ class Laboratory:
         transport: Transport,
     ) -> None:
         gates: list[Gate] = [
-            Picky(), Hasty(), Broken(), CompleteGate(), JsonSchemaGate(), TokenConfidenceGate()
+            Picky(), Hasty(), Wary(), Broken(),
+            CompleteGate(), JsonSchemaGate(), TokenConfidenceGate(),
         ]  # fmt: skip
         self.clock = time.monotonic
         self.paths = paths

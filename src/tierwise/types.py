@@ -188,11 +188,16 @@ class Deployment(Struct, frozen=True, kw_only=True):
 
 
 class Tier(Struct, frozen=True, kw_only=True):
-    """One step of a plan: ask `model`, accept the answer if its gates reach `accept`."""
+    """One step of a plan: ask `model`, accept the answer if P(acceptable) reaches `accept`.
+
+    `expected` is the quality that was predicted of the model, where that was learned: what gates
+    say of the answer moves P(acceptable) up or down from there.
+    """
 
     model: str
     gates: tuple[str, ...] = ()
     accept: float = 0.5
+    expected: float | None = None
 
 
 class Weights(Struct, frozen=True, kw_only=True):
@@ -335,7 +340,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     `outcome` is `accepted`, `rejected` (by gates), `abandoned` (a stream whose beginning gates
     rejected), `cancelled`, `probe` (a call that only helps to judge another's answer; `gate` is the
     gate that asked for it) or the name of an upstream error.
-    `estimated` marks a usage that the provider did not report and that was counted instead.
+    `estimated` marks a usage that the provider did not report and that was counted instead. `p` is
+    P(acceptable) by all `verdicts` together, None where nothing was judged.
     """
 
     deployment: str
@@ -350,6 +356,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     ttft_s: float | None = None
     latency_s: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
+    p: float | None = None
     gate: str = ""
 
 

@@ -240,6 +240,21 @@ async def test_an_answer_whose_words_cannot_be_read_escalates_and_is_billed() ->
         assert len(lab.run.failures) == 1
 
 
+async def test_what_gates_say_moves_what_was_expected_up_or_down() -> None:
+    both = Tier(model="small", gates=("wary",), accept=0.6, expected=0.9)
+    doubted = Tier(model="small", gates=("wary",), accept=0.6, expected=0.5)
+    for tier, outcome in ((both, "accepted"), (doubted, "rejected")):
+        async with a_laboratory(
+            {"small": [says(an_answer("fine"))], "large": [says(an_answer(model="large"))]}
+        ) as lab:
+            await lab.ask(a_task(), a_plan(tier, "large"))
+            first = lab.run.attempts[0]
+            assert first.outcome == outcome
+            assert first.verdicts[0].p == 0.5
+            assert first.p is not None
+            assert first.p < tier.expected
+
+
 # --- holding streams back
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tierwise.errors import ConfigError
+from tierwise.gates.combine import posterior
 from tierwise.learning.train import train
 from tierwise.orchestrator import Orchestrator
 from tierwise.state.traffic import WINDOW
@@ -127,3 +128,15 @@ def test_an_artifact_that_cannot_be_used_is_an_error_at_the_start(tmp_path: Path
     file.write_bytes(b"not a router")
     with pytest.raises(ConfigError, match=r"router\.npz"), with_router(file):
         pass
+
+
+def test_an_answer_must_be_worth_more_than_asking_the_next_tier(artifact: Path) -> None:
+    with with_router(artifact) as orchestrator:
+        decision = decide(orchestrator, SUM)
+    first, second = decision.plan.tiers
+    values = {c.model: c.value for c in decision.candidates}
+    estimates = {c.model: c.estimate for c in decision.candidates}
+    assert first.expected == estimates[first.model].quality
+    assert first.accept == pytest.approx(min(values[second.model], first.expected))
+    # Nothing said against it, what was expected of the first tier is enough.
+    assert posterior((), expected=first.expected) >= first.accept

@@ -145,8 +145,3 @@ def _checked(verdict: Verdict | None) -> Verdict | None:
     if not 0.0 <= said.p <= 1.0:  # nor is it if p is not a number
         raise ValueError(f"a probability of {said.p} is not in [0, 1]")
     return verdict
-
-
-def acceptance(verdicts: tuple[Verdict, ...]) -> float:
-    """P(acceptable) of an answer by its gates: the lowest, until a calibrated model joins them."""
-    return min((verdict.p for verdict in verdicts), default=1.0)

@@ -23,11 +23,12 @@ from tierwise.errors import (
     UpstreamTimeout,
 )
 from tierwise.execution.billing import Billing, names_model
-from tierwise.execution.check import Checker, acceptance
+from tierwise.execution.check import Checker
 from tierwise.execution.hold import Held, hold
 from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.run import Run
+from tierwise.gates.combine import posterior
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
@@ -238,7 +239,7 @@ class Executor:
         def passes() -> bool:
             nonlocal said
             said = self._checker.first_look(tier.gates, run.task, live.reader.completion())
-            return acceptance(said) >= tier.accept
+            return posterior(said, expected=tier.expected) >= tier.accept
 
         if run.on_hold is not None:
             run.on_hold()
@@ -312,15 +313,19 @@ class Executor:
                 is to be read from the answer.
         """
         verdicts: tuple[Verdict, ...] = ()
+        p: float | None = None
         outcome = "accepted"
         try:
             if chars is None:
                 chars = _length(completion()) if usage is None else 0
             if refused is not None:
                 verdicts, outcome = refused, "abandoned"
+                p = posterior(refused, expected=step.tier.expected)
             elif step.gated:
-                verdicts = await self._checker.verdicts(step.tier.gates, run.task, completion())
-                if acceptance(verdicts) < step.tier.accept:
+                tier = step.tier
+                verdicts = await self._checker.verdicts(tier.gates, run.task, completion())
+                p = posterior(verdicts, expected=tier.expected)
+                if p < tier.accept:
                     outcome = "rejected"
         except RequestError:
             outcome = "rejected"
@@ -348,6 +353,7 @@ class Executor:
                 ttft_s=ttft,
                 latency_s=latency,
                 verdicts=verdicts,
+                p=p,
             )
             run.add(attempt)
         return attempt

@@ -89,6 +89,8 @@ def _by_value(
     first = weighed.first
     top = reference if reference in estimates else _best(estimates)
     tiers = _tiers(policy, estimates, first, top)
+    if len(tiers) > 1:
+        tiers = (_valued(tiers[0], estimates[first], weighed.values[top]), *tiers[1:])
     reason = (
         f"{first} is worth most for its price: expected to reach {estimates[first].quality:.2f} "
         f"for {estimates[first].cost_usd:.2g} USD ({weighed.guard})"
@@ -103,6 +105,19 @@ def _tiers(
     if first == top or estimates[first].quality >= estimates[top].quality:
         return (Tier(model=first),)
     return (Tier(model=first, gates=policy.gates), Tier(model=top))
+
+
+def _valued(tier: Tier, estimate: Estimate, otherwise: float) -> Tier:
+    """The tier with what its answer must reach: the value of asking the next one instead.
+
+    Its own cost is spent by then and does not count (cascade routing, arXiv 2410.10347, section 3).
+    What was expected is enough as long as no gate has anything against it.
+
+    Args:
+        otherwise: quality less what its cost is worth, of the next tier.
+    """
+    accept = max(0.0, min(otherwise, estimate.quality))
+    return replace(tier, accept=accept, expected=estimate.quality)
 
 
 def _why(first: str, specialists: list[str], reference: str, profile: Profile) -> str:
