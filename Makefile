@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
-.PHONY: help setup demo serve test lint types layers unit format bench clean
+.PHONY: help setup demo serve test lint types layers unit format bench router clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,6 +55,14 @@ format: $(STAMP) ## Format the code
 
 bench: $(STAMP) ## Measure the gateway's overhead against nginx
 	@$(BIN)/tierwise bench
+
+# Recorded outcomes are no part of the repository; docs/router-card.md says where they are from.
+OUTCOMES ?= ../shared/outcomes
+ROUTER_SOURCES := routellm paretobandit zeroeval llmrouter
+
+router: $(STAMP) ## Train the router that ships again: make router OUTCOMES=DIR
+	$(BIN)/tierwise train --size small --outcomes $(ROUTER_SOURCES:%=$(OUTCOMES)/%) \
+		--out src/tierwise/routing/default.npz
 
 clean: ## Remove what was built and cached
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -28,6 +28,7 @@ from tierwise.answer import (
 from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build, from_mapping, load
 from tierwise.config.discover import discover
+from tierwise.config.schema import NONE, SHIPPED
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
@@ -35,13 +36,14 @@ from tierwise.execution.check import Checker
 from tierwise.gates import Gate, Slow, load_gates
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Transport, load_adapter
-from tierwise.routing import PriorPredictor, Router
+from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.health import Health
 from tierwise.state.sessions import Sessions
 from tierwise.state.traffic import Traffic
 from tierwise.types import Completion, Decision, Prices, Record, Task
 
 if TYPE_CHECKING:
+    from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
     from tierwise.routing.build import Brain
 
@@ -128,17 +130,22 @@ class Orchestrator:
         ledger: Ledger,
         *,
         store_content: bool = False,
-        brain: Brain | None = None,
+        load_brain: Callable[[], Brain] | None = None,
     ) -> None:
-        """Without a `brain`, rules and the catalogue's priors decide."""
+        """Without a brain, rules and the catalogue's priors decide.
+
+        It is loaded at the first request that leaves a choice: a gateway whose callers always
+        name models pays neither its time nor its memory.
+        """
         self.setup = setup
         self.ledger = ledger
         self._store_content = store_content
         deployments = setup.all_deployments()
         self.health = Health(deployments, time.monotonic)
-        self._analyst = brain.analyst if brain is not None else None
-        predictor = brain.predictor if brain is not None else PriorPredictor()
-        self.router = Router(setup.models, setup.deployments, setup.policies, predictor)
+        self._load_brain = load_brain
+        self._analyst: Analyst | None = None
+        self._guarded = False
+        self.router = self._router(PriorPredictor())
         self._traffic = Traffic()
         self._sessions = Sessions()
         self.checker = Checker(_gates(setup))
@@ -177,7 +184,7 @@ class Orchestrator:
                 setup,
                 ledger,
                 store_content=config.ledger.store_content,
-                brain=_brain(config, setup),
+                load_brain=_brain(config, setup),
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
@@ -361,11 +368,13 @@ class Orchestrator:
         reading: Reading | None = None
         if self.router.explicit(task):
             profile = measured.profile
-        elif self._analyst is None:
-            profile = classify(measured)
         else:
-            analysed = self._analyst.analyse(task)
-            profile, reading = analysed.profile, analysed.reading
+            self._wake()
+            if self._analyst is None:
+                profile = classify(measured)
+            else:
+                analysed = self._analyst.analyse(task)
+                profile, reading = analysed.profile, analysed.reading
         decision = self.router.decide(
             task,
             profile,
@@ -373,12 +382,31 @@ class Orchestrator:
             now=time.time(),
             latency=self.health.states,
             reading=reading,
-            foreign=self._traffic.foreign,
+            foreign=self._guarded and self._traffic.foreign,
             held=self._sessions.held(task.session, time.monotonic()),
         )
         if reading is not None:
             self._traffic.saw(_novelty(decision))
         return decision
+
+    def _wake(self) -> None:
+        """Loads the brain if that has not been done."""
+        if self._load_brain is None:
+            return
+        load, self._load_brain = self._load_brain, None
+        try:
+            brain = load()
+        except ConfigError as error:
+            # Only what ships is loaded this late, and requests can be served without it.
+            log.error("rules decide, because the router that ships cannot be used: %s", error)
+            return
+        self._analyst = brain.analyst
+        self._guarded = brain.familiar
+        self.router = self._router(brain.predictor)
+
+    def _router(self, predictor: Predictor) -> Router:
+        setup = self.setup
+        return Router(setup.models, setup.deployments, setup.policies, predictor)
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""
@@ -433,13 +461,25 @@ def _read(source: Mapping[str, Any] | str | Path | None) -> Config:
     return from_mapping({"providers": found.providers})
 
 
-def _brain(config: Config, setup: Setup) -> Brain | None:
-    if config.router.artifact is None:
-        return None
-    # Imported only here: a gateway without an artifact does not pay for numpy.
-    from tierwise.routing.build import load_brain
+def _brain(config: Config, setup: Setup) -> Callable[[], Brain] | None:
+    """How to load what was learned; None if rules decide.
 
-    return load_brain(Path(config.router.artifact), setup.models, setup.catalog)
+    An operator's own file is loaded at once, because an error in it is one of the configuration.
+    """
+    wanted = config.router.artifact
+    if wanted == NONE or (wanted == SHIPPED and len(setup.models) < 2):
+        return None
+
+    def load() -> Brain:
+        # Imported only here: a gateway without a brain does not pay for numpy.
+        from tierwise.routing.build import load_brain
+
+        return load_brain(wanted, setup.models, setup.catalog)
+
+    if wanted == SHIPPED:
+        return load
+    brain = load()
+    return lambda: brain
 
 
 def _novelty(decision: Decision) -> float:

@@ -284,8 +284,9 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The plan for one task, everything it was chosen from, and the reason in words.
 
     `pinned` holds a deployment id when the caller named `provider/model`. `at` is a Unix time.
-    `rate` is what one USD is worth in quality (λ), and `guard` says whether the best single model
-    was left and why; both only where quality was learned.
+    `router` is what predicted quality: `default`, the file of an artifact, or `rules`; empty where
+    nothing had to be predicted. `rate` is what one USD is worth in quality (λ), and `guard` says
+    whether the best single model was left and why; both only where quality was learned.
     """
 
     id: str
@@ -298,6 +299,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
     reason: str
     pinned: str | None = None
+    router: str = ""
     rate: float | None = None
     guard: str = ""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tierwise.analysis.encoder import Encoder
-from tierwise.learning.fit import About, Settings, fit
+from tierwise.learning.fit import Settings, fit
 from tierwise.learning.kernel import Kernel
 from tierwise.learning.trees import Trees, flatten, grow
 from tierwise.routing.forest import Forest
@@ -49,7 +49,7 @@ def test_it_learns_who_can_do_what(fitted):
     assert easy.quality[1] > 0.75
     assert hard.quality[1] < 0.4
     assert min(easy.quality[0], hard.quality[0]) > 0.75
-    assert hard.difficulty > easy.difficulty
+    assert hard.ease < easy.ease
 
 
 def test_costs_are_those_that_were_recorded(fitted):
@@ -179,8 +179,12 @@ def test_holes_in_the_outcomes_are_filled_by_what_others_did(seen):
     easy, hard = ask(found, [SUM, WORK])
     assert easy.quality[1] - hard.quality[1] > 0.3
     assert not np.isnan(found.quality).any()
-    # λ is set on what came out, so rows with holes cannot be among those kept for it.
-    assert len(found.artifact.arrays["sample_outcome"]) == 160 - len(holes[::3])
+    # λ is set on all rows, those with holes too, and what stands in a hole is no certainty.
+    outcome = found.artifact.arrays["sample_outcome"]
+    assert len(outcome) == 160
+    filled = outcome[::3, 1].astype(float)
+    assert ((filled > 0.0) & (filled < 1.0)).all()
+    assert filled.mean() == pytest.approx(scores[:, 1].mean(), abs=0.15)
 
 
 def test_one_model_alone_can_be_learned(seen):
@@ -192,10 +196,7 @@ def test_one_model_alone_can_be_learned(seen):
 
 def test_a_model_never_seen_is_expected_by_its_prior_and_the_prompt(seen):
     readings, scores, _, groups = seen
-    found = fit(
-        readings, scores, None, groups, ["big", "small"], settings=SMALL,
-        about=About(priors={"big": 0.9, "small": 0.5}),
-    )  # fmt: skip
+    found = fit(readings, scores, None, groups, ["big", "small"], settings=SMALL)
     learned = Learned(found.artifact)
     easy, hard = ask(found, [SUM, WORK])
     assert learned.expect(0.9, easy) > learned.expect(0.5, easy)

@@ -117,7 +117,7 @@ def running(router: Path | None) -> Iterator[Talk]:
             # Where the mean of all traffic is what counts, 0.95 of it may be had by giving up the
             # strangest of the hard prompts.
             "policies": {"auto": {"quality": 0.95 if router is None else 0.97}},
-            "router": {"artifact": str(router) if router is not None else None},
+            "router": {"artifact": str(router) if router is not None else "none"},
         }
         with (
             RunningGateway(data) as gateway,

@@ -59,3 +59,18 @@ def test_a_group_that_is_always_right_has_a_finite_difficulty():
     found = fit_rasch(outcomes, groups=["easy"] * 30 + ["hard"] * 30)
     assert found.difficulty[0] < found.difficulty[-1]
     assert np.abs(found.difficulty).max() < 5
+
+
+def test_what_is_known_of_models_tells_a_hard_source_from_weak_models():
+    random = np.random.default_rng(0)
+    easy = (random.random((300, 1)) < 0.9).astype(float)
+    hard = (random.random((300, 1)) < 0.5).astype(float)
+    outcomes = np.full((600, 2), np.nan)
+    outcomes[:300, :1], outcomes[300:, 1:] = easy, hard
+    sources = ["easy"] * 300 + ["hard"] * 300
+    strong_on_hard = fit_rasch(outcomes, sources, [0.6, 0.9])
+    full = strong_on_hard.complete(outcomes)
+    assert full[:300, 1].mean() > 0.95
+    assert full[300:, 0].mean() < 0.3
+    # A model of which nothing is known is fitted as ever.
+    assert np.isfinite(fit_rasch(outcomes, sources, [0.6, None]).ability).all()

@@ -43,7 +43,7 @@ def with_router(artifact: Path | None, **models: dict[str, Any]) -> Iterator[Orc
             "models": known,
             "policies": {"auto": {"quality": 0.95, "reference": "big"}},
             "ledger": {"path": ":memory:"},
-            "router": {"artifact": str(artifact) if artifact is not None else None},
+            "router": {"artifact": str(artifact) if artifact is not None else "none"},
         }
     )
 

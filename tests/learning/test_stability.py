@@ -50,15 +50,6 @@ def test_it_is_measured_only_when_asked_for_and_the_same_each_time(
     assert again.stability == result.stability
 
 
-def test_models_that_were_never_learned_from_have_none(tmp_path: Path, record, traffic) -> None:
-    """Rules decide about them, and rules are not what is evaluated."""
-    prompts = {f"more-{n}": f"Say in how many ways {n} and {n + 1} differ." for n in range(40)}
-    rows = [(p, m, float(n % 2), 0.01) for n, p in enumerate(prompts) for m in MODELS]
-    test = record(tmp_path / "test", prompts, rows)
-    found = evaluate(Options(test=(test,), train=(traffic,), reference=MODELS[0], reword=True))
-    assert found.stability is None
-
-
 def test_the_command_prints_it_for_people(traffic: Path) -> None:
     words = ["evaluate", "--test", str(traffic), "--reference", "big", "--folds", "2", "--reword"]
     found = CliRunner().invoke(app, words)

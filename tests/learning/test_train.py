@@ -6,6 +6,7 @@ import pytest
 
 from tierwise.analysis.encoder import Encoder
 from tierwise.errors import ConfigError
+from tierwise.learning.size import Size
 from tierwise.learning.train import train
 from tierwise.routing.artifact import Artifact
 from tierwise.routing.learned import Learned
@@ -75,3 +76,32 @@ def test_a_folder_that_does_not_exist_is_told_before_the_work(tmp_path, traffic)
 def test_unknown_models_are_an_error(tmp_path, traffic):
     with pytest.raises(ConfigError, match=r"no outcomes of huge.*big, small"):
         train([traffic], tmp_path / "router.npz", models=["huge"])
+
+
+def test_the_same_data_and_seed_make_the_same_file(tmp_path, traffic):
+    for name in ("one.npz", "two.npz"):
+        train([traffic], tmp_path / name, size=Size.SMALL)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_small_is_smaller_and_says_nearly_the_same(tmp_path, traffic):
+    full = train([traffic], tmp_path / "full.npz")
+    small = train([traffic], tmp_path / "small.npz", size=Size.SMALL)
+    assert (tmp_path / "small.npz").stat().st_size < (tmp_path / "full.npz").stat().st_size
+    assert small.mean_squared_error == pytest.approx(full.mean_squared_error, abs=0.02)
+
+
+def test_a_model_that_folders_spell_differently_is_one_unless_both_answered_a_prompt(
+    tmp_path, record
+):
+    def folder(name, models):
+        prompts = {f"{name}-{key}": f"{name}: {text}" for key, text in questions(60).items()}
+        rows = [(p, model, s, c) for p, _, s, c in outcomes(prompts)[::2] for model in models]
+        return record(tmp_path / name, prompts, rows)
+
+    one = folder("one", ["openai/gpt-4o-2024-05-13", "claude-3-haiku-20240307"])
+    two = folder("two", ["gpt-4o", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"])
+    found = train([one, two], tmp_path / "router.npz")
+    assert sorted(found.models) == [
+        "claude-3-haiku-20240307", "gpt-4o", "gpt-4o-mini", "gpt-4o-mini-2024-07-18",
+    ]  # fmt: skip

@@ -14,7 +14,7 @@ from tierwise.errors import ConfigError
 from tierwise.routing import artifact as module
 from tierwise.routing.artifact import Artifact, ArtifactMeta
 
-META = ArtifactMeta(created="2026-11-24", models=["a"], groups=[], sources=["s"], rows=3)
+META = ArtifactMeta(models=["a"], groups=[], sources=["s"], rows=3)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def same(one: Prediction, other: Prediction) -> None:
     for name in ("quality", "disagreement"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-4)
     np.testing.assert_allclose(one.cost_usd, other.cost_usd, rtol=1e-4)
-    assert one.difficulty == pytest.approx(other.difficulty, abs=1e-5)
+    assert one.ease == pytest.approx(other.ease, abs=1e-4)
     assert one.novelty == pytest.approx(other.novelty, abs=1e-4)
 
 

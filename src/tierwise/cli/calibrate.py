@@ -134,8 +134,14 @@ def _policy(
                 "Name a configuration with --config, or give --reference and --tiers.",
             )  # fmt: skip
         found = policies[name]
+        from tierwise.config.schema import NONE, SHIPPED
+        from tierwise.routing.artifact import DEFAULT_FILE
+
         artifact = configured.config.router.artifact
-        router = router or (Path(artifact) if artifact else None)
+        if artifact == SHIPPED:
+            router = router or DEFAULT_FILE
+        elif artifact != NONE:
+            router = router or Path(artifact)
     changed = replace(
         found,
         reference=reference or found.reference,

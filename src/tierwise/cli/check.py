@@ -55,6 +55,7 @@ def command(
                 "models": sorted(setup.models),
                 "deployments": [d.id for d in setup.all_deployments()],
                 "policies": sorted(setup.policies),
+                "router": found.config.router.artifact,
                 "ping": pings or None,
             }
         )
@@ -68,14 +69,19 @@ def _validated(config: Config) -> Setup:
     """What the configuration describes, with every name in it known."""
     from tierwise.config import build
     from tierwise.config.mistakes import Mistakes
+    from tierwise.config.schema import NONE
     from tierwise.gates import load_gates
     from tierwise.providers import load_adapter
+    from tierwise.routing.artifact import configured
     from tierwise.server.run import check_exposure
 
     setup = build(config)
     mistakes = Mistakes(config.origin)
     with mistakes.noted():
         check_exposure(config)
+    if config.router.artifact != NONE:
+        with mistakes.noted(at="router.artifact"):
+            configured(config.router.artifact)
     for name, policy in config.policies.items():
         with mistakes.noted(at=f"policies.{name}.gates"):
             load_gates(policy.gates)
@@ -122,6 +128,7 @@ def _show(
     console = Console()
     word = "[red]failed[/]" if failed else "[green]ok[/]"
     console.print(f"{word} {escape(found.origin)}")
+    console.print(f"router: {escape(found.config.router.artifact)}")
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
     for d in deployments:
         key = "yes" if d.api_key else "no"

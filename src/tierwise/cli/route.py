@@ -56,6 +56,8 @@ def _show(decision: Decision) -> None:
     console.print(escape(decision.reason))
     if decision.guard:
         console.print(f"guard: {escape(decision.guard)}", highlight=False)
+    if decision.router:
+        console.print(f"[dim]predicted by {escape(_predictors(decision.router))}[/]")
     if decision.rate is not None:
         console.print(f"[dim]one cent is worth {decision.rate / 100:.3g} of quality[/]")
 
@@ -103,3 +105,8 @@ def _candidates(decision: Decision) -> Table:
         out = "excluded: " if candidate.role == "excluded" else ""
         table.add_row(candidate.model, *numbers, escape(out + candidate.why))
     return table
+
+
+def _predictors(router: str) -> str:
+    words = {"rules": "rules and the catalogue's priors", "default": "the router that ships"}
+    return words.get(router, router)

@@ -9,6 +9,7 @@ import typer
 
 from tierwise.cli.configuration import JsonOption
 from tierwise.cli.progress import progress
+from tierwise.learning.size import Size
 
 
 def command(
@@ -20,6 +21,9 @@ def command(
     models: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     rows: Annotated[int, typer.Option(help="Learn from at most so many prompts.", min=20)] = 12_000,
+    size: Annotated[
+        Size, typer.Option(help="small: a third of the file, hardly worse.")
+    ] = Size.FULL,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,7 +36,7 @@ def command(
     with progress() as say:
         result = train(
             outcomes, out, models=listed(models), datasets=listed(datasets),
-            most_rows=rows, seed=seed, say=say,
+            most_rows=rows, size=size, seed=seed, say=say,
         )  # fmt: skip
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())

@@ -151,11 +151,18 @@ class LedgerConfig(_Section):
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
 
 
+SHIPPED, NONE = "default", "none"
+"""Values of `router.artifact` that are no file: the router that ships, and no router."""
+
+
 class RouterConfig(_Section):
     """What quality is predicted by."""
 
-    artifact: str | None = Field(
-        None, description="A file of `tierwise train`; without one, the catalogue's priors."
+    artifact: str = Field(
+        SHIPPED,
+        min_length=1,
+        description="`default`: the router that ships, used where several models are configured; "
+        "`none`: rules and the catalogue's priors; else a file of `tierwise train`.",
     )
 
 

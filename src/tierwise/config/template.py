@@ -48,6 +48,12 @@ policies:
   best:
     quality: 1.0
 
+# What predicts how well a model will do. `default` is the router that ships with Tierwise, and is
+# loaded at the first request that leaves a choice; `none` decides by rules; anything else is the
+# file of a router that `tierwise train` made out of outcomes of your own.
+router:
+  artifact: default
+
 ledger:
   path: tierwise.db
   store_content: false  # true keeps prompts and answers too

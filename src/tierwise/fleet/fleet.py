@@ -110,6 +110,8 @@ class Fleet:
                 name: {"quality": quality, "reference": self.reference}
                 for name, quality in policies
             },
+            # What ships was learned from real models; to a fleet it would be a guess.
+            "router": {"artifact": "none"},
         }
 
     async def start(self, *, base_port: int = 0) -> None:

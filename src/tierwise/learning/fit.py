@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.util
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,10 +14,18 @@ from numpy.typing import NDArray
 from tierwise.analysis.reading import STRUCTURE, Reading
 from tierwise.errors import ConfigError
 from tierwise.learning.kernel import Kernel, Solution, principal
-from tierwise.learning.rasch import Rasch, fit_rasch
+from tierwise.learning.rasch import fit_rasch
 from tierwise.learning.trees import Trees, flatten, grow
 from tierwise.routing.artifact import Artifact, ArtifactMeta
-from tierwise.routing.learned import Layout, Learned, membership, mixed, straightened, with_contrast
+from tierwise.routing.learned import (
+    Layout,
+    Learned,
+    log_odds,
+    membership,
+    mixed,
+    straightened,
+    with_contrast,
+)
 
 FloatArray = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -50,7 +57,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What fitting can be told.
 
     `ridge` None chooses it by leave-one-out error. `components` are the numbers of principal
-    components of mean, stem and options that the forest reads.
+    components of mean, stem and options that the forest reads. `weight_levels` rounds n-gram
+    weights to so many steps between 0 and a head's largest, which lets a file be compressed; None
+    keeps them.
     """
 
     landmarks: int = 1024
@@ -58,6 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     trees: Trees = Trees()
     contrast_trees: Trees = Trees(count=200, leaf=15, depth=24, features=0.4)
     components: tuple[int, int, int] = (40, 40, 30)
+    weight_levels: int | None = None
 
 
 class Fitted(Struct, frozen=True, kw_only=True):
@@ -78,12 +88,12 @@ class Fitted(Struct, frozen=True, kw_only=True):
 class About(Struct, frozen=True, kw_only=True):
     """Where the outcomes are from: for the description that an artifact carries.
 
-    `priors` are the catalogue's qualities of those models that it knows.
+    `priors` are the catalogue's qualities of those models that it knows. They link sources that
+    have neither a model nor a prompt in common.
     """
 
     sources: Sequence[str] = ()
     notes: str = ""
-    created: str = ""
     priors: Mapping[str, float] = {}
 
 
@@ -114,10 +124,11 @@ def fit(
         about: what to write into the artifact.
     """
     random = np.random.default_rng(seed)
-    rasch = fit_rasch(outcomes, groups)
+    linked = len(about.sources) < 2
+    rasch = fit_rasch(outcomes, groups, () if linked else [about.priors.get(m) for m in models])
     full = rasch.complete(outcomes)
     members, names = _memberships(groups, len(readings))
-    targets, layout = _targets(full, members, rasch, costs)
+    targets, layout = _targets(full, members, costs)
     kernel = Kernel(readings, settings.landmarks, random)
     ridge = settings.ridge
     if ridge is None:
@@ -133,9 +144,8 @@ def fit(
         **stage.arrays(paid, costs),
         **forests,
         "membership_quantiles": np.quantile(familiar, _FAMILIAR).astype(np.float32),
-        "ability": rasch.ability.astype(np.float32),
-        "ability_by_prior": _ability_by_prior(rasch, models, about.priors),
-        **_sample(quality, outcomes, cost, random),
+        "level": _level(full, models, about.priors),
+        **_sample(quality, full, cost, random),
     }
     return Fitted(
         artifact=Artifact(arrays, _meta(models, names, len(readings), about)),
@@ -235,12 +245,23 @@ class _Stage(Struct, frozen=True, dict=True):
             "landmark_mean": kernel.landmarks.mean.astype(np.float16),
             "landmark_stem": kernel.landmarks.stem.astype(np.float16),
             "narrowness": np.array(kernel.narrowness, np.float32),
-            "gram_weights": np.hstack([s.gram_weights for s in solutions]).astype(np.float16),
+            "gram_weights": _rounded(
+                np.hstack([s.gram_weights for s in solutions]), self.settings.weight_levels
+            ).astype(np.float16),
             "landmark_weights": np.hstack([s.landmark_weights for s in solutions]),
             "bias": np.concatenate([s.bias for s in solutions]),
             "layout": np.array([getattr(layout, f) for f in layout.__struct_fields__], np.int32),
             "cost_mean": _mean_costs(costs) if costs is not None else np.zeros(layout.models),
         }
+
+
+def _rounded(weights: FloatArray, levels: int | None) -> FloatArray:
+    """Weights (buckets, heads) in so many steps of each head's largest."""
+    if levels is None:
+        return weights
+    step = np.maximum(np.abs(weights).max(axis=0), 1e-12) / np.float32(levels)
+    rounded: FloatArray = np.round(weights / step) * step
+    return rounded
 
 
 def _memberships(groups: Sequence[str] | None, rows: int) -> tuple[FloatArray, list[str]]:
@@ -254,19 +275,15 @@ def _memberships(groups: Sequence[str] | None, rows: int) -> tuple[FloatArray, l
     return found, names
 
 
-def _targets(
-    full: Matrix, members: FloatArray, rasch: Rasch, costs: Matrix | None
-) -> tuple[FloatArray, Layout]:
+def _targets(full: Matrix, members: FloatArray, costs: Matrix | None) -> tuple[FloatArray, Layout]:
     """All targets of the kernel but costs, in the order of `Layout`."""
     parts: list[NDArray[Any]] = [full, members]
     if full.shape[1] == 2:
         parts.append((1.0 + full[:, 1:] - full[:, :1]) / 2)
-    parts.append(rasch.difficulty[:, None])
     layout = Layout(
         models=full.shape[1],
         groups=members.shape[1],
         contrast=int(full.shape[1] == 2),
-        difficulty=1,
         costs=0 if costs is None else full.shape[1],
     )
     return np.hstack(parts).astype(np.float32), layout
@@ -321,33 +338,28 @@ def _lines(predicted: FloatArray, outcomes: Matrix) -> FloatArray:
     return np.stack([goal - slope * middle, slope]).astype(np.float32)
 
 
-def _ability_by_prior(
-    rasch: Rasch, models: Sequence[str], priors: Mapping[str, float]
-) -> FloatArray:
-    """Start and slope of abilities over log-odds of priors.
-
-    Drawn towards a slope of 1, as if three models had been seen to have it: a handful of models of
-    one source says little about all others.
-    """
-    known = [(at, priors[name]) for at, name in enumerate(models) if 0.0 < priors.get(name, 0) < 1]
-    if not known:
-        return np.array([0.0, 1.0], np.float32)
-    ability = rasch.ability[[at for at, _ in known]]
-    odds = np.array([np.log(prior / (1 - prior)) for _, prior in known])
-    spread = odds - odds.mean()
-    slope = (spread @ (ability - ability.mean()) + 3.0) / (spread @ spread + 3.0)
-    return np.array([ability.mean() - slope * odds.mean(), slope], np.float32)
+def _level(full: Matrix, models: Sequence[str], priors: Mapping[str, float]) -> FloatArray:
+    """How many log-odds better these prompts are done than everyday ones, by what is known of the
+    models; 0 if nothing is. Models that were not tried on them are moved by as much."""
+    odds = log_odds(full.mean(axis=0))
+    known = [odds[at] - log_odds(priors[name]) for at, name in enumerate(models) if name in priors]
+    return np.array(np.mean(known) if known else 0.0, np.float32)
 
 
 def _sample(
-    quality: FloatArray, outcomes: Matrix, cost: FloatArray | None, random: np.random.Generator
+    quality: FloatArray, full: Matrix, cost: FloatArray | None, random: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
-    """Rows on which a serving side can set λ: predicted without the row, and what came out."""
-    rows = np.flatnonzero(~np.isnan(outcomes).any(axis=1))
-    rows = np.sort(random.permutation(rows)[:_SAMPLE_ROWS])
+    """Rows on which a serving side can set λ: predicted without the row, and what came out.
+
+    Rows with gaps are drawn too, or there would be none where each source tried other models. In
+    a gap stands what Rasch expects of the model on that row by what others made of it. That cannot
+    flatter a choice: it is not the prediction that chooses, it knows the row only through recorded
+    outcomes, and it has none of the luck by which the best of many looks better than it is.
+    """
+    rows = np.sort(random.permutation(len(full))[:_SAMPLE_ROWS])
     arrays: dict[str, NDArray[Any]] = {
         "sample_predicted": quality[rows].astype(np.float16),
-        "sample_outcome": outcomes[rows].astype(np.float16),
+        "sample_outcome": full[rows].astype(np.float16),
     }
     if cost is not None:
         arrays["sample_cost"] = cost[rows].astype(np.float32)
@@ -356,7 +368,6 @@ def _sample(
 
 def _meta(models: Sequence[str], groups: list[str], rows: int, about: About) -> ArtifactMeta:
     return ArtifactMeta(
-        created=about.created or datetime.datetime.now(datetime.UTC).date().isoformat(),
         models=list(models),
         groups=groups,
         sources=list(about.sources),

@@ -18,6 +18,9 @@ ABILITY_VARIANCE = 4.0
 """Prior of abilities, in squared log-odds: models between 2% and 98% are no surprise."""
 DIFFICULTY_VARIANCE = 2.0
 """Prior of difficulties about the mean of their group; it decides what a single outcome says."""
+ABILITY_PER_ODDS = 1.5
+"""Abilities are further apart than the log-odds of mean quality, which mixes easy and hard prompts:
+by 0.9 to 2.2 within the sources that the shipped router is learned from."""
 
 MEAN_VARIANCE = 4.0
 """Prior of the groups' means: wide, so that it only holds those that are always (or never) done."""
@@ -44,7 +47,10 @@ def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def fit_rasch(
-    outcomes: NDArray[np.float64], groups: Sequence[str] | None = None, rounds: int = 60
+    outcomes: NDArray[np.float64],
+    groups: Sequence[str] | None = None,
+    qualities: Sequence[float | None] = (),
+    rounds: int = 60,
 ) -> Rasch:
     """Maximum a posteriori abilities and difficulties.
 
@@ -56,13 +62,17 @@ def fit_rasch(
     Args:
         outcomes: (n, m) in [0, 1], NaN where nothing was recorded.
         groups: what sort of prompt each of the n is; None makes them all one.
+        qualities: of each of the m models what is known beforehand in (0, 1), or None; empty if
+            nothing is. Abilities of known models are then taken as given. That is for sources
+            with other models each: there outcomes cannot tell a hard source from weak models, nor
+            models that are alike from prompts that cannot tell them apart.
         rounds: of steps; a step is bounded to two units of log-odds.
     """
     seen = ~np.isnan(outcomes)
     filled = np.where(seen, outcomes, 0.0)
     names, group = np.unique(groups or [""] * len(outcomes), return_inverse=True)
     members = (group == np.arange(len(names))[:, None]).astype(np.float64)
-    ability = np.zeros(outcomes.shape[1])
+    ability, fitted = _given(qualities, outcomes.shape[1])
     middle = np.zeros(len(names))
     apart = np.zeros(len(outcomes))
 
@@ -73,7 +83,7 @@ def fit_rasch(
     for _ in range(rounds):
         excess, bend = rates()
         slope = -excess.sum(axis=0) - ability / ABILITY_VARIANCE
-        ability = ability + _step(slope, bend.sum(axis=0) + 1 / ABILITY_VARIANCE)
+        ability = ability + fitted * _step(slope, bend.sum(axis=0) + 1 / ABILITY_VARIANCE)
         excess, bend = rates()
         slope = members @ excess.sum(axis=1) - middle / MEAN_VARIANCE
         middle = middle + _step(slope, members @ bend.sum(axis=1) + 1 / MEAN_VARIANCE)
@@ -84,6 +94,18 @@ def fit_rasch(
     # The scale has no origin of its own: it is anchored at the mean prompt.
     origin = float(difficulty.mean())
     return Rasch(ability - origin, difficulty - origin)
+
+
+def _given(
+    qualities: Sequence[float | None], models: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Abilities to begin with, and which of them are to be fitted."""
+    known = np.array([np.nan if quality is None else quality for quality in qualities])
+    if not len(known) or np.isnan(known).all():
+        return np.zeros(models), np.ones(models, dtype=bool)
+    kept = np.clip(known, 0.02, 0.98)
+    odds = ABILITY_PER_ODDS * np.log(kept / (1.0 - kept))
+    return np.where(np.isnan(odds), np.nanmean(odds), odds), np.isnan(odds)
 
 
 def _step(slope: NDArray[np.float64], bend: NDArray[np.float64]) -> NDArray[np.float64]:

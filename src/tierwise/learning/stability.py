@@ -46,20 +46,13 @@ class Compared(Struct, frozen=True):
     beyond: NDArray[np.bool_]
 
 
-def stability(
-    tested: Sequence[Tested], data: Data, encoder: Encoder, seed: int
-) -> Stability | None:
-    """The share of decisions that rewording does not change, over the test rows of all splits.
-
-    None where no tested model was learned from, so that rules decide and not what was learned.
-    """
+def stability(tested: Sequence[Tested], data: Data, encoder: Encoder, seed: int) -> Stability:
+    """The share of decisions that rewording does not change, over the test rows of all splits."""
     random = np.random.default_rng(seed)
     share = MOST_PROMPTS // len(tested) + 1
     found: list[Compared] = []
     for one in tested:
         server = Server(one.learned, data, encoder)
-        if not server.learned:
-            return None
         rows = random.permutation(one.split.test)[:share]
         found.append(_compare(server, [data.test.prompts[row].text for row in rows], random))
     return _report(
@@ -98,13 +91,8 @@ class Server:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "router.npz"
             learned.artifact.save(file)
-            brain: Brain = load_brain(file, self._models, Catalog.builtin())
+            brain: Brain = load_brain(str(file), self._models, Catalog.builtin())
         self._analyst, self._predictor = brain.analyst, brain.predictor
-
-    @property
-    def learned(self) -> bool:
-        """Whether what was learned decides."""
-        return self._predictor.exchange is not None
 
     def decide(self, text: str) -> list[Weighed]:
         """What a policy of each of `QUALITIES` makes of a prompt."""
@@ -120,7 +108,6 @@ class Server:
         estimates = self._predictor.estimates(profile, reading, self._models.values(), {})
         names = tuple(estimates)
         exchange = self._predictor.exchange
-        assert exchange is not None  # noqa: S101 - `learned` was asked
         found: list[Weighed] = []
         for quality in QUALITIES:
             terms = exchange.terms(names, self._reference, quality)

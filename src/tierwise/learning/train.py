@@ -10,17 +10,26 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
+from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError
-from tierwise.learning.data import priors, read_all
-from tierwise.learning.fit import About, Fitted, fit, require
+from tierwise.learning.data import family, priors, read_all
+from tierwise.learning.fit import About, Fitted, Settings, fit, require
 from tierwise.learning.metrics import calibration_error
 from tierwise.learning.outcomes import Outcomes, groups, price_missing, read_outcomes
 from tierwise.learning.overlap import standing_in, words
+from tierwise.learning.size import Size
+from tierwise.learning.trees import Trees
 
 Say = Callable[[str, float], None]
 
 MOST_ROWS = 12_000
 """Rows to learn from at most: the Gram matrix of more would not fit into a small machine."""
+
+
+_SETTINGS = {
+    Size.FULL: Settings(),
+    Size.SMALL: Settings(landmarks=512, trees=Trees(count=60, leaf=24), weight_levels=64),
+}
 
 
 class Trained(Struct, frozen=True, kw_only=True):
@@ -36,7 +45,6 @@ class Trained(Struct, frozen=True, kw_only=True):
     ridge: float
     ece: float
     mean_squared_error: float
-    created: str
     notes: list[str]
 
 
@@ -49,13 +57,15 @@ def train(
     prompts: Collection[str] | None = None,
     reserved: Sequence[str] = (),
     most_rows: int = MOST_ROWS,
+    size: Size = Size.FULL,
     seed: int = 0,
     say: Say | None = None,
 ) -> Trained:
     """Learns from these folders and writes an artifact.
 
-    Models that were not tried on all prompts are put on one scale by `rasch`; a question that
-    stands in several folders in the same words counts once, with all its outcomes, and links them.
+    Models that were not tried on all prompts are put on one scale by `rasch`. What links folders is
+    one: a question that stands in several in the same words, with all its outcomes, and a model
+    that each of them spells in its own way.
 
     Args:
         prompts: ids of the prompts to learn from; None takes all.
@@ -69,7 +79,7 @@ def train(
     _writable(file)
     tell("reading", 0.0)
     wanted = _unreserved(_wanted(folders, models, datasets), prompts, reserved)
-    outcomes, merged = _merged(wanted)
+    outcomes, merged = _merged(_one_spelling(wanted))
     outcomes, note = _drawn(outcomes, most_rows, seed)
     costs, unpriced = _costs(outcomes)
     tell("reading prompts", 0.1)
@@ -80,9 +90,10 @@ def train(
         readings,
         outcomes.scores,
         costs,
-        groups(outcomes.prompts),
+        _sorts(outcomes, size),
         outcomes.models,
         seed=seed,
+        settings=_SETTINGS[size],
         about=About(
             sources=outcomes.sources, notes="; ".join(notes), priors=priors(outcomes.models)
         ),
@@ -137,6 +148,39 @@ def _unreserved(
     if not outcomes.prompts:
         raise ConfigError("no prompt is left to learn from", remedy="Name more, or reserve fewer.")
     return outcomes
+
+
+def _sorts(outcomes: Outcomes, size: Size) -> list[str]:
+    """What sort each prompt is of: each sort costs a head."""
+    if size is Size.SMALL:
+        return [family(prompt) for prompt in outcomes.prompts]
+    return groups(outcomes.prompts)
+
+
+def _one_spelling(outcomes: Outcomes) -> Outcomes:
+    """A model that several folders know by other names as one, under the catalogue's.
+
+    Names that were tried on the same prompt stay apart: there they are versions, not spellings.
+    """
+    catalog = Catalog.builtin()
+    spelt: dict[str, list[int]] = {}
+    for column, name in enumerate(outcomes.models):
+        known = catalog.resolve(name)
+        spelt.setdefault(known.id if known is not None else name, []).append(column)
+    seen = ~np.isnan(outcomes.scores)
+    names, scores, costs = list(outcomes.models), outcomes.scores.copy(), outcomes.costs.copy()
+    keep = np.ones(len(names), dtype=bool)
+    for name, (first, *others) in spelt.items():
+        columns = [first, *others]
+        if not others or (seen[:, columns].sum(axis=1) > 1).any():
+            continue
+        for table in (scores, costs):
+            for column in others:
+                table[:, first] = np.where(seen[:, column], table[:, column], table[:, first])
+        names[first] = name
+        keep[others] = False
+    kept = tuple(name for name, wanted in zip(names, keep, strict=True) if wanted)
+    return Outcomes(outcomes.prompts, kept, scores[:, keep], costs[:, keep])
 
 
 def _merged(outcomes: Outcomes) -> tuple[Outcomes, int]:
@@ -202,6 +246,5 @@ def _report(
         ridge=fitted.ridge,
         ece=calibration_error(predicted, actual),
         mean_squared_error=float(((predicted - actual) ** 2).mean()),
-        created=meta.created,
         notes=notes,
     )

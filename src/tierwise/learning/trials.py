@@ -230,7 +230,7 @@ def _look(by: str, artifact: Path | None, tiers: Sequence[str]) -> Callable[[Tas
     catalog = Catalog.builtin()
     models = {name: catalog.resolve(name) or Model(id=name, prices=_FREE) for name in tiers}
     models = {name: replace(model, id=name) for name, model in models.items()}
-    brain = load_brain(artifact, models, catalog)
+    brain = load_brain(str(artifact), models, catalog)
 
     def look(task: Task) -> _Seen:
         found = brain.analyst.analyse(task)

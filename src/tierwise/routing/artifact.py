@@ -15,15 +15,19 @@ import msgspec
 from msgspec import Struct, field
 
 from tierwise.analysis.reading import STRUCTURE
+from tierwise.config.schema import NONE, SHIPPED
 from tierwise.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the meaning of an array changes: an older file must then be trained again."""
 REBUILD = "Train it again with `tierwise train --outcomes DIR --out FILE`."
+
+DEFAULT_FILE = Path(__file__).with_name("default.npz")
+"""The router that ships; docs/router-card.md says what is in it."""
 
 _UNREADABLE = (
     OSError,
@@ -42,12 +46,12 @@ _CHECKSUM = "checksum"
 class ArtifactMeta(Struct, frozen=True, kw_only=True):
     """What an artifact was fitted to.
 
-    `created` is an ISO date; `sources` are the names of the folders, `rows` the prompts learned
-    from; `groups` are the sorts of prompts seen; `structure` are the features it reads, in order.
+    `sources` are the names of the folders, `rows` the prompts learned from; `groups` are the sorts
+    of prompts seen; `structure` are the features it reads, in order. No date, so that the same
+    data and seed make the same file.
     """
 
     version: int = VERSION
-    created: str
     models: list[str]
     groups: list[str]
     sources: list[str]
@@ -112,6 +116,23 @@ class Artifact:
         if meta.structure != list(STRUCTURE):
             raise _refused(path, "it was fitted to other features than this Tierwise reads")
         return cls(arrays, meta)
+
+
+def configured(wanted: str) -> Artifact:
+    """The artifact that `router.artifact` names, if that is not `none`.
+
+    Raises:
+        ConfigError: it cannot be used; names the field.
+    """
+    try:
+        return Artifact.load(DEFAULT_FILE if wanted == SHIPPED else Path(wanted))
+    except ConfigError as error:
+        raise ConfigError(
+            error.message,
+            file=error.file,
+            field="router.artifact",
+            remedy=f"{error.remedy} Or set it to `{SHIPPED}` or `{NONE}`.",
+        ) from None
 
 
 class _Versioned(Struct):

@@ -124,6 +124,7 @@ class Router:
                 plan, estimates, excluded, policy.quality * expected.quality, weighed
             ),
             reason=reason,
+            router=self._predictor.name,
             rate=terms.rate.per_usd if terms is not None else None,
             guard=weighed.guard if weighed is not None else "",
         )

@@ -23,11 +23,16 @@ from tierwise.routing.artifact import Artifact
 from tierwise.routing.forest import Forest
 
 FloatArray = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 
 _CLIP = 4.0
 """Structure is cut off at this many standard deviations: one odd number must not rule."""
 _LEAST_SPREAD = 0.25
 """Novelty is measured in no finer a unit than this share of a usual prompt's membership."""
+STRANGE = 0.75
+"""How little of what was learned counts for a prompt like none that was learned from: the rest of
+this share. Whoever leaves one source out of four and predicts it finds less of it overconfident."""
+_LEAST, _MOST = 0.01, 0.99
 _LEAST_COST = 0.05
 """A predicted cost is at least this share of the model's mean: no answer is free."""
 
@@ -37,18 +42,24 @@ class Prediction(Struct, frozen=True):
 
     `quality` (m,) is P(success), `disagreement` (m,) how far the two learners are apart about it,
     `cost_usd` and `output_tokens` (m,) are None where no costs or tokens were learned from.
-    `difficulty` is in log-odds, 0 for the mean prompt that was learned from. `membership` is near
-    1 for a prompt of a sort that was learned from and near 0 for a foreign one; `novelty` puts it
-    on a scale from 0 (as familiar as half of what was learned from) to 1 (stranger than 95%).
+    `ease` says in log-odds how much better all of them together are expected to do than on an
+    everyday prompt. `membership` is near 1 for a prompt of a sort that was
+    learned from and near 0 for a foreign one; `novelty` puts it on a scale from 0 (as familiar as
+    half of what was learned from) to 1 (stranger than 95%).
     """
 
     quality: FloatArray
     disagreement: FloatArray
     cost_usd: FloatArray | None
     output_tokens: FloatArray | None
-    difficulty: float
+    ease: float
     membership: float
     novelty: float
+
+    @property
+    def known(self) -> float:
+        """How much of what was learned counts for this prompt, in [1 - STRANGE, 1]."""
+        return 1.0 - STRANGE * self.novelty
 
 
 class Scaling(Struct, frozen=True):
@@ -121,7 +132,6 @@ class Layout(Struct, frozen=True):
     models: int
     groups: int
     contrast: int
-    difficulty: int
     costs: int
 
     @property
@@ -156,7 +166,8 @@ class Learned:
         self._quality_line = arrays["quality_line"]
         self._contrast_line = arrays["contrast_line"] if self._layout.contrast else None
         self._cost_mean = arrays["cost_mean"]
-        self._ability_by_prior = arrays["ability_by_prior"]
+        ease = log_odds(arrays["sample_predicted"].mean(axis=1, dtype=float))
+        self._everyday = float(ease.mean()) - float(arrays["level"])
         self._familiar = arrays["membership_quantiles"]
 
     def predict(self, reading: Reading) -> Prediction:
@@ -171,15 +182,21 @@ class Learned:
             found += self._predict(readings[start : start + step])
         return found
 
-    def expect(self, prior: float, prediction: Prediction) -> float:
+    def expect(self, prior: float, prediction: Prediction, looks: float = 0.0) -> float:
         """P(success) of a model that was never seen, from its prior quality on everyday tasks.
 
-        The model's ability is read off a line through the abilities of the models that were seen,
-        over the log-odds of their own priors; the prompt's difficulty is subtracted from it.
+        What the prompt does to the models that were seen, it does to this one, by as many log-odds;
+        the stranger it is, the less of that is believed.
+
+        Args:
+            looks: log-odds that are known of the prompt by other means.
         """
-        start, slope = self._ability_by_prior
-        odds = float(np.log(prior / (1.0 - prior))) if 0.0 < prior < 1.0 else 6.0 * (prior - 0.5)
-        return float(1.0 / (1.0 + np.exp(prediction.difficulty - (start + slope * odds))))
+        return self.prior(prior, prediction.known * prediction.ease + looks)
+
+    @staticmethod
+    def prior(prior: float, by: float) -> float:
+        """A prior quality, moved by so many log-odds."""
+        return float(shifted(prior, by))
 
     def _predict(self, readings: Sequence[Reading]) -> list[Prediction]:
         layout, m = self._layout, self._layout.models
@@ -196,15 +213,15 @@ class Learned:
             quality = with_contrast(quality, straightened(gain, self._contrast_line)[:, 0])
         quality = np.clip(quality, np.float32(0.0), np.float32(1.0))
         member = membership(heads[:, m : m + layout.groups], near)
-        difficulty = heads[:, layout.stacked]
-        costs = self._costs(heads[:, layout.stacked + layout.difficulty :])
+        ease = log_odds(quality.mean(axis=1, dtype=float)) - self._everyday
+        costs = self._costs(heads[:, layout.stacked :])
         return [
             Prediction(
                 quality[row],
                 apart[row],
                 None if costs is None else costs[row],
                 None,
-                float(difficulty[row]),
+                float(ease[row]),
                 float(member[row]),
                 self._novelty(float(member[row])),
             )
@@ -243,6 +260,19 @@ class Learned:
         parts += [dense.options @ components[2], heads]
         rounded: FloatArray = np.concatenate(parts, axis=1, dtype=np.float32).round(3)
         return rounded
+
+
+def log_odds(share: Matrix | float) -> Matrix:
+    """log(p / (1 - p)); what is next to sure counts as 1% or 99%."""
+    kept = np.clip(share, _LEAST, _MOST)
+    odds: Matrix = np.log(kept / (1.0 - kept))
+    return odds
+
+
+def shifted(share: Matrix | float, by: Matrix | float) -> Matrix:
+    """Probabilities, moved by so many log-odds."""
+    moved: Matrix = 1.0 / (1.0 + np.exp(-log_odds(share) - by))
+    return moved
 
 
 def membership(groups: FloatArray, near: FloatArray) -> FloatArray:

@@ -26,8 +26,11 @@ class Latency(Protocol):
 class Predictor(Protocol):
     """Quality, cost and latency of models on one task."""
 
-    exchange: Exchange | None
-    """What quality is worth by what was learned; None where nothing was."""
+    name: str
+    """What decisions say who predicted: `rules`, `default`, or the file of an artifact."""
+    @property
+    def exchange(self) -> Exchange | None:
+        """What quality is worth by what was learned; None where nothing was."""
 
     def estimates(
         self,
@@ -54,6 +57,7 @@ class PriorPredictor:
 
     EVERYDAY = 0.4
     DOUBT = 0.1
+    name = "rules"
     exchange: Exchange | None = None
 
     def estimates(
@@ -78,18 +82,29 @@ class LearnedPredictor:
 
     A model that outcomes were recorded of has a prediction of its own, of its cost too where that
     was recorded; its lower bound is as far below as the learners are apart. Any other model is
-    expected to do what its prior says of the difficulty that was learned (`Learned.expect`), bent
-    by speciality like the prior itself.
+    expected to do what its prior says, moved as the prompt moves the models that were learned
+    (`Learned.expect`), and its lower bound leaves as much room as priors are uncertain. A
+    speciality halves what a prior misses.
+
+    The prior of a strange prompt is the catalogue's quality, moved by how hard the prompt looks,
+    but far less than `PriorPredictor` moves it: on recorded outcomes its rules for difficulty are
+    worse than none.
     """
 
-    STRANGE = 0.75
-    """Weight of the prior for a prompt like none that was learned from."""
+    LOOKS = 0.5
+    """Log-odds that a strange prompt gains if it looks as easy as can be. Between a quarter and
+    one made no difference to sources that were left out of learning."""
 
     def __init__(
-        self, learned: Learned, places: Mapping[str, int], exchange: Exchange | None
+        self,
+        learned: Learned,
+        places: Mapping[str, int],
+        exchange: Exchange,
+        name: str,
     ) -> None:
         """`places` are those among `learned.models` of the configured models known there."""
-        self.exchange = exchange
+        self.exchange: Exchange = exchange
+        self.name = name
         self._learned = learned
         self._places = places
         self._prior = PriorPredictor()
@@ -111,22 +126,21 @@ class LearnedPredictor:
 
     def _drawn(self, profile: Profile, model: Model, said: Prediction, prior: Estimate) -> Estimate:
         place = self._places.get(model.id)
+        weight = 1.0 - said.known
+        everyday = PriorPredictor.EVERYDAY
+        looks = self.LOOKS * weight * (everyday - profile.difficulty) / everyday
         if place is None:
-            missed = 1.0 - self._learned.expect(model.quality, said)
-            quality = 1.0 - _less_by_speciality(missed, profile, model)
-            doubt = PriorPredictor.DOUBT
+            quality, doubt = self._learned.expect(model.quality, said, looks), PriorPredictor.DOUBT
+            quality = 1.0 - _less_by_speciality(1.0 - quality, profile, model)
         else:
-            quality = float(said.quality[place])
-            doubt = float(said.disagreement[place])
-        weight = self.STRANGE * said.novelty
-        quality = (1.0 - weight) * quality + weight * prior.quality
-        low = max(0.0, quality - (1.0 - weight) * doubt - weight * PriorPredictor.DOUBT)
+            missed = 1.0 - self._learned.prior(model.quality, looks)
+            usual = 1.0 - _less_by_speciality(missed, profile, model)
+            quality = (1.0 - weight) * float(said.quality[place]) + weight * usual
+            doubt = (1.0 - weight) * float(said.disagreement[place])
+            doubt += weight * PriorPredictor.DOUBT
+        low = max(0.0, quality - doubt)
         found = replace(
-            prior,
-            quality=quality,
-            quality_low=low,
-            novelty=said.novelty,
-            difficulty=said.difficulty,
+            prior, quality=quality, quality_low=low, novelty=said.novelty, difficulty=-said.ease
         )
         if place is None or said.cost_usd is None:
             return found
