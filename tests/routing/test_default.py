@@ -17,7 +17,7 @@ from tierwise.routing.artifact import DEFAULT_FILE, Artifact
 from tierwise.types import Decision
 from tierwise.wire.openai_chat import read_request
 
-SHA256 = "59761ed377174b18f57e570ee0fc5514a09173b7d8cda0f96dc65389fa541e3d"
+SHA256 = "a0b661950fe2aaff84f071c57525c1f86c2b2d6d517655a959ba8b32ac0e7aef"
 """Of the file; changes with every training, and then docs/router-card.md must be looked at too."""
 EASY = (
     "Translate to French: Good morning, how are you?",

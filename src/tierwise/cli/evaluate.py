@@ -36,6 +36,13 @@ def command(
         str | None,
         typer.Option(help="`dataset`: test each on a router that never saw it."),
     ] = None,
+    own_split: Annotated[
+        bool, typer.Option("--own-split", help="Learn on the source's `train`, test on its `test`.")
+    ] = False,
+    cascade: Annotated[
+        bool,
+        typer.Option("--cascade", help="Read recorded answers, escalate, and bill every call."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     price: Annotated[
         list[str] | None,
@@ -67,6 +74,8 @@ def command(
         labels=labels,
         folds=folds,
         leave_out=leave_out is not None,
+        own_split=own_split,
+        cascade=cascade,
         seed=seed,
         prices=prices(price or ()),
         reword=reword,

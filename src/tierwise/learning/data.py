@@ -41,6 +41,8 @@ class Options(Struct, frozen=True, kw_only=True):
     labels: int | None = None
     folds: int = 5
     leave_out: bool = False
+    own_split: bool = False
+    cascade: bool = False
     seed: int = 0
     prices: Mapping[str, float] = {}
     reword: bool = False
@@ -118,6 +120,8 @@ def splits(options: Options, data: Data) -> list[Split]:
     """
     if options.leave_out:
         return _by_dataset(options, data)
+    if options.own_split:
+        return [_own_split(options, data)]
     if options.labels is not None and options.labels < 1:
         raise ConfigError("no labels leave nothing to learn from", field="--labels")
     if options.folds < 2:
@@ -173,6 +177,19 @@ def _by_dataset(options: Options, data: Data) -> list[Split]:
             remedy="Name folders with several datasets.",
         )
     return found
+
+
+def _own_split(options: Options, data: Data) -> Split:
+    """The part that the sources call `train` to learn from, `test` to test on."""
+    parts = np.array([prompt.part for prompt in data.test.prompts])
+    train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
+    if options.train or not len(train) or not len(test):
+        raise ConfigError(
+            "there is no split into `train` and `test` to go by",
+            field="--own-split",
+            remedy="Leave it out, or name one folder whose prompts have both parts.",
+        )
+    return Split("own split", _disjoint(data, train, test), test)
 
 
 def family(prompt: Prompt) -> str:

@@ -43,6 +43,10 @@ def evaluate(options: Options, say: Say | None = None) -> Evaluation:
     tell = say or (lambda _what, _done: None)
     require()
     tell("reading", 0.0)
+    if options.cascade:
+        from tierwise.learning.evaluate_cascade import evaluate_cascade
+
+        return evaluate_cascade(options, tell)
     data = load(options)
     plan = splits(options, data)
     encoder = Encoder.builtin()

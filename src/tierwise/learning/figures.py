@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -55,12 +55,12 @@ def evaluation(options: Options, data: Data, tested: Sequence[Tested], speed: Mi
     random = np.random.default_rng(options.seed)
     rows = np.concatenate([one.split.test for one in tested])
     outcomes = data.test.rows(rows)
-    figures = _Figures(outcomes, data.reference, random)
+    figures = Figures(outcomes, data.reference, random)
     quality = np.vstack([one.quality for one in tested])
     path = choose.curve(np.hstack([one.chosen for one in tested]), outcomes.scores, outcomes.costs)
     picks = {key: np.concatenate([t.picks[key] for t in tested]) for key in tested[0].picks}
     constants = [figures.constant(column) for column in range(len(data.models))]
-    at = figures.at(path, picks, constants)
+    at = figures.at(path, {key: figures.came(pick) for key, pick in picks.items()}, constants)
     ranked, intervals = figures.ranking([one.quality for one in tested])
     intervals["ece"] = metrics.bootstrap(
         lambda drawn: metrics.calibration_error(quality[drawn], outcomes.scores[drawn]),
@@ -83,13 +83,22 @@ def evaluation(options: Options, data: Data, tested: Sequence[Tested], speed: Mi
         left_out=[_left_out(one, data) for one in tested] if options.leave_out else [],
         prompts=len(rows),
         trained_on=round(float(np.mean([one.rows for one in tested]))),
-        datasets=_counts(outcomes),
-        conclusion=_conclusion(at),
+        datasets=counts(outcomes),
+        conclusion=conclusion(at),
         notes=data.notes,
     )
 
 
-class _Figures:
+class Came(Struct, frozen=True):
+    """What some choices came to on each row: score, cost in USD, and whether the reference was
+    spared; all (n,)."""
+
+    scores: Vector
+    costs: Vector
+    small: NDArray[np.bool_]
+
+
+class Figures:
     """Points of one set of outcomes, all against the same reference and the same resamples."""
 
     def __init__(self, outcomes: Outcomes, reference: int, random: np.random.Generator) -> None:
@@ -139,7 +148,7 @@ class _Figures:
     def at(
         self,
         path: choose.Curve,
-        picks: dict[str, NDArray[np.int16]],
+        picks: Mapping[str, Came],
         constants: Sequence[Model],
     ) -> dict[str, At | None]:
         """The best and the chosen point for each fraction."""
@@ -195,11 +204,15 @@ class _Figures:
             quality_interval=metrics.interval(self._weights @ scores),
         )
 
-    def _chosen(self, pick: NDArray[np.int16]) -> Chosen:
+    def came(self, pick: NDArray[np.int16]) -> Came:
+        """What choosing one model a row came to."""
         rows, model = np.arange(len(pick)), pick.astype(np.intp)
         scores, costs = self._outcomes.scores[rows, model], self._outcomes.costs[rows, model]
-        small = float((model != self._reference).mean())
-        point = self.point(float(scores.mean()), float(costs.mean()), small)
+        return Came(scores, costs, model != self._reference)
+
+    def _chosen(self, came: Came) -> Chosen:
+        scores, costs = came.scores, came.costs
+        point = self.point(float(scores.mean()), float(costs.mean()), float(came.small.mean()))
         return Chosen(
             **_fields(point),
             quality_rel_interval=metrics.interval(_ratios(self._weights @ scores, self._qualities)),
@@ -247,7 +260,7 @@ def _left_out(one: Tested, data: Data) -> LeftOut:
     )
 
 
-def _conclusion(at: dict[str, At | None]) -> str:
+def conclusion(at: dict[str, At | None]) -> str:
     """Whether this traffic needs a router at all."""
     better: list[str] = []
     enough: list[str] = []
@@ -271,7 +284,7 @@ def _rank(values: Vector) -> Vector:
     return rank / len(values)
 
 
-def _counts(outcomes: Outcomes) -> dict[str, int]:
+def counts(outcomes: Outcomes) -> dict[str, int]:
     found: dict[str, int] = {}
     for prompt in outcomes.prompts:
         found[prompt.dataset] = found.get(prompt.dataset, 0) + 1

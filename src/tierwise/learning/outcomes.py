@@ -19,13 +19,17 @@ _REMEDY = (
 
 
 class Prompt(Struct, frozen=True):
-    """A prompt that models were tried on. `source` is the folder it was read from."""
+    """A prompt that models were tried on.
+
+    `source` is the folder it was read from; `part` is of the source's own split, if it has one.
+    """
 
     id: str
     text: str
     dataset: str
     category: str
     source: str
+    part: str = ""
 
 
 class Outcomes(Struct, frozen=True):
@@ -185,13 +189,14 @@ def _read(folder: Path) -> Outcomes:
     table = Table(
         folder / "prompts.parquet",
         ("prompt_id", "prompt"),
-        optional=("dataset", "category"),
+        optional=("dataset", "category", "split"),
         remedy=_REMEDY,
     )
     ids = table.texts("prompt_id")
     texts = table.texts_or_none("prompt")
     datasets = table.texts_or_none("dataset")
     categories = table.texts_or_none("category")
+    parts = table.texts_or_none("split")
     source = folder.resolve().name
     known: dict[str, int] = {}
     prompts: list[Prompt] = []
@@ -201,7 +206,9 @@ def _read(folder: Path) -> Outcomes:
         known[prompt_id] = len(prompts) if text else -1
         if text:
             dataset = datasets[row] or source
-            prompts.append(Prompt(prompt_id, text, dataset, categories[row] or "", source))
+            prompts.append(
+                Prompt(prompt_id, text, dataset, categories[row] or "", source, parts[row] or "")
+            )
     if not prompts:
         raise ConfigError(
             "no row has a prompt", file=str(table.file), field="prompt", remedy=_REMEDY

@@ -106,8 +106,34 @@ class Stability(Struct, frozen=True, kw_only=True):
     sorts: dict[str, Share]
 
 
+class Judged(Struct, frozen=True, kw_only=True):
+    """What judging answers is worth: mean squared errors of P(right).
+
+    `prompt` from the prompt alone, `answer` with each answer judged by itself, `answers` with all
+    that were seen, on states of two answers and more.
+    """
+
+    prompt: float
+    answer: float
+    answers: float
+
+
+class CascadeReport(Struct, frozen=True, kw_only=True):
+    """What only a cascade has: the `line_up` of each split, `calls` a request at the point chosen
+    for each fraction, and what judging was worth."""
+
+    line_up: list[list[str]]
+    calls: dict[str, float]
+    squared_error: Judged
+
+
 class Evaluation(Struct, frozen=True, kw_only=True):
-    """All figures are on test prompts. `apgr`, `cpt50` and `cpt80` (percent) need two models."""
+    """All figures are on test prompts. `apgr`, `cpt50` and `cpt80` (percent) need two models.
+
+    With a `cascade` all calls are billed, `small_share` is the share finished without the
+    reference, `ece` is of P(right) of the answers in hand, and the ranking is by what was known
+    once the weak model's answer was read.
+    """
 
     apgr: float | None
     cpt50: float | None
@@ -128,3 +154,4 @@ class Evaluation(Struct, frozen=True, kw_only=True):
     conclusion: str
     notes: list[str]
     stability: Stability | None = None
+    cascade: CascadeReport | None = None

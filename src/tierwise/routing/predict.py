@@ -28,6 +28,7 @@ class Predictor(Protocol):
 
     name: str
     """What decisions say who predicted: `rules`, `default`, or the file of an artifact."""
+
     @property
     def exchange(self) -> Exchange | None:
         """What quality is worth by what was learned; None where nothing was."""

@@ -1,0 +1,194 @@
+"""The learned scorer: P(right) of every model's answer, given the answers seen so far.
+
+Two stages, both logistic, so that each reason can be read off a weight. The first judges an answer
+by itself: what was expected of its model on this prompt, how sure it was, what it looks like. The
+second lets the answers vote: how much speaks for an answer, how much for another, who agrees with
+whom. Of models that were not asked yet it says what they would do, now that others have answered.
+
+All state is in arrays that `tierwise.learning.cascade` fits; numpy is all it takes to serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from tierwise.gates.evidence import KINDS, Evidence, alike
+
+Matrix = NDArray[np.float64]
+
+_VOTE = 0.5
+"""Log-odds at which an answer's vote begins to count in proportion to them."""
+_MOST_ODDS = 5.0
+_CLOSED_KINDS = 4
+"""Of the kinds of answers the first four are told apart; the others count as one."""
+
+
+class Answers(Struct, frozen=True):
+    """Answers of m models to n prompts, as numbers.
+
+    `features` (n, m, F), `alike` (n, m, m) and `kind` (n, m) are of each answer; where a model was
+    not asked they are zeros, and nobody looks.
+    """
+
+    features: NDArray[np.float32]
+    alike: NDArray[np.float32]
+    kind: NDArray[np.int8]
+
+    def rows(self, keep: NDArray[Any]) -> Answers:
+        """Only these prompts."""
+        return Answers(self.features[keep], self.alike[keep], self.kind[keep])
+
+    def only(self, models: Sequence[int]) -> Answers:
+        """Only these models, in this order."""
+        at = list(models)
+        return Answers(self.features[:, at], self.alike[:, at][:, :, at], self.kind[:, at])
+
+
+def gathered(seen: Mapping[int, Evidence], models: int) -> Answers:
+    """The answers to one prompt; `seen` are those of the models that were asked."""
+    first = next(iter(seen.values()))
+    features = np.zeros((1, models, len(first.features)), np.float32)
+    likeness = np.zeros((1, models, models), np.float32)
+    kind = np.zeros((1, models), np.int8)
+    for model, one in seen.items():
+        features[0, model], kind[0, model] = one.features, one.kind
+        for other, their in seen.items():
+            likeness[0, model, other] = 1.0 if other == model else alike(one, their)
+    return Answers(features, likeness, kind)
+
+
+class Scorer:
+    """Judges answers by fitted weights. Immutable, safe to share between threads.
+
+    Args:
+        arrays: `own` (m, F + 2, 3) and `heads` (2, m, G, 3), see `linear`.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._own = arrays["scorer_own"].astype(np.float64)
+        self._heads = arrays["scorer_heads"].astype(np.float64)
+
+    def own(self, answers: Answers, quality: Matrix) -> Matrix:
+        """Log-odds that each answer is right, judged by itself, (n, m)."""
+        return np.column_stack(
+            [
+                linear(own_features(answers, quality, model), weights)
+                for model, weights in enumerate(self._own)
+            ]
+        )
+
+    def posterior(self, answers: Answers, quality: Matrix, seen: Sequence[int]) -> Matrix:
+        """P(right) of every model's answer, (n, m), once those of `seen` are known.
+
+        Args:
+            answers: of which only those of `seen` are looked at.
+            quality: what was predicted from the prompts, (n, m).
+            seen: models whose answers are known; at least one.
+        """
+        own = np.zeros_like(quality)
+        for model in seen:
+            features = own_features(answers, quality, model)
+            own[:, model] = linear(features, self._own[model])
+        return self.combined(answers, quality, own, seen)
+
+    def combined(
+        self, answers: Answers, quality: Matrix, own: Matrix, seen: Sequence[int]
+    ) -> Matrix:
+        """As `posterior`, where the answers have been judged by themselves already."""
+        found = np.empty_like(quality)
+        for model in range(quality.shape[1]):
+            features = state_features(answers, quality, own, seen, model)
+            weights = self._heads[0 if model in seen else 1, model]
+            found[:, model] = 1.0 / (1.0 + np.exp(-np.clip(linear(features, weights), -20, 20)))
+        return found
+
+
+def linear(features: Matrix, weights: Matrix) -> NDArray[np.float64]:
+    """Log-odds (n,) of features (n, G).
+
+    `weights` (G + 1, 3): mean, spread and weight of each feature; the last weight is the bias.
+    """
+    scaled = (features - weights[:-1, 0]) / weights[:-1, 1]
+    odds: NDArray[np.float64] = scaled @ weights[:-1, 2] + weights[-1, 2]
+    return odds
+
+
+def log_odds(p: Matrix) -> Matrix:
+    """Of probabilities, bounded at 2% and 98%: nothing is surer from a prompt alone."""
+    bounded = np.clip(p, 0.02, 0.98)
+    odds: Matrix = np.log(bounded / (1.0 - bounded))
+    return odds
+
+
+def own_features(answers: Answers, quality: Matrix, model: int) -> Matrix:
+    """What one model's answer is judged by alone, (n, F + 3)."""
+    prior = log_odds(quality)
+    return np.column_stack(
+        [prior[:, model], prior.mean(axis=1), prior.max(axis=1), answers.features[:, model]]
+    )
+
+
+def state_features(
+    answers: Answers, quality: Matrix, own: Matrix, seen: Sequence[int], model: int
+) -> Matrix:
+    """What a model's answer is judged by, once those of `seen` are known, (n, G).
+
+    For a model that was not asked, the answer that most speaks for stands in the place of its own.
+    """
+    at = list(seen)
+    rows, models = len(quality), quality.shape[1]
+    row = np.arange(rows)
+    prior = log_odds(quality)
+    odds = np.clip(own[:, at], -4.0, _MOST_ODDS)
+    vote = np.logaddexp(0.0, odds + _VOTE)
+    likeness = answers.alike[:, at][:, :, at]
+    support = np.einsum("nab,nb->na", likeness, vote)
+    place = np.full(rows, at.index(model)) if model in at else support.argmax(axis=1)
+    mine, likely = likeness[row, place], odds[row, place]
+    same = mine > 0.5
+    others = np.where(same, -4.0, odds).max(axis=1)
+    divided = (~same.all(axis=1)).astype(np.float64)
+    united = (1.0 - divided) * float(len(at) > 1)
+    rival = np.where(same, 0.0, support).max(axis=1)
+    others = np.where(divided > 0, others, -1.0)
+    kinds = _kinds(answers.kind[:, at[0]])
+    signs, votes = np.zeros((rows, models)), np.zeros((rows, models))
+    for column, other in enumerate(at):
+        if other != model:
+            signs[:, other] = 2.0 * mine[:, column] - 1.0
+            votes[:, other] = signs[:, other] * vote[:, column]
+    known = np.zeros((rows, models))
+    known[:, at] = 1.0
+    mean = prior.mean(axis=1)
+    parts = [
+        likely, prior[:, model], np.where(same, vote, 0.0).sum(axis=1) - vote[row, place],
+        np.where(same, 0.0, vote).sum(axis=1), rival, others,
+        np.where(same, odds, -4.0).max(axis=1), mean, prior.max(axis=1),
+        same.sum(axis=1) - 1.0, (~same).sum(axis=1), united, divided,
+        united * likely, divided * likely, united * prior[:, model], divided * prior[:, model],
+        np.minimum(likely, 0.0), np.maximum(likely - 2.0, 0.0), divided * others, divided * rival,
+    ]  # fmt: skip
+    return np.column_stack(
+        [
+            *parts,
+            kinds,
+            kinds * united[:, None],
+            kinds * divided[:, None],
+            kinds * likely[:, None],
+            signs,
+            votes,
+            known,
+        ]
+    )
+
+
+def _kinds(kind: NDArray[np.int8]) -> Matrix:
+    """One column a kind of answer, (n, 5)."""
+    last = min(_CLOSED_KINDS, len(KINDS) - 1)
+    found: Matrix = (np.minimum(kind, last)[:, None] == np.arange(last + 1)).astype(np.float64)
+    return found
