@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tierwise.errors import ConfigError
-from tierwise.gates import Prepares, load_gates
+from tierwise.gates import Gate, Prepares, Slow, load_gates
 from tierwise.gates.complete import CompleteGate
 from tierwise.gates.json_schema import JsonSchemaGate
+from tierwise.gates.probe import Probe
 
 
 def test_the_gates_that_come_along_are_found_by_their_own_names() -> None:
@@ -27,3 +28,16 @@ def test_an_unknown_gate_offers_the_nearest() -> None:
 def test_only_a_gate_that_asks_for_it_sees_the_task_first() -> None:
     assert isinstance(JsonSchemaGate(), Prepares)
     assert not isinstance(CompleteGate(), Prepares)
+
+
+def test_probes_are_found_by_name_and_are_no_gates() -> None:
+    found = load_gates(["agreement", "judge", "self_check"])
+    for name, probe in found.items():
+        assert isinstance(probe, Probe)
+        assert not isinstance(probe, (Gate, Slow))
+        assert probe.name == name
+
+
+def test_an_unknown_probe_offers_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Use one of: agreement"):
+        load_gates(["agrement"])

@@ -53,13 +53,13 @@ def test_a_probe_asks_nothing_about_what_it_cannot_show(
 @pytest.mark.parametrize("probe", PROBES, ids=NAMES)
 @pytest.mark.parametrize("replies", [[], [None], [Reply(text="")]], ids=["none", "failed", "empty"])
 def test_without_a_reply_a_probe_says_nothing(probe: Probe, replies: list[Reply | None]) -> None:
-    assert probe.judge(a_task(), said("Paris"), replies) is None
+    assert probe.conclude(a_task(), said("Paris"), replies) is None
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=NAMES)
 def test_whatever_a_model_replies_is_a_probability_or_nothing(probe: Probe) -> None:
     for text in ("{", "grade: 99", '{"grade": "five"}', "Y" * 9000, "I'd say (B)", "5", "{}" * 999):
-        verdict = probe.judge(a_task(SUM), said("72"), [Reply(text=text)])
+        verdict = probe.conclude(a_task(SUM), said("72"), [Reply(text=text)])
         assert verdict is None or 0 <= verdict.p <= 1
 
 
@@ -85,7 +85,7 @@ def test_a_second_sample_of_the_same_model_is_drawn_at_a_temperature() -> None:
 )
 def test_closed_answers_agree_by_what_they_end_on(replies: list[str | None], p: float) -> None:
     given = [None if text is None else Reply(text=text) for text in replies]
-    verdict = AgreementProbe(times=len(given)).judge(a_task(SUM), said("She has 72."), given)
+    verdict = AgreementProbe(times=len(given)).conclude(a_task(SUM), said("She has 72."), given)
     assert verdict is not None
     assert verdict.p == pytest.approx(p)
     assert "72" in verdict.reason
@@ -96,7 +96,7 @@ def test_open_answers_agree_more_the_more_they_are_alike(embed) -> None:
     probe = AgreementProbe(embed=embed)
     own = "It will rain in the north tomorrow, and in the west the rain goes on all day."
     close, far = (
-        probe.judge(a_task("What will the weather be?"), said(own), [Reply(text=text)])
+        probe.conclude(a_task("What will the weather be?"), said(own), [Reply(text=text)])
         for text in (own.replace("west", "east"), "We expect much sun wherever one looks, and heat")
     )
     assert close is not None
@@ -128,13 +128,13 @@ def test_a_self_check_weighs_yes_against_no(tokens: dict[str, float], p: float |
     ("text", "p"), [("Y", SAID_YES), ("Yes.", SAID_YES), ("**N**", SAID_NO), ("Perhaps", None)]
 )
 def test_a_self_check_without_log_probabilities_goes_by_the_word(text: str, p: float) -> None:
-    verdict = SelfCheckProbe().judge(a_task(), said("Paris"), [Reply(text=text)])
+    verdict = SelfCheckProbe().conclude(a_task(), said("Paris"), [Reply(text=text)])
     assert (verdict and verdict.p) == p
 
 
 def test_log_probabilities_say_more_than_the_word() -> None:
     reply = Reply(text="Y", first_token={"Y": log(0.51), "N": log(0.49)})
-    verdict = SelfCheckProbe().judge(a_task(), said("Paris"), [reply])
+    verdict = SelfCheckProbe().conclude(a_task(), said("Paris"), [reply])
     assert verdict is not None
     assert verdict.p == pytest.approx(0.51)
 
@@ -164,7 +164,7 @@ def test_a_self_check_is_a_few_tokens_of_the_same_model() -> None:
     ],
 )
 def test_a_judge_s_grade_is_read_or_left_out(text: str, grade: int | None) -> None:
-    verdict = JudgeProbe().judge(a_task(), said("Paris"), [Reply(text=text)])
+    verdict = JudgeProbe().conclude(a_task(), said("Paris"), [Reply(text=text)])
     if grade is None:
         assert verdict is None
     else:

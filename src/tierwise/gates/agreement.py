@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from math import sqrt
 
 from tierwise.gates.closed_answer import asked, extract, same
+from tierwise.gates.combine import BASE
 from tierwise.gates.probe import Question, Reply, Who, question_of, speaks_for_itself
+from tierwise.gates.worth import Power
 from tierwise.types import Completion, Task, Verdict
 
 Embed = Callable[[str], Sequence[float]]
@@ -28,6 +30,9 @@ and Winogrande (0.85 and 0.23). Calibration replaces them where there are labels
 UNLIKE, ALIKE = 0.55, 0.75
 """The same of open answers that share nothing, and of equal ones: on recorded answers likeness
 hardly told right from wrong (AUROC 0.49 to 0.53), so it moves the estimate only a little."""
+CLOSED = Power.measured(AGREED, DIFFERED, BASE)
+OPEN = Power.measured(ALIKE, UNLIKE, BASE)
+"""How well agreement tells, by the figures above."""
 SAMPLING_TEMPERATURE = 0.8
 """For a second sample of the same model; at 0 it would only repeat itself."""
 _WORD = re.compile(r"\w+")
@@ -55,7 +60,12 @@ class AgreementProbe:
         """The task itself, once more or several times over."""
         return (self._question,) * self._times if speaks_for_itself(task, answer) else ()
 
-    def judge(
+    def power(self, task: Task, answer: Completion) -> Power:
+        """As measured; of an open answer next to nothing."""
+        closed = extract(asked(question_of(task)), answer.text) is not None
+        return CLOSED if closed else OPEN
+
+    def conclude(
         self, task: Task, answer: Completion, replies: Sequence[Reply | None]
     ) -> Verdict | None:
         """The mean over the replies of what each one's agreement or difference says."""

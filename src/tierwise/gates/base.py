@@ -6,10 +6,13 @@ import difflib
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tierwise.errors import ConfigError
 from tierwise.types import Completion, Task, Verdict
+
+if TYPE_CHECKING:
+    from tierwise.gates.probe import Probe
 
 BUILTIN = {
     "arithmetic": "tierwise.gates.arithmetic:ArithmeticGate",
@@ -25,6 +28,13 @@ BUILTIN = {
 }
 """The gates that come with Tierwise, by name. Others register as entry points `tierwise.gates`, or
 are named as `module:attribute`."""
+
+PROBES = {
+    "agreement": "tierwise.gates.agreement:AgreementProbe",
+    "judge": "tierwise.gates.judge:JudgeProbe",
+    "self_check": "tierwise.gates.self_check:SelfCheckProbe",
+}
+"""Those that must ask a model before they can judge, by name."""
 
 
 @runtime_checkable
@@ -67,8 +77,8 @@ class Early(Protocol):
         """P(acceptable) by its beginning; None where that says nothing."""
 
 
-def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow]:
-    """The gates of these names, built once each.
+def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow | Probe]:
+    """The gates and probes of these names, built once each.
 
     Raises:
         ConfigError: a name is unknown, and the message offers the nearest ones; or a gate of
@@ -76,12 +86,13 @@ def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow]:
     """
     wanted = sorted(set(names))
     others: dict[str, str] = {}
-    if any(name not in BUILTIN for name in wanted):
+    own = {**BUILTIN, **PROBES}
+    if any(name not in own for name in wanted):
         others = {point.name: point.value for point in entry_points(group="tierwise.gates")}
-    gates: dict[str, Gate | Slow] = {}
+    gates: dict[str, Gate | Slow | Probe] = {}
     for name in wanted:
-        if name in BUILTIN:
-            module, _, attribute = BUILTIN[name].partition(":")
+        if name in own:
+            module, _, attribute = own[name].partition(":")
             gates[name] = getattr(import_module(module), attribute)()
         elif name in others or ":" in name:
             # Imported only here: most gateways have no gate of somebody else's.
@@ -89,7 +100,7 @@ def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow]:
 
             gates[name] = load_outside(name, others.get(name, name))
         else:
-            known = sorted({**others, **BUILTIN})
+            known = sorted({**others, **own})
             near = difflib.get_close_matches(name, known) or known
             raise ConfigError(
                 f"unknown gate {name!r}",

@@ -20,6 +20,7 @@ from tierwise.gates.probe import (
     shortened,
     speaks_for_itself,
 )
+from tierwise.gates.worth import Power
 from tierwise.types import Completion, Message, Task, Verdict
 
 GUARD = (
@@ -38,6 +39,8 @@ COMPARE = (
     'Reply with JSON only: {"better": "first"}, {"better": "second"} or {"better": "neither"}'
 )
 WORST, BEST = 1, 5
+POWER = Power(if_right=0.85, if_wrong=0.3)
+"""A judgement, not measured: judges overlook more than they invent. It depends on the judge."""
 _GRADE_TOKENS = 60
 _COMPARE_TOKENS = 16
 _OBJECT = re.compile(r"\{[^{}]*\}")
@@ -70,7 +73,12 @@ class JudgeProbe:
         )
         return (_to_the_judge(self._system, shown, _GRADE_TOKENS),)
 
-    def judge(
+    def power(self, task: Task, answer: Completion) -> Power:
+        """A judgement, the same for every answer."""
+        del task, answer
+        return POWER
+
+    def conclude(
         self, task: Task, answer: Completion, replies: Sequence[Reply | None]
     ) -> Verdict | None:
         """The grade, on the way from the worst to the best; None if there is none to be read."""

@@ -1,19 +1,20 @@
 """A probe: a gate that must ask a model before it can judge, and so costs money and time.
 
 A probe only says what it would ask and what the replies mean; it calls nobody. Whoever executes
-it prices the questions first, buys the probe only if it is cheaper than what it may save, asks
-all questions at the same time, each within the task's deadline, and bills each as an attempt. If
-a reply is missing, the others are judged without it.
+it prices the questions first, buys the probe only if it is worth that (`gates.worth`), asks all
+questions at the same time, each within the task's deadline, and bills each as an attempt. If a
+reply is missing, the others are judged without it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from tierwise.gates.worth import Power
 from tierwise.types import Completion, Message, Task, Verdict
 
 Who = Literal["same", "other", "judge"]
@@ -52,6 +53,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     first_token: Mapping[str, float] | None = None
 
 
+@runtime_checkable
 class Probe(Protocol):
     """Judges one answer to one task by what models reply to its questions."""
 
@@ -60,7 +62,10 @@ class Probe(Protocol):
     def ask(self, task: Task, answer: Completion) -> tuple[Question, ...]:
         """The questions, to be asked at the same time; none where the probe has nothing to say."""
 
-    def judge(
+    def power(self, task: Task, answer: Completion) -> Power:
+        """How well the probe would tell whether this answer is right."""
+
+    def conclude(
         self, task: Task, answer: Completion, replies: Sequence[Reply | None]
     ) -> Verdict | None:
         """The verdict by the replies, in the order of the questions; None for a failed call.

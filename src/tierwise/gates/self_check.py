@@ -18,6 +18,7 @@ from tierwise.gates.probe import (
     shortened,
     speaks_for_itself,
 )
+from tierwise.gates.worth import Power
 from tierwise.types import Completion, Message, Task, Verdict
 
 SYSTEM = (
@@ -29,6 +30,8 @@ ASK = "Is the proposed answer correct? Y or N:"
 SAID_YES = 0.75
 SAID_NO = 0.25
 """P(right) where only the word is known; models are too fond of their own answers for more."""
+POWER = Power(if_right=0.85, if_wrong=0.55)
+"""A judgement, not measured: models stand by most of what they said, right or wrong."""
 _MOST_TOKENS = 3
 _YES = frozenset({"y", "yes", "true", "correct"})
 _NO = frozenset({"n", "no", "false", "incorrect"})
@@ -56,7 +59,12 @@ class SelfCheckProbe:
             ),
         )
 
-    def judge(
+    def power(self, task: Task, answer: Completion) -> Power:
+        """A judgement, the same for every answer."""
+        del task, answer
+        return POWER
+
+    def conclude(
         self, task: Task, answer: Completion, replies: Sequence[Reply | None]
     ) -> Verdict | None:
         """P(Y) against P(N) where log-probabilities were given, else a guarded yes or no."""
