@@ -191,13 +191,15 @@ class Tier(Struct, frozen=True, kw_only=True):
     """One step of a plan: ask `model`, accept the answer if P(acceptable) reaches `accept`.
 
     `expected` is the quality that was predicted of the model, where that was learned: what gates
-    say of the answer moves P(acceptable) up or down from there.
+    say of the answer moves P(acceptable) up or down from there. `second` is the model that the
+    probe `agreement` asks for another answer; its own name stands for a second sample of it.
     """
 
     model: str
     gates: tuple[str, ...] = ()
     accept: float = 0.5
     expected: float | None = None
+    second: str | None = None
 
 
 class Weights(Struct, frozen=True, kw_only=True):
@@ -217,6 +219,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     `reference` is the model that savings and quality are measured against; None means the best
     model that is configured. `tiers` pins the plan by hand. `allow` names models or providers,
     `deny` models, providers or regions; `regions` are the only ones that may serve.
+
+    `judge` and `second` are models that the probes `judge` and `agreement` ask, and `rubric` is
+    what the judge is to look at, too. Probes may spend `probe_share` of what the policy's requests
+    cost. `hand_over` lets the next tier see a rejected draft.
     """
 
     name: str
@@ -231,9 +237,19 @@ class Policy(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...] = ()
     gates: tuple[str, ...] = ("complete", "json_schema")
     fallbacks: tuple[str, ...] = ()
+    judge: str | None = None
+    second: str | None = None
+    rubric: str = ""
+    probe_share: float = 0.1
+    hand_over: bool = False
     streams: Streams = "held"
     hold_s: float = 60.0
     deadline_s: float = 600.0
+
+    @property
+    def gate_names(self) -> frozenset[str]:
+        """The gates and probes that the policy names, for any of its tiers."""
+        return frozenset(self.gates).union(*(tier.gates for tier in self.tiers))
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -271,13 +287,16 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Ordered tiers, and the models that stand in if all deployments of a tier fail.
 
-    `streams` and `hold_s` are the policy's.
+    `streams`, `hold_s`, `judge`, `probe_share` and `hand_over` are the policy's.
     """
 
     tiers: tuple[Tier, ...]
     fallbacks: tuple[str, ...] = ()
     streams: Streams = "held"
     hold_s: float = 60.0
+    judge: str | None = None
+    probe_share: float = 0.1
+    hand_over: bool = False
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -341,7 +360,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
     `outcome` is `accepted`, `rejected` (by gates), `abandoned` (a stream whose beginning gates
     rejected), `cancelled`, `probe` (a call that only helps to judge another's answer; `gate` is the
-    gate that asked for it) or the name of an upstream error.
+    gate that asked for it, `error` says why it came to nothing) or the name of an upstream error.
     `estimated` marks a usage that the provider did not report and that was counted instead. `p` is
     P(acceptable) by all `verdicts` together, None where nothing was judged.
     """

@@ -263,3 +263,36 @@ def test_a_preset_s_facts_are_consistent(name: str) -> None:
     elif name != "openai_compatible":
         assert preset.base_url.startswith("https://")
         assert preset.key_variables
+
+
+def test_a_judge_needs_a_model() -> None:
+    for policy in (
+        {"gates": ["complete", "judge"]},
+        {"tiers": [{"model": "gpt-4o-mini", "gates": ["judge"]}, {"model": "gpt-4o"}]},
+    ):
+        error = failing(policies={"mine": policy})
+        assert error.field == "policies.mine.judge"
+        assert "'judge' has no model" in error.message
+        assert "judge: gpt-4o" in str(error.remedy)
+
+
+@pytest.mark.parametrize("part", ["judge", "second"])
+def test_a_model_that_probes_are_to_ask_must_be_configured(part: str) -> None:
+    error = failing(policies={"mine": {"gates": ["agreement"], part: "gpt-4"}})
+    assert error.field == f"policies.mine.{part}"
+    assert "'gpt-4'" in error.message
+
+
+def test_what_is_said_of_probes_reaches_the_policy() -> None:
+    setup = built(
+        policies={
+            "mine": {
+                "gates": ["judge", "agreement"], "judge": "gpt-4o", "second": "gpt-4o-mini",
+                "rubric": "No jokes.", "probe_share": 0.2, "hand_over": True,
+            }
+        }
+    )  # fmt: skip
+    mine, auto = setup.policies["mine"], setup.policies["auto"]
+    assert (mine.judge, mine.second, mine.rubric) == ("gpt-4o", "gpt-4o-mini", "No jokes.")
+    assert (mine.probe_share, mine.hand_over) == (0.2, True)
+    assert (auto.judge, auto.second, auto.probe_share, auto.hand_over) == (None, None, 0.1, False)

@@ -220,6 +220,7 @@ def _check_names(
     for index, tier in enumerate(config.tiers):
         with mistakes.noted(at=f"{field}.tiers.{index}.model"):
             _must_know(tier.model, models)
+    _check_probes(field, config, models, mistakes)
     for part, names, known in (
         ("fallbacks", config.fallbacks, models),
         ("allow", config.allow, {*models, *providers}),
@@ -229,6 +230,26 @@ def _check_names(
         for index, listed in enumerate(names):
             with mistakes.noted(at=f"{field}.{part}.{index}"):
                 _must_know(listed, known)
+
+
+def _check_probes(
+    field: str, config: PolicyConfig, models: Collection[str], mistakes: Mistakes
+) -> None:
+    """Notes a model that probes are to ask and that is not configured, and a judge without one."""
+    for part, model in (("judge", config.judge), ("second", config.second)):
+        if model is not None:
+            with mistakes.noted(at=f"{field}.{part}"):
+                _must_know(model, models)
+    listed = [config.gates, *(tier.gates or () for tier in config.tiers)]
+    if config.judge is None and any("judge" in gates for gates in listed):
+        near = f", for example `judge: {min(models)}`" if models else ""
+        mistakes.add(
+            ConfigError(
+                "the gate 'judge' has no model to ask (`judge` is not set)",
+                remedy=f"Add a model that is configured{near}; or leave the gate out.",
+            ),
+            at=f"{field}.judge",
+        )
 
 
 def _policy(name: str, config: PolicyConfig) -> Policy:
@@ -253,6 +274,11 @@ def _policy(name: str, config: PolicyConfig) -> Policy:
         ),
         gates=gates,
         fallbacks=tuple(config.fallbacks),
+        judge=config.judge,
+        second=config.second,
+        rubric=config.rubric,
+        probe_share=config.probe_share,
+        hand_over=config.hand_over,
         streams=config.streams,
         hold_s=config.hold_s,
         deadline_s=config.deadline_s,

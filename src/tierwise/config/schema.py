@@ -136,6 +136,15 @@ class PolicyConfig(_Section):
     tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
     gates: list[str] = Field(default_factory=lambda: ["complete", "json_schema"])
     fallbacks: list[str] = Field(default_factory=list, description="Tried in this order on errors.")
+    judge: str | None = Field(None, description="Model that the gate `judge` asks.")
+    second: str | None = Field(
+        None, description="Model that the gate `agreement` asks; a cheap one unless named."
+    )
+    rubric: str = Field("", max_length=4000, description="What the judge is to look at, too.")
+    probe_share: Fraction = Field(
+        0.1, description="Share of the requests' cost that asking other models may take."
+    )
+    hand_over: bool = Field(False, description="Shows a rejected draft to the next tier.")
     streams: Streams = Field(
         "held", description="Gates see a stream whole, its beginning, or nothing of it."
     )

@@ -142,7 +142,7 @@ def _judging(names: Sequence[str]) -> dict[str, Gate]:
     for name, gate in load_gates(names).items():
         if not isinstance(gate, Gate):
             raise ConfigError(
-                f"{name} cannot judge recordings: it waits for something, such as a process",
+                f"{name} cannot judge recordings: it waits for a process or a model",
                 field="gates",
                 remedy="Leave it out of the policy that is calibrated.",
             )

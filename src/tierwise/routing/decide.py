@@ -11,6 +11,7 @@ import msgspec
 
 from tierwise.errors import UnknownModel, Unsatisfiable
 from tierwise.routing import exclude
+from tierwise.routing.asked import with_asked
 from tierwise.routing.explain import listed
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
@@ -110,6 +111,7 @@ class Router:
             weighed,
             holder,
         )
+        plan = with_asked(plan, policy, estimates)
         if task.stream:
             plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
         return Decision(
@@ -130,17 +132,23 @@ class Router:
         )
 
     def paths(self, decision: Decision) -> Mapping[str, Sequence[Deployment]]:
-        """The deployments that a decision may use, by model."""
+        """The deployments that a decision may use, by model, those of its probes included."""
         if decision.pinned is not None:
             model = decision.plan.tiers[0].model
             return {model: [d for d in self._deployments[model] if d.id == decision.pinned]}
         policy = self._policies[decision.policy] if decision.policy is not None else None
         if policy is None or not (policy.allow or policy.deny or policy.regions):
             return self._deployments
-        return {
+        paths = {
             model: exclude.permitted_deployments(policy, group)
             for model, group in self._deployments.items()
         }
+        # To name a model for probes is to allow it, but not in a place that is denied.
+        anyone = msgspec.structs.replace(policy, allow=())
+        for named in (policy.judge, policy.second):
+            if named is not None and not paths[named]:
+                paths[named] = exclude.permitted_deployments(anyone, self._deployments[named])
+        return paths
 
     def _names_model(self, task: Task) -> bool:
         return task.policy is None and task.quality is None and task.model not in self._policies
