@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import asynccontextmanager
 from typing import Any
 
-from builders import a_decision, a_deployment
+from builders import a_decision, a_deployment, a_policy
 from tierwise.catalog import Catalog
 from tierwise.errors import UpstreamError
 from tierwise.execution import Executor, Relay, Run
+from tierwise.execution.asking import Asker
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
+from tierwise.execution.probing import Probing
 from tierwise.gates import Gate
 from tierwise.gates.complete import CompleteGate
 from tierwise.gates.json_schema import JsonSchemaGate
@@ -20,7 +22,8 @@ from tierwise.gates.token_confidence import TokenConfidenceGate
 from tierwise.providers import Transport
 from tierwise.providers.openai_compatible import OpenAICompatible
 from tierwise.state.health import Health
-from tierwise.types import Completion, Deployment, Plan, Prices, Task, Timeouts, Verdict
+from tierwise.state.spending import Spending
+from tierwise.types import Candidate, Completion, Deployment, Plan, Prices, Task, Timeouts, Verdict
 from upstream import Reply, Upstream, dead_url, upstreams
 
 Script = Reply | Sequence[Reply] | None
@@ -99,6 +102,15 @@ class Laboratory:
             adapters, transport, self.health, billing, self.checker,
             tell_logprobs={"small", "middle"},
         )  # fmt: skip
+        self.asker = Asker(
+            adapters, self.executor.telling, transport, self.health, billing, {"large"}
+        )
+        self.spending = Spending()
+        probing = a_policy(gates=("agreement", "judge", "self_check"), rubric="Be kind.")
+        self.executor.probing = Probing(
+            {"auto": probing}, self.asker, self.checker, self.health, self.spending
+        )
+        self.candidates: tuple[Candidate, ...] = ()
         self.relay = Relay(self.health, billing)
         self.finished = 0
         self.on_hold: Callable[[], None] | None = None
@@ -115,14 +127,18 @@ class Laboratory:
         """What the client gets, whole or streamed."""
         if task.stream:
             return b"".join([block async for block in await self.open(task, plan)])
-        self.run = Run(task, a_decision(plan), self.paths, self.clock)
+        self.run = self.begin(task, plan)
         whole = await self.executor.whole(self.run)
         self.run.deliver(whole.attempt)
         return whole.reply.body
 
+    def begin(self, task: Task, plan: Plan) -> Run:
+        """A request that has been decided about."""
+        return Run(task, a_decision(plan, candidates=self.candidates), self.paths, self.clock)
+
     async def open(self, task: Task, plan: Plan) -> AsyncGenerator[bytes]:
         """A stream that has begun."""
-        self.run = Run(task, a_decision(plan), self.paths, self.clock)
+        self.run = self.begin(task, plan)
         self.run.on_hold = self.on_hold
         chunks = self.relay.relay(await self.executor.stream(self.run), self.run, self._finish)
         assert await anext(chunks) == b""

@@ -33,18 +33,22 @@ from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
-from tierwise.gates import Gate, Slow, load_gates
+from tierwise.gates import load_gates
+from tierwise.gates.base import PROBES, Gate, Slow
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
-from tierwise.providers import Transport, load_adapter
+from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.health import Health
 from tierwise.state.sessions import Sessions
+from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic
 from tierwise.types import Completion, Decision, Prices, Record, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
+    from tierwise.execution.probing import Probing
+    from tierwise.gates.probe import Probe
     from tierwise.routing.build import Brain
 
 log = logging.getLogger("tierwise")
@@ -151,8 +155,9 @@ class Orchestrator:
         self.checker = Checker(_gates(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
+        adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
         self._executor = Executor(
-            {d.id: load_adapter(d.dialect)(d) for d in deployments},
+            adapters,
             self._transport,
             self.health,
             billing,
@@ -161,6 +166,9 @@ class Orchestrator:
             tell_logprobs={n for n, m in setup.models.items() if "logprobs" in m.capabilities},
         )
         self._relay = Relay(self.health, billing)
+        self._spending = Spending()
+        if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
+            self._executor.probing = self._probing(adapters, billing)
 
     @classmethod
     def from_config(
@@ -332,6 +340,16 @@ class Orchestrator:
             streamed.attempt is not None,
         )
 
+    def _probing(self, adapters: Mapping[str, Adapter], billing: Billing) -> Probing:
+        # Imported only here: a gateway whose policies name no probe has no use for it.
+        from tierwise.execution.asking import Asker
+        from tierwise.execution.probing import Probing
+
+        reasoning = {n for n, m in self.setup.models.items() if "reasoning" in m.capabilities}
+        telling = self._executor.telling
+        asker = Asker(adapters, telling, self._transport, self.health, billing, reasoning)
+        return Probing(self.setup.policies, asker, self.checker, self.health, self._spending)
+
     def _task(
         self,
         messages: Messages,
@@ -441,8 +459,10 @@ class Orchestrator:
         if task.session is not None and run.model is not None:
             tokens = run.usage.input_tokens + run.usage.output_tokens
             self._sessions.answered(task.session, run.model, tokens, time.monotonic())
+        self._spending.add(run.decision.policy or "", run.cost_usd)
         # From here on only the record is wanted, and a body may be large.
         del run.task
+        run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
 
@@ -488,12 +508,12 @@ def _novelty(decision: Decision) -> float:
     return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
 
 
-def _gates(setup: Setup) -> dict[str, Gate | Slow]:
-    gates: dict[str, Gate | Slow] = {}
+def _gates(setup: Setup) -> dict[str, Gate | Slow | Probe]:
+    gates: dict[str, Gate | Slow | Probe] = {}
     for name, policy in setup.policies.items():
-        wanted = set(policy.gates).union(*(tier.gates for tier in policy.tiers))
+        wanted = policy.gate_names - PROBES.keys() - gates.keys()
         try:
-            gates.update(load_gates(wanted - gates.keys()))
+            gates.update(load_gates(wanted))
         except ConfigError as error:
             raise ConfigError(
                 error.message, field=f"policies.{name}.gates", remedy=error.remedy

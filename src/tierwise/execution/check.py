@@ -6,10 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tierwise.errors import RequestError
 from tierwise.gates import Early, Gate, Prepares, Slow
+from tierwise.gates.base import PROBES
 from tierwise.types import Completion, Task, Verdict
+
+if TYPE_CHECKING:
+    from tierwise.gates.probe import Probe
 
 log = logging.getLogger("tierwise.gates")
 
@@ -22,7 +27,9 @@ class Checker:
     """
 
     def __init__(
-        self, gates: Mapping[str, Gate | Slow], clock: Callable[[], float] = time.monotonic
+        self,
+        gates: Mapping[str, Gate | Slow | Probe],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         objects: Mapping[str, object] = gates
         self._gates = gates
@@ -46,7 +53,7 @@ class Checker:
                 except RequestError:
                     raise
                 except Exception as error:  # noqa: BLE001 - counted and told
-                    self._left_out(name, error)
+                    self.left_out(name, error)
 
     def wants_logprobs(self, names: Sequence[str]) -> bool:
         """Whether one of these gates reads how likely an answer's tokens were."""
@@ -57,9 +64,12 @@ class Checker:
     ) -> tuple[Verdict, ...]:
         """The verdicts of the gates that have something to say, in the order of `names`.
 
+        Probes among them are left to whoever buys those.
+
         Raises:
             RequestError: a gate found the request itself at fault, such as an invalid schema.
         """
+        names = [name for name in names if name not in PROBES]
         slow = [name for name in names if name in self._slow]
         found = {name: self._at_once(name, task, answer) for name in names if name not in slow}
         if slow:
@@ -83,7 +93,7 @@ class Checker:
             try:
                 verdict = _checked(self._early[name].judge_start(task, start))
             except Exception as error:  # noqa: BLE001 - counted and told
-                self._left_out(name, error)
+                self.left_out(name, error)
                 continue
             if verdict is not None:
                 found.append(verdict)
@@ -98,7 +108,7 @@ class Checker:
         except RequestError:
             raise
         except Exception as error:  # noqa: BLE001 - counted and told
-            self._left_out(name, error)
+            self.left_out(name, error)
         return None
 
     async def _in_time(self, name: str, task: Task, answer: Completion) -> Verdict | None:
@@ -111,17 +121,18 @@ class Checker:
             raise
         except TimeoutError as error:
             if self._clock() < task.deadline:  # else it is not the gate's fault
-                self._left_out(name, error)
+                self.left_out(name, error)
         except asyncio.CancelledError as error:
             current = asyncio.current_task()
             if current is None or current.cancelling():
                 raise
-            self._left_out(name, error)  # nobody cancelled it: the gate raised it
+            self.left_out(name, error)  # nobody cancelled it: the gate raised it
         except Exception as error:  # noqa: BLE001 - counted and told
-            self._left_out(name, error)
+            self.left_out(name, error)
         return None
 
-    def _left_out(self, name: str, error: BaseException) -> None:
+    def left_out(self, name: str, error: BaseException) -> None:
+        """Counts a gate that broke, and tells the operator now and then."""
         count = self.broken[name] = self.broken.get(name, 0) + 1
         # One that always breaks would fill the log: the 1st, 2nd, 4th, 8th ... time is told.
         if count & (count - 1) == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +32,9 @@ from tierwise.gates.combine import posterior
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
+
+if TYPE_CHECKING:
+    from tierwise.execution.probing import Probing
 
 
 class Whole(Struct):
@@ -63,7 +66,8 @@ class Executor:
     """Executes decisions against the configured deployments.
 
     `keep_streams` remembers what every stream says, for those who store content. `tell_logprobs`
-    are the models that can say how likely each token was, where a gate reads that.
+    are the models that can say how likely each token was, where a gate reads that. `telling` are
+    the adapters that ask them. `probing` buys probes, where a policy names any.
     """
 
     def __init__(
@@ -83,7 +87,8 @@ class Executor:
         self._billing = billing
         self._checker = checker
         self._keep_streams = keep_streams
-        self._telling = {
+        self.probing: Probing | None = None
+        self.telling = {
             name: adapter.asking_logprobs()
             for name, adapter in adapters.items()
             if adapter.deployment.model in tell_logprobs and isinstance(adapter, TellsLogprobs)
@@ -142,18 +147,22 @@ class Executor:
     async def _call(
         self, ask: _Ask[_Answer], deployment: Deployment, step: Step, run: Run
     ) -> _Answer:
-        """Asks; and asks again without log-probabilities if it was for them that it was refused."""
+        """Asks; and asks again with less if it was refused: without a rejected draft, and without
+        log-probabilities."""
         adapter = self._adapter(deployment, step, run)
         try:
             return await ask(deployment, step, run)
-        except UpstreamRejected:
-            if adapter is self._adapters[deployment.id]:
+        except (UpstreamRejected, ContextTooLong) as error:
+            if run.handed_over is not None:
+                run.handed_over = None  # it may be the draft: not all take it, or have the room
+                return await self._call(ask, deployment, step, run)
+            if not isinstance(error, UpstreamRejected) or adapter is self._adapters[deployment.id]:
                 raise
-            self._telling.pop(deployment.id, None)  # another request may have been quicker
+            self.telling.pop(deployment.id, None)  # another request may have been quicker
             try:
                 return await ask(deployment, step, run)
             except UpstreamRejected:
-                self._telling[deployment.id] = adapter  # it was the request itself
+                self.telling[deployment.id] = adapter  # it was the request itself
                 raise
 
     def _adapter(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
@@ -162,7 +171,7 @@ class Executor:
         A caller who asked for them sees what it asked for, and the gate reads that.
         """
         if step.gated and not run.task.logprobs and self._checker.wants_logprobs(step.tier.gates):
-            return self._telling.get(deployment.id) or self._adapters[deployment.id]
+            return self.telling.get(deployment.id) or self._adapters[deployment.id]
         return self._adapters[deployment.id]
 
     async def _ask(self, deployment: Deployment, step: Step, run: Run) -> Whole:
@@ -173,7 +182,7 @@ class Executor:
         self._health.started(deployment)
         try:
             wait = min(deployment.timeouts.total, run.task.deadline - began)
-            response = await self._transport.send(adapter.request(run.task), wait)
+            response = await self._transport.send(adapter.request(run.asked), wait)
             if not 200 <= response.status < 300:
                 raise adapter.error(response.status, response.headers, response.body)
             reply = adapter.reply(response.body)
@@ -203,7 +212,7 @@ class Executor:
         self._health.started(deployment)
         try:
             live = await LiveStream.open(
-                self._transport, adapter, run.task, run.clock,
+                self._transport, adapter, run.asked, run.clock,
                 keep=step.gated or self._keep_streams,
             )  # fmt: skip
             ttft = run.clock() - began
@@ -315,6 +324,7 @@ class Executor:
         verdicts: tuple[Verdict, ...] = ()
         p: float | None = None
         outcome = "accepted"
+        probes: list[Attempt] = []
         try:
             if chars is None:
                 chars = _length(completion()) if usage is None else 0
@@ -324,9 +334,12 @@ class Executor:
             elif step.gated:
                 tier = step.tier
                 verdicts = await self._checker.verdicts(tier.gates, run.task, completion())
+                if self.probing is not None:
+                    verdicts = await self.probing.more(step, run, completion(), verdicts, probes)
                 p = posterior(verdicts, expected=tier.expected)
                 if p < tier.accept:
                     outcome = "rejected"
+                    self._hand_over(run, completion(), verdicts)
         except RequestError:
             outcome = "rejected"
             raise
@@ -356,7 +369,17 @@ class Executor:
                 p=p,
             )
             run.add(attempt)
+            for probe in probes:
+                run.add(probe)
         return attempt
+
+    def _hand_over(self, run: Run, draft: Completion, verdicts: tuple[Verdict, ...]) -> None:
+        """Shows a rejected draft to whoever is asked next, if the policy allows."""
+        if run.decision.plan.hand_over:
+            # Imported only here: few policies hand drafts over.
+            from tierwise.execution.hand_over import handed_over
+
+            run.handed_over = handed_over(run.task, draft, verdicts)
 
 
 def _length(answer: Completion) -> int:

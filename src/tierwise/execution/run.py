@@ -26,6 +26,7 @@ class Run:
         "deployment",
         "error",
         "failures",
+        "handed_over",
         "model",
         "on_hold",
         "paths",
@@ -44,6 +45,7 @@ class Run:
         self.decision = decision
         self.paths = paths
         self.clock = clock
+        self.handed_over: Task | None = None
         self.on_hold: Callable[[], None] | None = None
         self.started = clock()
         self.attempts: list[Attempt] = []
@@ -62,6 +64,11 @@ class Run:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
         self.attempts.append(attempt)
         self.cost_usd += attempt.cost_usd
+
+    @property
+    def asked(self) -> Task:
+        """What the next call asks: the task, or the task with the draft that was rejected."""
+        return self.handed_over or self.task
 
     @property
     def out_of_time(self) -> bool:

@@ -1,0 +1,269 @@
+"""Probes: bought where they are worth it, billed whatever comes of them, never in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from math import inf
+from typing import Any
+
+import pytest
+
+from builders import a_plan, a_stream, a_task, an_answer
+from laboratory import Laboratory, a_laboratory
+from tierwise.execution.asking import Addressed, Inquiry
+from tierwise.gates.probe import Question
+from tierwise.types import Attempt, Candidate, Estimate, Plan, Tier, Timeouts
+from upstream import HANGS, Reply, fails, says, streams
+
+SUM = "Ada has 70 shells and finds 2 more. How many shells has she now?"
+QUICK = Timeouts(connect=2.0, first_token=0.3, between_tokens=0.3, total=0.3)
+both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+def estimated(model: str, quality: float, cost_usd: float) -> Candidate:
+    estimate = Estimate(
+        quality=quality, quality_low=quality, cost_usd=cost_usd, cost_p90_usd=cost_usd,
+        ttft_s=0.1, latency_s=1.0,
+    )  # fmt: skip
+    return Candidate(model=model, role="tier", why="", estimate=estimate)
+
+
+def undecided(quality: float = 0.7, next_cost_usd: float = 0.03) -> tuple[Candidate, ...]:
+    return estimated("small", quality, 0.0003), estimated("large", 0.9, next_cost_usd)
+
+
+def gated(*gates: str, second: str | None = "middle", **plan: Any) -> Plan:
+    return a_plan(Tier(model="small", gates=gates, second=second), "large", **plan)
+
+
+def answers(text: str, stream: bool, model: str = "small") -> Reply:
+    return streams(a_stream(text, model=model)) if stream else says(an_answer(text, model=model))
+
+
+def text_of(body: bytes, stream: bool) -> str:
+    if not stream:
+        return str(json.loads(body)["choices"][0]["message"]["content"])
+    events = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: {")]
+    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
+    return "".join(delta.get("content", "") for delta in deltas)
+
+
+def probes(lab: Laboratory) -> list[Attempt]:
+    return [attempt for attempt in lab.run.attempts if attempt.outcome == "probe"]
+
+
+def sent(lab: Laboratory, model: str, call: int = 0) -> Any:
+    return lab.upstreams[model][0].asked[call].json()
+
+
+@both
+async def test_a_second_model_that_differs_sends_the_answer_on(stream: bool) -> None:
+    scripts = {
+        "small": [answers("72", stream)],
+        "middle": [says(an_answer("71", model="middle"))],
+        "large": [answers("70", stream, "large")],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided()
+        task = a_task(SUM, stream=stream, max_tokens=9)
+        assert text_of(await lab.ask(task, gated("picky", "agreement")), stream) == "70"
+        assert [(a.model, a.outcome) for a in lab.run.attempts] == [
+            ("small", "rejected"), ("middle", "probe"), ("large", "accepted"),
+        ]  # fmt: skip
+        assert [v.gate for v in lab.run.attempts[0].verdicts] == ["picky", "agreement"]
+        asked = sent(lab, "middle")
+        assert "stream" not in asked
+        assert (asked["max_tokens"], asked["messages"][-1]["content"]) == (9, SUM)
+
+
+@both
+async def test_a_second_model_that_agrees_keeps_the_answer_and_is_billed(stream: bool) -> None:
+    scripts = {
+        "small": [answers("72", stream)],
+        "middle": [says(an_answer("72", model="middle"))],
+        "large": [HANGS],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM, stream=stream), gated("agreement"))
+        draft, probe = lab.run.attempts
+        assert (draft.outcome, probe.outcome) == ("accepted", "probe")
+        assert (probe.gate, probe.tier, probe.deployment) == ("agreement", 1, "p0/middle")
+        assert probe.cost_usd == pytest.approx((100 * 5 + 50 * 10) / 1e6)
+        assert lab.run.cost_usd == pytest.approx(draft.cost_usd + probe.cost_usd)
+        assert (lab.run.model, lab.run.usage) == ("small", draft.usage)
+
+
+async def test_without_another_model_a_second_sample_is_asked_for_warmly() -> None:
+    replies = [says(an_answer("72")), says(an_answer("72"))]
+    async with a_laboratory({"small": [replies], "large": [HANGS]}) as lab:
+        lab.candidates = undecided()
+        task = a_task(SUM, temperature=0, seed=7)
+        await lab.ask(task, gated("agreement", second="small"))
+        assert [attempt.model for attempt in probes(lab)] == ["small"]
+        assert sent(lab, "small", 1)["temperature"] == 0.8
+        assert "seed" not in sent(lab, "small", 1)
+
+
+@pytest.mark.parametrize(
+    ("quality", "next_cost_usd", "share"),
+    [(0.99, 0.03, 0.1), (0.7, 0.0005, 0.1), (0.7, 0.03, 0.0)],
+    ids=["sure", "too dear", "over budget"],
+)
+async def test_a_probe_is_not_bought_where_it_is_not_worth_it(
+    quality: float, next_cost_usd: float, share: float
+) -> None:
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": [HANGS], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided(quality, next_cost_usd)
+        await lab.ask(a_task(SUM), gated("agreement", probe_share=share))
+        assert lab.calls("middle") == [0]
+        assert [attempt.outcome for attempt in lab.run.attempts] == ["accepted"]
+
+
+async def test_a_probe_that_cannot_change_the_outcome_is_not_bought() -> None:
+    async with a_laboratory(
+        {"small": [says(an_answer("doubtful"))], "middle": [HANGS], "large": [answers("72", False)]}
+    ) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("picky", "agreement"))
+        assert lab.calls("middle") == [0]
+
+
+async def test_the_probe_that_gains_most_is_bought_first() -> None:
+    # As good as the judge, and a third of its price.
+    scripts = {
+        "small": [says(an_answer("72"))],
+        "middle": [says(an_answer('{"fault": "none", "grade": 5}', model="middle"))],
+        "large": [HANGS],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided(0.6)
+        plan = gated("judge", "agreement", second="small", judge="middle")
+        await lab.ask(a_task(SUM), plan)
+        assert [attempt.gate for attempt in probes(lab)][:1] == ["agreement"]
+
+
+async def test_the_judge_sees_the_answer_and_the_policy_s_rubric() -> None:
+    grade = says(an_answer('{"fault": "wrong sum", "grade": 1}', model="middle"))
+    async with a_laboratory(
+        {"small": [says(an_answer("71"))], "middle": [grade], "large": [answers("72", False)]}
+    ) as lab:
+        lab.candidates = undecided()
+        assert text_of(await lab.ask(a_task(SUM), gated("judge", judge="middle")), False) == "72"
+        (verdict,) = lab.run.attempts[0].verdicts
+        assert verdict.reason == "the judge gives 1 of 5: wrong sum"
+        system, user = sent(lab, "middle")["messages"]
+        assert "Also: Be kind." in system["content"]
+        assert "71" in user["content"]
+        assert (sent(lab, "middle")["temperature"], sent(lab, "middle")["max_tokens"]) == (0.0, 60)
+
+
+async def test_a_judge_that_reasons_gets_room_and_no_temperature() -> None:
+    grade = says(an_answer('{"fault": "none", "grade": 5}', model="large"))
+    async with a_laboratory({"small": [says(an_answer("72"))], "large": [grade]}) as lab:
+        lab.candidates = undecided(next_cost_usd=0.1)
+        await lab.ask(a_task(SUM), gated("judge", judge="large"))
+        assert sent(lab, "large")["max_tokens"] > 1000
+        assert "temperature" not in sent(lab, "large")
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_a_self_check_reads_how_sure_the_first_token_was(tells: bool) -> None:
+    doubt = an_answer("N")
+    entry = {"token": "N", "logprob": -0.01, "top_logprobs": []}
+    doubt["choices"][0]["logprobs"] = {"content": [entry]}
+    replies = [says(an_answer("71")), says(doubt)]
+    if not tells:
+        replies = [replies[0], fails(400, "logprobs are not supported"), says(an_answer("N"))]
+    async with a_laboratory({"small": [replies], "large": [answers("72", False)]}) as lab:
+        lab.candidates = undecided(next_cost_usd=0.3)
+        await lab.ask(a_task(SUM), gated("self_check"))
+        assert sent(lab, "small", 1)["logprobs"] is True
+        (verdict,) = lab.run.attempts[0].verdicts
+        assert verdict.p == pytest.approx(0.01, abs=0.005) if tells else verdict.p == 0.25
+        assert len(probes(lab)) == (1 if tells else 2)
+        assert ("p0/small" in lab.executor.telling) == tells
+
+
+@both
+@pytest.mark.parametrize("reply", [fails(500), fails(400), None, HANGS, says({"no": "answer"})])
+async def test_a_probe_that_fails_is_no_verdict(reply: Reply | None, stream: bool) -> None:
+    scripts = {"small": [answers("72", stream)], "middle": [reply], "large": [HANGS]}
+    async with a_laboratory(scripts, timeouts=QUICK) as lab:
+        lab.candidates = undecided()
+        body = await lab.ask(a_task(SUM, stream=stream), gated("agreement"))
+        assert text_of(body, stream) == "72"
+        (probe,) = probes(lab)
+        assert probe.error
+        assert (probe.cost_usd, probe.gate) == (0.0, "agreement")
+        assert lab.run.attempts[0].verdicts == ()
+        assert lab.run.failures == []
+        assert lab.health.states["p0/middle"].in_flight == 0
+
+
+async def test_a_probe_goes_on_to_the_next_place_of_its_model() -> None:
+    places = [fails(500), says(an_answer("72", model="middle"))]
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": places, "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("agreement"))
+        assert [(a.deployment, bool(a.error)) for a in probes(lab)] == [
+            ("p0/middle", True), ("p1/middle", False),
+        ]  # fmt: skip
+        assert lab.health.states["p0/middle"].failures_in_row == 1
+
+
+async def test_a_model_that_nobody_serves_is_not_asked() -> None:
+    async with a_laboratory({"small": [says(an_answer("72"))], "large": [HANGS]}) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("agreement"))
+        assert [attempt.outcome for attempt in lab.run.attempts] == ["accepted"]
+
+
+async def test_a_probe_leaves_time_for_the_next_tier() -> None:
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": [HANGS], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        task = a_task(SUM, deadline=lab.clock() + 1.0)
+        assert text_of(await lab.ask(task, gated("agreement")), False) == "72"
+        # It had too little time, which is not its fault.
+        assert lab.health.states["p0/middle"].last_error is None
+
+
+@both
+async def test_a_request_that_is_cancelled_ends_its_probes(stream: bool) -> None:
+    async with a_laboratory(
+        {"small": [answers("72", stream)], "middle": [HANGS], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        asking = asyncio.create_task(lab.ask(a_task(SUM, stream=stream), gated("agreement")))
+        middle = lab.upstreams["middle"][0]
+        await middle.arrived.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await asyncio.wait_for(middle.left.wait(), 5)
+        assert [(a.outcome, a.error) for a in lab.run.attempts] == [
+            ("cancelled", None), ("probe", "cancelled"),
+        ]  # fmt: skip
+
+
+async def test_the_questions_of_a_probe_are_asked_at_the_same_time() -> None:
+    async with a_laboratory({"middle": [HANGS], "large": [HANGS]}) as lab:
+        questions = [
+            Addressed(Question(who="other"), model, tuple(lab.paths[model]))
+            for model in ("middle", "large")
+        ]
+        inquiry = Inquiry("agreement", 1, lab.begin(a_task(SUM), gated()), inf, [])
+        asking = asyncio.create_task(lab.asker.ask(questions, inquiry))
+        for model in ("middle", "large"):
+            await asyncio.wait_for(lab.upstreams[model][0].arrived.wait(), 5)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert len(inquiry.calls) == 2
