@@ -12,6 +12,7 @@ import pytest
 from builders import a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
 from tierwise.execution.asking import Addressed, Inquiry
+from tierwise.gates.judge import JudgeProbe
 from tierwise.gates.probe import Question
 from tierwise.types import Attempt, Candidate, Estimate, Plan, Tier, Timeouts
 from upstream import HANGS, Reply, fails, says, streams
@@ -29,12 +30,15 @@ def estimated(model: str, quality: float, cost_usd: float) -> Candidate:
     return Candidate(model=model, role="tier", why="", estimate=estimate)
 
 
-def undecided(quality: float = 0.7, next_cost_usd: float = 0.03) -> tuple[Candidate, ...]:
-    return estimated("small", quality, 0.0003), estimated("large", 0.9, next_cost_usd)
+def undecided(next_cost_usd: float = 0.03) -> tuple[Candidate, ...]:
+    return estimated("small", 0.7, 0.0003), estimated("large", 0.9, next_cost_usd)
 
 
-def gated(*gates: str, second: str | None = "middle", **plan: Any) -> Plan:
-    return a_plan(Tier(model="small", gates=gates, second=second), "large", **plan)
+def gated(
+    *gates: str, second: str | None = "middle", expected: float | None = None, **plan: Any
+) -> Plan:
+    tier = Tier(model="small", gates=gates, second=second, expected=expected)
+    return a_plan(tier, "large", **plan)
 
 
 def answers(text: str, stream: bool, model: str = "small") -> Reply:
@@ -107,18 +111,18 @@ async def test_without_another_model_a_second_sample_is_asked_for_warmly() -> No
 
 
 @pytest.mark.parametrize(
-    ("quality", "next_cost_usd", "share"),
-    [(0.99, 0.03, 0.1), (0.7, 0.0005, 0.1), (0.7, 0.03, 0.0)],
+    ("expected", "next_cost_usd", "share"),
+    [(0.99, 0.03, 0.1), (None, 0.0005, 0.1), (None, 0.03, 0.0)],
     ids=["sure", "too dear", "over budget"],
 )
 async def test_a_probe_is_not_bought_where_it_is_not_worth_it(
-    quality: float, next_cost_usd: float, share: float
+    expected: float | None, next_cost_usd: float, share: float
 ) -> None:
     async with a_laboratory(
         {"small": [says(an_answer("72"))], "middle": [HANGS], "large": [HANGS]}
     ) as lab:
-        lab.candidates = undecided(quality, next_cost_usd)
-        await lab.ask(a_task(SUM), gated("agreement", probe_share=share))
+        lab.candidates = undecided(next_cost_usd)
+        await lab.ask(a_task(SUM), gated("agreement", expected=expected, probe_share=share))
         assert lab.calls("middle") == [0]
         assert [attempt.outcome for attempt in lab.run.attempts] == ["accepted"]
 
@@ -140,7 +144,7 @@ async def test_the_probe_that_gains_most_is_bought_first() -> None:
         "large": [HANGS],
     }
     async with a_laboratory(scripts) as lab:
-        lab.candidates = undecided(0.6)
+        lab.candidates = undecided()
         plan = gated("judge", "agreement", second="small", judge="middle")
         await lab.ask(a_task(SUM), plan)
         assert [attempt.gate for attempt in probes(lab)][:1] == ["agreement"]
@@ -267,3 +271,22 @@ async def test_the_questions_of_a_probe_are_asked_at_the_same_time() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert len(inquiry.calls) == 2
+
+
+@pytest.mark.parametrize("part", ["ask", "conclude"])
+async def test_a_probe_that_breaks_is_left_out_and_counted(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(JudgeProbe, part, breaks)
+    grade = says(an_answer('{"grade": 1}', model="middle"))
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": [grade], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        body = await lab.ask(a_task(SUM), gated("judge", judge="middle"))
+        assert text_of(body, False) == "72"
+        assert lab.checker.broken == {"judge": 1}
+        assert len(probes(lab)) == (part == "conclude")

@@ -11,7 +11,8 @@ def imported(models: str, then: str = "") -> str:
     """Which heavy modules a gateway with these models has imported, after doing something."""
     heavy = (
         "numpy", "scipy", "sklearn", "tokenizers", "pyarrow", "matplotlib", "aiohttp", "rich",
-        "jsonschema_rs", "tierwise.fleet", "tierwise.learning",
+        "jsonschema_rs", "tierwise.fleet", "tierwise.learning", "tierwise.gates.probe",
+        "tierwise.execution.probing", "tierwise.execution.hand_over",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

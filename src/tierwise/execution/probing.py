@@ -24,7 +24,7 @@ from tierwise.gates.probe import Probe, Question
 from tierwise.gates.worth import Stake, gain_usd, implied_rate
 from tierwise.state.health import Health
 from tierwise.state.spending import Spending
-from tierwise.types import Attempt, Candidate, Completion, Decision, Policy, Usage, Verdict
+from tierwise.types import Attempt, Completion, Decision, Policy, Usage, Verdict
 
 _SHARE_OF_TIME = 0.5
 """A probe may take this share of the time that is left: the rest is for the next tier."""
@@ -126,7 +126,10 @@ class Probing:
         if not questions or not all(one.places for one in questions):
             return None
         price = sum(_price(one, run.decision) for one in questions)
-        p = posterior(verdicts, expected=_expected(run.decision, step))
+        # Gates that find nothing let an answer pass where nothing was expected of it (`posterior`),
+        # but they do not make it certain, and a probe may look further.
+        expected = BASE if step.tier.expected is None else step.tier.expected
+        p = posterior(verdicts, expected=expected)
         gain = gain_usd(p, power, price, _stake(run.decision, step))
         return Offer(probe, questions, price, gain)
 
@@ -169,22 +172,11 @@ def _price(one: Addressed, decision: Decision) -> float:
     return cost(usage, one.places[0].prices)
 
 
-def _expected(decision: Decision, step: Step) -> float:
-    """What to expect of the tier's answer before anybody has looked at it.
-
-    Where nothing was learned that is the model's estimate by its prior. Gates that find nothing
-    let such an answer pass, but they do not make it certain, and a probe may look further.
-    """
-    if step.tier.expected is not None:
-        return step.tier.expected
-    candidate = _candidate(decision, step.tier.model)
-    return BASE if candidate is None or candidate.estimate is None else candidate.estimate.quality
-
-
 def _stake(decision: Decision, step: Step) -> Stake:
     """What the next tier is worth and costs, and the rate at which the two were weighed."""
     accept = step.tier.accept
-    following = _candidate(decision, decision.plan.tiers[step.number].model)
+    model = decision.plan.tiers[step.number].model
+    following = next((one for one in decision.candidates if one.model == model), None)
     if following is None or following.estimate is None:
         return Stake(accept, 0.0, None)
     estimate, value = following.estimate, following.value
@@ -192,7 +184,3 @@ def _stake(decision: Decision, step: Step) -> Stake:
     # for this task.
     rate = implied_rate(accept if value is None else value, estimate.quality, estimate.cost_usd)
     return Stake(accept, estimate.cost_usd, rate)
-
-
-def _candidate(decision: Decision, model: str) -> Candidate | None:
-    return next((one for one in decision.candidates if one.model == model), None)
