@@ -1,7 +1,7 @@
 """The program that runs in the sandbox: confines itself, then runs code and its tests.
 
 It is started by `sandbox.py` as a script of its own, imports nothing of Tierwise, and gets its job
-as JSON on standard input. `docs/gates-code-schema-tokens.md` says what it promises and what not.
+as JSON on standard input. `docs/gates.md` says what it promises and what not.
 """
 
 from __future__ import annotations
