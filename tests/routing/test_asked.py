@@ -69,6 +69,8 @@ def test_what_the_policy_says_of_probes_and_drafts_is_in_the_plan() -> None:
     router = a_router(judge="large", probe_share=0.3, hand_over=True)
     plan = decide(router).plan
     assert (plan.judge, plan.probe_share, plan.hand_over) == ("large", 0.3, True)
+    alone = Tier(model="small", gates=("self_check",)), Tier(model="large")
+    assert decide(a_router(tiers=alone, probe_share=0.3)).plan.probe_share == 0.3
     plan = decide(a_router(gates=("complete",), tiers=(), hand_over=True)).plan
     assert (plan.judge, plan.hand_over) == (None, True)
 

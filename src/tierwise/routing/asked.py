@@ -22,7 +22,7 @@ def with_asked(plan: Plan, policy: Policy, estimates: Mapping[str, Estimate]) ->
             else tier
             for tier, behind in zip(tiers, [*tiers[1:], None], strict=True)
         )
-    elif policy.judge is None and not policy.hand_over:
+    elif (policy.judge, policy.probe_share, policy.hand_over) == _of(plan):
         return plan
     return replace(
         plan,
@@ -31,6 +31,10 @@ def with_asked(plan: Plan, policy: Policy, estimates: Mapping[str, Estimate]) ->
         probe_share=policy.probe_share,
         hand_over=policy.hand_over,
     )
+
+
+def _of(plan: Plan) -> tuple[str | None, float, bool]:
+    return plan.judge, plan.probe_share, plan.hand_over
 
 
 def _second(
