@@ -239,6 +239,16 @@ async def test_a_probe_leaves_time_for_the_next_tier() -> None:
         assert lab.health.states["p0/middle"].last_error is None
 
 
+async def test_a_probe_does_not_hold_a_stream_longer_than_the_policy_wants() -> None:
+    scripts = {"small": [answers("72", stream=True)], "middle": [HANGS], "large": [HANGS]}
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided()
+        body = await lab.ask(a_task(SUM, stream=True), gated("agreement", hold_s=0.5))
+        assert text_of(body, stream=True) == "72"
+        # Left before its own patience was at an end.
+        assert lab.health.states["p0/middle"].last_error is None
+
+
 @both
 async def test_a_request_that_is_cancelled_ends_its_probes(stream: bool) -> None:
     async with a_laboratory(
