@@ -53,7 +53,7 @@ def test_for_foreign_prompts_the_base_is_kept_unless_the_gain_is_sure():
 
 def test_the_base_is_the_best_single_model_at_each_price():
     means, costs = np.array([0.9, 0.7]), np.array([0.010, 0.001])
-    assert choose.bases(means, costs, np.array([0.0, 10.0, 100.0])).tolist() == [0, 0, 1]
+    assert choose.bases(means, costs, np.array([0.0, 10.0, 100.0]), BOTH).tolist() == [0, 0, 1]
 
 
 def test_only_models_of_the_line_up_are_chosen():

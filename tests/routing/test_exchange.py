@@ -59,6 +59,17 @@ def test_the_base_is_the_best_single_model_at_the_rate() -> None:
     assert Exchange(hard, names).terms(names, "large", 1.0).base == "large"
 
 
+def test_the_base_is_one_of_the_line_up_however_cheap_another_is() -> None:
+    random = np.random.default_rng(0)
+    outcome = (random.random((500, 3)) < (0.9, 0.85, 0.3)).astype(float)
+    costs = np.tile([1.0, 0.1, 0.001], (500, 1))
+    names = ("large", "small", "tiny")
+    predicted = np.tile([0.9, 0.85, 0.3], (500, 1))
+    terms = Exchange(Sample(predicted, outcome, costs), names).terms(names, "large", 0.8)
+    assert terms.line_up == ("large", "small")
+    assert terms.base == "small"
+
+
 def test_a_reference_that_may_not_be_asked_still_sets_the_target() -> None:
     models = ("small", "large", "best")
     outcome = np.column_stack([OUTCOME, np.ones(4)])

@@ -78,13 +78,6 @@ def test_a_model_outside_the_line_up_is_not_chosen_however_well_it_is_spoken_of(
     assert weighed.values["lucky"] > weighed.values["large"]
 
 
-@pytest.mark.parametrize("foreign", [False, True])
-def test_the_base_may_stand_outside_the_line_up(foreign: bool) -> None:
-    estimates = {"small": an_estimate(0.9, 0.001), "large": an_estimate(0.7, 0.01)}
-    terms = Terms(RATE, "small", ("large",))
-    assert weigh(estimates, terms, 0.01, foreign=foreign).first == "small"
-
-
 def test_a_conversation_stays_with_its_model_unless_leaving_gains_more_than_a_little() -> None:
     estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.8, 0.01)}
     near, far = (

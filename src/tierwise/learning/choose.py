@@ -72,9 +72,13 @@ def guarded(
     return found
 
 
-def bases(mean_quality: Vector, mean_cost: Vector, prices: Vector) -> NDArray[np.intp]:
-    """For each λ, the model that is best if all prompts go to one."""
-    found: NDArray[np.intp] = (mean_quality - prices[:, None] * mean_cost).argmax(axis=1)
+def bases(
+    mean_quality: Vector, mean_cost: Vector, prices: Vector, among: Sequence[int]
+) -> NDArray[np.intp]:
+    """For each λ, the model of the line-up that is best if all prompts go to one."""
+    places = np.array(among, np.intp)
+    value = mean_quality[places] - prices[:, None] * mean_cost[places]
+    found: NDArray[np.intp] = places[value.argmax(axis=1)]
     return found
 
 

@@ -107,7 +107,7 @@ class Bench:
         known = self._sample(fitted, train, costs, cost)
         among = range(len(data.models)) if known is None else line_up(known, data.reference)
         own = _of_models(train.scores, train.models, data.models)
-        base = choose.bases(_means(own, quality), mean_cost, prices)
+        base = choose.bases(_means(own, quality), mean_cost, prices, among)
         novelty = np.array([p.novelty for p in predictions])
         foreign = self._foreign(fitted, predictions)
         # A model that was never seen is judged by its prior alone, on which the guard falls back.

@@ -112,7 +112,7 @@ def solve(sample: Sample, reference: int, target: float, *, caution: float = CAU
 class Terms(Struct, frozen=True):
     """On what terms a task is decided.
 
-    `line_up` are the models worth choosing among. `base` is the one model that would be best at
+    `line_up` are the models worth choosing among. `base` is the one of them that would be best at
     the rate if there were no choice: whoever leaves it must know why.
     """
 
@@ -122,9 +122,8 @@ class Terms(Struct, frozen=True):
 
 
 class _Walked(Struct, frozen=True):
-    """Candidates on the sample: all of them, those worth choosing among, and their walk."""
+    """The candidates that are worth choosing among, and their walk."""
 
-    sample: Sample
     line_up: tuple[str, ...]
     path: Path
 
@@ -157,8 +156,9 @@ class Exchange:
             wanted = target * float(self._sample.mean_quality[self._column[reference]])
             target = wanted / (float(path.sample.mean_quality[path.reference]) or 1.0)
         rate = path.solve(target)
-        alone = walked.sample.mean_quality - rate.per_usd * walked.sample.mean_cost_usd
-        return Terms(rate, candidates[int(alone.argmax())], walked.line_up)
+        # Of the line-up: the rate was solved for these, and others may miss the target by far.
+        alone = path.sample.mean_quality - rate.per_usd * path.sample.mean_cost_usd
+        return Terms(rate, walked.line_up[int(alone.argmax())], walked.line_up)
 
     def _walked(self, candidates: tuple[str, ...], reference: str) -> _Walked:
         key = (candidates, reference)
@@ -178,4 +178,4 @@ class Exchange:
             against = int(sample.mean_cost_usd.argmax())
         places = line_up(sample, against)
         path = walk(sample.of(places), places.index(against))
-        return _Walked(sample, tuple(candidates[place] for place in places), path)
+        return _Walked(tuple(candidates[place] for place in places), path)

@@ -76,7 +76,7 @@ def weigh(
     if rate.reference_cost_usd is not None and reference_cost_usd > 0:
         per_usd *= rate.reference_cost_usd / reference_cost_usd
     values = {name: e.quality - per_usd * price_of(e, weights) for name, e in estimates.items()}
-    gains = {name: values[name] - values[base] for name in (base, *terms.line_up)}
+    gains = {name: values[name] - values[base] for name in terms.line_up}
     if foreign:
         sure = {name: _sure(gains[name], estimates[name], estimates[base]) for name in gains}
         sure[base] = 0.0
