@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tierwise.certificate import Baseline, Certificate, Combination, Curve, Threshold
 from tierwise.types import (
     Attempt,
     Decision,
@@ -138,6 +139,45 @@ def a_record(**fields: Any) -> Record:
         "usage": attempt.usage,
     }
     return Record(**{**defaults, **fields})
+
+
+SAME = Curve((0.0, 1.0), (0.0, 1.0))
+SHORT = Baseline("length", (50.0,), (900, 100))
+"""Nine answers in ten are shorter than 50 characters."""
+
+
+def a_threshold(accept: float = 0.75, traffic: str = "") -> Threshold:
+    """Where to accept."""
+    return Threshold(
+        traffic=traffic, accept=accept, rows=1000, wrong=20, bound=0.04, accepted=0.7, saving=0.5
+    )
+
+
+def a_certificate(**fields: Any) -> Certificate:
+    """For `small` before `large`: whatever no gate gives 0 is acceptable with P = 0.8."""
+    odds = 1.3862943611198906  # log(0.8 / 0.2)
+    defaults: dict[str, Any] = {
+        "created": "2026-03-01",
+        "expires": "2999-12-31",
+        "sources": ("made-up",),
+        "fitted": 600,
+        "calibrated": 1000,
+        "alpha": 0.05,
+        "delta": 0.1,
+        "horizon": 1000,
+        "method": "by hand",
+        "policy": "stepwise",
+        "policy_hash": "",
+        "reference": "large",
+        "tiers": ("small",),
+        "gates": ("complete", "json_schema"),
+        "thresholds": (a_threshold(),),
+        "combination": Combination(
+            base=0.7, intercept=odds, prior=0.0, prior_missing=0.0, gates=(), curve=SAME, rows=600
+        ),
+        "baselines": (SHORT,),
+    }
+    return Certificate(**{**defaults, **fields})
 
 
 def an_answer(

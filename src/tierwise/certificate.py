@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from msgspec import Struct
 
 from tierwise.errors import ConfigError
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the meaning of a field changes: an older file must then be made again."""
+NOBODY = "nobody"
+"""The class of traffic of callers without a key, where classes go by caller."""
 _REMAKE = "Make it again with `tierwise calibrate --outcomes DIR --out FILE`."
 
 
@@ -97,7 +99,10 @@ class Certificate(Struct, frozen=True, kw_only=True):
     that it was calibrated on. `created` and `expires` are ISO dates. `sources` names the data,
     `fitted` and `calibrated` count the rows that the combination and the thresholds were fitted
     to; no row was used for both. `policy_hash` and `artifact_hash` are SHA-256 in hexadecimal,
-    the latter "" where no router was used.
+    the former of what `config.certified.policy_hash` says, the latter of the router's file, ""
+    where no router was used. `by` says what makes a class of traffic: "kind", "caller", "dataset",
+    or "" where all is one; where it is "kind", `learned_kinds` says whether they are those that a
+    gateway with a router finds.
     """
 
     version: int = VERSION
@@ -117,6 +122,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     tiers: tuple[str, ...]
     gates: tuple[str, ...] = ()
     by: str = ""
+    learned_kinds: bool = False
     thresholds: tuple[Threshold, ...]
     combination: Combination
     baselines: tuple[Baseline, ...]
@@ -127,9 +133,20 @@ class Certificate(Struct, frozen=True, kw_only=True):
         known = {threshold.traffic: threshold for threshold in self.thresholds}
         return known.get(traffic) or known[""]
 
+    @property
+    def bound(self) -> float:
+        """The highest of its thresholds' bounds."""
+        return max(threshold.bound for threshold in self.thresholds)
+
+    @property
+    def ends(self) -> float:
+        """Unix time when its last day is over, by the machine's own calendar."""
+        after = date.fromisoformat(self.expires) + timedelta(days=1)
+        return datetime.combine(after, time.min).astimezone().timestamp()
+
     def expired(self, at: float) -> bool:
         """Whether it is past its last day at this Unix time, by the machine's own calendar."""
-        return datetime.fromtimestamp(at).astimezone().date() > date.fromisoformat(self.expires)
+        return at >= self.ends
 
     def save(self, path: Path) -> None:
         """Writes the file; a reader sees the old one or the new one, never a part.
@@ -174,6 +191,13 @@ class Certificate(Struct, frozen=True, kw_only=True):
         for wrong in _mistakes(found):
             raise _refused(path, wrong)
         return found
+
+
+def traffic_of(by: str, *, kind: str, caller: str | None) -> str:
+    """The class of traffic that a request belongs to, where classes go `by` this."""
+    if by == "kind":
+        return kind
+    return (caller or NOBODY) if by == "caller" else ""
 
 
 class _Versioned(Struct):

@@ -39,6 +39,7 @@ from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.health import Health
+from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic
@@ -135,11 +136,15 @@ class Orchestrator:
         *,
         store_content: bool = False,
         load_brain: Callable[[], Brain] | None = None,
+        crew: Crew | None = None,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
         It is loaded at the first request that leaves a choice: a gateway whose callers always
         name models pays neither its time nor its memory.
+
+        Args:
+            crew: the processes that serve together; None for this one alone.
         """
         self.setup = setup
         self.ledger = ledger
@@ -152,6 +157,10 @@ class Orchestrator:
         self.router = self._router(PriorPredictor())
         self._traffic = Traffic()
         self._sessions = Sessions()
+        self.promises = Promises(setup.certificates, crew)
+        if self.promises.all:
+            # Off the path of requests: the ledger's thread shows what is finished.
+            ledger.watch(self.promises.saw)
         self.checker = Checker(_gates(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
@@ -172,13 +181,17 @@ class Orchestrator:
 
     @classmethod
     def from_config(
-        cls, config: Config | Mapping[str, Any] | str | Path | None = None
+        cls,
+        config: Config | Mapping[str, Any] | str | Path | None = None,
+        *,
+        crew: Crew | None = None,
     ) -> Orchestrator:
         """Builds everything that a configuration describes.
 
         Args:
             config: a checked configuration, a mapping of the same shape, or the path of a file;
                 None uses the API keys and local servers that are found here.
+            crew: the processes that serve together; None for this one alone.
 
         Raises:
             ConfigError: it cannot be built, or nothing was found.
@@ -193,6 +206,7 @@ class Orchestrator:
                 ledger,
                 store_content=config.ledger.store_content,
                 load_brain=_brain(config, setup),
+                crew=crew,
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
@@ -380,7 +394,9 @@ class Orchestrator:
         """
         measured = measure(task)
         decision = self._decide(task, measured)
-        return Run(task, decision, self.router.paths(decision), time.monotonic), measured
+        paths = self.router.paths(decision)
+        joined = self.promises.combination(decision)
+        return Run(task, decision, paths, time.monotonic, joined), measured
 
     def _decide(self, task: Task, measured: Measured) -> Decision:
         reading: Reading | None = None
@@ -402,6 +418,7 @@ class Orchestrator:
             reading=reading,
             foreign=self._guarded and self._traffic.foreign,
             held=self._sessions.held(task.session, time.monotonic()),
+            certificates=self.promises.now(),
         )
         if reading is not None:
             self._traffic.saw(_novelty(decision))

@@ -306,6 +306,9 @@ class Decision(Struct, frozen=True, kw_only=True):
     `router` is what predicted quality: `default`, the file of an artifact, or `rules`; empty where
     nothing had to be predicted. `rate` is what one USD is worth in quality (λ), and `guard` says
     whether the best single model was left and why; both only where quality was learned.
+    `certificate` is the hash of the certificate whose combination and thresholds the plan rests on,
+    None for plans without; `promised` says that this request is one of those that it promises
+    something about.
     """
 
     id: str
@@ -321,6 +324,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     router: str = ""
     rate: float | None = None
     guard: str = ""
+    certificate: str | None = None
+    promised: bool = False
 
 
 class Held(Struct, frozen=True):
@@ -362,7 +367,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     rejected), `cancelled`, `probe` (a call that only helps to judge another's answer; `gate` is the
     gate that asked for it, `error` says why it came to nothing) or the name of an upstream error.
     `estimated` marks a usage that the provider did not report and that was counted instead. `p` is
-    P(acceptable) by all `verdicts` together, None where nothing was judged.
+    P(acceptable) by all `verdicts` together, None where nothing was judged; `length` counts the
+    characters of a text that was judged whole.
     """
 
     deployment: str
@@ -378,6 +384,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     latency_s: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
     p: float | None = None
+    length: int | None = None
     gate: str = ""
 
 

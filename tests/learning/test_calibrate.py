@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builders import a_decision, a_record, an_attempt
 from tierwise.errors import ConfigError
 from tierwise.gates.combine import at, chance
-from tierwise.learning.calibrate import Labelled, fit, labelled, predict, rising
-from tierwise.types import Candidate, Estimate, Verdict
+from tierwise.learning.calibrate import Labelled, fit, predict, rising
 
 pytest.importorskip("sklearn")
 Vector = np.ndarray
@@ -87,19 +85,3 @@ def test_too_little_to_learn_from_is_an_error_that_says_what_is_needed(right) ->
         found = [Labelled(verdicts=answer.verdicts, right=right) for answer in found]
     with pytest.raises(ConfigError, match="At least 100 are needed, 10 of them right"):
         fit(found)
-
-
-def test_records_with_feedback_become_labelled_answers() -> None:
-    estimate = Estimate(
-        quality=0.8, quality_low=0.7, cost_usd=0, cost_p90_usd=0, ttft_s=0, latency_s=0
-    )
-    candidate = Candidate(model="small", role="tier", why="", estimate=estimate)
-    verdicts = (Verdict(gate="tokens", p=0.9, reason=""),)
-    record = a_record(
-        decision=a_decision(id="d7", candidates=(candidate,)),
-        attempts=(an_attempt(verdicts=verdicts),),
-    )
-    unlabelled = a_record(decision=a_decision(id="d8"))
-    assert labelled([record, unlabelled], {"d7": 0.0, "d9": 1.0}) == [
-        Labelled(verdicts={"tokens": 0.9}, right=0.0, expected=0.8)
-    ]

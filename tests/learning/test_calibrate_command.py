@@ -12,9 +12,10 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from tierwise.certificate import Certificate, digest, file_digest
+from tierwise.certificate import Certificate, file_digest
 from tierwise.cli import app
 from tierwise.config import build, load
+from tierwise.config.certified import policy_hash
 from tierwise.errors import ConfigError
 from tierwise.learning.train import train
 
@@ -52,7 +53,11 @@ def configuration(tmp_path: Path) -> Path:
             for name, price in (("big", 10.0), ("small", 1.0))
         },
         "policies": {
-            "careful": {"reference": "big", "tiers": [{"model": "small"}, {"model": "big"}]},
+            "careful": {
+                "reference": "big",
+                "tiers": [{"model": "small"}, {"model": "big"}],
+                "gates": ["complete", "token_confidence"],
+            },
             "open": {"reference": "big"},
         },
     }
@@ -72,10 +77,10 @@ def test_a_configured_policy_is_certified_under_its_name_and_hash(
     assert done.exit_code == 0, done.output
     found = Certificate.load(out)
     policy = build(load(configuration, needs_keys=False)).policies["careful"]
-    assert (found.policy, found.policy_hash) == ("careful", digest(policy))
+    assert (found.policy, found.policy_hash) == ("careful", policy_hash(policy))
     assert (found.reference, found.tiers) == ("big", ("small",))
     assert found.threshold().saving > 0.2
-    assert {"posterior", "length", "gate tokens"} <= {one.name for one in found.baselines}
+    assert {"posterior", "length", "gate token_confidence"} <= {one.name for one in found.baselines}
     assert "15.0%" in done.stdout
     assert "valid until" in done.stdout
 

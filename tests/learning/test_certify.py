@@ -30,6 +30,7 @@ from tierwise.learning.validate import validate
 
 pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
+GATES = ("complete", "token_confidence")
 TODAY = date(2026, 3, 1)
 TERMS = Terms(alpha=0.08, delta=0.1, horizon=300)
 SHARED = Path(os.environ.get("TIERWISE_SHARED") or Path(__file__).parents[3] / "shared")
@@ -47,7 +48,10 @@ def trials(rows: int, tiers: int = 1, seed: int = 0, classes: int = 1) -> Trials
         traffic=[f"class-{row % classes}" for row in range(rows)],
         answers=[
             tuple(
-                Labelled(verdicts={"tokens": float(p[row, tier])}, right=float(right[row, tier]))
+                Labelled(
+                    verdicts={"token_confidence": float(p[row, tier])},
+                    right=float(right[row, tier]),
+                )
                 for tier in range(tiers)
             )
             for row in range(rows)
@@ -99,7 +103,7 @@ def test_where_gates_cannot_tell_and_answers_are_bad_nothing_is_accepted() -> No
     hopeless = replace(
         data,
         answers=[
-            (Labelled(verdicts={"tokens": 0.5 + row / 2000}, right=float(row % 5 == 0)),)
+            (Labelled(verdicts={"token_confidence": 0.5 + row / 2000}, right=float(row % 5 == 0)),)
             for row in range(600)
         ],
     )
@@ -207,14 +211,26 @@ def test_recorded_answers_are_judged_by_gates_and_by_their_log_probabilities(
         tmp_path / "told", prompts, rows,
         response=["2", "2", "", "4", "6", "6"], logprob=[-0.1, None, -0.2, None, None, None],
     )  # fmt: skip
-    found = read_trials([folder], "big", ["small"], ["complete"], by="dataset")
+    found = read_trials([folder], "big", ["small"], ["complete", "token_confidence"], by="dataset")
     assert [row[0].verdicts for row in found.answers] == [
-        {"complete": 1.0, "tokens": pytest.approx(np.exp(-0.1))},
-        {"complete": 0.0, "tokens": pytest.approx(np.exp(-0.2))},
+        {"complete": 1.0, "token_confidence": pytest.approx(np.exp(-0.1))},
+        {"complete": 0.0, "token_confidence": pytest.approx(np.exp(-0.2))},
         {"complete": 1.0},
     ]
     assert found.lengths.tolist() == [1, 0, 1]
     assert found.traffic == ["a", "a", "a"]
+
+
+def test_recorded_log_probabilities_count_only_if_the_gateway_would_ask_for_them(
+    record: Callable[..., Path], tmp_path: Path
+) -> None:
+    prompts = {"a-1": "What is 1 + 1?"}
+    rows = [("a-1", model, 1.0, 0.01) for model in ("small", "big")]
+    folder = record(tmp_path / "told", prompts, rows, response=["2", "2"], logprob=[-0.1, None])
+    found = read_trials([folder], "big", ["small"], ["complete"])
+    assert found.answers[0][0].verdicts == {"complete": 1.0}
+    [note] = found.notes
+    assert "token_confidence is not a gate" in note
 
 
 @pytest.mark.parametrize(
@@ -232,6 +248,6 @@ def test_on_recorded_answers_the_bound_holds_and_saves() -> None:
     folder = SHARED / "outcomes" / "cascades"
     if not (folder / "outcomes.parquet").is_file():
         pytest.skip("the recorded outcomes are not here")
-    found = validate(read_trials([folder], "gpt-4o", ["gpt-4o-mini"], ["complete"]), Terms(), 10)
+    found = validate(read_trials([folder], "gpt-4o", ["gpt-4o-mini"], GATES), Terms(), 10)
     assert found.broken <= 0.1
     assert found.saving > 0.5

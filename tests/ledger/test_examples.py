@@ -60,12 +60,16 @@ def test_an_example_says_what_was_thought_before_and_what_was_said_after(databas
             domain="finance",
             tier=1,
             model="small-2",
+            gates=("form",),
             verdicts=VERDICTS,
             accept=0.7,
             accepted=True,
             quality=0.62,
             label=0.25,
             source="user",
+            length=None,
+            cost_usd=0.0002,
+            reference_cost_usd=0.001,
         )
     ]
 

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from tierwise.config import from_mapping
+from tierwise.config.schema import SHIPPED_FILE
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
-from tierwise.routing.artifact import DEFAULT_FILE, Artifact
+from tierwise.routing.artifact import Artifact
 from tierwise.types import Decision
 from tierwise.wire.openai_chat import read_request
 
@@ -52,15 +53,15 @@ def first(orchestrator: Orchestrator, prompt: str, policy: str = "auto") -> str:
 
 
 def test_the_file_is_small_whole_and_the_one_that_was_described() -> None:
-    raw = DEFAULT_FILE.read_bytes()
+    raw = SHIPPED_FILE.read_bytes()
     assert len(raw) <= 3_000_000
     assert hashlib.sha256(raw).hexdigest() == SHA256
-    meta = Artifact.load(DEFAULT_FILE).meta
+    meta = Artifact.load(SHIPPED_FILE).meta
     assert meta.sources == ["routellm", "paretobandit", "zeroeval", "llmrouter"]
 
 
 def test_it_holds_numbers_and_names_but_no_prompt() -> None:
-    artifact = Artifact.load(DEFAULT_FILE)
+    artifact = Artifact.load(SHIPPED_FILE)
     assert all(array.dtype.kind in "fi" for array in artifact.arrays.values())
     words = [*artifact.meta.models, *artifact.meta.groups, *artifact.meta.sources]
     assert all(re.fullmatch(r"[\w.@/+-]{1,60}", word) for word in words)
@@ -88,7 +89,7 @@ def test_a_file_that_is_not_there_is_named_with_its_field_and_what_to_do() -> No
 
 
 def test_without_a_usable_default_rules_decide_and_the_log_says_so(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr("tierwise.routing.artifact.DEFAULT_FILE", tmp_path / "lost.npz")
+    monkeypatch.setattr("tierwise.routing.artifact.SHIPPED_FILE", tmp_path / "lost.npz")
     with gateway(["gpt-4o", "gpt-4o-mini"]) as orchestrator:
         assert decide(orchestrator, EASY[0]).router == "rules"
     assert "lost.npz" in caplog.text

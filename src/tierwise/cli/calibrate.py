@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,17 +12,31 @@ from tierwise.cli.configuration import ConfigOption, JsonOption
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tierwise.certificate import Certificate
     from tierwise.learning.certify import Name
+    from tierwise.learning.rated import Question
+    from tierwise.learning.trials import Trials
     from tierwise.learning.validate import Validation
-    from tierwise.types import Policy
+    from tierwise.types import Model, Policy
 
 
 def command(
     outcomes: Annotated[
-        list[Path],
-        typer.Option(help="Folders with prompts.parquet and outcomes.parquet.", metavar="DIR..."),
-    ],
+        list[Path] | None,
+        typer.Option(
+            help="Folders with prompts.parquet and outcomes.parquet; without, the ledger's "
+            "feedback is used.",
+            metavar="DIR...",
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="A ledger with feedback; default: the configured one.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only the ledger's answers since then, as 24h or 30d.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The certificate to write.")] = None,
     policy: Annotated[str, typer.Option("--policy", "-p", help="Whose certificate.")] = "auto",
     reference: Annotated[str, typer.Option(help="Default: the policy's reference.")] = "",
@@ -30,7 +44,7 @@ def command(
         str, typer.Option(help="Models before the reference, by commas; default: the policy's.")
     ] = "",
     gates: Annotated[
-        str, typer.Option(help="Gates to judge recorded answers, by commas; default: the policy's.")
+        str, typer.Option(help="Gates to judge the answers, by commas; default: the policy's.")
     ] = "",
     datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     alpha: Annotated[
@@ -38,7 +52,12 @@ def command(
     ] = 0.05,
     delta: Annotated[float, typer.Option(help="1 less the confidence.")] = 0.1,
     horizon: Annotated[int, typer.Option(help="Requests that the promise is for.", min=1)] = 1000,
-    by: Annotated[str, typer.Option(help="`kind` or `dataset`: a threshold for each.")] = "",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="A threshold for each `kind`, `caller` (ledger) or `dataset` (outcomes)."
+        ),
+    ] = "",
     days: Annotated[int, typer.Option(help="How long it is valid.", min=1)] = 90,
     check: Annotated[
         int, typer.Option("--validate", help="Also try so many random splits.", min=0)
@@ -55,35 +74,128 @@ def command(
     from tierwise.errors import ConfigError
     from tierwise.learning.certify import Terms, certify
     from tierwise.learning.fit import require
-    from tierwise.learning.trials import read_trials
     from tierwise.learning.validate import validate
 
     require()
     if out is None and not check:
         raise ConfigError("nothing to do", field="--out", remedy="Name a file, or --validate N.")
-    found, router = _policy(policy, reference, listed(tiers), listed(gates), config, router)
-    models = [tier.model for tier in found.tiers if tier.model != found.reference]
+    _fit_together(outcomes, ledger, by, router)
+    subject = _subject(policy, reference, listed(tiers), listed(gates), config)
     terms = Terms(alpha=alpha, delta=delta, horizon=horizon, by=by, days=days, seed=seed)
     with progress() as say:
         say("reading", 0.0)
-        trials = read_trials(
-            outcomes, found.reference or "", models, found.gates, listed(datasets),
-            by=by, artifact=router,
-        )  # fmt: skip
-        certificate = certify(trials, terms, _today(), _named(found, router))
+        if outcomes:
+            router = router or subject.router
+            trials = _recorded(outcomes, subject, listed(datasets), by, router)
+            certificate = certify(trials, terms, _today(), _named(subject.policy, router, router))
+        else:
+            from tierwise.learning.rated import rated_trials, with_all_traffic
+
+            question = _question(subject, ledger, since)
+            trials = rated_trials(question, terms)
+            certificate = certify(
+                trials, terms, _today(), _named(subject.policy, None, subject.router)
+            )
+            certificate = with_all_traffic(certificate, question)
         validation = validate(trials, terms, check, say) if check else None
     _give(certificate, validation, out, as_json)
 
 
-def _named(policy: Policy, router: Path | None) -> Name:
-    from tierwise.certificate import digest, file_digest
+class _Subject(NamedTuple):
+    """What is to be certified: the policy, and what is configured around it."""
+
+    policy: Policy
+    models: Mapping[str, Model]
+    router: Path | None
+    ledger: Path
+
+
+def _fit_together(
+    outcomes: list[Path] | None, ledger: Path | None, by: str, router: Path | None
+) -> None:
+    """Refuses options that say nothing about what is read.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    from tierwise.errors import ConfigError
+
+    if outcomes and ledger is not None:
+        raise ConfigError(
+            "recordings and a ledger cannot be mixed",
+            field="--ledger",
+            remedy="Give --outcomes or --ledger.",
+        )
+    wrong = "caller" if outcomes else "dataset"
+    if by == wrong:
+        read = "recordings do not say who asked" if outcomes else "a ledger knows no data sets"
+        raise ConfigError(
+            read, field="--by", remedy=f"Write `kind` or `{'dataset' if outcomes else 'caller'}`."
+        )
+    if not outcomes and router is not None:
+        raise ConfigError(
+            "the ledger does not say what this router expected of its answers",
+            field="--router",
+            remedy="Leave it out, or give --outcomes.",
+        )
+
+
+def _recorded(
+    outcomes: list[Path], subject: _Subject, datasets: list[str], by: str, router: Path | None
+) -> Trials:
+    from tierwise.config.certified import before_reference, gates_of
+    from tierwise.learning.trials import read_trials
+
+    policy = subject.policy
+    asked = before_reference(policy)
+    return read_trials(
+        outcomes, policy.reference or "", [tier.model for tier in asked], gates_of(policy, asked),
+        datasets, by=by, artifact=router, models=subject.models,
+    )  # fmt: skip
+
+
+def _question(subject: _Subject, ledger: Path | None, since: str | None) -> Question:
+    """Which of the ledger's answers are wanted.
+
+    Raises:
+        ConfigError: several tiers come before the reference: a request is rated once.
+    """
+    import time
+
+    from tierwise.config.certified import before_reference
+    from tierwise.errors import ConfigError
+    from tierwise.learning.rated import Question
+    from tierwise.ledger import parse_since
+
+    policy = subject.policy
+    asked = before_reference(policy)
+    if len(asked) != 1:
+        raise ConfigError(
+            f"feedback rates one answer of a request, and policy {policy.name!r} asks "
+            f"{len(asked)} models before the reference",
+            field="--tiers",
+            remedy="Calibrate with --outcomes, or pin one tier before the reference.",
+        )
+    return Question(
+        ledger=ledger or subject.ledger,
+        policy=policy.name,
+        tier=asked[0],
+        reference=policy.reference or "",
+        since=time.time() - parse_since(since) if since is not None else 0.0,
+    )
+
+
+def _named(policy: Policy, router: Path | None, tells_kinds: Path | None) -> Name:
+    from tierwise.certificate import file_digest
+    from tierwise.config.certified import before_reference, gates_of, policy_hash
     from tierwise.learning.certify import Name
 
     return Name(
         policy=policy.name,
-        policy_hash=digest(policy),
+        policy_hash=policy_hash(policy),
         artifact_hash="" if router is None else file_digest(router),
-        gates=policy.gates,
+        gates=gates_of(policy, before_reference(policy)),
+        learned_kinds=tells_kinds is not None,
     )
 
 
@@ -102,59 +214,70 @@ def _give(
         _show(certificate, validation, out)
 
 
-def _policy(
-    name: str,
-    reference: str,
-    tiers: list[str],
-    gates: list[str],
-    config: Path | None,
-    router: Path | None,
-) -> tuple[Policy, Path | None]:
-    """The policy as configured, with what the command line says otherwise, and its router.
+def _subject(
+    name: str, reference: str, tiers: list[str], gates: list[str], config: Path | None
+) -> _Subject:
+    """The policy as configured, with what the command line says otherwise.
 
     Raises:
         ConfigError: there is no such policy, or it leaves open what is to be certified.
     """
     from msgspec.structs import replace
 
-    from tierwise.cli.configuration import find
-    from tierwise.config import build
     from tierwise.errors import ConfigError
     from tierwise.types import Policy, Tier
 
-    found = Policy(name=name, gates=("complete",))
-    if not (reference and tiers):
-        configured = find(config, needs_keys=False)
-        policies = build(configured.config).policies if configured is not None else {}
-        if configured is None or name not in policies:
-            raise ConfigError(
-                f"there is no policy {name!r}",
-                field="--policy",
-                remedy=f"There are: {', '.join(policies)}." if policies else
-                "Name a configuration with --config, or give --reference and --tiers.",
-            )  # fmt: skip
-        found = policies[name]
-        from tierwise.config.schema import NONE, SHIPPED
-        from tierwise.routing.artifact import DEFAULT_FILE
-
-        artifact = configured.config.router.artifact
-        if artifact == SHIPPED:
-            router = router or DEFAULT_FILE
-        elif artifact != NONE:
-            router = router or Path(artifact)
-    changed = replace(
-        found,
-        reference=reference or found.reference,
-        tiers=tuple(Tier(model=model) for model in tiers) or found.tiers,
-        gates=tuple(gates) or found.gates,
-    )
-    if changed.reference is None or not changed.tiers:
+    found = _configured(name, config, needed=not (reference and tiers))
+    if found is None:
+        bare = Policy(name=name, gates=("complete", "token_confidence"))
+        found = _Subject(bare, {}, None, Path("tierwise.db"))
+    policy = found.policy
+    asked = tuple(gates) or policy.gates
+    pinned = policy.tiers
+    if tiers or gates:
+        names = tiers or [tier.model for tier in pinned]
+        pinned = tuple(Tier(model=model, gates=asked) for model in names)
+    policy = replace(policy, reference=reference or policy.reference, tiers=pinned, gates=asked)
+    if policy.reference is None or not policy.tiers:
         raise ConfigError(
             f"policy {name!r} does not say which models are asked before which reference",
             field="--tiers",
             remedy="Give --reference MODEL and --tiers MODEL,MODEL.",
         )
-    return changed, router
+    return found._replace(policy=policy)
+
+
+def _configured(name: str, config: Path | None, *, needed: bool) -> _Subject | None:
+    """What is configured; None if nothing is and nothing need be.
+
+    Raises:
+        ConfigError: the policy is needed, and there is none of that name.
+    """
+    from tierwise.cli.configuration import find, find_file
+    from tierwise.config import build
+    from tierwise.errors import ConfigError
+
+    if not needed and find_file(config) is None:
+        return None
+    configured = find(config, needs_keys=False)
+    # The certificate that is to be made may be named in it already.
+    setup = build(configured.config, certificates=False) if configured is not None else None
+    policies = setup.policies if setup is not None else {}
+    if configured is None or setup is None or name not in policies:
+        if not needed:
+            return None
+        raise ConfigError(
+            f"there is no policy {name!r}",
+            field="--policy",
+            remedy=f"There are: {', '.join(policies)}." if policies else
+            "Name a configuration with --config, or give --reference and --tiers.",
+        )  # fmt: skip
+    return _Subject(
+        policies[name],
+        setup.models,
+        configured.config.router.file,
+        Path(configured.config.ledger.path),
+    )
 
 
 def _today() -> date:

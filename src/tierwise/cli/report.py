@@ -21,18 +21,23 @@ def command(
 
     import msgspec
 
+    from tierwise.cli.report_certificates import certificate_lines, in_words
     from tierwise.config import load_ledger
     from tierwise.ledger import parse_since, report
 
+    file = find_file(config)
     if database is None:
-        file = find_file(config)
         database = Path(load_ledger(file).path) if file is not None else Path("tierwise.db")
     result = report(
         database, since_s=parse_since(since) if since is not None else None, now=time.time()
     )
+    certificates = certificate_lines(file)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        said = {**msgspec.to_builtins(result), "certificates": certificates}
+        typer.echo(msgspec.json.encode(said).decode())
         return
     from tierwise.cli.report_view import show
 
     show(result)
+    for line in certificates:
+        typer.echo(in_words(line))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
 from tierwise.catalog import Catalog, ModelOverride
+from tierwise.config.certified import Certified, under_certificate
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
@@ -35,23 +37,29 @@ class Setup:
     """What is configured, ready to be used.
 
     `models` holds every model that has a deployment; `deployments` lists those by model id.
+    `certificates` are those of the policies that have one.
     """
 
     catalog: Catalog
     models: Mapping[str, Model]
     deployments: Mapping[str, tuple[Deployment, ...]]
     policies: Mapping[str, Policy]
+    certificates: Mapping[str, Certified] = field(default_factory=dict)
 
     def all_deployments(self) -> list[Deployment]:
         """Every deployment of every model."""
         return [deployment for group in self.deployments.values() for deployment in group]
 
 
-def build(config: Config) -> Setup:
+def build(config: Config, *, certificates: bool = True) -> Setup:
     """Resolves names, prices and defaults.
 
+    Args:
+        certificates: without, none is read: for those who are about to make one.
+
     Raises:
-        ConfigError: a model without prices, an unknown name in a policy, a provider without URL.
+        ConfigError: a model without prices, an unknown name in a policy, a provider without URL, a
+            certificate that does not fit its policy.
     """
     mistakes = Mistakes(config.origin)
     catalog = Catalog.builtin()
@@ -86,12 +94,46 @@ def build(config: Config) -> Setup:
             mistakes.add(_clash(name), at=f"policies.{name}" if mine else fields[name])
         _check_names(name, policy, deployments, set(config.providers), mistakes)
     mistakes.raise_any()
+    ready = {name: policy_of(name, policy) for name, policy in policies.items()}
+    held = _certificates(config, ready, models, mistakes) if certificates else {}
+    mistakes.raise_any()
     return Setup(
         catalog=catalog,
         models=models,
         deployments={model: tuple(group) for model, group in deployments.items()},
-        policies={name: _policy(name, policy) for name, policy in policies.items()},
+        policies=ready,
+        certificates=held,
     )
+
+
+def _certificates(
+    config: Config, policies: dict[str, Policy], models: Collection[str], mistakes: Mistakes
+) -> dict[str, Certified]:
+    """The policies' certificates; each policy gets the tiers that its certificate is for."""
+    found: dict[str, Certified] = {}
+    artifact = config.router.file
+    for name, policy in config.policies.items():
+        if policy.certificate is None:
+            continue
+        at = f"policies.{name}.certificate"
+        with mistakes.noted():
+            try:
+                policies[name], found[name] = under_certificate(
+                    policies[name], Path(policy.certificate), policy.on_void, artifact
+                )
+            except ConfigError as error:
+                if error.field is None:  # it is about the file, which the field names
+                    raise _of_file(error, at) from error
+                raise
+        with mistakes.noted(at=at):
+            for tier in policies[name].tiers:
+                _must_know(tier.model, models)
+    return found
+
+
+def _of_file(error: ConfigError, at: str) -> ConfigError:
+    """The error of a certificate's file, as one of the field that names it."""
+    return ConfigError(f"{error.file}: {error.message}", field=at, remedy=error.remedy)
 
 
 def _override(model: ModelConfig) -> ModelOverride:
@@ -252,7 +294,8 @@ def _check_probes(
         )
 
 
-def _policy(name: str, config: PolicyConfig) -> Policy:
+def policy_of(name: str, config: PolicyConfig) -> Policy:
+    """A policy as it is written, before any certificate."""
     gates = tuple(config.gates)
     return Policy(
         name=name,

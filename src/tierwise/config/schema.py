@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, Streams
+
+OnVoid = Literal["reference", "stricter"]
+"""What is done when a certificate no longer holds: the reference answers, or less is accepted."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -150,6 +154,14 @@ class PolicyConfig(_Section):
     )
     hold_s: Seconds = Field(60.0, description="A held stream is let go after this long.")
     deadline_s: Seconds = 600.0
+    certificate: str | None = Field(
+        None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
+    )
+    on_void: OnVoid = Field(
+        "reference",
+        description="When the certificate no longer holds, the reference answers, or a tier must "
+        "reach half-way from the certified threshold to 1.",
+    )
 
 
 class LedgerConfig(_Section):
@@ -162,6 +174,8 @@ class LedgerConfig(_Section):
 
 SHIPPED, NONE = "default", "none"
 """Values of `router.artifact` that are no file: the router that ships, and no router."""
+SHIPPED_FILE = Path(__file__).parents[1] / "routing" / "default.npz"
+"""The router that ships; docs/router-card.md says what is in it."""
 
 
 class RouterConfig(_Section):
@@ -173,6 +187,13 @@ class RouterConfig(_Section):
         description="`default`: the router that ships, used where several models are configured; "
         "`none`: rules and the catalogue's priors; else a file of `tierwise train`.",
     )
+
+    @property
+    def file(self) -> Path | None:
+        """Where the router is, None if rules decide."""
+        if self.artifact == NONE:
+            return None
+        return SHIPPED_FILE if self.artifact == SHIPPED else Path(self.artifact)
 
 
 class Config(_Section):

@@ -28,7 +28,6 @@ from tierwise.execution.hold import Held, hold
 from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.run import Run
-from tierwise.gates.combine import posterior
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
@@ -248,7 +247,7 @@ class Executor:
         def passes() -> bool:
             nonlocal said
             said = self._checker.first_look(tier.gates, run.task, live.reader.completion())
-            return posterior(said, expected=tier.expected) >= tier.accept
+            return run.begins_well(said, tier)
 
         if run.on_hold is not None:
             run.on_hold()
@@ -323,6 +322,7 @@ class Executor:
         """
         verdicts: tuple[Verdict, ...] = ()
         p: float | None = None
+        length: int | None = None
         outcome = "accepted"
         probes: list[Attempt] = []
         try:
@@ -330,13 +330,15 @@ class Executor:
                 chars = _length(completion()) if usage is None else 0
             if refused is not None:
                 verdicts, outcome = refused, "abandoned"
-                p = posterior(refused, expected=step.tier.expected)
+                p = run.posterior(refused, step.tier)
             elif step.gated:
                 tier = step.tier
-                verdicts = await self._checker.verdicts(tier.gates, run.task, completion())
+                answer = completion()
+                length = len(answer.text)
+                verdicts = await self._checker.verdicts(tier.gates, run.task, answer)
                 if self.probing is not None:
-                    verdicts = await self.probing.more(step, run, completion(), verdicts, probes)
-                p = posterior(verdicts, expected=tier.expected)
+                    verdicts = await self.probing.more(step, run, answer, verdicts, probes)
+                p = run.posterior(verdicts, tier)
                 if p < tier.accept:
                     outcome = "rejected"
                     self._hand_over(run, completion(), verdicts)
@@ -367,6 +369,7 @@ class Executor:
                 latency_s=latency,
                 verdicts=verdicts,
                 p=p,
+                length=length,
             )
             run.add(attempt)
             for probe in probes:

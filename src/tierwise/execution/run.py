@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+from tierwise.certificate import Combination
 from tierwise.errors import UpstreamError
-from tierwise.types import Attempt, Decision, Deployment, Task, Usage
+from tierwise.gates.combine import posterior
+from tierwise.types import Attempt, Decision, Deployment, Task, Tier, Usage, Verdict
 
 _TIMER_S = 0.002
 """Timers of event loops may fire this much early."""
+_EVEN = 0.5
+"""P(acceptable) below which an answer is more likely bad than good."""
 Paths = Mapping[str, Sequence[Deployment]]
 """The deployments that a request may use, by model."""
 
 
 class Run:
-    """The attempts of one request, and the one that answered. Grows until the answer is out."""
+    """The attempts of one request, and the one that answered. Grows until the answer is out.
+
+    `combination` is how verdicts are joined where the decision rests on a certificate.
+    """
 
     __slots__ = (
         "answer",
         "attempts",
         "clock",
+        "combination",
         "cost_usd",
         "decision",
         "deployment",
@@ -39,13 +47,19 @@ class Run:
     )
 
     def __init__(
-        self, task: Task, decision: Decision, paths: Paths, clock: Callable[[], float]
+        self,
+        task: Task,
+        decision: Decision,
+        paths: Paths,
+        clock: Callable[[], float],
+        combination: Combination | None = None,
     ) -> None:
         self.task = task
         self.decision = decision
         self.paths = paths
         self.clock = clock
         self.handed_over: Task | None = None
+        self.combination = combination
         self.on_hold: Callable[[], None] | None = None
         self.started = clock()
         self.attempts: list[Attempt] = []
@@ -79,6 +93,20 @@ class Run:
     def has_draft(self) -> bool:
         """Whether somebody gave a complete answer, if one that its gates rejected."""
         return any(attempt.outcome == "rejected" for attempt in self.attempts)
+
+    def posterior(self, verdicts: Sequence[Verdict], tier: Tier) -> float:
+        """P(acceptable) of a tier's answer by all that its gates have to say."""
+        return posterior(verdicts, expected=tier.expected, combination=self.combination)
+
+    def begins_well(self, verdicts: Sequence[Verdict], tier: Tier) -> bool:
+        """Whether an answer may go on, by what gates say of its beginning.
+
+        What was fitted is for all gates together: those that have not spoken yet would count
+        against it. So under a certificate an answer is left only if it is more likely bad.
+        """
+        if self.combination is None:
+            return posterior(verdicts, expected=tier.expected) >= tier.accept
+        return posterior(verdicts) >= min(_EVEN, tier.accept)
 
     def failed_at(self, deployment: Deployment) -> bool:
         """Whether a call to this deployment has failed already."""

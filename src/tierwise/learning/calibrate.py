@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tierwise.certificate import Combination, Curve, GateEvidence
 from tierwise.errors import ConfigError
 from tierwise.gates.combine import at, log_odds, posterior
-from tierwise.types import Record, Verdict
+from tierwise.types import Verdict
 
 Vector = NDArray[np.float64]
 
@@ -81,29 +81,6 @@ def fit(answers: Sequence[Labelled], seed: int = 0) -> Combination:
         curve=curve,
         rows=len(usable),
     )
-
-
-def labelled(records: Sequence[Record], labels: Mapping[str, float]) -> list[Labelled]:
-    """Records of the ledger with the feedback that came for them.
-
-    Args:
-        records: what was done.
-        labels: how good the answer was, in [0, 1], by decision id.
-    """
-    found: list[Labelled] = []
-    for record in records:
-        label = labels.get(record.decision.id)
-        answers = [a for a in record.attempts if a.outcome == "accepted" and a.verdicts]
-        if label is None or not answers:
-            continue
-        expected = next(
-            (c.estimate.quality for c in record.decision.candidates
-             if c.model == record.model and c.estimate is not None),
-            None,
-        )  # fmt: skip
-        verdicts = {verdict.gate: verdict.p for verdict in answers[-1].verdicts}
-        found.append(Labelled(verdicts=verdicts, right=label, expected=expected))
-    return found
 
 
 def rising(x: Vector, right: Vector) -> Curve:

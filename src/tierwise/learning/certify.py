@@ -36,8 +36,8 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     With confidence 1 - `delta` the share of requests with "reference right, ours wrong" is at most
     `alpha`: in the long run, and as counted over the next `horizon` requests. `by` says what the
-    trials' classes of traffic are, "dataset" or "kind", if each that has data enough is to have a
-    threshold of its own. `days` is how long the certificate is valid.
+    trials' classes of traffic are, "dataset", "kind" or "caller", if each that has data enough is
+    to have a threshold of its own. `days` is how long the certificate is valid.
     """
 
     alpha: float = 0.05
@@ -49,12 +49,13 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 
 class Name(Struct, frozen=True, kw_only=True):
-    """Whose certificate it is."""
+    """Whose certificate it is; `learned_kinds` says whether a router told the kinds."""
 
     policy: str = ""
     policy_hash: str = ""
     artifact_hash: str = ""
     gates: tuple[str, ...] = ()
+    learned_kinds: bool = False
 
 
 def certify(trials: Trials, terms: Terms, today: date, name: Name | None = None) -> Certificate:
@@ -90,9 +91,12 @@ def certify(trials: Trials, terms: Terms, today: date, name: Name | None = None)
         tiers=trials.tiers,
         gates=about.gates,
         by=terms.by,
+        learned_kinds=about.learned_kinds,
         thresholds=_thresholds(held, found, grid, terms),
         combination=combination,
-        baselines=baselines(held, found),
+        baselines=baselines(
+            [row[0] for row in held.answers], found[:, 0], held.lengths, held.novelty
+        ),
         notes=trials.notes,
     )
 
@@ -238,15 +242,22 @@ def _grid(score: Vector) -> Vector:
     return grid
 
 
-def baselines(trials: Trials, score: Vector) -> tuple[Baseline, ...]:
-    """How the first tier's posteriors, verdicts, lengths, refusals and novelty are distributed."""
-    first: list[Labelled] = [row[0] for row in trials.answers]
-    values: dict[str, list[float]] = {"posterior": [float(p) for p in score[:, 0]]}
+def baselines(
+    first: Sequence[Labelled], score: Vector, lengths: Vector, novelty: Vector
+) -> tuple[Baseline, ...]:
+    """How the first tier's posteriors, verdicts, lengths, refusals and novelty are distributed.
+
+    Args:
+        score: the posteriors of these answers, (n,).
+        lengths: their characters, (n,), NaN where unknown.
+        novelty: the requests', (n,), NaN where unknown.
+    """
+    values: dict[str, list[float]] = {"posterior": [float(p) for p in score]}
     for answer in first:
         for gate, p in answer.verdicts.items():
             values.setdefault(f"gate {gate}", []).append(p)
-    values["length"] = [float(n) for n in trials.lengths[~np.isnan(trials.lengths)]]
-    values["novelty"] = [float(n) for n in trials.novelty[~np.isnan(trials.novelty)]]
+    values["length"] = [float(n) for n in lengths[~np.isnan(lengths)]]
+    values["novelty"] = [float(n) for n in novelty[~np.isnan(novelty)]]
     if refusals := values.get(f"gate {REFUSAL}"):
         values["refusal"] = [float(p < 0.5) for p in refusals]
     return tuple(baseline(name, found) for name, found in values.items() if found)
@@ -275,11 +286,11 @@ def _sensible(terms: Terms) -> None:
             raise ConfigError(
                 f"{value} is no share", field=field, remedy="Give one between 0 and 1, as 0.05."
             )
-    if terms.by not in ("", "dataset", "kind"):
+    if terms.by not in ("", "dataset", "kind", "caller"):
         raise ConfigError(
             f"there are no classes by {terms.by!r}",
             field="--by",
-            remedy="Write `dataset` or `kind`.",
+            remedy="Write `kind`, `caller` (of the ledger) or `dataset` (of recordings).",
         )
     if terms.alpha * terms.horizon < 1:
         raise ConfigError(
@@ -289,9 +300,14 @@ def _sensible(terms: Terms) -> None:
         )
 
 
-def _enough(rows: int, tiers: int, terms: Terms) -> None:
+def requests_needed(terms: Terms, tiers: int) -> int:
+    """With fewer nothing can be certified, however good the answers are."""
     least = rows_needed(terms.alpha, terms.delta, terms.horizon)
-    total = 1 + int(max(least / (1 - FIT_SHARE), FEWEST / (FIT_SHARE * tiers)))
+    return 1 + int(max(least / (1 - FIT_SHARE), FEWEST / (FIT_SHARE * tiers)))
+
+
+def _enough(rows: int, tiers: int, terms: Terms) -> None:
+    total = requests_needed(terms, tiers)
     if rows < total:
         raise ConfigError(
             f"{rows} requests cannot prove alpha {terms.alpha} with delta {terms.delta}, however "

@@ -12,17 +12,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from tierwise.analysis import classify, measure
 from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError, RequestError
 from tierwise.gates import Gate, load_gates
+from tierwise.gates.token_confidence import TokenConfidenceGate
 from tierwise.learning.calibrate import Labelled
 from tierwise.learning.outcomes import Outcomes, read_outcomes
 from tierwise.parquet import Table
 from tierwise.types import Completion, Model, Prices, Task
 from tierwise.wire.openai_chat import read_request
 
-TOKENS = "tokens"
-"""The gate that judges by token log-probabilities; recorded ones stand in for it."""
+TOKENS = TokenConfidenceGate.name
+"""The gate that judges by token log-probabilities; recorded ones stand in for it.
+
+A recorded one is the logarithm of what the gate would give: the probability of a short answer as a
+whole, of a longer one's tokens in the geometric mean.
+"""
 REFUSAL = "refusal"
 _LEAST_LOGPROB = -100.0
 _FREE = Prices(input=0.0, output=0.0)
@@ -78,15 +84,18 @@ def read_trials(
     *,
     by: str = "",
     artifact: Path | None = None,
+    models: Mapping[str, Model] | None = None,
 ) -> Trials:
     """Reads recorded outcomes and lets the gates judge the recorded answers.
 
     Requests without a score or a cost of every one of these models are left out.
 
     Args:
+        gates: those that judge; recorded log-probabilities count if `token_confidence` is one.
         by: what makes the classes of traffic: "dataset", "kind" as analysis finds it, or "".
         artifact: a router, for what it expects of the tiers; it must not have learned from these
             very requests, or it expects too much of itself.
+        models: what is configured of the tiers, where that differs from the catalogue.
 
     Raises:
         ConfigError: the data is bad, a model or a gate unknown, or nothing is left.
@@ -94,7 +103,7 @@ def read_trials(
     chosen, dropped = _complete(read_outcomes(folders, datasets), reference, tiers)
     said = {folder.resolve().name: _responses(folder, tiers) for folder in folders}
     judging = _judging(gates)
-    look = _look(by, artifact, tiers)
+    look = _look(by, artifact, tiers, models or {})
     traffic: list[str] = []
     answers: list[tuple[Labelled, ...]] = []
     lengths, novelty = np.full((2, len(chosen.prompts)), np.nan)
@@ -116,7 +125,9 @@ def read_trials(
                 for tier, one, score in zip(tiers, recorded, chosen.scores[row], strict=False)
             )
         )
-    note = f"{dropped:,} prompts without a score and a cost of every model were left out"
+    unread = TOKENS not in gates and any(
+        one.logprob is not None for said_by in said.values() for one in said_by.values()
+    )
     return Trials(
         reference=reference,
         tiers=tuple(tiers),
@@ -128,8 +139,17 @@ def read_trials(
         reference_right=chosen.scores[:, -1] >= 0.5,
         lengths=lengths,
         novelty=novelty,
-        notes=(note,) if dropped else (),
+        notes=_notes(dropped, unread=unread),
     )
+
+
+def _notes(dropped: int, *, unread: bool) -> tuple[str, ...]:
+    notes = []
+    if dropped:
+        notes.append(f"{dropped:,} prompts without a score and a cost of every model were left out")
+    if unread:
+        notes.append(f"the recorded log-probabilities are not used: {TOKENS} is not a gate of it")
+    return tuple(notes)
 
 
 def _judging(names: Sequence[str]) -> dict[str, Gate]:
@@ -216,21 +236,25 @@ class _Seen(Struct, frozen=True, kw_only=True):
     novelty: float = float("nan")
 
 
-def _look(by: str, artifact: Path | None, tiers: Sequence[str]) -> Callable[[Task], _Seen]:
+def _look(
+    by: str, artifact: Path | None, tiers: Sequence[str], known: Mapping[str, Model]
+) -> Callable[[Task], _Seen]:
     """A function that looks at a request, with as much as is asked for."""
     if artifact is None:
         if by != "kind":
             return lambda _task: _Seen()
-        from tierwise.analysis.analyst import Analyst
-
-        analyst = Analyst.builtin()
-        return lambda task: _Seen(kind=analyst.analyse(task).profile.kind)
+        # As a gateway without a router finds it.
+        return lambda task: _Seen(kind=classify(measure(task)).kind)
     from tierwise.routing.build import load_brain
 
     catalog = Catalog.builtin()
-    models = {name: catalog.resolve(name) or Model(id=name, prices=_FREE) for name in tiers}
+    models = {
+        name: known.get(name) or catalog.resolve(name) or Model(id=name, prices=_FREE)
+        for name in tiers
+    }
     models = {name: replace(model, id=name) for name, model in models.items()}
-    brain = load_brain(str(artifact), models, catalog)
+    # The others count too: how far a router believes itself depends on who is configured.
+    brain = load_brain(str(artifact), {**known, **models}, catalog)
 
     def look(task: Task) -> _Seen:
         found = brain.analyst.analyse(task)
@@ -260,6 +284,6 @@ def _verdicts(task: Task, said: _Recorded, gates: Mapping[str, Gate]) -> dict[st
                 continue
             if verdict is not None:
                 found[name] = verdict.p
-    if said.logprob is not None:
+    if said.logprob is not None and TOKENS in gates:
         found.setdefault(TOKENS, exp(said.logprob))
     return found

@@ -26,10 +26,12 @@ _BUNDLES_IN_HAND = 8
 class Labelled(Struct, frozen=True, kw_only=True):
     """One answer that a client got whole, what was thought of it before and what was said after.
 
-    `at` is when it was decided about, a Unix time in seconds. `verdicts` are those of its gates,
-    empty at a tier without; `accepted` says whether they sufficed at the tier's `accept`, which is
-    None for a fallback. `quality` is what routing expected of the model, None if nothing. `label`
-    in [0, 1] is what counts of all feedback, and `source` who gave it.
+    `at` is when it was decided about, a Unix time in seconds. `gates` are those of its tier and
+    `verdicts` what they said, both empty at a tier without; `accepted` says whether they sufficed
+    at the tier's `accept`, which is None for a fallback. `quality` is what routing expected of the
+    model, None if nothing. `label` in [0, 1] is what counts of all feedback, and `source` who gave
+    it. `length` is the answer's, in characters, where it was judged whole. `cost_usd` is what it
+    cost, `reference_cost_usd` what the same tokens would have cost from the reference.
     """
 
     decision_id: str
@@ -40,12 +42,16 @@ class Labelled(Struct, frozen=True, kw_only=True):
     domain: str
     tier: int
     model: str
+    gates: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
     accept: float | None
     accepted: bool
     quality: float | None
     label: float
     source: str
+    length: int | None
+    cost_usd: float
+    reference_cost_usd: float
 
 
 class _Place(NamedTuple):
@@ -131,10 +137,14 @@ def _example(record: Record, answer: Attempt, counts: Feedback) -> Labelled:
         domain=decision.profile.domain,
         tier=answer.tier,
         model=answer.model,
+        gates=tier.gates if tier is not None else (),
         verdicts=answer.verdicts,
         accept=tier.accept if tier is not None else None,
         accepted=answer.outcome == "accepted",
         quality=estimate.quality if estimate is not None else None,
         label=counts.score,
         source=counts.source,
+        length=answer.length,
+        cost_usd=answer.cost_usd,
+        reference_cost_usd=record.reference_cost_usd,
     )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from tierwise.analysis.reading import STRUCTURE
-from tierwise.config.schema import NONE, SHIPPED
+from tierwise.config.schema import NONE, SHIPPED, SHIPPED_FILE
 from tierwise.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 VERSION = 2
 """Raised whenever the meaning of an array changes: an older file must then be trained again."""
 REBUILD = "Train it again with `tierwise train --outcomes DIR --out FILE`."
-
-DEFAULT_FILE = Path(__file__).with_name("default.npz")
-"""The router that ships; docs/router-card.md says what is in it."""
 
 _UNREADABLE = (
     OSError,
@@ -125,7 +122,7 @@ def configured(wanted: str) -> Artifact:
         ConfigError: it cannot be used; names the field.
     """
     try:
-        return Artifact.load(DEFAULT_FILE if wanted == SHIPPED else Path(wanted))
+        return Artifact.load(SHIPPED_FILE if wanted == SHIPPED else Path(wanted))
     except ConfigError as error:
         raise ConfigError(
             error.message,

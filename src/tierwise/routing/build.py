@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tierwise.analysis.analyst import Analyst
 from tierwise.catalog import Catalog, cost
-from tierwise.config.schema import SHIPPED
-from tierwise.routing.artifact import DEFAULT_FILE, Artifact, configured
+from tierwise.config.schema import SHIPPED, SHIPPED_FILE
+from tierwise.routing.artifact import Artifact, configured
 from tierwise.routing.exchange import Exchange
 from tierwise.routing.learned import STRANGE, Learned, log_odds, shifted
 from tierwise.routing.predict import LearnedPredictor
@@ -48,7 +48,7 @@ def load_brain(wanted: str, models: Mapping[str, Model], catalog: Catalog) -> Br
         ConfigError: the artifact or the encoder's data files cannot be used.
     """
     artifact = configured(wanted)
-    shipped = wanted in (SHIPPED, str(DEFAULT_FILE))
+    shipped = wanted in (SHIPPED, str(SHIPPED_FILE))
     learned = Learned(artifact)
     places = places_of(learned.models, models, catalog)
     if shipped and len(places) < len(models):

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tierwise.config.certified import Certified
 from tierwise.errors import UnknownModel, Unsatisfiable
 from tierwise.routing import exclude
 from tierwise.routing.asked import with_asked
+from tierwise.routing.certified import CertifiedPlan, certified_plan
 from tierwise.routing.explain import listed
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
@@ -70,6 +72,7 @@ class Router:
         reading: Reading | None = None,
         foreign: bool = False,
         held: Held | None = None,
+        certificates: Mapping[str, Certified] | None = None,
     ) -> Decision:
         """The plan for a task and everything it was chosen from.
 
@@ -80,6 +83,7 @@ class Router:
             foreign: whether the traffic of late is unlike what the predictor has learned from.
             held: the model that answered last in this conversation, and what its provider's cache
                 still holds of it.
+            certificates: those of policies that have one, as they stand, by policy.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
@@ -101,8 +105,13 @@ class Router:
         if exchange is not None and reading is not None and not policy.tiers:
             terms = exchange.terms(tuple(estimates), reference, policy.quality)
             weighed = weigh(estimates, terms, expected.cost_usd, foreign, policy.weights, holder)
+        under: CertifiedPlan | None = None
+        if certificates and policy.name in certificates:
+            under = certified_plan(
+                certificates[policy.name], policy, task, profile, estimates, reference
+            )
         plan, reason = make_plan(
-            policy,
+            policy if under is None else msgspec.structs.replace(policy, tiers=under.tiers),
             profile,
             self._models,
             estimates,
@@ -125,8 +134,10 @@ class Router:
             candidates=listed(
                 plan, estimates, excluded, policy.quality * expected.quality, weighed
             ),
-            reason=reason,
+            reason=reason if under is None else under.reason,
             router=self._predictor.name,
+            certificate=under.certificate if under is not None else None,
+            promised=under is not None and under.promised,
             rate=terms.rate.per_usd if terms is not None else None,
             guard=weighed.guard if weighed is not None else "",
         )

@@ -18,6 +18,7 @@ from tierwise.config import Config
 from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
+from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.chat import ChatEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
 from tierwise.server.keys import Keys
@@ -95,6 +96,7 @@ class Gateway:
             Route("/v1/models", self._with_key(self._models)),
             Route("/v1/models/{model:path}", self._with_key(self._model)),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
+            Route("/v1/certificate", self._with_key(self._certificates)),
             Route("/v1/feedback", self._feedback.post, methods=["POST"]),
             Route("/metrics", self._with_key(self._scrape)),
             Route(CHAT_PATH, self._chat, methods=["POST"]),
@@ -194,6 +196,12 @@ class Gateway:
             record = msgspec.structs.replace(record, prompt=None, answer=None)
             opinions = [msgspec.structs.replace(one, comment=None) for one in opinions]
         return Response(with_feedback(record, opinions), media_type="application/json")
+
+    async def _certificates(self, _: Request) -> Response:
+        promises = self._orchestrator.promises.all
+        if not promises:
+            return _error(404, NONE_CONFIGURED, code="no_certificate")
+        return _json(described(promises))
 
     async def _scrape(self, _: Request) -> Response:
         return Response(self._metrics.render(), media_type="text/plain; version=0.0.4")

@@ -126,7 +126,7 @@ class _Internals(Collector):
         self._orchestrator = orchestrator
 
     def collect(self) -> list[Metric]:
-        """The ledger's queue, broken gates and the deployments' load."""
+        """The ledger's queue, broken gates, certificates and the deployments' load."""
         ledger = self._orchestrator.ledger
         worker = str(os.getpid())
         pending = GaugeMetricFamily(
@@ -151,4 +151,11 @@ class _Internals(Collector):
         )
         for name, state in self._orchestrator.health.states.items():
             load.add_metric([worker, name], state.in_flight)
-        return [pending, dropped, broken, load]
+        valid = GaugeMetricFamily(
+            "tierwise_certificate_valid",
+            "1 while the certificate of a policy holds, 0 when it is void.",
+            labels=["worker", "policy"],
+        )
+        for name, promise in self._orchestrator.promises.all.items():
+            valid.add_metric([worker, name], float(promise.void is None))
+        return [pending, dropped, broken, load, valid]

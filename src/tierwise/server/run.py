@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,8 +21,11 @@ from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
 from tierwise.server.keys import Keys
+from tierwise.state.promises import Crew
 
 _CONFIG_VARIABLE = "TIERWISE_WORKER_CONFIG"
+_WORKERS_VARIABLE = "TIERWISE_WORKERS"
+_FOLDER_VARIABLE = "TIERWISE_WORKERS_FOLDER"
 _KEEP_ALIVE_S = 75
 """Longer than usual load balancers keep idle connections, so that they close first."""
 _BACKLOG = 2048
@@ -60,8 +64,10 @@ def serve(
     # Workers are new processes; they get the configuration by the environment, which only this
     # user can read, because a file would leave secrets behind.
     os.environ[_CONFIG_VARIABLE] = dump(config).decode()
+    os.environ[_WORKERS_VARIABLE] = str(workers)
     with tempfile.TemporaryDirectory(prefix="tierwise-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        os.environ[_FOLDER_VARIABLE] = directory
         supervised = uvicorn.Config(
             "tierwise.server.run:create_worker", factory=True, workers=workers, **options(config)
         )
@@ -75,7 +81,13 @@ def create_worker() -> Gateway:
     """The application of one of several workers."""
     # It is resolved and checked already; a `${` in it now is part of a secret.
     config = Config.model_validate_json(os.environ[_CONFIG_VARIABLE])
-    return Gateway(Orchestrator.from_config(config), config)
+    return Gateway(Orchestrator.from_config(config, crew=_crew()), config)
+
+
+def _crew() -> Crew:
+    folder = os.environ.get(_FOLDER_VARIABLE)
+    workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
+    return Crew(workers, Path(folder) if folder is not None else None)
 
 
 def check_exposure(config: Config) -> None:

@@ -49,14 +49,20 @@ class Watch:
         self._counts = {b.name: [0] * len(b.counts) for b in certificate.baselines}
         self._seen = 0
         self._reason: str | None = None
+        self._ends = certificate.ends
         self.windows = 0
 
     @property
     def void(self) -> str | None:
         """Why the certificate no longer holds, in words; None while it does."""
-        if self._reason is None and self._certificate.expired(self._now()):
+        if self._reason is None and self._now() >= self._ends:
             self._reason = f"it expired on {self._certificate.expires}"
         return self._reason
+
+    @property
+    def requests(self) -> int:
+        """How many answers it has seen."""
+        return self.windows * WINDOW + self._seen
 
     def saw(
         self,
