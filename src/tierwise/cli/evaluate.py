@@ -1,4 +1,4 @@
-"""`tierwise evaluate`: what a router is worth on recorded outcomes it did not learn from."""
+"""`tierwise evaluate`: what a router is worth on recorded outcomes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from tierwise.cli.configuration import JsonOption
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
+    from tierwise.learning.data import Options
     from tierwise.learning.result import Evaluation
+
+_LEARNS = (
+    "train", "labels", "folds", "leave_out", "own_split", "cascade", "reword", "plot",
+)  # fmt: skip
+"""Options that mean nothing where a finished router is tested."""
 
 
 def command(
+    context: typer.Context,
     test: Annotated[
         list[Path],
         typer.Option(help="Folders with prompts.parquet and outcomes.parquet.", metavar="DIR..."),
@@ -24,6 +31,12 @@ def command(
         list[Path] | None,
         typer.Option(
             help="Learn from these; default: cross-validate in the test.", metavar="DIR..."
+        ),
+    ] = None,
+    router: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn nothing: test this as served, beside rules.", metavar="default|none|FILE"
         ),
     ] = None,
     models: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
@@ -59,8 +72,9 @@ def command(
     from tierwise.cli.arguments import listed, prices
     from tierwise.errors import ConfigError
     from tierwise.learning.data import Options
-    from tierwise.learning.evaluate import evaluate
 
+    if router is not None:
+        _refuse_learning(context)
     if leave_out not in (None, "dataset"):
         raise ConfigError(
             f"{leave_out!r} cannot be left out", field="--leave-out", remedy="Write `dataset`."
@@ -80,9 +94,45 @@ def command(
         prices=prices(price or ()),
         reword=reword,
     )
+    if router is not None:
+        _serve(router, options, as_json)
+        return
+    from tierwise.learning.evaluate import evaluate
+
     with progress() as say:
         result = evaluate(options, say)
     _give(result, plot, as_json)
+
+
+def _refuse_learning(context: typer.Context) -> None:
+    """Raises `ConfigError` where an option is given that only learning has a use for."""
+    from tierwise.errors import ConfigError
+
+    for name in _LEARNS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(
+                f"{option} cannot go with --router, which tests a finished router",
+                field=option,
+                remedy="Leave one of them out.",
+            )
+
+
+def _serve(router: str, options: Options, as_json: bool) -> None:
+    """Tests a finished router as `serve` would use it, and prints what came of it."""
+    import msgspec
+
+    from tierwise.learning.served import served
+
+    with progress() as say:
+        result = served(router, options, say)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+        return
+    from tierwise.cli.evaluate_view import show_served
+
+    show_served(result)
 
 
 def _give(result: Evaluation, plot: Path | None, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from tierwise.learning.result import Evaluation, Interval, Model, Stability
+    from tierwise.learning.served import At, Served
     from tierwise.learning.train import Trained
 
 
@@ -32,6 +34,16 @@ def show(result: Evaluation) -> None:
     for note in result.notes:
         console.print(f"Note: {note}.", style="yellow", highlight=False)
     console.print(result.conclusion, style="bold", highlight=False)
+
+
+def show_served(result: Served) -> None:
+    """Prints what a finished router comes to as served, and rules beside it."""
+    console = Console()
+    console.print(_served(result))
+    console.print(_models(result))
+    console.print(f"{result.prompts:,} prompts; nothing was learned.", highlight=False)
+    for note in result.notes:
+        console.print(f"Note: {note}.", style="yellow", highlight=False)
 
 
 def show_trained(result: Trained) -> None:
@@ -82,7 +94,32 @@ def _points(result: Evaluation) -> Table:
     return table
 
 
-def _models(result: Evaluation) -> Table:
+def _served(result: Served) -> Table:
+    table = Table(title=f"As served, first tier only, against {result.reference.model}")
+    table.add_column("asked")
+    ways = {Path(result.router).name: result.at}
+    if result.rules is not None:
+        ways["rules"] = result.rules
+    for name in ways:
+        for figure in (f"{name}: quality", "saving", "small"):
+            table.add_column(figure, justify="right")
+    table.add_column("single model", justify="right", overflow="fold")
+    for quality, found in result.at.items():
+        alone = found.constant
+        table.add_row(
+            quality,
+            *(cell for way in ways.values() for cell in _reached(way[quality])),
+            f"{alone.saving:.1%} ({alone.model})" if alone else "none",
+        )
+    return table
+
+
+def _reached(found: At) -> tuple[str, str, str]:
+    point = found.chosen
+    return f"{point.quality_rel:.4f}", f"{point.saving:.1%}", f"{point.small_share:.1%}"
+
+
+def _models(result: Evaluation | Served) -> Table:
     table = Table(title="One model for everything")
     table.add_column("model")
     for name in ("quality", "95%", "USD per 1,000"):

@@ -62,7 +62,7 @@ def evaluate(options: Options, say: Say | None = None) -> Evaluation:
     result = evaluation(options, data, tested, speed)
     if options.reword:
         tell("rewordings", (len(plan) + 0.5) / (len(plan) + 1))
-        result = replace(result, stability=stability(tested, data, encoder, options.seed))
+        result = replace(result, stability=stability(tested, data, options.seed))
     tell("done", 1.0)
     return result
 

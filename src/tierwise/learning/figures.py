@@ -160,10 +160,6 @@ class Figures:
             if best is None:
                 found[key] = None
                 continue
-            able = [
-                one for one in constants
-                if one.quality_rel >= fraction - choose.TOLERANCE
-            ]  # fmt: skip
             point = self.point(
                 float(path.mean_score[best]),
                 float(path.mean_cost[best]),
@@ -172,8 +168,8 @@ class Figures:
             found[key] = At(
                 **_fields(point),
                 saving_interval=self._best_interval(qualities, costs, fraction),
-                chosen=self._chosen(picks[key]),
-                constant=min(able, key=lambda one: one.cost_usd) if able else None,
+                chosen=self.chosen(picks[key]),
+                constant=cheapest_able(constants, fraction),
             )
         return found
 
@@ -210,7 +206,8 @@ class Figures:
         scores, costs = self._outcomes.scores[rows, model], self._outcomes.costs[rows, model]
         return Came(scores, costs, model != self._reference)
 
-    def _chosen(self, came: Came) -> Chosen:
+    def chosen(self, came: Came) -> Chosen:
+        """The point that choices came to, with intervals."""
         scores, costs = came.scores, came.costs
         point = self.point(float(scores.mean()), float(costs.mean()), float(came.small.mean()))
         return Chosen(
@@ -228,6 +225,12 @@ class Figures:
             if best is not None:
                 savings.append(1.0 - _ratio(float(costs[drawn, best]), float(self._costs[drawn])))
         return metrics.interval(np.array(savings))
+
+
+def cheapest_able(constants: Sequence[Model], fraction: float) -> Model | None:
+    """The cheapest single model that reaches a fraction of the reference's quality, if one does."""
+    able = [one for one in constants if one.quality_rel >= fraction - choose.TOLERANCE]
+    return min(able, key=lambda one: one.cost_usd) if able else None
 
 
 def _left_out(one: Tested, data: Data) -> LeftOut:

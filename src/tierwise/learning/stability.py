@@ -15,18 +15,15 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.question import split_recorded_tools
-from tierwise.catalog import Catalog
 from tierwise.learning import metrics
-from tierwise.learning.data import Data, read
+from tierwise.learning.data import Data
 from tierwise.learning.figures import Tested
 from tierwise.learning.result import Share, Stability
 from tierwise.learning.reword import SORTS
-from tierwise.routing.build import Brain, load_brain
+from tierwise.learning.served import Server, offered
 from tierwise.routing.learned import Learned
-from tierwise.routing.weigh import Weighed, weigh
-from tierwise.types import CAPABILITIES, Message, Model, Prices, Task
+from tierwise.types import Decision
 
 QUALITIES = (0.95, 0.98, 0.99)
 """Policies' fractions of the reference's quality that decisions are made for."""
@@ -34,8 +31,6 @@ MOST_PROMPTS = 400
 """So many prompts, in five rewordings each, tell the share to a point or so."""
 NEAR = 0.01
 """Values this close are a tie to whoever asks: one answer more in a hundred that is right."""
-_ROOMY = 10_000_000
-_NOMINAL_TOKENS = 500
 
 
 class Compared(Struct, frozen=True):
@@ -46,13 +41,13 @@ class Compared(Struct, frozen=True):
     beyond: NDArray[np.bool_]
 
 
-def stability(tested: Sequence[Tested], data: Data, encoder: Encoder, seed: int) -> Stability:
+def stability(tested: Sequence[Tested], data: Data, seed: int) -> Stability:
     """The share of decisions that rewording does not change, over the test rows of all splits."""
     random = np.random.default_rng(seed)
     share = MOST_PROMPTS // len(tested) + 1
     found: list[Compared] = []
     for one in tested:
-        server = Server(one.learned, data, encoder)
+        server = _server(one.learned, data)
         rows = random.permutation(one.split.test)[:share]
         found.append(_compare(server, [data.test.prompts[row].text for row in rows], random))
     return _report(
@@ -71,68 +66,28 @@ def _compare(server: Server, texts: Sequence[str], random: np.random.Generator) 
     for at, text in enumerate(texts):
         asked, tools = split_recorded_tools(text)
         rest = text[len(asked) :] if tools is not None else ""
-        before = server.decide(asked + rest)
+        before = server.decide(asked + rest, QUALITIES)
         for number, reword in enumerate(SORTS.values()):
-            after = server.decide(reword(asked, random) + rest)
+            after = server.decide(reword(asked, random) + rest, QUALITIES)
             for place, (old, new) in enumerate(zip(before, after, strict=True)):
-                same[at, number, place] = old.first == new.first
-                lost = old.values[old.first] - old.values[new.first]
-                beyond[at, number, place] = lost > NEAR
+                (first, values), (other, _) = _worth(old), _worth(new)
+                same[at, number, place] = first == other
+                beyond[at, number, place] = values[first] - values[other] > NEAR
     return Compared(same, beyond)
 
 
-class Server:
-    """Decides about recorded prompts as a server with this router would."""
-
-    def __init__(self, learned: Learned, data: Data, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._reference = data.models[data.reference]
-        self._models = _models(data)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "router.npz"
-            learned.artifact.save(file)
-            brain: Brain = load_brain(str(file), self._models, Catalog.builtin())
-        self._analyst, self._predictor = brain.analyst, brain.predictor
-
-    def decide(self, text: str) -> list[Weighed]:
-        """What a policy of each of `QUALITIES` makes of a prompt."""
-        asked, tools = split_recorded_tools(text)
-        task = Task(
-            body=b"{}",
-            model="auto",
-            messages=[Message(role="user", content=asked)],
-            tools=tools is not None,
-        )
-        profile = self._analyst.analyse(task).profile
-        reading = read(self._encoder, text)
-        estimates = self._predictor.estimates(profile, reading, self._models.values(), {})
-        names = tuple(estimates)
-        exchange = self._predictor.exchange
-        found: list[Weighed] = []
-        for quality in QUALITIES:
-            terms = exchange.terms(names, self._reference, quality)
-            expected = estimates[self._reference].cost_usd
-            found.append(weigh(estimates, terms, expected, foreign=False))
-        return found
+def _server(learned: Learned, data: Data) -> Server:
+    """A server that uses what was learned, with the models under the names it learned them by."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "router.npz"
+        learned.artifact.save(file)
+        return Server(str(file), offered(data), data.models[data.reference])
 
 
-def _models(data: Data) -> dict[str, Model]:
-    """The tested models as a configuration would have them; whatever was asked, they could do."""
-    catalog = Catalog.builtin()
-    costs = data.test.costs.mean(axis=0)
-    found: dict[str, Model] = {}
-    for name, cost in zip(data.models, costs, strict=True):
-        known = catalog.resolve(name)
-        price = float(cost) * 1e6 / _NOMINAL_TOKENS
-        found[name] = Model(
-            id=name,
-            prices=Prices(input=price, output=price),
-            quality=known.quality if known is not None else 0.5,
-            specialises=known.specialises if known is not None else frozenset(),
-            context_window=_ROOMY,
-            capabilities=CAPABILITIES,  # type: ignore[arg-type]
-        )
-    return found
+def _worth(decision: Decision) -> tuple[str, dict[str, float]]:
+    """The model that goes first, and what each is worth."""
+    values = {one.model: one.value for one in decision.candidates if one.value is not None}
+    return decision.plan.tiers[0].model, values
 
 
 def _report(found: Compared, random: np.random.Generator) -> Stability:
