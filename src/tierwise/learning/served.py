@@ -20,13 +20,13 @@ from tierwise.analysis import classify, measure
 from tierwise.analysis.question import split_recorded_tools
 from tierwise.analysis.reading import Reading
 from tierwise.catalog import Catalog
-from tierwise.config.schema import NONE, SHIPPED
+from tierwise.config.schema import NONE, SHIPPED, SHIPPED_FILE
 from tierwise.errors import ConfigError
 from tierwise.learning.data import Data, Options, load
 from tierwise.learning.figures import Figures, cheapest_able, counts
 from tierwise.learning.result import FRACTIONS, Chosen, Model
 from tierwise.routing import Predictor, PriorPredictor, Router
-from tierwise.routing.artifact import DEFAULT_FILE, configured
+from tierwise.routing.artifact import configured
 from tierwise.routing.build import load_brain, places_of
 from tierwise.routing.exchange import Exchange
 from tierwise.routing.predict import Latency
@@ -271,7 +271,7 @@ def _notes(wanted: str, data: Data, models: Sequence[Offered]) -> list[str]:
     note = f"{len(places)} of {len(models)} models were learned from"
     if len(places) < len(models):
         # See `load_brain`: the router that ships judges all models alike, or none by its prior.
-        whom = "all" if wanted in (SHIPPED, str(DEFAULT_FILE)) else "the others"
+        whom = "all" if wanted in (SHIPPED, str(SHIPPED_FILE)) else "the others"
         note += f"; the catalogue's qualities stand for {whom}"
     found.append(note)
     return found
