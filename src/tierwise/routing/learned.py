@@ -11,6 +11,7 @@ and how far they are apart says how much to trust it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -155,7 +156,8 @@ class Learned:
             np.zeros((0, 0), np.float32),
         )
         self._narrowness = float(arrays["narrowness"])
-        self._gram_weights = arrays["gram_weights"]
+        # Kept in half precision on disk; turned once here, or each prompt would pay for it.
+        self._gram_weights = arrays["gram_weights"].astype(np.float32)
         self._landmark_weights = arrays["landmark_weights"]
         self._bias = arrays["bias"]
         self._layout = Layout(*(int(count) for count in arrays["layout"]))
@@ -195,8 +197,9 @@ class Learned:
 
     @staticmethod
     def prior(prior: float, by: float) -> float:
-        """A prior quality, moved by so many log-odds."""
-        return float(shifted(prior, by))
+        """A prior quality, moved by so many log-odds: `shifted`, in a tenth of the time for one."""
+        kept = min(max(prior, _LEAST), _MOST)
+        return 1.0 / (1.0 + math.exp(-by) * (1.0 - kept) / kept)
 
     def _predict(self, readings: Sequence[Reading]) -> list[Prediction]:
         layout, m = self._layout, self._layout.models
@@ -232,9 +235,7 @@ class Learned:
         """All heads of the kernel, (n, heads)."""
         heads: FloatArray = near @ self._landmark_weights + self._bias
         for row, reading in enumerate(readings):
-            # Weights are kept in half precision, which halves the file; sums are not.
-            weights = self._gram_weights[reading.buckets].astype(np.float32)
-            heads[row] += self._scaling.grams(reading) @ weights
+            heads[row] += self._scaling.grams(reading) @ self._gram_weights[reading.buckets]
         return heads
 
     def _costs(self, heads: FloatArray) -> FloatArray | None:
