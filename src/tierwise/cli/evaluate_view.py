@@ -41,7 +41,12 @@ def show_served(result: Served) -> None:
     console = Console()
     console.print(_served(result))
     console.print(_models(result))
-    console.print(f"{result.prompts:,} prompts; nothing was learned.", highlight=False)
+    speed = result.decision_us
+    console.print(
+        f"{result.prompts:,} prompts; nothing was learned. A decision, with the analysis: "
+        f"{speed.p50:.0f} µs (p99 {speed.p99:.0f}).",
+        highlight=False,
+    )
     for note in result.notes:
         console.print(f"Note: {note}.", style="yellow", highlight=False)
 

@@ -8,6 +8,7 @@ Only the first tier of each plan counts: no gate is asked and nothing escalates.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -24,7 +25,7 @@ from tierwise.config.schema import NONE, SHIPPED, SHIPPED_FILE
 from tierwise.errors import ConfigError
 from tierwise.learning.data import Data, Options, load
 from tierwise.learning.figures import Figures, cheapest_able, counts
-from tierwise.learning.result import FRACTIONS, Chosen, Model
+from tierwise.learning.result import FRACTIONS, Chosen, Micros, Model
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.routing.artifact import configured
 from tierwise.routing.build import load_brain, places_of
@@ -51,6 +52,7 @@ _NOMINAL_TOKENS = 500
 """What a request is priced at; `routing.build` takes a usual one to have as many."""
 _UNKNOWN_QUALITY = 0.5
 _TOLD_EVERY = 100
+_TIMED = 1000
 
 
 class At(Struct, frozen=True, kw_only=True):
@@ -63,6 +65,8 @@ class At(Struct, frozen=True, kw_only=True):
 class Served(Struct, frozen=True, kw_only=True):
     """All prompts of the test, routed as served. `at` is by the fraction asked for.
 
+    `decision_us` is what a decision takes, the analysis of the prompt included.
+
     `router` is what `router.artifact` would say; `rules` is the same without a router, None where
     rules are all there is.
     """
@@ -74,6 +78,7 @@ class Served(Struct, frozen=True, kw_only=True):
     oracle: Model
     reference: Model
     constants: list[Model]
+    decision_us: Micros
     prompts: int
     datasets: dict[str, int]
     notes: list[str]
@@ -183,10 +188,23 @@ def served(wanted: str, options: Options, say: Callable[[str, float], None]) -> 
         oracle=figures.oracle(),
         reference=constants[data.reference],
         constants=constants,
+        decision_us=_speed(Server(wanted, models, models[data.reference].id), data),
         prompts=len(data.test.prompts),
         datasets=counts(data.test),
         notes=notes,
     )
+
+
+def _speed(server: Server, data: Data) -> Micros:
+    """On prompts of the test, each seen for the first time; the router has been loaded before."""
+    texts = [prompt.text for prompt in data.test.prompts[: _TIMED + 1]]
+    taken: list[float] = []
+    for text in texts:
+        start = time.perf_counter()
+        server.decide(text, (0.95,))
+        taken.append((time.perf_counter() - start) * 1e6)
+    half, most = np.percentile(taken[1:] or taken, [50, 99])
+    return Micros(round(float(half), 1), round(float(most), 1))
 
 
 def offered(data: Data) -> list[Offered]:
