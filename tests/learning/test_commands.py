@@ -78,3 +78,19 @@ def test_models_and_datasets_are_separated_by_commas(traffic):
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert said["datasets"] == {"sums": 60}
+
+
+def test_two_ways_to_choose_what_is_learned_from_are_refused(traffic):
+    done = run(
+        "evaluate", "--test", traffic, "--reference", "big", "--labels", 80,
+        "--leave-out", "dataset",
+    )  # fmt: skip
+    assert isinstance(done.exception, ConfigError)
+    assert "--labels and --leave-out" in str(done.exception)
+
+
+def test_a_plot_that_cannot_be_written_is_refused_before_the_work(traffic, tmp_path):
+    file = tmp_path / "nowhere" / "curve.png"
+    done = run("evaluate", "--test", traffic, "--reference", "big", "--plot", file)
+    assert isinstance(done.exception, ConfigError)
+    assert "its folder does not exist" in str(done.exception)

@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from tierwise.errors import ConfigError
-from tierwise.learning.data import Options, load, splits
+from tierwise.learning.data import MOST_ROWS, Options, drawn, load, splits
 from tierwise.learning.evaluate import evaluate
+from tierwise.learning.figures import conclusion
+from tierwise.learning.result import At, Chosen
 
 from .conftest import outcomes, questions
 
@@ -220,3 +223,26 @@ def test_with_a_thousand_labels_a_router_saves_on_routerbench():
     assert found.at["0.95"].saving > 0.6
     assert found.at["0.98"].saving > 0.3
     assert found.ece < 0.04
+
+
+def test_of_more_rows_than_can_be_learned_from_some_are_drawn_out_of_all() -> None:
+    rows = np.arange(3 * MOST_ROWS)
+    kept = drawn(rows, seed=0)
+    assert len(kept) == MOST_ROWS
+    assert np.all(np.diff(kept) > 0)
+    assert (kept >= 2 * MOST_ROWS).mean() == pytest.approx(1 / 3, abs=0.05)
+    assert drawn(rows[:10], seed=0).tolist() == list(range(10))
+
+
+def test_a_choice_that_missed_its_target_is_no_gain() -> None:
+    def at(reached: float) -> At:
+        point = {"quality": reached, "quality_rel": reached, "cost_usd": 0.1, "saving": 0.9}
+        chosen = Chosen(
+            **point, small_share=1.0, quality_rel_interval=(reached - 0.01, reached + 0.01),
+            saving_interval=(0.8, 1.0),
+        )  # fmt: skip
+        best = {**point, "small_share": 1.0, "saving_interval": (0.8, 1.0)}
+        return At(**best, chosen=chosen, constant=None)
+
+    assert "saves more" in conclusion({"0.95": at(0.95)})
+    assert conclusion({"0.95": at(0.9)}) == "Nothing is gained."

@@ -140,3 +140,14 @@ def test_an_answer_must_be_worth_more_than_asking_the_next_tier(artifact: Path) 
     assert first.accept == pytest.approx(min(values[second.model], first.expected))
     # Nothing said against it, what was expected of the first tier is enough.
     assert posterior((), expected=first.expected) >= first.accept
+
+
+def test_what_is_read_costs_at_least_its_price_whatever_was_learned(artifact: Path) -> None:
+    long = SUM + " " + "shells and pencils " * 5000
+    with with_router(artifact) as orchestrator:
+        decision = decide(orchestrator, long)
+    for candidate in decision.candidates:
+        assert candidate.estimate is not None
+        read = decision.profile.input_tokens * MODELS[candidate.model]["prices"]["input"] * 1e-6
+        assert candidate.estimate.cost_usd >= read
+        assert candidate.estimate.cost_p90_usd >= candidate.estimate.cost_usd

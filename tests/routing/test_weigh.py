@@ -107,3 +107,33 @@ def test_cost_counts_as_much_as_the_policy_says() -> None:
     estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
     thrifty = weigh(estimates, TERMS, 0.01, foreign=False, weights=Weights(cost=3.0))
     assert thrifty.first == "small"
+
+
+def test_a_conversation_can_stay_with_a_model_outside_the_line_up() -> None:
+    estimates = {
+        "small": an_estimate(0.7, 0.001),
+        "large": an_estimate(0.8, 0.01),
+        "stand-in": an_estimate(0.8 - STAY / 2, 0.01),
+    }
+    weighed = weigh(estimates, TERMS, 0.01, foreign=False, holder="stand-in")
+    assert weighed.first == "stand-in"
+    assert "kept for the conversation" in weighed.guard
+
+
+def test_a_specialist_may_be_chosen_in_its_own_field() -> None:
+    estimates = {
+        "small": an_estimate(0.7, 0.001),
+        "large": an_estimate(0.75, 0.001),
+        "ledger": an_estimate(0.9, 0.001),
+    }
+    assert weigh(estimates, TERMS, 0.01, foreign=False).first == "large"
+    weighed = weigh(estimates, TERMS, 0.01, foreign=False, specialists=["ledger"])
+    assert weighed.first == "ledger"
+
+
+def test_the_rate_that_is_told_is_the_one_that_was_applied() -> None:
+    terms = Terms(Rate(10.0, 0.8, 0.01, True, reference_cost_usd=0.02), "small", ("small", "large"))
+    estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
+    weighed = weigh(estimates, terms, 0.01, foreign=False)
+    assert weighed.per_usd == pytest.approx(20.0)
+    assert weighed.values["large"] == pytest.approx(0.9 - weighed.per_usd * 0.01)

@@ -79,6 +79,19 @@ def command(
         raise ConfigError(
             f"{leave_out!r} cannot be left out", field="--leave-out", remedy="Write `dataset`."
         )
+    ways = {"--labels": labels is not None, "--leave-out": leave_out is not None,
+            "--own-split": own_split}  # fmt: skip
+    chosen = [name for name, given in ways.items() if given]
+    if len(chosen) > 1:
+        raise ConfigError(
+            f"{' and '.join(chosen)} each say what to learn from",
+            field=chosen[1],
+            remedy="Give one of them.",
+        )
+    if plot is not None and not plot.parent.is_dir():
+        raise ConfigError(
+            "its folder does not exist", file=str(plot), field="--plot", remedy="Create it first."
+        )
     options = Options(
         test=tuple(test),
         reference=reference,

@@ -30,6 +30,10 @@ SMALLEST_DATASET = 50
 """A left-out dataset of fewer prompts says nothing."""
 
 
+MOST_ROWS = 12_000
+"""Rows to learn from at most: the Gram matrix of more would not fit into a small machine."""
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """What to evaluate; see `tierwise evaluate --help`."""
 
@@ -110,6 +114,13 @@ def _training(options: Options, test: Outcomes) -> tuple[Outcomes, int]:
             remedy="Name other folders with --train.",
         )
     return train.rows(~same), int(same.sum())
+
+
+def drawn(rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """As many of these rows as can be learned from, drawn from all of them, in order."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
 
 
 def splits(options: Options, data: Data) -> list[Split]:

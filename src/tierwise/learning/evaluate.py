@@ -13,7 +13,18 @@ from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.reading import Reading
 from tierwise.errors import ConfigError
 from tierwise.learning import choose
-from tierwise.learning.data import Data, Options, Rows, Split, load, priors, read, read_all, splits
+from tierwise.learning.data import (
+    Data,
+    Options,
+    Rows,
+    Split,
+    drawn,
+    load,
+    priors,
+    read,
+    read_all,
+    splits,
+)
 from tierwise.learning.figures import Tested, evaluation
 from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.outcomes import Outcomes, groups
@@ -27,8 +38,6 @@ Matrix = NDArray[np.float64]
 Say = Callable[[str, float], None]
 """Called with what is being done, and with how much of the whole is done (0 to 1)."""
 
-MOST_ROWS = 12_000
-"""Rows to learn from; the Gram matrix of more would not fit into a small machine."""
 _FOREIGN_SHARE = 0.25
 """More strange prompts than this among the test's, where a tenth is usual, are foreign traffic."""
 _TIMED = 300
@@ -87,7 +96,7 @@ class Bench:
     def run(self, split: Split) -> Tested:
         """Learns from the split's training rows and routes its test rows."""
         data = self._data
-        rows = np.sort(split.train[:MOST_ROWS]) if len(split.train) > MOST_ROWS else split.train
+        rows = drawn(split.train, self._options.seed)
         train = data.train.rows(rows)
         costs, mean_cost = self._costs(train)
         fitted = fit(
@@ -97,7 +106,7 @@ class Bench:
             [self._groups[i] for i in rows],
             train.models,
             seed=self._options.seed,
-            about=About(priors=self._priors),
+            about=About(sources=train.sources, priors=self._priors),
         )
         learned = Learned(fitted.artifact)
         predictions = learned.predict_many([self._test[i] for i in split.test])

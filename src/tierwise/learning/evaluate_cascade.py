@@ -17,7 +17,7 @@ from tierwise.gates.scorer import Answers
 from tierwise.learning import choose, metrics
 from tierwise.learning.answers import read_answers
 from tierwise.learning.cascade import FOLDS, Cascade, Recorded, fit_cascade
-from tierwise.learning.data import Data, Options, Split, load, priors, read_all, splits
+from tierwise.learning.data import Data, Options, Split, drawn, load, priors, read_all, splits
 from tierwise.learning.figures import Came, Figures, conclusion, counts
 from tierwise.learning.fit import About, fit
 from tierwise.learning.outcomes import Outcomes, groups
@@ -31,7 +31,6 @@ from tierwise.routing.planner import State
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-MOST_ROWS = 12_000
 _STEPS = 60
 _LOWEST, _HIGHEST = 1e-3, 5.0
 """λ times the reference's mean cost: from quality at nearly any price to the cheapest."""
@@ -93,7 +92,7 @@ class CascadeBench:
     def run(self, split: Split) -> TestedCascade:
         """Learns from the split's training rows and runs the cascade on its test rows."""
         data, seed = self._data, self._options.seed
-        rows = np.sort(split.train[:MOST_ROWS])
+        rows = drawn(split.train, seed)
         train, test = data.train.rows(rows), data.test.rows(split.test)
         fitted = fit(
             [self._train[i] for i in rows],

@@ -264,15 +264,18 @@ def _left_out(one: Tested, data: Data) -> LeftOut:
 
 
 def conclusion(at: dict[str, At | None]) -> str:
-    """Whether this traffic needs a router at all."""
+    """Whether this traffic needs a router at all: what was chosen beforehand must have kept the
+    quality that it was chosen for, as far as the test can tell."""
     better: list[str] = []
     enough: list[str] = []
     for fraction, found in at.items():
         if found is None:
             continue
-        if found.constant is None or found.chosen.saving > found.constant.saving + _WORTH:
+        alone = found.constant.saving if found.constant is not None else 0.0
+        kept = found.chosen.quality_rel_interval[1] >= float(fraction)
+        if kept and found.chosen.saving > alone + _WORTH:
             better.append(fraction)
-        else:
+        elif found.constant is not None:
             enough.append(f"{found.constant.model} at {fraction}")
     if not better:
         return f"One model is enough: {'; '.join(enough)}." if enough else "Nothing is gained."

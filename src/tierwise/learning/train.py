@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tierwise.analysis.encoder import Encoder
 from tierwise.catalog import Catalog
 from tierwise.errors import ConfigError
-from tierwise.learning.data import family, priors, read_all
+from tierwise.learning.data import MOST_ROWS, family, priors, read_all
 from tierwise.learning.fit import About, Fitted, Settings, fit, require
 from tierwise.learning.metrics import calibration_error
 from tierwise.learning.outcomes import Outcomes, groups, price_missing, read_outcomes
@@ -21,9 +21,6 @@ from tierwise.learning.size import Size
 from tierwise.learning.trees import Trees
 
 Say = Callable[[str, float], None]
-
-MOST_ROWS = 12_000
-"""Rows to learn from at most: the Gram matrix of more would not fit into a small machine."""
 
 
 _SETTINGS = {

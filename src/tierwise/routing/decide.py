@@ -100,11 +100,15 @@ class Router:
         expected = estimates.get(reference) or self._one(profile, reading, reference)
         profile = _as_learned(profile, expected)
         holder = held.model if held is not None and held.model in estimates else None
-        weighed = terms = None
+        weighed = None
         exchange = self._predictor.exchange
         if exchange is not None and reading is not None and not policy.tiers:
             terms = exchange.terms(tuple(estimates), reference, policy.quality)
-            weighed = weigh(estimates, terms, expected.cost_usd, foreign, policy.weights, holder)
+            fields = {profile.domain, *profile.also}
+            weighed = weigh(
+                estimates, terms, expected.cost_usd, foreign, policy.weights, holder,
+                [name for name in estimates if fields & self._models[name].specialises],
+            )  # fmt: skip
         under: CertifiedPlan | None = None
         if certificates and policy.name in certificates:
             under = certified_plan(
@@ -138,7 +142,7 @@ class Router:
             router=self._predictor.name,
             certificate=under.certificate if under is not None else None,
             promised=under is not None and under.promised,
-            rate=terms.rate.per_usd if terms is not None else None,
+            rate=weighed.per_usd if weighed is not None else None,
             guard=weighed.guard if weighed is not None else "",
         )
 

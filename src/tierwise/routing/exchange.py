@@ -165,8 +165,10 @@ class Exchange:
         known = self._walks.get(key)
         if known is None:
             known = self._walk(candidates, reference)
-            if len(self._walks) < _MOST_WALKS:
-                self._walks[key] = known
+            if len(self._walks) >= _MOST_WALKS:
+                # The one that was made first: callers who invent ceilings must not fill it up.
+                self._walks.pop(next(iter(self._walks)), None)
+            self._walks[key] = known
         return known
 
     def _walk(self, candidates: tuple[str, ...], reference: str) -> _Walked:

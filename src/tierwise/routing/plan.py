@@ -85,9 +85,17 @@ def _by_value(
     reference: str,
     target: float,
 ) -> tuple[Plan, str]:
-    """The model of the highest value first, the reference behind it."""
+    """The model of the highest value first; behind it, of those that are better, who is worth most.
+
+    The reference where nobody is better.
+    """
     first = weighed.first
-    top = reference if reference in estimates else _best(estimates)
+    values = weighed.values
+    better = [name for name in estimates if estimates[name].quality > estimates[first].quality]
+    if better:
+        top = max(better, key=lambda name: (values[name], name == reference, name))
+    else:
+        top = reference if reference in estimates else _best(estimates)
     tiers = _tiers(policy, estimates, first, top)
     if len(tiers) > 1:
         tiers = (_valued(tiers[0], estimates[first], weighed.values[top]), *tiers[1:])

@@ -145,9 +145,12 @@ class LearnedPredictor:
         )
         if place is None or said.cost_usd is None:
             return found
-        expected = float(said.cost_usd[place])
+        # What was learned knows neither today's prices nor prompts longer than those recorded; what
+        # is read costs at least this, and a ceiling must hold whatever was learned.
+        read = cost(Usage(input_tokens=profile.input_tokens), model.prices)
+        expected = max(float(said.cost_usd[place]), read)
         worst = expected * prior.cost_p90_usd / prior.cost_usd if prior.cost_usd else expected
-        return replace(found, cost_usd=expected, cost_p90_usd=worst)
+        return replace(found, cost_usd=expected, cost_p90_usd=max(worst, prior.cost_p90_usd))
 
 
 _DEFAULT_TTFT_S = 0.5

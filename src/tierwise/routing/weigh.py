@@ -15,7 +15,7 @@ at all (`analysis.question`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
@@ -44,11 +44,12 @@ DOUBT = 0.5
 
 
 class Weighed(Struct, frozen=True):
-    """The model that goes first, what each is worth, who was worth choosing among, and the guard's
-    word."""
+    """The model that goes first, what each is worth at the rate that was applied (`per_usd`), who
+    was worth choosing among, and the guard's word."""
 
     first: str
     values: Mapping[str, float]
+    per_usd: float
     line_up: frozenset[str]
     guard: str
 
@@ -60,6 +61,7 @@ def weigh(
     foreign: bool,
     weights: Weights = Weights(),  # noqa: B008 - it is frozen
     holder: str | None = None,
+    specialists: Iterable[str] = (),
 ) -> Weighed:
     """Weighs quality against cost.
 
@@ -70,13 +72,16 @@ def weigh(
         foreign: whether the traffic of late is unlike what was learned from.
         weights: how much cost and waiting count.
         holder: the model that answered last in the conversation.
+        specialists: candidates in whose field the task lies. They may be chosen too: the sample
+            that the line-up was settled on knows nothing of fields.
     """
     rate, base = terms.rate, terms.base
     per_usd = rate.per_usd
     if rate.reference_cost_usd is not None and reference_cost_usd > 0:
         per_usd *= rate.reference_cost_usd / reference_cost_usd
     values = {name: e.quality - per_usd * price_of(e, weights) for name, e in estimates.items()}
-    gains = {name: values[name] - values[base] for name in terms.line_up}
+    choice = dict.fromkeys((*terms.line_up, *specialists))
+    gains = {name: values[name] - values[base] for name in choice}
     if foreign:
         sure = {name: _sure(gains[name], estimates[name], estimates[base]) for name in gains}
         sure[base] = 0.0
@@ -88,10 +93,10 @@ def weigh(
     stays = holder is not None and holder != first and values[first] - values[holder] <= STAY
     if holder is not None and stays:
         first = holder
-    word = _word(first, base, gains[first], foreign)
+    word = _word(first, base, values[first] - values[base], foreign)
     if stays:
         word = f"{word}, kept for the conversation"
-    return Weighed(first, values, frozenset(gains), word)
+    return Weighed(first, values, per_usd, frozenset(gains), word)
 
 
 def price_of(estimate: Estimate, weights: Weights) -> float:
