@@ -246,3 +246,18 @@ def test_a_choice_that_missed_its_target_is_no_gain() -> None:
 
     assert "saves more" in conclusion({"0.95": at(0.95)})
     assert conclusion({"0.95": at(0.9)}) == "Nothing is gained."
+
+
+def test_the_operating_point_is_chosen_on_training_rows_and_not_on_the_test(
+    tmp_path: Path, record, traffic: Path
+) -> None:
+    # By the recordings to learn from, `small` does sums as well as `big`; in the test it does none.
+    prompts = questions(200, seed=5)
+    rows = [(p, m, float(m == "big"), 0.01 if m == "big" else 0.001) for p in prompts
+            for m in ("big", "small")]  # fmt: skip
+    test = record(tmp_path / "test", prompts, rows)
+    found = evaluate(Options(test=(test,), train=(traffic,), reference="big")).at["0.95"]
+    assert found is not None
+    assert found.quality_rel >= 0.95
+    assert found.chosen.quality_rel < 0.8
+    assert found.chosen.saving > found.saving
