@@ -25,16 +25,14 @@ from tierwise.answer import (
     check_number,
     make_task,
 )
+from tierwise.assembly import brain_loader, gates_of, read_config
 from tierwise.catalog import reference_cost
-from tierwise.config import Config, Setup, build, from_mapping, load
-from tierwise.config.discover import discover
-from tierwise.config.schema import NONE, SHIPPED
+from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Executor, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
-from tierwise.gates import load_gates
-from tierwise.gates.base import PROBES, Gate, Slow
+from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.routing import Predictor, PriorPredictor, Router
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
     from tierwise.execution.probing import Probing
-    from tierwise.gates.probe import Probe
     from tierwise.routing.build import Brain
 
 log = logging.getLogger("tierwise")
@@ -161,7 +158,7 @@ class Orchestrator:
         if self.promises.all:
             # Off the path of requests: the ledger's thread shows what is finished.
             ledger.watch(self.promises.saw)
-        self.checker = Checker(_gates(setup))
+        self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
         adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
@@ -197,7 +194,7 @@ class Orchestrator:
             ConfigError: it cannot be built, or nothing was found.
         """
         if not isinstance(config, Config):
-            config = _read(config)
+            config = read_config(config)
         setup = build(config)
         ledger = Ledger(config.ledger.path, queue_size=config.ledger.queue_size)
         try:
@@ -205,7 +202,7 @@ class Orchestrator:
                 setup,
                 ledger,
                 store_content=config.ledger.store_content,
-                load_brain=_brain(config, setup),
+                load_brain=brain_loader(config, setup),
                 crew=crew,
             )
         except ConfigError as error:
@@ -484,58 +481,10 @@ class Orchestrator:
         return finished
 
 
-def _read(source: Mapping[str, Any] | str | Path | None) -> Config:
-    if isinstance(source, Mapping):
-        return from_mapping(source)
-    if source is not None:
-        return load(source)
-    found = discover(os.environ)
-    if not found.providers:
-        raise ConfigError(
-            "no configuration was given, and no API key or local server was found here",
-            remedy="Pass a file or a mapping, or set a key such as OPENAI_API_KEY.",
-        )
-    return from_mapping({"providers": found.providers})
-
-
-def _brain(config: Config, setup: Setup) -> Callable[[], Brain] | None:
-    """How to load what was learned; None if rules decide.
-
-    An operator's own file is loaded at once, because an error in it is one of the configuration.
-    """
-    wanted = config.router.artifact
-    if wanted == NONE or (wanted == SHIPPED and len(setup.models) < 2):
-        return None
-
-    def load() -> Brain:
-        # Imported only here: a gateway without a brain does not pay for numpy.
-        from tierwise.routing.build import load_brain
-
-        return load_brain(wanted, setup.models, setup.catalog)
-
-    if wanted == SHIPPED:
-        return load
-    brain = load()
-    return lambda: brain
-
-
 def _novelty(decision: Decision) -> float:
     """Of the task that was decided about; every estimate has the same."""
     estimates = (candidate.estimate for candidate in decision.candidates)
     return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
-
-
-def _gates(setup: Setup) -> dict[str, Gate | Slow | Probe]:
-    gates: dict[str, Gate | Slow | Probe] = {}
-    for name, policy in setup.policies.items():
-        wanted = policy.gate_names - PROBES.keys() - gates.keys()
-        try:
-            gates.update(load_gates(wanted))
-        except ConfigError as error:
-            raise ConfigError(
-                error.message, field=f"policies.{name}.gates", remedy=error.remedy
-            ) from error
-    return gates
 
 
 def _new_id() -> str:

@@ -223,7 +223,7 @@ def test_with_nothing_given_and_nothing_found_it_says_what_to_do(
 ) -> None:
     from tierwise.config.discover import Found
 
-    monkeypatch.setattr("tierwise.orchestrator.discover", lambda _: Found())
+    monkeypatch.setattr("tierwise.assembly.discover", lambda _: Found())
     with pytest.raises(ConfigError, match="set a key such as OPENAI_API_KEY"):
         Orchestrator.from_config()
 

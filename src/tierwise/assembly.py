@@ -1,0 +1,77 @@
+"""What an orchestrator is put together from: its configuration, what was learned, its gates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tierwise.config import Config, Setup, from_mapping, load
+from tierwise.config.discover import discover
+from tierwise.config.schema import NONE, SHIPPED
+from tierwise.errors import ConfigError
+from tierwise.gates import load_gates
+from tierwise.gates.base import PROBES, Gate, Slow
+
+if TYPE_CHECKING:
+    from tierwise.gates.probe import Probe
+    from tierwise.routing.build import Brain
+
+
+def read_config(source: Mapping[str, Any] | str | Path | None) -> Config:
+    """The configuration of a file or a mapping; None takes what is found on this machine.
+
+    Raises:
+        ConfigError: it is wrong, or nothing was found.
+    """
+    if isinstance(source, Mapping):
+        return from_mapping(source)
+    if source is not None:
+        return load(source)
+    found = discover(os.environ)
+    if not found.providers:
+        raise ConfigError(
+            "no configuration was given, and no API key or local server was found here",
+            remedy="Pass a file or a mapping, or set a key such as OPENAI_API_KEY.",
+        )
+    return from_mapping({"providers": found.providers})
+
+
+def brain_loader(config: Config, setup: Setup) -> Callable[[], Brain] | None:
+    """How to load what was learned; None if rules decide.
+
+    An operator's own file is loaded at once, because an error in it is one of the configuration.
+    """
+    wanted = config.router.artifact
+    if wanted == NONE or (wanted == SHIPPED and len(setup.models) < 2):
+        return None
+
+    def load() -> Brain:
+        # Imported only here: a gateway without a brain does not pay for numpy.
+        from tierwise.routing.build import load_brain
+
+        return load_brain(wanted, setup.models, setup.catalog)
+
+    if wanted == SHIPPED:
+        return load
+    brain = load()
+    return lambda: brain
+
+
+def gates_of(setup: Setup) -> dict[str, Gate | Slow | Probe]:
+    """The gates that policies name, probes left out.
+
+    Raises:
+        ConfigError: one cannot be loaded; names the policy.
+    """
+    gates: dict[str, Gate | Slow | Probe] = {}
+    for name, policy in setup.policies.items():
+        wanted = policy.gate_names - PROBES.keys() - gates.keys()
+        try:
+            gates.update(load_gates(wanted))
+        except ConfigError as error:
+            raise ConfigError(
+                error.message, field=f"policies.{name}.gates", remedy=error.remedy
+            ) from error
+    return gates
