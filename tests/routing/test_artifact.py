@@ -126,3 +126,11 @@ def test_the_module_alone_does_not_import_numpy():
     )
     if probe.returncode:
         pytest.skip("another module of the package imports numpy")
+
+
+def test_a_file_of_another_sort_is_refused_without_a_word_of_pickles(tmp_path):
+    path = tmp_path / "router.npz"
+    path.write_bytes(b"models: [small, large]\n")
+    said = refused(path)
+    assert "no npz file" in said
+    assert "pickle" not in said

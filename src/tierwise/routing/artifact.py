@@ -141,9 +141,11 @@ def _read(path: Path) -> dict[str, NDArray[np.generic]]:
 
     try:
         with path.open("rb") as opened:
+            # Whatever is no zip file numpy would offer to unpickle.
+            if opened.read(4) != b"PK\x03\x04":
+                raise _refused(path, "it is cut short, damaged or no npz file")
+            opened.seek(0)
             file = np.load(opened, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise _refused(path, "this is not a router of Tierwise")
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise _refused(path, "there is no such file") from None
