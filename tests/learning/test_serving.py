@@ -151,3 +151,15 @@ def test_what_is_read_costs_at_least_its_price_whatever_was_learned(artifact: Pa
         read = decision.profile.input_tokens * MODELS[candidate.model]["prices"]["input"] * 1e-6
         assert candidate.estimate.cost_usd >= read
         assert candidate.estimate.cost_p90_usd >= candidate.estimate.cost_usd
+
+
+def test_the_lower_bound_is_as_far_below_as_the_learners_are_apart(artifact: Path) -> None:
+    apart = []
+    with with_router(artifact) as orchestrator:
+        for prompt in (SUM, WORK):
+            for candidate in decide(orchestrator, prompt).candidates:
+                assert candidate.estimate is not None
+                apart.append(candidate.estimate.quality - candidate.estimate.quality_low)
+    assert min(apart) >= 0.0
+    assert len({round(one, 4) for one in apart}) > 1, "no constant, but what the learners say"
+    assert max(apart) > 0.001
