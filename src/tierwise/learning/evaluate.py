@@ -16,7 +16,6 @@ from tierwise.learning import choose
 from tierwise.learning.data import (
     Data,
     Options,
-    Rows,
     Split,
     drawn,
     load,
@@ -32,14 +31,14 @@ from tierwise.learning.result import FRACTIONS, Evaluation, Micros
 from tierwise.learning.stability import stability
 from tierwise.routing.learned import Learned, Prediction
 from tierwise.routing.lineup import line_up
+from tierwise.routing.predict import PriorPredictor
 from tierwise.routing.sample import Sample, rates
+from tierwise.state.traffic import FOREIGN_SHARE
 
 Matrix = NDArray[np.float64]
 Say = Callable[[str, float], None]
 """Called with what is being done, and with how much of the whole is done (0 to 1)."""
 
-_FOREIGN_SHARE = 0.25
-"""More strange prompts than this among the test's, where a tenth is usual, are foreign traffic."""
 _TIMED = 300
 
 
@@ -120,7 +119,7 @@ class Bench:
         novelty = np.array([p.novelty for p in predictions])
         foreign = self._foreign(fitted, predictions)
         # A model that was never seen is judged by its prior alone, on which the guard falls back.
-        if foreign > _FOREIGN_SHARE and set(data.models) <= set(train.models):
+        if foreign > FOREIGN_SHARE and set(data.models) <= set(train.models):
             chosen = choose.guarded(quality, disagreement, cost, prices, base, novelty, among)
         else:
             chosen = choose.choices(quality, cost, prices, among)
@@ -177,7 +176,7 @@ class Bench:
             elif name in self._priors:
                 prior = self._priors[name]
                 quality[:, column] = [learned.expect(prior, p) for p in predictions]
-                apart[:, column] = 0.1
+                apart[:, column] = PriorPredictor.DOUBT
             else:
                 raise ConfigError(
                     f"{name} is neither in the training data nor in the catalogue",
@@ -266,6 +265,3 @@ def _speed(encoder: Encoder, learned: Learned, data: Data) -> Micros:
         taken.append((time.perf_counter() - start) * 1e6)
     half, most = np.percentile(taken, [50, 99])
     return Micros(round(float(half), 1), round(float(most), 1))
-
-
-__all__ = ["Bench", "Options", "Rows", "Say", "evaluate"]

@@ -18,7 +18,7 @@ from tierwise.learning import choose, metrics
 from tierwise.learning.answers import read_answers
 from tierwise.learning.cascade import FOLDS, Cascade, Recorded, fit_cascade
 from tierwise.learning.data import Data, Options, Split, drawn, load, priors, read_all, splits
-from tierwise.learning.figures import Came, Figures, conclusion, counts
+from tierwise.learning.figures import Came, Figures, assembled
 from tierwise.learning.fit import About, fit
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, CascadeReport, Evaluation, Judged, Micros
@@ -227,36 +227,14 @@ def _evaluation(options: Options, data: Data, tested: Sequence[TestedCascade]) -
         str(fraction): _came([one.picks[str(fraction)] for one in tested], data.reference)
         for fraction in FRACTIONS
     }
-    constants = [figures.constant(column) for column in range(len(data.models))]
-    at = figures.at(path, picks, constants)
-    ranked, intervals = _ranking(figures, data, tested)
-    predicted, came = _in_hand([one.sample for one in tested], 1)
-    intervals["ece"] = metrics.bootstrap(
-        lambda drawn: metrics.calibration_error(predicted[drawn], came[drawn]),
-        len(predicted),
-        random,
-    )
-    return Evaluation(
-        apgr=ranked.apgr if ranked else None,
-        cpt50=ranked.cpt50 if ranked else None,
-        cpt80=ranked.cpt80 if ranked else None,
-        curve=figures.points(path),
-        at=at,
-        best_constant=max(constants, key=lambda one: (one.quality, -one.cost_usd)),
-        oracle=figures.oracle(),
-        reference=constants[data.reference],
-        constants=constants,
-        ece=metrics.calibration_error(predicted, came),
-        decision_us=_speed(tested[-1]),
-        intervals=intervals,
-        left_out=[],
-        prompts=len(rows),
-        trained_on=round(float(np.mean([one.rows for one in tested]))),
-        datasets=counts(outcomes),
-        conclusion=conclusion(at),
-        notes=data.notes,
+    return assembled(
+        figures, data, path, picks,
+        _ranking(figures, data, tested),
+        _in_hand([one.sample for one in tested], 1),
+        speed=_speed(tested[-1]),
+        trained_on=[one.rows for one in tested],
         cascade=_report(data, tested),
-    )
+    )  # fmt: skip
 
 
 def _curve(tested: Sequence[TestedCascade], reference: int) -> choose.Curve:

@@ -14,6 +14,7 @@ from tierwise.learning.outcomes import Outcomes
 from tierwise.learning.result import (
     FRACTIONS,
     At,
+    CascadeReport,
     Chosen,
     Evaluation,
     Interval,
@@ -59,13 +60,48 @@ def evaluation(options: Options, data: Data, tested: Sequence[Tested], speed: Mi
     quality = np.vstack([one.quality for one in tested])
     path = choose.curve(np.hstack([one.chosen for one in tested]), outcomes.scores, outcomes.costs)
     picks = {key: np.concatenate([t.picks[key] for t in tested]) for key in tested[0].picks}
+    return assembled(
+        figures, data, path,
+        {key: figures.came(pick) for key, pick in picks.items()},
+        figures.ranking([one.quality for one in tested]),
+        (quality, outcomes.scores),
+        speed=speed,
+        trained_on=[one.rows for one in tested],
+        left_out=[_left_out(one, data) for one in tested] if options.leave_out else [],
+    )  # fmt: skip
+
+
+def assembled(
+    figures: Figures,
+    data: Data,
+    path: choose.Curve,
+    picks: Mapping[str, Came],
+    ranking: tuple[metrics.Ranked | None, dict[str, Interval]],
+    judged: tuple[Matrix, Matrix],
+    *,
+    speed: Micros,
+    trained_on: Sequence[int],
+    left_out: Sequence[LeftOut] = (),
+    cascade: CascadeReport | None = None,
+) -> Evaluation:
+    """The evaluation that these figures make.
+
+    Args:
+        path: the test curve.
+        picks: what the points that training rows chose came to, by fraction.
+        ranking: APGR and CPT, where there are two models, and their intervals.
+        judged: P(success) as predicted, and what came of it, row by row.
+        trained_on: rows that each split learned from.
+    """
+    outcomes = figures.outcomes
     constants = [figures.constant(column) for column in range(len(data.models))]
-    at = figures.at(path, {key: figures.came(pick) for key, pick in picks.items()}, constants)
-    ranked, intervals = figures.ranking([one.quality for one in tested])
+    at = figures.at(path, picks, constants)
+    ranked, intervals = ranking
+    predicted, came = judged
     intervals["ece"] = metrics.bootstrap(
-        lambda drawn: metrics.calibration_error(quality[drawn], outcomes.scores[drawn]),
-        len(rows),
-        random,
+        lambda drawn: metrics.calibration_error(predicted[drawn], came[drawn]),
+        len(predicted),
+        figures.random,
     )
     return Evaluation(
         apgr=ranked.apgr if ranked else None,
@@ -77,15 +113,16 @@ def evaluation(options: Options, data: Data, tested: Sequence[Tested], speed: Mi
         oracle=figures.oracle(),
         reference=constants[data.reference],
         constants=constants,
-        ece=metrics.calibration_error(quality, outcomes.scores),
+        ece=metrics.calibration_error(predicted, came),
         decision_us=speed,
         intervals=intervals,
-        left_out=[_left_out(one, data) for one in tested] if options.leave_out else [],
-        prompts=len(rows),
-        trained_on=round(float(np.mean([one.rows for one in tested]))),
+        left_out=list(left_out),
+        prompts=len(outcomes.prompts),
+        trained_on=round(float(np.mean(trained_on))),
         datasets=counts(outcomes),
         conclusion=conclusion(at),
         notes=data.notes,
+        cascade=cascade,
     )
 
 
@@ -102,9 +139,9 @@ class Figures:
     """Points of one set of outcomes, all against the same reference and the same resamples."""
 
     def __init__(self, outcomes: Outcomes, reference: int, random: np.random.Generator) -> None:
-        self._outcomes = outcomes
+        self.outcomes = outcomes
         self._reference = reference
-        self._random = random
+        self.random = random
         self._weights = metrics.weights(len(outcomes.prompts), random)
         self._quality = float(outcomes.scores[:, reference].mean())
         self._cost = float(outcomes.costs[:, reference].mean())
@@ -122,13 +159,13 @@ class Figures:
 
     def constant(self, column: int) -> Model:
         """One model for everything."""
-        scores, costs = self._outcomes.scores[:, column], self._outcomes.costs[:, column]
+        scores, costs = self.outcomes.scores[:, column], self.outcomes.costs[:, column]
         small = 0.0 if column == self._reference else 1.0
-        return self._model(self._outcomes.models[column], scores, costs, small)
+        return self._model(self.outcomes.models[column], scores, costs, small)
 
     def oracle(self) -> Model:
         """For each prompt the cheapest of the best models, in hindsight."""
-        scores, costs = self._outcomes.scores, self._outcomes.costs
+        scores, costs = self.outcomes.scores, self.outcomes.costs
         best = scores.max(axis=1, keepdims=True)
         pick = np.where(scores >= best - choose.TOLERANCE, costs, np.inf).argmin(axis=1)
         rows = np.arange(len(pick))
@@ -184,12 +221,12 @@ class Figures:
         if qualities[0].shape[1] != 2:
             return None, {}
         strong, weak = self._reference, 1 - self._reference
-        scores = self._outcomes.scores
+        scores = self.outcomes.scores
         gain = np.concatenate([_rank(one[:, strong] - one[:, weak]) for one in qualities])
         ranked = metrics.rank_worth(gain, scores[:, strong], scores[:, weak])
         if ranked is None:
             return None, {}
-        found = metrics.rank_intervals(gain, scores[:, strong], scores[:, weak], self._random)
+        found = metrics.rank_intervals(gain, scores[:, strong], scores[:, weak], self.random)
         return ranked, found
 
     def _model(self, name: str, scores: Vector, costs: Vector, small: float) -> Model:
@@ -203,7 +240,7 @@ class Figures:
     def came(self, pick: NDArray[np.int16]) -> Came:
         """What choosing one model a row came to."""
         rows, model = np.arange(len(pick)), pick.astype(np.intp)
-        scores, costs = self._outcomes.scores[rows, model], self._outcomes.costs[rows, model]
+        scores, costs = self.outcomes.scores[rows, model], self.outcomes.costs[rows, model]
         return Came(scores, costs, model != self._reference)
 
     def chosen(self, came: Came) -> Chosen:
