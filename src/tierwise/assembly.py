@@ -15,6 +15,7 @@ from tierwise.gates import load_gates
 from tierwise.gates.base import PROBES, Gate, Slow
 
 if TYPE_CHECKING:
+    from tierwise.execution.course import Courses
     from tierwise.gates.probe import Probe
     from tierwise.routing.build import Brain
 
@@ -56,7 +57,22 @@ def brain_loader(config: Config, setup: Setup) -> Callable[[], Brain] | None:
     if wanted == SHIPPED:
         return load
     brain = load()
+    courses_of(brain)
     return lambda: brain
+
+
+def courses_of(brain: Brain) -> Courses | None:
+    """Who judges answers and chooses whom to ask by them, if that was learned.
+
+    Raises:
+        ConfigError: it was learned of other features than this version reads.
+    """
+    if brain.predictor.cascade is None:
+        return None
+    # Imported only here: most routers did not learn it.
+    from tierwise.execution.course import Courses
+
+    return Courses(brain.predictor.cascade)
 
 
 def gates_of(setup: Setup) -> dict[str, Gate | Slow | Probe]:

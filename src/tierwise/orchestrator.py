@@ -25,7 +25,7 @@ from tierwise.answer import (
     check_number,
     make_task,
 )
-from tierwise.assembly import brain_loader, gates_of, read_config
+from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
 from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
@@ -428,6 +428,7 @@ class Orchestrator:
         load, self._load_brain = self._load_brain, None
         try:
             brain = load()
+            courses = courses_of(brain)
         except ConfigError as error:
             # Only what ships is loaded this late, and requests can be served without it.
             log.error("rules decide, because the router that ships cannot be used: %s", error)
@@ -435,6 +436,7 @@ class Orchestrator:
         self._analyst = brain.analyst
         self._guarded = brain.familiar
         self.router = self._router(brain.predictor)
+        self._executor.courses = courses
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup

@@ -287,7 +287,9 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Ordered tiers, and the models that stand in if all deployments of a tier fail.
 
-    `streams`, `hold_s`, `judge`, `probe_share` and `hand_over` are the policy's.
+    An `adaptive` plan fixes only who is asked first: which of the other tiers are asked, and in
+    which order, is chosen after each answer, at the decision's `rate`. `streams`, `hold_s`,
+    `judge`, `probe_share` and `hand_over` are the policy's.
     """
 
     tiers: tuple[Tier, ...]
@@ -297,6 +299,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     judge: str | None = None
     probe_share: float = 0.1
     hand_over: bool = False
+    adaptive: bool = False
 
 
 class Decision(Struct, frozen=True, kw_only=True):

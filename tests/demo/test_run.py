@@ -98,6 +98,10 @@ def test_a_router_that_has_learned_from_other_prompts_saves_what_rules_cannot() 
     assert result.saving > 0.4
     assert result.small_share > 0.4
     assert result.quality_rel > 0.9
+    # Answers are recorded, so it judges them; on its way through the gateway nothing gets lost.
+    assert result.offline is not None
+    assert abs(result.saving - result.offline.saving) < 0.02
+    assert abs(result.quality_rel - result.offline.quality_rel) < 0.02
 
 
 def test_nothing_can_be_learned_from_a_simulated_fleet() -> None:

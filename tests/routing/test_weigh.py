@@ -8,7 +8,7 @@ from tierwise.routing.exchange import Rate, Terms
 from tierwise.routing.weigh import STAY, TIE, weigh
 from tierwise.types import Estimate, Weights
 
-RATE = Rate(per_usd=10.0, quality=0.8, cost_usd=0.01, reaches=True)
+RATE = Rate(per_usd=10.0, quality=0.8, cost_usd=0.01, cost_share=0.5, reaches=True)
 TERMS = Terms(rate=RATE, base="small", line_up=("large", "small"))
 
 
@@ -58,7 +58,7 @@ def test_in_foreign_traffic_only_a_sure_gain_leaves_the_base() -> None:
 
 
 def test_without_recorded_costs_only_proportions_count() -> None:
-    rate = Rate(10.0, 0.8, 0.01, True, reference_cost_usd=0.01)
+    rate = Rate(10.0, 0.8, 0.01, 0.5, True, reference_cost_usd=0.01)
     terms = Terms(rate, "small", ("large", "small"))
     short = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
     long = {"small": an_estimate(0.7, 0.1), "large": an_estimate(0.9, 1.0)}
@@ -132,7 +132,9 @@ def test_a_specialist_may_be_chosen_in_its_own_field() -> None:
 
 
 def test_the_rate_that_is_told_is_the_one_that_was_applied() -> None:
-    terms = Terms(Rate(10.0, 0.8, 0.01, True, reference_cost_usd=0.02), "small", ("small", "large"))
+    terms = Terms(
+        Rate(10.0, 0.8, 0.01, 0.5, True, reference_cost_usd=0.02), "small", ("small", "large")
+    )
     estimates = {"small": an_estimate(0.7, 0.001), "large": an_estimate(0.9, 0.01)}
     weighed = weigh(estimates, terms, 0.01, foreign=False)
     assert weighed.per_usd == pytest.approx(20.0)

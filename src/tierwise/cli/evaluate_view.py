@@ -65,6 +65,8 @@ def show_trained(result: Trained) -> None:
         f"{result.mean_squared_error:.4f}; ridge {result.ridge:g}.",
         highlight=False,
     )
+    if result.cascade:
+        console.print(f"It judges answers of {', '.join(result.cascade)}.", highlight=False)
     for note in result.notes:
         console.print(f"Note: {note}.", style="yellow", highlight=False)
 

@@ -24,6 +24,10 @@ def command(
     size: Annotated[
         Size, typer.Option(help="small: a third of the file, hardly worse.")
     ] = Size.FULL,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Where answers are recorded: what quality refers to; default: the best."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,7 +40,7 @@ def command(
     with progress() as say:
         result = train(
             outcomes, out, models=listed(models), datasets=listed(datasets),
-            most_rows=rows, size=size, seed=seed, say=say,
+            most_rows=rows, size=size, reference=reference, seed=seed, say=say,
         )  # fmt: skip
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())

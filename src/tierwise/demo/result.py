@@ -19,6 +19,13 @@ class AddedLatency(Struct, frozen=True, kw_only=True):
     p99: float
 
 
+class Offline(Struct, frozen=True, kw_only=True):
+    """What the offline evaluation says of the same requests, every call billed as recorded."""
+
+    saving: float
+    quality_rel: float
+
+
 class Result(Struct, frozen=True, kw_only=True):
     """What a run of the demo showed. Money in USD, fractions in [0, 1].
 
@@ -29,8 +36,8 @@ class Result(Struct, frozen=True, kw_only=True):
     of the requests that a cheaper model than the reference answered. `wrong` counts answers that
     differ from what their model says to that prompt. `failovers` are calls that failed and were
     made good by another path. `learned_from` is the number of prompts, none of them among the
-    requests, that the router was trained on; 0 if it follows rules. `simulated` says that models
-    and scores are made up.
+    requests, that the router was trained on; 0 if it follows rules. `offline` is there if it judges
+    answers too: what it should come to. `simulated` says that models and scores are made up.
     """
 
     simulated: bool
@@ -54,6 +61,7 @@ class Result(Struct, frozen=True, kw_only=True):
     by_model: dict[str, int]
     seconds: float
     errors: list[str]
+    offline: Offline | None = None
 
 
 def summarise(
@@ -67,6 +75,7 @@ def summarise(
     added_s: Sequence[float],
     killed: str,
     seconds: float,
+    offline: Offline | None = None,
 ) -> Result:
     """The figures of a run.
 
@@ -106,6 +115,7 @@ def summarise(
         by_model=dict(Counter(o.model for o in answered if o.model).most_common()),
         seconds=seconds,
         errors=sorted({o.error for o in outcomes if o.error})[:5],
+        offline=offline,
     )
 
 

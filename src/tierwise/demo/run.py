@@ -15,9 +15,9 @@ from msgspec import Struct
 from tierwise.demo.added import WARM_UP, added_latency
 from tierwise.demo.drive import Outcome, drive
 from tierwise.demo.processes import fleet_process, free_ports, gateway_process
-from tierwise.demo.result import Result, summarise
+from tierwise.demo.result import Offline, Result, summarise
 from tierwise.errors import ConfigError
-from tierwise.fleet import Fleet, FleetControl, WorkItem
+from tierwise.fleet import POLICIES, Fleet, FleetControl, WorkItem
 from tierwise.ledger import report
 
 PAIRS = 100
@@ -84,9 +84,11 @@ def run(options: Options, view: View) -> Result:
                 driven = asyncio.run(_drive(url, config, fleet, options, control_url, view))
         # The gateway has stopped, so its ledger is complete.
         booked = report(ledger, now=time.time())
+        offline = None if router is None else _offline(router, fleet, options)
     return summarise(
         fleet,
         driven.outcomes,
+        offline=offline,
         policy=options.policy,
         learned_from=learned_from,
         failovers=booked.failovers,
@@ -116,9 +118,22 @@ def _learn(fleet: Fleet, options: Options, directory: Path) -> tuple[int, Path |
         for item in fleet.workload(options.requests, seed=options.seed)
     ]
     trained = train(
-        [options.outcomes], file, prompts=set(fleet.calibration), reserved=asked, seed=options.seed
-    )
+        [options.outcomes], file, prompts=set(fleet.calibration), reserved=asked,
+        reference=fleet.models[fleet.reference].upstream, seed=options.seed,
+    )  # fmt: skip
     return trained.prompts, file
+
+
+def _offline(router: Path, fleet: Fleet, options: Options) -> Offline | None:
+    """What the router's plans come to on the same recorded answers without a gateway."""
+    from tierwise.learning.replay import replay
+
+    quality = dict(POLICIES).get(options.policy)
+    if quality is None or options.outcomes is None:
+        return None
+    asked = [item.id for item in fleet.workload(options.requests, seed=options.seed)]
+    came = replay(router, options.outcomes, asked, quality)
+    return None if came is None else Offline(saving=came.saving, quality_rel=came.quality_rel)
 
 
 class _Driven(Struct, frozen=True):

@@ -125,6 +125,9 @@ def show(result: Result, console: Console) -> None:
             f"{result.added_latency_ms.p50:.1f} ms p50, {result.added_latency_ms.p99:.1f} ms p99",
         ),
     ]
+    if result.offline is not None:
+        told = f"{result.offline.saving:.1%} saved at {result.offline.quality_rel:.1%}"
+        rows.append(("offline, same requests", told))
     for label, value in rows:
         table.add_row(label, value)
     console.print(table)

@@ -33,6 +33,7 @@ from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
 
 if TYPE_CHECKING:
+    from tierwise.execution.course import Courses
     from tierwise.execution.probing import Probing
 
 
@@ -66,7 +67,7 @@ class Executor:
 
     `keep_streams` remembers what every stream says, for those who store content. `tell_logprobs`
     are the models that can say how likely each token was, where a gate reads that. `telling` are
-    the adapters that ask them. `probing` buys probes, where a policy names any.
+    the adapters that ask them. `probing` buys probes and `courses` judge answers, where wanted.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Executor:
         self._checker = checker
         self._keep_streams = keep_streams
         self.probing: Probing | None = None
+        self.courses: Courses | None = None
         self.telling = {
             name: adapter.asking_logprobs()
             for name, adapter in adapters.items()
@@ -108,7 +110,9 @@ class Executor:
         return await self._walk(self._open, run)
 
     async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
-        draft: _Answer | None = None
+        if self.courses is not None:
+            run.course = self.courses.start(run.task, run.decision, self._checker)
+        drafts: dict[str, _Answer] = {}
         left: tuple[Step, Deployment] | None = None
         done: set[str] = set()
         for step, deployment in in_order(run, self._health, done):
@@ -117,7 +121,7 @@ class Executor:
             try:
                 answer = await self._call(ask, deployment, step, run)
             except UpstreamRejected:
-                if draft is None:
+                if not drafts:
                     raise
                 continue  # somebody could answer, so it is this provider's peculiarity
             except ContextTooLong:
@@ -131,8 +135,11 @@ class Executor:
             if answer.attempt.outcome == "abandoned":
                 left = step, deployment
             else:
-                draft = answer
-        if draft is not None:
+                drafts[step.tier.model] = answer
+        if drafts:
+            draft = drafts[[*drafts][-1] if run.course is None else run.course.best]
+            if draft.attempt is not None:
+                draft.attempt = run.settled(draft.attempt)
             return draft
         if left is not None and not run.out_of_time:
             # Nobody better is there, so the one that was left half-way is heard to its end.
@@ -169,7 +176,9 @@ class Executor:
 
         A caller who asked for them sees what it asked for, and the gate reads that.
         """
-        if step.gated and not run.task.logprobs and self._checker.wants_logprobs(step.tier.gates):
+        scored = run.course is not None and run.course.wants_logprobs
+        read = scored or self._checker.wants_logprobs(step.tier.gates)
+        if step.gated and not run.task.logprobs and read:
             return self.telling.get(deployment.id) or self._adapters[deployment.id]
         return self._adapters[deployment.id]
 
@@ -339,7 +348,10 @@ class Executor:
                 if self.probing is not None:
                     verdicts = await self.probing.more(step, run, answer, verdicts, probes)
                 p = run.posterior(verdicts, tier)
-                if p < tier.accept:
+                accepted = p >= tier.accept
+                if run.course is not None:
+                    verdicts, p, accepted = run.course.heard(tier, answer, verdicts)
+                if not accepted:
                     outcome = "rejected"
                     self._hand_over(run, completion(), verdicts)
         except RequestError:

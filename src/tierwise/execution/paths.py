@@ -36,6 +36,21 @@ def steps(decision: Decision) -> Iterator[Step]:
         yield Step(Tier(model=model), number, False)
 
 
+def _chosen(run: Run) -> Iterator[Step]:
+    """As `steps`, or whom the answers so far call for; nobody once one of them is good enough."""
+    course = run.course
+    if course is None:
+        yield from steps(run.decision)
+        return
+    asked = 0
+    for tier, judged in course.tiers():
+        asked += 1
+        yield Step(tier, asked, judged)
+    if not course.settled:
+        for number, model in enumerate(run.decision.plan.fallbacks, start=asked + 1):
+            yield Step(Tier(model=model), number, False)
+
+
 def in_order(run: Run, health: Health, done: set[str]) -> Iterator[tuple[Step, Deployment]]:
     """The paths to try, one after the other.
 
@@ -45,7 +60,7 @@ def in_order(run: Run, health: Health, done: set[str]) -> Iterator[tuple[Step, D
     Once there is a draft, resting deployments are left in peace. So is one that has failed in
     this very run: it rests because of that.
     """
-    for step in steps(run.decision):
+    for step in _chosen(run):
         model = step.tier.model
         for deployment in health.order(run.paths.get(model, ())):
             if model in done:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
 
 from tierwise.certificate import Combination
 from tierwise.errors import UpstreamError
 from tierwise.gates.combine import posterior
 from tierwise.types import Attempt, Decision, Deployment, Task, Tier, Usage, Verdict
+
+if TYPE_CHECKING:
+    from tierwise.execution.course import Course
 
 _TIMER_S = 0.002
 """Timers of event loops may fire this much early."""
@@ -30,6 +35,7 @@ class Run:
         "clock",
         "combination",
         "cost_usd",
+        "course",
         "decision",
         "deployment",
         "error",
@@ -60,6 +66,7 @@ class Run:
         self.clock = clock
         self.handed_over: Task | None = None
         self.combination = combination
+        self.course: Course | None = None
         self.on_hold: Callable[[], None] | None = None
         self.started = clock()
         self.attempts: list[Attempt] = []
@@ -78,6 +85,14 @@ class Run:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
         self.attempts.append(attempt)
         self.cost_usd += attempt.cost_usd
+
+    def settled(self, attempt: Attempt) -> Attempt:
+        """The call whose answer is given out: accepted after all, if the planner settled on it."""
+        if self.course is None or not self.course.settled:
+            return attempt
+        accepted = replace(attempt, outcome="accepted", p=self.course.p[self.course.best])
+        self.attempts = [accepted if one is attempt else one for one in self.attempts]
+        return accepted
 
     @property
     def asked(self) -> Task:

@@ -2,8 +2,8 @@
 
 from tierwise.fleet.client import FleetControl
 from tierwise.fleet.faults import Faults
-from tierwise.fleet.fleet import Fleet
+from tierwise.fleet.fleet import POLICIES, Fleet
 from tierwise.fleet.provider import Provider
 from tierwise.fleet.source import WorkItem, answer_text
 
-__all__ = ["Faults", "Fleet", "FleetControl", "Provider", "WorkItem", "answer_text"]
+__all__ = ["POLICIES", "Faults", "Fleet", "FleetControl", "Provider", "WorkItem", "answer_text"]

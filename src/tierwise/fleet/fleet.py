@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tierwise.fleet.control import Control
 
 DEFAULT_PORT = 9401
+POLICIES = (("auto", 0.95), ("economy", 0.8), ("best", 1.0))
+"""Names of the policies that the fleet's configuration has, and the quality that each wants."""
 _LAST_PORT = 65_535
 _ORDER = ("alpha", "beta", "gamma", "delta")
 
@@ -99,7 +101,6 @@ class Fleet:
 
         Ports are the real ones of what was started, else counted from `base_port`.
         """
-        policies = (("auto", 0.95), ("economy", 0.8), ("best", 1.0))
         return {
             "providers": {
                 name: self._provider_config(provider, provider.port or base_port + index)
@@ -108,7 +109,7 @@ class Fleet:
             "models": {model.id: _model_config(model) for model in self.models.values()},
             "policies": {
                 name: {"quality": quality, "reference": self.reference}
-                for name, quality in policies
+                for name, quality in POLICIES
             },
             # What ships was learned from real models; to a fleet it would be a guess.
             "router": {"artifact": "none"},

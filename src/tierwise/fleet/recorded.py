@@ -17,6 +17,8 @@ from tierwise.types import Domain, Kind, Prices
 
 CALIBRATION = 0.3
 """Share of the prompts that priors are taken from and that no workload contains."""
+_IMPOSSIBLE = -9999.0
+"""What OpenAI says of a token that it would never have chosen: JSON has no infinity."""
 _CLOSED = re.compile(r"^(?:gpt-[345]|chatgpt|o\d|claude|gemini)")
 _CLOSED_HOMES = ("alpha", "beta")
 _OPEN_HOMES = ("gamma", "delta")
@@ -96,6 +98,7 @@ class Recorded:
             output_tokens=out,
             cost_usd=outcome.cost_usd,
             latency_s=outcome.latency_s,
+            logprob=None if outcome.logprob is None else max(outcome.logprob, _IMPOSSIBLE),
         )
 
     def score(self, item: WorkItem, model: str, answer: str) -> float | None:
@@ -179,10 +182,12 @@ class Recorded:
             prices = fit([bill for i in ids if (bill := self._bill(outcomes, i)) is not None])
         # Dear models are large ones, and large ones are slow: 0 at 0.1 USD, 1 at 40 USD.
         size = min(1.0, max(0.0, (math.log10(max(prices.output, 1e-3)) + 1) / 2.6))
+        sure = any(outcome.logprob is not None for outcome in outcomes.values())
         return FleetModel(
             id=model_id,
             upstream=name,
             prices=prices,
+            capabilities=frozenset({"logprobs"} if sure else ()),
             quality=round(sum(scores) / len(scores), 4),
             homes=_CLOSED_HOMES if _CLOSED.match(model_id.lower()) else _OPEN_HOMES,
             ttft_s=round(0.25 + 0.55 * size, 3),

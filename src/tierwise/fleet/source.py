@@ -52,7 +52,8 @@ class Said(Struct, frozen=True, kw_only=True):
 
     `tool` is the name of a tool that it calls, and then `text` holds the arguments as JSON.
     `cost_usd` is the recorded cost; None where it follows from the prices. `latency_s` is the
-    recorded time in seconds. `confidence` is the typical probability of its tokens.
+    recorded time in seconds. `confidence` is the typical probability of its tokens; `logprob`
+    is what was recorded of the whole answer, and then every token has it.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Said(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     latency_s: float | None = None
     confidence: float | None = None
+    logprob: float | None = None
 
 
 class Source(Protocol):

@@ -145,7 +145,15 @@ class Answer:
     def _logprobs(
         self, said: Said, index: int, tokens: Sequence[str], first: int = 0
     ) -> dict[str, Any] | None:
-        if not self._request.logprobs or said.confidence is None or said.tool is not None:
+        if not self._request.logprobs or said.tool is not None:
+            return None
+        if said.logprob is not None:
+            told = [
+                {"token": t, "logprob": said.logprob, "bytes": list(t.encode()), "top_logprobs": []}
+                for t in tokens
+            ]
+            return {"content": told, "refusal": None}
+        if said.confidence is None:
             return None
         return {
             "content": [

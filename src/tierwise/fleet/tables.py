@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ SERVABLE = (
     "zeroeval, bfcl and the GSM8K part of routellm can; paretobandit, llmrouter and routerdc have "
     "no answers."
 )
+_IMPOSSIBLE = -math.inf
 _PROMPT_COLUMNS = ("prompt_id", "prompt")
 _OUTCOME_COLUMNS = ("prompt_id", "model", "score", "response")
 
@@ -35,6 +37,7 @@ class Outcome(Struct, frozen=True):
     input_tokens: int | None
     output_tokens: int | None
     latency_s: float | None
+    logprob: float | None = None
 
 
 class Tables(Struct, frozen=True):
@@ -81,6 +84,7 @@ def _outcomes(table: Table) -> dict[str, dict[str, Outcome]]:
     sent = table.numbers("input_tokens")
     said = table.numbers("output_tokens")
     times = table.numbers("latency_s")
+    sure = table.numbers("logprob", most=0.0, least=_IMPOSSIBLE)
     found: dict[str, dict[str, Outcome]] = {}
     for row, (prompt_id, model) in enumerate(zip(ids, models, strict=True)):
         of_model = found.setdefault(model, {})
@@ -88,7 +92,7 @@ def _outcomes(table: Table) -> dict[str, dict[str, Outcome]]:
             raise table.twice(row, f"the outcome of {model!r} on {prompt_id!r}")
         of_model[prompt_id] = Outcome(
             scores[row], responses[row], costs[row], _whole(sent[row]), _whole(said[row]),
-            times[row],
+            times[row], sure[row],
         )  # fmt: skip
     return found
 

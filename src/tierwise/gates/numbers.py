@@ -52,7 +52,7 @@ def number_features(prompt: str, answer: str, closed: ClosedAnswer | None) -> li
 
 
 def _figures(text: str) -> set[float]:
-    return {_float(found) for found in _NUMBER.findall(text)}
+    return {_float(found) for found in set(_NUMBER.findall(text))}
 
 
 def _float(text: str) -> float:

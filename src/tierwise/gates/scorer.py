@@ -101,8 +101,9 @@ class Scorer:
     ) -> Matrix:
         """As `posterior`, where the answers have been judged by themselves already."""
         found = np.empty_like(quality)
+        ballot = _ballot(answers, quality, own, seen)
         for model in range(quality.shape[1]):
-            features = state_features(answers, quality, own, seen, model)
+            features = ballot.features(model)
             weights = self._heads[0 if model in seen else 1, model]
             found[:, model] = 1.0 / (1.0 + np.exp(-np.clip(linear(features, weights), -20, 20)))
         return found
@@ -140,50 +141,93 @@ def state_features(
 
     For a model that was not asked, the answer that most speaks for stands in the place of its own.
     """
+    return _ballot(answers, quality, own, seen).features(model)
+
+
+class _Ballot(Struct, frozen=True):
+    """The answers of `seen` models, and what is the same whichever model is judged by them.
+
+    `prior` (n, m) are log-odds by the prompts; `odds`, `vote` and `support` (n, k) of the k answers
+    by themselves, what each says and how much speaks for it; `likeness` is (n, k, k), `mean` and
+    `most` are of the prior, (n,).
+    """
+
+    seen: list[int]
+    prior: Matrix
+    odds: Matrix
+    vote: Matrix
+    likeness: NDArray[np.float32]
+    support: Matrix
+    likeliest: NDArray[np.intp]
+    kinds: Matrix
+    known: Matrix
+    mean: NDArray[np.float64]
+    most: NDArray[np.float64]
+
+    def features(self, model: int) -> Matrix:
+        """See `state_features`."""
+        at, prior, odds, vote = self.seen, self.prior, self.odds, self.vote
+        rows, models = prior.shape
+        row = np.arange(rows)
+        place = np.full(rows, at.index(model)) if model in at else self.likeliest
+        mine, likely = self.likeness[row, place], odds[row, place]
+        same = mine > 0.5
+        others = np.where(same, -4.0, odds).max(axis=1)
+        divided = (~same.all(axis=1)).astype(np.float64)
+        united = (1.0 - divided) * float(len(at) > 1)
+        rival = np.where(same, 0.0, self.support).max(axis=1)
+        others = np.where(divided > 0, others, -1.0)
+        signs, votes = np.zeros((rows, models)), np.zeros((rows, models))
+        for column, other in enumerate(at):
+            if other != model:
+                signs[:, other] = 2.0 * mine[:, column] - 1.0
+                votes[:, other] = signs[:, other] * vote[:, column]
+        parts = [
+            likely, prior[:, model], np.where(same, vote, 0.0).sum(axis=1) - vote[row, place],
+            np.where(same, 0.0, vote).sum(axis=1), rival, others,
+            np.where(same, odds, -4.0).max(axis=1), self.mean, self.most,
+            same.sum(axis=1) - 1.0, (~same).sum(axis=1), united, divided,
+            united * likely, divided * likely, united * prior[:, model],
+            divided * prior[:, model], np.minimum(likely, 0.0), np.maximum(likely - 2.0, 0.0),
+            divided * others, divided * rival,
+        ]  # fmt: skip
+        kinds = self.kinds
+        return np.concatenate(
+            [
+                np.stack(parts, axis=1),
+                kinds,
+                kinds * united[:, None],
+                kinds * divided[:, None],
+                kinds * likely[:, None],
+                signs,
+                votes,
+                self.known,
+            ],
+            axis=1,
+        )
+
+
+def _ballot(answers: Answers, quality: Matrix, own: Matrix, seen: Sequence[int]) -> _Ballot:
     at = list(seen)
-    rows, models = len(quality), quality.shape[1]
-    row = np.arange(rows)
     prior = log_odds(quality)
     odds = np.clip(own[:, at], -4.0, _MOST_ODDS)
     vote = np.logaddexp(0.0, odds + _VOTE)
     likeness = answers.alike[:, at][:, :, at]
     support = np.einsum("nab,nb->na", likeness, vote)
-    place = np.full(rows, at.index(model)) if model in at else support.argmax(axis=1)
-    mine, likely = likeness[row, place], odds[row, place]
-    same = mine > 0.5
-    others = np.where(same, -4.0, odds).max(axis=1)
-    divided = (~same.all(axis=1)).astype(np.float64)
-    united = (1.0 - divided) * float(len(at) > 1)
-    rival = np.where(same, 0.0, support).max(axis=1)
-    others = np.where(divided > 0, others, -1.0)
-    kinds = _kinds(answers.kind[:, at[0]])
-    signs, votes = np.zeros((rows, models)), np.zeros((rows, models))
-    for column, other in enumerate(at):
-        if other != model:
-            signs[:, other] = 2.0 * mine[:, column] - 1.0
-            votes[:, other] = signs[:, other] * vote[:, column]
-    known = np.zeros((rows, models))
+    known = np.zeros(quality.shape)
     known[:, at] = 1.0
-    mean = prior.mean(axis=1)
-    parts = [
-        likely, prior[:, model], np.where(same, vote, 0.0).sum(axis=1) - vote[row, place],
-        np.where(same, 0.0, vote).sum(axis=1), rival, others,
-        np.where(same, odds, -4.0).max(axis=1), mean, prior.max(axis=1),
-        same.sum(axis=1) - 1.0, (~same).sum(axis=1), united, divided,
-        united * likely, divided * likely, united * prior[:, model], divided * prior[:, model],
-        np.minimum(likely, 0.0), np.maximum(likely - 2.0, 0.0), divided * others, divided * rival,
-    ]  # fmt: skip
-    return np.column_stack(
-        [
-            *parts,
-            kinds,
-            kinds * united[:, None],
-            kinds * divided[:, None],
-            kinds * likely[:, None],
-            signs,
-            votes,
-            known,
-        ]
+    return _Ballot(
+        seen=at,
+        prior=prior,
+        odds=odds,
+        vote=vote,
+        likeness=likeness,
+        support=support,
+        likeliest=support.argmax(axis=1),
+        kinds=_kinds(answers.kind[:, at[0]]),
+        known=known,
+        mean=prior.mean(axis=1),
+        most=prior.max(axis=1),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.question import split_recorded_tools
@@ -45,7 +46,7 @@ def read_answers(
         question = split_recorded_tools(prompt.text)[0]
         wanted = asked(question)
         seen = {
-            model: read_answer(question, wanted, readings[row], text, logprob, encoder.embed)
+            model: read_answer(question, wanted, readings[row], text or "", logprob, encoder.embed)
             for model, (text, logprob) in enumerate(zip(texts[row], logprobs[row], strict=True))
         }
         found.append(gathered(seen, len(outcomes.models)))
@@ -55,14 +56,25 @@ def read_answers(
     return Answers(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
 
 
+def answering(folders: Sequence[Path]) -> list[Path]:
+    """Those of these folders that record any answers."""
+    return [folder for folder in folders if any(_table(folder).texts_or_none("response"))]
+
+
+def answered(folders: Sequence[Path], outcomes: Outcomes) -> NDArray[np.bool_]:
+    """Where these folders, all of which record answers, record one, (n, m)."""
+    texts, _ = _recorded(folders, outcomes)
+    return np.array([[text is not None for text in row] for row in texts], bool)
+
+
 def _recorded(
     folders: Sequence[Path], outcomes: Outcomes
-) -> tuple[list[list[str]], list[list[float | None]]]:
-    """Text and log-probability of each answer; an answer that is missing is an empty one."""
+) -> tuple[list[list[str | None]], list[list[float | None]]]:
+    """Text and log-probability of each answer, None where it is missing."""
     row = {(prompt.source, prompt.id): at for at, prompt in enumerate(outcomes.prompts)}
     column = {name: at for at, name in enumerate(outcomes.models)}
     shape = range(len(outcomes.prompts))
-    texts = [[""] * len(column) for _ in shape]
+    texts: list[list[str | None]] = [[None] * len(column) for _ in shape]
     logprobs: list[list[float | None]] = [[None] * len(column) for _ in shape]
     for folder in folders:
         table = _table(folder)
@@ -80,7 +92,7 @@ def _recorded(
         for prompt_id, name, text, logprob in zip(ids, names, responses, known, strict=True):
             at = row.get((source, prompt_id))
             if at is not None and name in column:
-                texts[at][column[name]] = text or ""
+                texts[at][column[name]] = text
                 logprobs[at][column[name]] = logprob
     return texts, logprobs
 

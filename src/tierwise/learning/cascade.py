@@ -21,7 +21,7 @@ from tierwise.gates.scorer import (
     own_features,
     state_features,
 )
-from tierwise.routing.induction import Sample, induce, states, walk
+from tierwise.routing.induction import Sample, Walked, induce, states, walk
 from tierwise.routing.planner import Matrix, Seen
 
 Vector = NDArray[np.float64]
@@ -41,6 +41,9 @@ _LINE_UP_RIDGE = 150.0
 _LINE_UP_PRICES = (0.02, 0.05, 0.12, 0.3)
 """Of the reference's mean cost: a line-up should serve from hardly any loss to much saving."""
 _WORTH_ADDING = 5e-4
+_STEPS = 60
+_LOWEST, _HIGHEST = 1e-3, 5.0
+"""λ times the reference's mean cost: from quality at nearly any price to the cheapest."""
 
 
 class Recorded(Struct, frozen=True):
@@ -81,9 +84,13 @@ class Cascade(Struct, frozen=True):
 
     def sample_of(self, recorded: Recorded) -> Sample:
         """Other rows, of all models, in all states of the line-up."""
-        own = recorded.only(self.line_up)
-        seen = states(len(self.line_up), self.sample.depth)
-        return _sample(own, _posteriors(self.scorer, own, seen))
+        return judged(self.scorer, recorded.only(self.line_up), self.sample.depth)
+
+
+def judged(scorer: Scorer, recorded: Recorded, depth: int) -> Sample:
+    """Rows that the scorer did not learn from, of its line-up's models, in all their states."""
+    seen = states(recorded.score.shape[1], depth)
+    return _sample(recorded, _posteriors(scorer, recorded, seen))
 
 
 def fit_cascade(
@@ -110,6 +117,31 @@ def fit_cascade(
         arrays,
         samples[best],
     )
+
+
+def prices(scale: float) -> Vector:
+    """Values of λ to plan for, in 1/USD, ascending from 0; `scale` is the reference's mean cost."""
+    return np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, _STEPS)]) / scale
+
+
+def crossed(cascade: Cascade, price: float, seed: int) -> Walked:
+    """What plans for one λ come to on rows that each plan was not fitted to.
+
+    Models are by their place in the line-up.
+    """
+    sample = cascade.sample
+    rows, models = sample.score.shape
+    fold = np.random.default_rng(seed).permutation(rows) % FOLDS
+    found = Walked(
+        np.empty(rows), np.empty(rows), np.empty(rows, np.intp), np.empty((rows, models), bool)
+    )
+    for number in range(FOLDS):
+        test = fold == number
+        plan = induce(sample.rows(~test), price, cascade.reference)
+        came = walk(plan, sample.rows(test))
+        for name in Walked.__struct_fields__:
+            getattr(found, name)[test] = getattr(came, name)
+    return found
 
 
 def choose_line_up(

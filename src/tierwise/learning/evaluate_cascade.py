@@ -16,7 +16,7 @@ from tierwise.errors import ConfigError
 from tierwise.gates.scorer import Answers
 from tierwise.learning import choose, metrics
 from tierwise.learning.answers import read_answers
-from tierwise.learning.cascade import FOLDS, Cascade, Recorded, fit_cascade
+from tierwise.learning.cascade import Cascade, Recorded, crossed, fit_cascade, prices
 from tierwise.learning.data import Data, Options, Split, drawn, load, priors, read_all, splits
 from tierwise.learning.figures import Came, Figures, assembled
 from tierwise.learning.fit import About, fit
@@ -31,9 +31,6 @@ from tierwise.routing.planner import State
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-_STEPS = 60
-_LOWEST, _HIGHEST = 1e-3, 5.0
-"""λ times the reference's mean cost: from quality at nearly any price to the cheapest."""
 _TIMED = 300
 
 
@@ -133,7 +130,6 @@ class CascadeBench:
         """
         reference = self._data.reference
         scale = max(float(learned.cost_usd[:, reference].mean()), 1e-12)
-        prices = np.concatenate([[0.0], np.geomspace(_LOWEST, _HIGHEST, _STEPS)]) / scale
         sample = cascade.sample_of(unseen)
         path, hindsight = [_always(unseen, reference)], [_always(learned, reference)]
         among = line_up(
@@ -142,10 +138,11 @@ class CascadeBench:
         for price in prompts.rates(scale):
             path.append(_once(unseen, float(price), among))
             hindsight.append(_once(learned, float(price), among))
-        for price in prices:
+        for price in prices(scale):
             plan = induce(cascade.sample, float(price), cascade.reference)
             path.append(_widened(walk(plan, sample), cascade, unseen))
-            hindsight.append(crossed(cascade, float(price), learned, self._options.seed))
+            came = crossed(cascade, float(price), self._options.seed)
+            hindsight.append(_widened(came, cascade, learned))
         score = np.array([came.score.mean() for came in hindsight])
         cost = np.array([came.cost_usd.mean() for came in hindsight])
         picks: dict[str, Walked] = {}
@@ -153,23 +150,6 @@ class CascadeBench:
             point = choose.cheapest(score, cost, fraction * float(score[0]))
             picks[str(fraction)] = path[0 if point is None else point]
         return path, picks
-
-
-def crossed(cascade: Cascade, price: float, recorded: Recorded, seed: int) -> Walked:
-    """What plans for one λ come to on rows that each plan was not fitted to."""
-    sample = cascade.sample
-    rows, models = sample.score.shape
-    fold = np.random.default_rng(seed).permutation(rows) % FOLDS
-    found = Walked(
-        np.empty(rows), np.empty(rows), np.empty(rows, np.intp), np.empty((rows, models), bool)
-    )
-    for number in range(FOLDS):
-        test = fold == number
-        plan = induce(sample.rows(~test), price, cascade.reference)
-        came = walk(plan, sample.rows(test))
-        for name in Walked.__struct_fields__:
-            getattr(found, name)[test] = getattr(came, name)
-    return _widened(found, cascade, recorded)
 
 
 def _widened(came: Walked, cascade: Cascade, recorded: Recorded) -> Walked:

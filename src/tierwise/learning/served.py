@@ -29,6 +29,7 @@ from tierwise.learning.result import FRACTIONS, Chosen, Micros, Model
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.routing.artifact import configured
 from tierwise.routing.build import load_brain, places_of
+from tierwise.routing.cascade import Cascade
 from tierwise.routing.exchange import Exchange
 from tierwise.routing.predict import Latency
 from tierwise.state.traffic import Traffic
@@ -328,6 +329,8 @@ class _Once:
     def __init__(self, predictor: Predictor) -> None:
         self.name = predictor.name
         self.exchange: Exchange | None = predictor.exchange
+        # Nobody answers here, so that there is nothing to go on by.
+        self.cascade: Cascade | None = None
         self._predictor = predictor
         self._profile: Profile | None = None
         self._found: dict[str, Estimate] = {}

@@ -18,7 +18,9 @@ from tierwise.learning.metrics import calibration_error
 from tierwise.learning.outcomes import Outcomes, groups, price_missing, read_outcomes
 from tierwise.learning.overlap import standing_in, words
 from tierwise.learning.size import Size
+from tierwise.learning.train_cascade import with_cascade
 from tierwise.learning.trees import Trees
+from tierwise.routing.artifact import ArtifactMeta
 
 Say = Callable[[str, float], None]
 
@@ -30,7 +32,10 @@ _SETTINGS = {
 
 
 class Trained(Struct, frozen=True, kw_only=True):
-    """What was written, and how good it is on rows it did not learn from."""
+    """What was written, and how good it is on rows it did not learn from.
+
+    `cascade` are the models whose answers it can judge; none where no answers are recorded.
+    """
 
     file: str
     megabytes: float
@@ -43,6 +48,7 @@ class Trained(Struct, frozen=True, kw_only=True):
     ece: float
     mean_squared_error: float
     notes: list[str]
+    cascade: list[str]
 
 
 def train(
@@ -55,6 +61,7 @@ def train(
     reserved: Sequence[str] = (),
     most_rows: int = MOST_ROWS,
     size: Size = Size.FULL,
+    reference: str | None = None,
     seed: int = 0,
     say: Say | None = None,
 ) -> Trained:
@@ -67,6 +74,7 @@ def train(
     Args:
         prompts: ids of the prompts to learn from; None takes all.
         reserved: texts that will be tested on: prompts that stand in them are not learned from.
+        reference: the model that quality refers to where answers are judged; None for the best.
 
     Raises:
         ConfigError: the data is bad, or the file cannot be written.
@@ -95,13 +103,15 @@ def train(
             sources=outcomes.sources, notes="; ".join(notes), priors=priors(outcomes.models)
         ),
     )
+    tell("reading answers", 0.6)
+    artifact = with_cascade(folders, outcomes, readings, fitted, reference, seed)
     tell("writing", 0.95)
     try:
-        fitted.artifact.save(file)
+        artifact.save(file)
     except OSError as error:
         raise ConfigError(f"cannot write it: {error}", file=str(file)) from None
     tell("done", 1.0)
-    return _report(file, outcomes, fitted, merged, notes)
+    return _report(file, outcomes, fitted, artifact.meta, merged, notes)
 
 
 def _writable(file: Path) -> None:
@@ -227,11 +237,15 @@ def _costs(outcomes: Outcomes) -> tuple[NDArray[np.float64] | None, str]:
 
 
 def _report(
-    file: Path, outcomes: Outcomes, fitted: Fitted, merged: int, notes: list[str]
+    file: Path,
+    outcomes: Outcomes,
+    fitted: Fitted,
+    meta: ArtifactMeta,
+    merged: int,
+    notes: list[str],
 ) -> Trained:
     seen = ~np.isnan(outcomes.scores)
     predicted, actual = fitted.quality[seen].astype(np.float64), outcomes.scores[seen]
-    meta = fitted.artifact.meta
     return Trained(
         file=str(file),
         megabytes=round(file.stat().st_size / 1e6, 2),
@@ -244,4 +258,5 @@ def _report(
         ece=calibration_error(predicted, actual),
         mean_squared_error=float(((predicted - actual) ** 2).mean()),
         notes=notes,
+        cascade=list(meta.cascade.models) if meta.cascade is not None else [],
     )

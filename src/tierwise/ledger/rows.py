@@ -121,7 +121,10 @@ def is_probe(attempt: Attempt) -> bool:
 
 def tier_of(record: Record, attempt: Attempt) -> Tier | None:
     """The tier of the plan that an attempt was made for; None for a fallback."""
-    tiers = record.decision.plan.tiers
+    plan = record.decision.plan
+    tiers = plan.tiers
+    if plan.adaptive:
+        return next((tier for tier in tiers if tier.model == attempt.model), None)
     return tiers[attempt.tier - 1] if 0 < attempt.tier <= len(tiers) else None
 
 

@@ -40,12 +40,27 @@ _META = "meta"
 _CHECKSUM = "checksum"
 
 
+class CascadeMeta(Struct, frozen=True, kw_only=True):
+    """What a learned cascade was fitted to.
+
+    `models` are its line-up, by the names that were learned; `reference` is the one of them that
+    quality refers to; `features` are what it reads in an answer, in order; `logprobs` says whether
+    log-probabilities were recorded; `rows` counts the prompts.
+    """
+
+    models: list[str]
+    reference: str
+    features: list[str]
+    logprobs: bool
+    rows: int
+
+
 class ArtifactMeta(Struct, frozen=True, kw_only=True):
     """What an artifact was fitted to.
 
     `sources` are the names of the folders, `rows` the prompts learned from; `groups` are the sorts
-    of prompts seen; `structure` are the features it reads, in order. No date, so that the same
-    data and seed make the same file.
+    of prompts seen; `structure` are the features it reads, in order; `cascade` is there if answers
+    were recorded too. No date, so that the same data and seed make the same file.
     """
 
     version: int = VERSION
@@ -55,6 +70,7 @@ class ArtifactMeta(Struct, frozen=True, kw_only=True):
     rows: int
     notes: str = ""
     structure: list[str] = field(default_factory=lambda: list(STRUCTURE))
+    cascade: CascadeMeta | None = None
 
 
 class Artifact:

@@ -13,6 +13,7 @@ from tierwise.analysis.analyst import Analyst
 from tierwise.catalog import Catalog, cost
 from tierwise.config.schema import SHIPPED, SHIPPED_FILE
 from tierwise.routing.artifact import Artifact, configured
+from tierwise.routing.cascade import Cascade
 from tierwise.routing.exchange import Exchange
 from tierwise.routing.learned import STRANGE, Learned, log_odds, shifted
 from tierwise.routing.predict import LearnedPredictor
@@ -59,7 +60,9 @@ def load_brain(wanted: str, models: Mapping[str, Model], catalog: Catalog) -> Br
     sample = _sample(artifact, models, places)
     exchange = Exchange(sample, list(models))
     familiar = len(places) == len(models)
-    return Brain(Analyst.builtin(), LearnedPredictor(learned, places, exchange, wanted), familiar)
+    cascade = _cascade(artifact, learned.models, places)
+    predictor = LearnedPredictor(learned, places, exchange, wanted, cascade)
+    return Brain(Analyst.builtin(), predictor, familiar)
 
 
 def places_of(
@@ -77,6 +80,19 @@ def places_of(
                 found.setdefault(candidate, place)
                 break
     return found
+
+
+def _cascade(
+    artifact: Artifact, learned: tuple[str, ...], places: Mapping[str, int]
+) -> Cascade | None:
+    """The cascade that was learned, if every model of its line-up is configured here."""
+    meta = artifact.meta.cascade
+    if meta is None:
+        return None
+    here = {learned[place]: name for name, place in places.items()}
+    if any(name not in here for name in meta.models):
+        return None
+    return Cascade(artifact, meta, [here[name] for name in meta.models])
 
 
 def _sample(artifact: Artifact, models: Mapping[str, Model], places: Mapping[str, int]) -> Sample:

@@ -35,6 +35,7 @@ from tierwise.types import (
 
 if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
+    from tierwise.routing.exchange import Terms
 
 _EVERYDAY_ODDS = math.log(PriorPredictor.EVERYDAY / (1.0 - PriorPredictor.EVERYDAY))
 
@@ -100,7 +101,7 @@ class Router:
         expected = estimates.get(reference) or self._one(profile, reading, reference)
         profile = _as_learned(profile, expected)
         holder = held.model if held is not None and held.model in estimates else None
-        weighed = None
+        weighed = terms = None
         exchange = self._predictor.exchange
         if exchange is not None and reading is not None and not policy.tiers:
             terms = exchange.terms(tuple(estimates), reference, policy.quality)
@@ -124,6 +125,11 @@ class Router:
             weighed,
             holder,
         )
+        rate = weighed.per_usd if weighed is not None else None
+        if terms is not None and not foreign and holder is None and under is None:
+            led = self._led(task, policy, estimates, reference, plan, terms)
+            if led is not None:
+                plan, rate, reason = led
         plan = with_asked(plan, policy, estimates)
         if task.stream:
             plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
@@ -142,7 +148,7 @@ class Router:
             router=self._predictor.name,
             certificate=under.certificate if under is not None else None,
             promised=under is not None and under.promised,
-            rate=weighed.per_usd if weighed is not None else None,
+            rate=rate,
             guard=weighed.guard if weighed is not None else "",
         )
 
@@ -246,6 +252,25 @@ class Router:
                 del estimates[name]
         return estimates, excluded
 
+    def _led(
+        self,
+        task: Task,
+        policy: Policy,
+        estimates: Mapping[str, Estimate],
+        reference: str,
+        static: Plan,
+        terms: Terms,
+    ) -> tuple[Plan, float, str] | None:
+        """The plan that goes by answers, its λ and the reason, where that was learned and saves
+        more than to choose by the prompt."""
+        cascade = self._predictor.cascade
+        if cascade is None or cascade.reference != reference or not _is_plain(task, policy):
+            return None
+        # Imported only here: most routers learned no cascade, and it brings numpy.
+        from tierwise.routing.cascade import cascaded
+
+        return cascaded(cascade, policy, estimates, static, terms.rate.cost_share)
+
     def _one(self, profile: Profile, reading: Reading | None, model: str) -> Estimate:
         return self._predictor.estimates(profile, reading, [self._models[model]], {})[model]
 
@@ -302,6 +327,12 @@ class Router:
             f"{' or '.join(near)}? GET /v1/models lists all.",
             param="model",
         )
+
+
+def _is_plain(task: Task, policy: Policy) -> bool:
+    """Whether a task wants one text, whole or held back: what answers were recorded of."""
+    held = not task.stream or (task.streams or policy.streams) == "held"
+    return held and not task.tools and task.choices == 1
 
 
 def _for_stream(plan: Plan, streams: Streams, hold_s: float) -> Plan:

@@ -30,13 +30,15 @@ class Rate(Struct, frozen=True):
     """A solved rate.
 
     `per_usd` is λ. `quality` and `cost_usd` are the means on the sample of choosing for each task,
-    `reaches` says whether they reach the target. `reference_cost_usd` is the reference's mean cost
+    `cost_share` is that cost as a fraction of the reference's, `reaches` says whether they reach
+    the target. `reference_cost_usd` is the reference's mean cost
     on the sample if only proportions count there, else None.
     """
 
     per_usd: float
     quality: float
     cost_usd: float
+    cost_share: float
     reaches: bool
     reference_cost_usd: float | None = None
 
@@ -68,13 +70,15 @@ class Path(Struct, frozen=True):
         margin = self.gain + short * wanted.mean() - caution * error
         able = np.flatnonzero(margin >= -1e-12)
         place = able[np.argmin(self.cost_usd[able])] if len(able) else int(np.argmax(self.quality))
-        sample = self.sample
+        against = float(self.sample.mean_cost_usd[self.reference])
+        cost = float(self.cost_usd[place])
         return Rate(
             float(self.rates[place]),
             float(self.quality[place]),
-            float(self.cost_usd[place]),
+            cost,
+            cost / against if against > 0 else 1.0,
             bool(len(able)),
-            None if sample.recorded else float(sample.mean_cost_usd[self.reference]),
+            None if self.sample.recorded else against,
         )
 
 

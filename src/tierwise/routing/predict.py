@@ -12,6 +12,7 @@ from tierwise.types import Estimate, Model, Profile, Usage
 
 if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
+    from tierwise.routing.cascade import Cascade
     from tierwise.routing.exchange import Exchange
     from tierwise.routing.learned import Learned, Prediction
 
@@ -32,6 +33,10 @@ class Predictor(Protocol):
     @property
     def exchange(self) -> Exchange | None:
         """What quality is worth by what was learned; None where nothing was."""
+
+    @property
+    def cascade(self) -> Cascade | None:
+        """Plans by what answers say; None where that was not learned for these models."""
 
     def estimates(
         self,
@@ -60,6 +65,7 @@ class PriorPredictor:
     DOUBT = 0.1
     name = "rules"
     exchange: Exchange | None = None
+    cascade: Cascade | None = None
 
     def estimates(
         self,
@@ -102,9 +108,11 @@ class LearnedPredictor:
         places: Mapping[str, int],
         exchange: Exchange,
         name: str,
+        cascade: Cascade | None = None,
     ) -> None:
         """`places` are those among `learned.models` of the configured models known there."""
         self.exchange: Exchange = exchange
+        self.cascade = cascade
         self.name = name
         self._learned = learned
         self._places = places
