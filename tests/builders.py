@@ -88,7 +88,8 @@ def a_profile(**fields: Any) -> Profile:
 
 
 def a_plan(*tiers: Tier | str, fallbacks: tuple[str, ...] = (), **fields: Any) -> Plan:
-    """A plan of these tiers; a name alone is a tier without gates."""
+    """A plan of these tiers that waits for nobody; a name alone is a tier without gates."""
+    fields.setdefault("wait_s", 0.0)
     made = tuple(Tier(model=tier) if isinstance(tier, str) else tier for tier in tiers)
     return Plan(tiers=made or (Tier(model="small"),), fallbacks=fallbacks, **fields)
 

@@ -254,7 +254,8 @@ def pauses(
 def config_for(url: str, **sections: Any) -> Body:
     """Two models at one provider: `small` at 1 and 2 USD per million tokens, `large` at 10 and 20.
 
-    The policy `stepwise` asks `small`, checks its answer, and escalates to `large`.
+    The policy `stepwise` asks `small`, checks its answer, and escalates to `large`. Neither it nor
+    `auto` waits for a path to come back.
     """
     everything = ["tools", "json_schema", "json_mode", "vision", "logprobs"]
     data: Body = {
@@ -279,7 +280,8 @@ def config_for(url: str, **sections: Any) -> Body:
             },
         },
         "policies": {
-            "stepwise": {"tiers": [{"model": "small"}, {"model": "large"}]},
+            "auto": {"wait_s": 0},
+            "stepwise": {"tiers": [{"model": "small"}, {"model": "large"}], "wait_s": 0},
             "hasty": {"tiers": [{"model": "small"}], "deadline_s": 0.3},
         },
         "ledger": {"path": ":memory:"},

@@ -10,7 +10,7 @@ from typing import Any
 from builders import a_decision, a_deployment, a_policy
 from tierwise.catalog import Catalog
 from tierwise.errors import UpstreamError
-from tierwise.execution import Executor, Relay, Run
+from tierwise.execution import Calls, Executor, Patience, Relay, Run
 from tierwise.execution.asking import Asker
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
@@ -98,16 +98,18 @@ class Laboratory:
         self.health = Health(everyone, self.clock)
         billing = Billing(Catalog.builtin())
         adapters = {deployment.id: OpenAICompatible(deployment) for deployment in everyone}
-        self.executor = Executor(
+        self.calling = Calls(
             adapters, transport, self.health, billing, self.checker,
             tell_logprobs={"small", "middle"},
         )  # fmt: skip
+        patience = Patience(self.health, lambda: 0.5)
+        self.executor = Executor(self.calling, self.health, self.checker, patience)
         self.asker = Asker(
-            adapters, self.executor.telling, transport, self.health, billing, {"large"}
+            adapters, self.calling.telling, transport, self.health, billing, {"large"}
         )
         self.spending = Spending()
         probing = a_policy(gates=("agreement", "judge", "self_check"), rubric="Be kind.")
-        self.executor.probing = Probing(
+        self.calling.probing = Probing(
             {"auto": probing}, self.asker, self.checker, self.health, self.spending
         )
         self.candidates: tuple[Candidate, ...] = ()

@@ -29,7 +29,7 @@ from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
 from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
-from tierwise.execution import Executor, Relay, Run, Streamed
+from tierwise.execution import Calls, Executor, Patience, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
 from tierwise.gates.base import PROBES
@@ -162,7 +162,7 @@ class Orchestrator:
         self._transport = Transport()
         billing = Billing(setup.catalog)
         adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
-        self._executor = Executor(
+        self._calls = Calls(
             adapters,
             self._transport,
             self.health,
@@ -171,10 +171,12 @@ class Orchestrator:
             keep_streams=store_content,
             tell_logprobs={n for n, m in setup.models.items() if "logprobs" in m.capabilities},
         )
+        patience = Patience(self.health, _random.random)
+        self._executor = Executor(self._calls, self.health, self.checker, patience)
         self._relay = Relay(self.health, billing)
         self._spending = Spending()
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
-            self._executor.probing = self._probing(adapters, billing)
+            self._calls.probing = self._probing(adapters, billing)
 
     @classmethod
     def from_config(
@@ -357,7 +359,7 @@ class Orchestrator:
         from tierwise.execution.probing import Probing
 
         reasoning = {n for n, m in self.setup.models.items() if "reasoning" in m.capabilities}
-        telling = self._executor.telling
+        telling = self._calls.telling
         asker = Asker(adapters, telling, self._transport, self.health, billing, reasoning)
         return Probing(self.setup.policies, asker, self.checker, self.health, self._spending)
 

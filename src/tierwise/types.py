@@ -49,6 +49,9 @@ Capability = Literal[
 Streams = Literal["held", "prefix", "unchecked"]
 """What gates do to a stream that they may reject: hold all of it, hold its beginning, nothing."""
 
+WAIT_S = 5.0
+"""How long a request waits for a path to come back, in seconds, unless a policy says otherwise."""
+
 KINDS: frozenset[str] = frozenset(Kind.__args__)  # type: ignore[attr-defined]
 DOMAINS: frozenset[str] = frozenset(Domain.__args__)  # type: ignore[attr-defined]
 CAPABILITIES: frozenset[str] = frozenset(Capability.__args__)  # type: ignore[attr-defined]
@@ -223,6 +226,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     `judge` and `second` are models that the probes `judge` and `agreement` ask, and `rubric` is
     what the judge is to look at, too. Probes may spend `probe_share` of what the policy's requests
     cost. `hand_over` lets the next tier see a rejected draft.
+
+    `wait_s` is how long a request waits for a path to come back when none is open. `hedge`
+    asks a second deployment when the first is slower than it is 95 times of 100.
     """
 
     name: str
@@ -245,6 +251,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     streams: Streams = "held"
     hold_s: float = 60.0
     deadline_s: float = 600.0
+    wait_s: float = WAIT_S
+    hedge: bool = False
 
     @property
     def gate_names(self) -> frozenset[str]:
@@ -288,8 +296,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Ordered tiers, and the models that stand in if all deployments of a tier fail.
 
     An `adaptive` plan fixes only who is asked first: which of the other tiers are asked, and in
-    which order, is chosen after each answer, at the decision's `rate`. `streams`, `hold_s`,
-    `judge`, `probe_share` and `hand_over` are the policy's.
+    which order, is chosen after each answer, at the decision's `rate`.
+
+    `target` is the quality that was wanted of this task, and the first `listed` of the fallbacks
+    are those that the policy names itself. `streams`, `hold_s`, `judge`, `probe_share`,
+    `hand_over`, `max_cost_usd`, `wait_s` and `hedge` are the policy's.
     """
 
     tiers: tuple[Tier, ...]
@@ -300,6 +311,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     probe_share: float = 0.1
     hand_over: bool = False
     adaptive: bool = False
+    target: float = 0.0
+    listed: int = 0
+    max_cost_usd: float | None = None
+    wait_s: float = WAIT_S
+    hedge: bool = False
 
 
 class Decision(Struct, frozen=True, kw_only=True):

@@ -189,7 +189,7 @@ async def test_a_self_check_reads_how_sure_the_first_token_was(tells: bool) -> N
         (verdict,) = lab.run.attempts[0].verdicts
         assert verdict.p == pytest.approx(0.01, abs=0.005) if tells else verdict.p == 0.25
         assert len(probes(lab)) == (1 if tells else 2)
-        assert ("p0/small" in lab.executor.telling) == tells
+        assert ("p0/small" in lab.calling.telling) == tells
 
 
 @both

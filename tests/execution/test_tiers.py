@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from builders import DONE, a_chunk, a_decision, a_plan, a_stream, a_task, an_answer
+from builders import DONE, a_chunk, a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
 from tierwise.errors import InvalidRequest, UpstreamRejected
 from tierwise.execution import hold
-from tierwise.execution.paths import steps
 from tierwise.types import Tier, Timeouts, Usage
 from upstream import HANGS, Reply, fails, says, streams
 
@@ -404,14 +403,3 @@ async def test_where_the_beginning_is_enough_a_stream_runs_on_once_it_passes() -
         assert lab.run.attempts == []
         lab.upstreams["small"][0].go_on.set()
         assert b"".join([c async for c in chunks]) == b"".join(e for e in events if e)
-
-
-def test_a_plan_names_its_steps_in_order() -> None:
-    plan = a_plan(GATED, "middle", fallbacks=("large", "huge"))
-    walked = [(step.tier.model, step.number, step.gated) for step in steps(a_decision(plan))]
-    assert walked == [
-        ("small", 1, True),
-        ("middle", 2, False),
-        ("large", 3, False),
-        ("huge", 4, False),
-    ]

@@ -325,6 +325,8 @@ def policy_of(name: str, config: PolicyConfig) -> Policy:
         streams=config.streams,
         hold_s=config.hold_s,
         deadline_s=config.deadline_s,
+        wait_s=config.wait_s,
+        hedge=config.hedge,
     )
 
 

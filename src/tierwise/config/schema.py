@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from tierwise.config.origin import Origin
-from tierwise.types import CAPABILITIES, DOMAINS, Streams
+from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, Streams
 
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
@@ -154,6 +154,16 @@ class PolicyConfig(_Section):
     )
     hold_s: Seconds = Field(60.0, description="A held stream is let go after this long.")
     deadline_s: Seconds = 600.0
+    wait_s: float = Field(
+        WAIT_S,
+        ge=0,
+        le=3600,
+        description="How long a request waits for a path to come back when none is open.",
+    )
+    hedge: bool = Field(
+        False,
+        description="Asks a second deployment when the first is slower than in 95 of 100 calls.",
+    )
     certificate: str | None = Field(
         None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
     )

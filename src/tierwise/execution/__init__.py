@@ -1,7 +1,9 @@
 """Call, check, escalate, fail over, stream: Plan -> Answer."""
 
-from tierwise.execution.executor import Executor, Streamed, Whole
+from tierwise.execution.calls import Calls, Streamed, Whole
+from tierwise.execution.executor import Executor
+from tierwise.execution.patience import Patience
 from tierwise.execution.relay import Relay
 from tierwise.execution.run import Run
 
-__all__ = ["Executor", "Relay", "Run", "Streamed", "Whole"]
+__all__ = ["Calls", "Executor", "Patience", "Relay", "Run", "Streamed", "Whole"]

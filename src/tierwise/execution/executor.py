@@ -1,99 +1,59 @@
 """Runs a plan: tiers in order, gates between them, the next path when one fails.
 
 If no later path answers, the client gets the draft that its gates did not like: a doubtful answer
-is worth more than none. Only when there is none either does it get an error.
+is worth more than none. Only when there is none either, and no path comes back in time, does it
+get an error.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from tierwise.errors import (
-    ContextTooLong,
-    DeadlineExceeded,
-    RequestError,
-    UpstreamError,
-    UpstreamRejected,
-    UpstreamTimeout,
-)
-from tierwise.execution.billing import Billing, names_model
+from tierwise.errors import ContextTooLong, DeadlineExceeded, UpstreamError, UpstreamRejected
+from tierwise.execution.calls import Calls, Streamed, Whole
 from tierwise.execution.check import Checker
-from tierwise.execution.hold import Held, hold
-from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step, all_failed, in_order
+from tierwise.execution.patience import Patience
 from tierwise.execution.run import Run
-from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.state.health import Health
-from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
+from tierwise.types import Deployment
 
 if TYPE_CHECKING:
     from tierwise.execution.course import Courses
-    from tierwise.execution.probing import Probing
-
-
-class Whole(Struct):
-    """A complete answer from one deployment."""
-
-    reply: Reply
-    attempt: Attempt
-
-
-class Streamed(Struct):
-    """A stream from one deployment: what was held back, and what is still to come.
-
-    `attempt` is set if the stream was held to its end and judged, None if it is still running.
-    """
-
-    live: LiveStream
-    step: Step
-    model: str
-    prices: Prices
-    held: list[bytes]
-    attempt: Attempt | None = None
-
 
 _Answer = TypeVar("_Answer", Whole, Streamed)
 _Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
 
 
-class Executor:
-    """Executes decisions against the configured deployments.
+@dataclass(slots=True)
+class _Walked(Generic[_Answer]):
+    """How far a request has come.
 
-    `keep_streams` remembers what every stream says, for those who store content. `tell_logprobs`
-    are the models that can say how likely each token was, where a gate reads that. `telling` are
-    the adapters that ask them. `probing` buys probes and `courses` judge answers, where wanted.
+    `done` are models that need no further try, `answered` those of them that gave an answer.
+    `drafts` are answers that gates rejected, by model; `left` is the last one that was left
+    half-way.
     """
 
-    def __init__(
-        self,
-        adapters: Mapping[str, Adapter],
-        transport: Transport,
-        health: Health,
-        billing: Billing,
-        checker: Checker,
-        *,
-        keep_streams: bool = False,
-        tell_logprobs: Collection[str] = (),
-    ) -> None:
-        self._adapters = adapters
-        self._transport = transport
+    done: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    drafts: dict[str, _Answer] = field(default_factory=dict)
+    left: tuple[Step, Deployment] | None = None
+
+
+class Executor:
+    """Executes decisions. `courses` judge answers, where that was learned."""
+
+    def __init__(self, calls: Calls, health: Health, checker: Checker, patience: Patience) -> None:
+        self._calls = calls
         self._health = health
-        self._billing = billing
         self._checker = checker
-        self._keep_streams = keep_streams
-        self.probing: Probing | None = None
+        self._patience = patience
         self.courses: Courses | None = None
-        self.telling = {
-            name: adapter.asking_logprobs()
-            for name, adapter in adapters.items()
-            if adapter.deployment.model in tell_logprobs and isinstance(adapter, TellsLogprobs)
-        }
 
     async def whole(self, run: Run) -> Whole:
         """A complete answer.
@@ -103,301 +63,60 @@ class Executor:
             DeadlineExceeded: the task's time is over.
             UpstreamRejected, ContextTooLong, RequestError: the request itself is at fault.
         """
-        return await self._walk(self._ask, run)
+        return await self._walk(self._calls.whole, run)
 
     async def stream(self, run: Run) -> Streamed:
         """A stream that is ready to be relayed; raises as `whole` does."""
-        return await self._walk(self._open, run)
+        return await self._walk(self._calls.stream, run)
 
     async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
         if self.courses is not None:
             run.course = self.courses.start(run.task, run.decision, self._checker)
-        drafts: dict[str, _Answer] = {}
-        left: tuple[Step, Deployment] | None = None
-        done: set[str] = set()
-        for step, deployment in in_order(run, self._health, done):
+        walked = _Walked[_Answer]()
+        turn = 0
+        while (answer := await self._round(ask, run, walked)) is None:
+            if walked.left is not None and not run.out_of_time:
+                # Nobody better is there, so the one that was left half-way is heard to its end.
+                step, deployment = walked.left
+                with suppress(UpstreamError):
+                    return await ask(deployment, replace(step, gated=False), run)
+            if not await self._patience.wait(run, turn):
+                if run.out_of_time:
+                    raise DeadlineExceeded("the deadline passed", run.reasons())
+                raise all_failed(run, self._health)
+            turn += 1
+            run.next_round()
+        return answer
+
+    async def _round(
+        self, ask: _Ask[_Answer], run: Run, walked: _Walked[_Answer]
+    ) -> _Answer | None:
+        """Tries the paths one after the other; the answer that is given out, or None."""
+        for step, deployment in in_order(run, self._health, walked.done, walked.answered):
             if run.out_of_time:
                 break
             try:
-                answer = await self._call(ask, deployment, step, run)
+                answer = await ask(deployment, step, run)
             except UpstreamRejected:
-                if not drafts:
+                if not walked.drafts:
                     raise
                 continue  # somebody could answer, so it is this provider's peculiarity
             except ContextTooLong:
-                done.add(step.tier.model)  # its window is the same everywhere
+                walked.done.add(step.tier.model)  # its window is the same everywhere
                 continue
             except UpstreamError:
                 continue
             if answer.attempt is None or answer.attempt.outcome == "accepted":
                 return answer
-            done.add(step.tier.model)
+            walked.done.add(step.tier.model)
+            walked.answered.add(step.tier.model)
             if answer.attempt.outcome == "abandoned":
-                left = step, deployment
+                walked.left = step, deployment
             else:
-                drafts[step.tier.model] = answer
-        if drafts:
-            draft = drafts[[*drafts][-1] if run.course is None else run.course.best]
-            if draft.attempt is not None:
-                draft.attempt = run.settled(draft.attempt)
-            return draft
-        if left is not None and not run.out_of_time:
-            # Nobody better is there, so the one that was left half-way is heard to its end.
-            step, deployment = left
-            with suppress(UpstreamError):
-                return await ask(deployment, replace(step, gated=False), run)
-        if run.out_of_time:
-            raise DeadlineExceeded("the deadline passed", run.reasons())
-        raise all_failed(run, self._health)
-
-    async def _call(
-        self, ask: _Ask[_Answer], deployment: Deployment, step: Step, run: Run
-    ) -> _Answer:
-        """Asks; and asks again with less if it was refused: without a rejected draft, and without
-        log-probabilities."""
-        adapter = self._adapter(deployment, step, run)
-        try:
-            return await ask(deployment, step, run)
-        except (UpstreamRejected, ContextTooLong) as error:
-            if run.handed_over is not None:
-                run.handed_over = None  # it may be the draft: not all take it, or have the room
-                return await self._call(ask, deployment, step, run)
-            if not isinstance(error, UpstreamRejected) or adapter is self._adapters[deployment.id]:
-                raise
-            self.telling.pop(deployment.id, None)  # another request may have been quicker
-            try:
-                return await ask(deployment, step, run)
-            except UpstreamRejected:
-                self.telling[deployment.id] = adapter  # it was the request itself
-                raise
-
-    def _adapter(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
-        """What speaks to a deployment; it asks for log-probabilities where a gate reads them.
-
-        A caller who asked for them sees what it asked for, and the gate reads that.
-        """
-        scored = run.course is not None and run.course.wants_logprobs
-        read = scored or self._checker.wants_logprobs(step.tier.gates)
-        if step.gated and not run.task.logprobs and read:
-            return self.telling.get(deployment.id) or self._adapters[deployment.id]
-        return self._adapters[deployment.id]
-
-    async def _ask(self, deployment: Deployment, step: Step, run: Run) -> Whole:
-        adapter = self._adapter(deployment, step, run)
-        if step.gated:
-            self._checker.prepare(step.tier.gates, run.task)
-        began = run.clock()
-        self._health.started(deployment)
-        try:
-            wait = min(deployment.timeouts.total, run.task.deadline - began)
-            response = await self._transport.send(adapter.request(run.asked), wait)
-            if not 200 <= response.status < 300:
-                raise adapter.error(response.status, response.headers, response.body)
-            reply = adapter.reply(response.body)
-        except BaseException as error:
-            self._note(error, deployment, step, run, began)
-            raise
-        finally:
-            self._health.left(deployment)
-        latency = run.clock() - began
-        self._health.succeeded(deployment, latency, None)
-        model, prices = self._billing.answered_by(deployment, reply.reported_model)
-        if not names_model(reply.reported_model, model):
-            reply.rename(model)
-        attempt = await self._judged(
-            deployment, step, run,
-            model=model, prices=prices, usage=reply.usage, chars=None,
-            completion=reply.completion, latency=latency, ttft=None,
-        )  # fmt: skip
-        return Whole(reply, attempt)
-
-    async def _open(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
-        adapter = self._adapter(deployment, step, run)
-        if step.gated:
-            self._checker.prepare(step.tier.gates, run.task)
-        streamed: Streamed | None = None
-        began = run.clock()
-        self._health.started(deployment)
-        try:
-            live = await LiveStream.open(
-                self._transport, adapter, run.asked, run.clock,
-                keep=step.gated or self._keep_streams,
-            )  # fmt: skip
-            ttft = run.clock() - began
-            model, prices = self._billing.answered_by(deployment, live.reader.reported_model)
-            if not names_model(live.reader.reported_model, model):
-                live.first = live.reader.rename(model, live.first)
-            streamed = Streamed(live, step, model, prices, [live.first])
-            if not step.gated:
-                return streamed
-            held, said = await self._hold(streamed, run)
-            if held == "released":
-                return streamed
-        except BaseException as error:
-            self._note(error, deployment, step, run, began, streamed)
-            raise
-        finally:
-            self._health.left(deployment)
-        latency = run.clock() - began
-        self._health.succeeded(deployment, latency, ttft)
-        streamed.attempt = await self._judged(
-            deployment, step, run,
-            model=model, prices=prices, usage=live.reader.usage,
-            chars=live.reader.output_chars, completion=live.reader.completion,
-            latency=latency, ttft=ttft, refused=said if held == "refused" else None,
-        )  # fmt: skip
-        return streamed
-
-    async def _hold(self, streamed: Streamed, run: Run) -> tuple[Held, tuple[Verdict, ...]]:
-        """Holds a stream back; what came of it, and what its gates say of its beginning."""
-        live, tier, plan = streamed.live, streamed.step.tier, run.decision.plan
-        said: tuple[Verdict, ...] = ()
-
-        def passes() -> bool:
-            nonlocal said
-            said = self._checker.first_look(tier.gates, run.task, live.reader.completion())
-            return run.begins_well(said, tier)
-
-        if run.on_hold is not None:
-            run.on_hold()
-        held = await hold(
-            live, streamed.held, run.clock,
-            until=run.started + plan.hold_s, passes=passes,
-            start_is_enough=plan.streams == "prefix",
-        )  # fmt: skip
-        return held, said
-
-    def _note(
-        self,
-        error: BaseException,
-        deployment: Deployment,
-        step: Step,
-        run: Run,
-        began: float,
-        streamed: Streamed | None = None,
-    ) -> None:
-        """Books a call that came to nothing; what a stream had said by then is billed."""
-        if isinstance(error, UpstreamError):
-            # The caller's deadline says nothing about the deployment.
-            if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
-                self._health.failed(deployment, error)
-            run.failures.append((deployment, error))
-        elif not isinstance(error, asyncio.CancelledError):
-            return
-        attempt = Attempt(
-            deployment=deployment.id,
-            model=deployment.model,
-            tier=step.number,
-            outcome=error.kind if isinstance(error, UpstreamError) else "cancelled",
-            error=error.message if isinstance(error, UpstreamError) else None,
-            status=error.status if isinstance(error, UpstreamError) else None,
-            latency_s=run.clock() - began,
-        )
-        if streamed is not None:
-            reader = streamed.live.reader
-            billed, estimated = self._billing.usage_or_count(
-                reader.usage, run.decision.profile, reader.output_chars
-            )
-            attempt = replace(
-                attempt,
-                model=streamed.model,
-                usage=billed,
-                estimated=estimated,
-                cost_usd=self._billing.cost(billed, streamed.prices),
-            )
-        run.add(attempt)
-
-    async def _judged(
-        self,
-        deployment: Deployment,
-        step: Step,
-        run: Run,
-        *,
-        model: str,
-        prices: Prices,
-        usage: Usage | None,
-        chars: int | None,
-        completion: Callable[[], Completion],
-        latency: float,
-        ttft: float | None,
-        refused: tuple[Verdict, ...] | None = None,
-    ) -> Attempt:
-        """Books an answer that is over, with its gates' verdicts if the step has gates.
-
-        Args:
-            refused: the verdicts for which a stream was left before its end.
-            chars: the length of the answer, for providers that do not count tokens; None if it
-                is to be read from the answer.
-        """
-        verdicts: tuple[Verdict, ...] = ()
-        p: float | None = None
-        length: int | None = None
-        outcome = "accepted"
-        probes: list[Attempt] = []
-        try:
-            if chars is None:
-                chars = _length(completion()) if usage is None else 0
-            if refused is not None:
-                verdicts, outcome = refused, "abandoned"
-                p = run.posterior(refused, step.tier)
-            elif step.gated:
-                tier = step.tier
-                answer = completion()
-                length = len(answer.text)
-                verdicts = await self._checker.verdicts(tier.gates, run.task, answer)
-                if self.probing is not None:
-                    verdicts = await self.probing.more(step, run, answer, verdicts, probes)
-                p = run.posterior(verdicts, tier)
-                accepted = p >= tier.accept
-                if run.course is not None:
-                    verdicts, p, accepted = run.course.heard(tier, answer, verdicts)
-                if not accepted:
-                    outcome = "rejected"
-                    self._hand_over(run, completion(), verdicts)
-        except RequestError:
-            outcome = "rejected"
-            raise
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        except UpstreamError as error:
-            outcome = error.kind
-            run.failures.append((deployment, error))
-            raise
-        finally:
-            billed, estimated = self._billing.usage_or_count(
-                usage, run.decision.profile, chars or 0
-            )
-            attempt = Attempt(
-                deployment=deployment.id,
-                model=model,
-                tier=step.number,
-                outcome=outcome,
-                status=200,
-                usage=billed,
-                estimated=estimated,
-                cost_usd=self._billing.cost(billed, prices),
-                ttft_s=ttft,
-                latency_s=latency,
-                verdicts=verdicts,
-                p=p,
-                length=length,
-            )
-            run.add(attempt)
-            for probe in probes:
-                run.add(probe)
-        return attempt
-
-    def _hand_over(self, run: Run, draft: Completion, verdicts: tuple[Verdict, ...]) -> None:
-        """Shows a rejected draft to whoever is asked next, if the policy allows."""
-        if run.decision.plan.hand_over:
-            # Imported only here: few policies hand drafts over.
-            from tierwise.execution.hand_over import handed_over
-
-            run.handed_over = handed_over(run.task, draft, verdicts)
-
-
-def _length(answer: Completion) -> int:
-    """How much was said, in characters."""
-    calls = sum(len(call.name) + len(call.arguments) for call in answer.tool_calls)
-    return len(answer.text) + len(answer.refusal or "") + calls
+                walked.drafts[step.tier.model] = answer
+        if not walked.drafts:
+            return None
+        draft = walked.drafts[[*walked.drafts][-1] if run.course is None else run.course.best]
+        if draft.attempt is not None:
+            draft.attempt = run.settled(draft.attempt)
+        return draft

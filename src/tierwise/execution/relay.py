@@ -7,7 +7,7 @@ from typing import Literal
 
 from tierwise.errors import UpstreamError, UpstreamTimeout
 from tierwise.execution.billing import Billing
-from tierwise.execution.executor import Streamed
+from tierwise.execution.calls import Streamed
 from tierwise.execution.run import Run
 from tierwise.state.health import Health
 from tierwise.types import Attempt

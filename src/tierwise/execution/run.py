@@ -30,6 +30,7 @@ class Run:
     """
 
     __slots__ = (
+        "_earlier",
         "answer",
         "attempts",
         "clock",
@@ -71,6 +72,7 @@ class Run:
         self.started = clock()
         self.attempts: list[Attempt] = []
         self.failures: list[tuple[Deployment, UpstreamError]] = []
+        self._earlier = 0
         self.cost_usd = 0.0
         self.status: Literal["ok", "error", "cancelled"] = "error"
         self.error: str | None = None
@@ -124,8 +126,12 @@ class Run:
         return posterior(verdicts) >= min(_EVEN, tier.accept)
 
     def failed_at(self, deployment: Deployment) -> bool:
-        """Whether a call to this deployment has failed already."""
-        return any(tried.id == deployment.id for tried, _ in self.failures)
+        """Whether a call to this deployment has failed in this round through the paths."""
+        return any(tried.id == deployment.id for tried, _ in self.failures[self._earlier :])
+
+    def next_round(self) -> None:
+        """All paths are tried once more."""
+        self._earlier = len(self.failures)
 
     def deliver(self, attempt: Attempt, status: Literal["ok", "error", "cancelled"] = "ok") -> None:
         """This attempt's answer, or as much of it as there was, is what the client gets."""
@@ -137,5 +143,6 @@ class Run:
             self.usage = attempt.usage
 
     def reasons(self) -> tuple[str, ...]:
-        """One line for each failed call."""
-        return tuple(f"{d.id}: {error.kind}: {error.message}" for d, error in self.failures)
+        """One line for each failed call; what was said again is told once."""
+        lines = (f"{d.id}: {error.kind}: {error.message}" for d, error in self.failures)
+        return tuple(dict.fromkeys(lines))

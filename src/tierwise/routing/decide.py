@@ -133,6 +133,7 @@ class Router:
         plan = with_asked(plan, policy, estimates)
         if task.stream:
             plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
+        plan = _on_failure(plan, policy, policy.quality * expected.quality)
         return Decision(
             id=decision_id,
             at=now,
@@ -198,6 +199,7 @@ class Router:
     ) -> Decision:
         """The caller named a model: it gets that model, from whoever serves it, or an error."""
         model, pinned = self.model_named(task.model)
+        usual = self._policies["auto"]
         if not self.explicit(task):
             seen = latency.get(pinned or self._deployments[model][0].id)
             known = {} if seen is None else {model: seen}
@@ -212,7 +214,12 @@ class Router:
             policy=None,
             reference=self._reference,
             profile=profile,
-            plan=Plan(tiers=(Tier(model=model),)),
+            plan=Plan(
+                tiers=(Tier(model=model),),
+                wait_s=usual.wait_s,
+                hedge=usual.hedge,
+                max_cost_usd=task.max_cost_usd,
+            ),
             candidates=(),
             reason="named by the caller",
             pinned=pinned,
@@ -341,6 +348,19 @@ def _for_stream(plan: Plan, streams: Streams, hold_s: float) -> Plan:
         behind = tuple(tier.model for tier in plan.tiers[1:])
         return Plan(tiers=plan.tiers[:1], fallbacks=behind + plan.fallbacks, streams=streams)
     return msgspec.structs.replace(plan, streams=streams, hold_s=hold_s)
+
+
+def _on_failure(plan: Plan, policy: Policy, target: float) -> Plan:
+    """The plan with what it takes to choose whoever stands in when a path fails."""
+    named = policy.fallbacks
+    return msgspec.structs.replace(
+        plan,
+        target=target,
+        listed=sum(name in named for name in plan.fallbacks) if named else 0,
+        max_cost_usd=policy.max_cost_usd,
+        wait_s=policy.wait_s,
+        hedge=policy.hedge,
+    )
 
 
 def _overridden(policy: Policy, task: Task) -> Policy:
