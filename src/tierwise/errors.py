@@ -10,6 +10,7 @@ TierwiseError
 │   ├── UnknownModel             404 neither a model nor a policy
 │   ├── UnknownDecision          404 the ledger has none of this id
 │   ├── BodyTooSlow              408
+│   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
 │   └── LedgerFull               503 no room for it just now
 ├── UpstreamError                one call to one deployment failed
@@ -135,6 +136,13 @@ class BodyTooSlow(RequestError):
 
     status = 408
     code = "request_timeout"
+
+
+class KeyReused(RequestError):
+    """An idempotency key came with another body than before."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class BodyTooLarge(RequestError):

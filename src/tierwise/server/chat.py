@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
 from tierwise.server.keys import Keys
+from tierwise.server.once import HEADER, Kept, Once
 from tierwise.server.request import (
     UPLOAD_STALLED_S,
     ClientGone,
@@ -54,6 +57,7 @@ class ChatEndpoint:
         self._keys = keys
         self._max_body = max_body
         self._watch = ClientWatch()
+        self._once = Once()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Whatever happens, the client gets an answer or an error in its dialect."""
@@ -72,10 +76,12 @@ class ChatEndpoint:
                     arrived,
                     self._orchestrator.patience_s,
                 )
-                if task.stream:
-                    await self._stream(task, sent)
+                key = headers.get(HEADER)
+                if key is None:
+                    await self._answer(task, sent)
                 else:
-                    await self._whole(task, sent)
+                    ask = partial(self._keep, task)
+                    await self._once.answer(key, caller, _asked(body, headers), ask, sent.message)
             except asyncio.CancelledError:
                 if watched.stalled:
                     raise _too_slow() from None
@@ -85,19 +91,39 @@ class ChatEndpoint:
                 self._watch.leave(watched)
         except ClientGone:
             return
-        except TierwiseError as error:
-            if isinstance(error, RequestError):
-                self._refused(error)
-            status, body, extra = openai_errors.render(error)
-            await sent.error(status, body, {**extra, **_error_headers(error)})
-        except Exception:
-            log.exception("a request broke the gateway")
-            text = "Internal error; the gateway's log has the details."
-            await sent.error(500, openai_errors.error_body(text, status=500, code="internal"), {})
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log
+            await self._failed(error, sent)
 
     async def all_left(self, timeout_s: float) -> None:
         """Waits until every request is over, for `timeout_s` seconds at most."""
-        await self._watch.all_left(timeout_s)
+        await asyncio.gather(self._watch.all_left(timeout_s), self._once.all_done(timeout_s))
+
+    async def _keep(self, task: Task, kept: Kept) -> None:
+        """Answers into what is kept for whoever asks again."""
+        sent = Sent(kept)
+        try:
+            await self._answer(task, sent)
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log
+            kept.failed = True
+            await self._failed(error, sent)
+
+    async def _answer(self, task: Task, sent: Sent) -> None:
+        if task.stream:
+            await self._stream(task, sent)
+        else:
+            await self._whole(task, sent)
+
+    async def _failed(self, error: Exception, sent: Sent) -> None:
+        """The error in the client's dialect; what nobody foresaw goes to the log."""
+        if not isinstance(error, TierwiseError):
+            log.error("a request broke the gateway", exc_info=error)
+            text = "Internal error; the gateway's log has the details."
+            await sent.error(500, openai_errors.error_body(text, status=500, code="internal"), {})
+            return
+        if isinstance(error, RequestError):
+            self._refused(error)
+        status, body, extra = openai_errors.render(error)
+        await sent.error(status, body, {**extra, **_error_headers(error)})
 
     async def _whole(self, task: Task, sent: Sent) -> None:
         answered = await self._orchestrator.answer(task)
@@ -180,6 +206,11 @@ class Sent:
         self._send = send
         self.started = False
 
+    async def message(self, message: MutableMapping[str, Any]) -> None:
+        """A part of an answer that was kept."""
+        self.started = True
+        await self._send(message)
+
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers."""
         self.started = True
@@ -213,6 +244,12 @@ class Sent:
 def _as_comment(headers: list[tuple[bytes, bytes]]) -> bytes:
     """Headers that come too late to be headers, as a comment of the stream."""
     return b"".join(b": %b: %b\n" % pair for pair in headers) + b"\n"
+
+
+def _asked(body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """All that a request says of the answer that it wants."""
+    own = sorted(item for item in headers.items() if item[0].startswith(b"x-tierwise-"))
+    return b"".join([body, *(b"\n%b: %b" % item for item in own)])
 
 
 def _too_slow() -> BodyTooSlow:
