@@ -12,6 +12,7 @@ TierwiseError
 │   ├── BodyTooSlow              408
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
+│   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
 │   └── LedgerFull               503 no room for it just now
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
@@ -150,6 +151,20 @@ class BodyTooLarge(RequestError):
 
     status = 413
     code = "request_too_large"
+
+
+class Overloaded(RequestError):
+    """The gateway has no room for the request, or its key has used up what it may ask for.
+
+    `retry_after` is the time, in seconds, after which another try may be worth it.
+    """
+
+    status = 429
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
 
 
 class LedgerFull(RequestError):

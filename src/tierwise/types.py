@@ -49,6 +49,9 @@ Capability = Literal[
 Streams = Literal["held", "prefix", "unchecked"]
 """What gates do to a stream that they may reject: hold all of it, hold its beginning, nothing."""
 
+Priority = Literal["high", "normal", "low"]
+"""Whose requests go first where there is not room for all."""
+
 WAIT_S = 5.0
 """How long a request waits for a path to come back, in seconds, unless a policy says otherwise."""
 
@@ -107,6 +110,7 @@ class Task(Struct, frozen=True, kw_only=True):
     streams: Streams | None = None
     session: str | None = None
     caller: str | None = None
+    priority: Priority = "normal"
     deadline: float = float("inf")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from tierwise.config.origin import Origin
-from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, Streams
+from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, Priority, Streams
 
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
@@ -22,15 +22,34 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class KeyConfig(_Section):
+    """A key that clients may use, with a name and with bounds of its own."""
+
+    key: SecretStr
+    name: str | None = Field(
+        None, min_length=1, max_length=100, description="What the ledger calls its holder."
+    )
+    priority: Priority | None = Field(
+        None, description="Of its requests; also the highest that they may ask for."
+    )
+
+
 class ServerConfig(_Section):
     """Where the gateway listens and whom it lets in."""
 
     host: str = "127.0.0.1"
     port: int = Field(4100, ge=0, le=65_535)
-    api_keys: list[SecretStr] = Field(
+    api_keys: list[SecretStr | KeyConfig] = Field(
         default_factory=list,
         description="Keys that clients may use. Without any, only loopback is served.",
     )
+    max_requests: int = Field(
+        4096, ge=1, le=1_000_000, description="Requests answered at a time, by each worker."
+    )
+    max_waiting: int = Field(
+        1024, ge=0, le=1_000_000, description="Requests that may wait for that, by each worker."
+    )
+    max_wait_s: float = Field(10.0, ge=0, le=3600, description="How long one may wait for that.")
     max_body_mb: float = Field(32, gt=0, le=1024, description="Largest request body, in MiB.")
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
 

@@ -18,6 +18,7 @@ from tierwise.config import Config
 from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
+from tierwise.server.admission import Admission
 from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.chat import ChatEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
@@ -39,13 +40,16 @@ class Gateway:
 
     def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
         self._orchestrator = orchestrator
-        self._keys = Keys(key.get_secret_value() for key in config.server.api_keys)
+        self._keys = Keys(config.server.api_keys)
         self._metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self._metrics.observe)
         self._ready = False
+        server = config.server
+        self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
         self._chat = ChatEndpoint(
             orchestrator,
             self._keys,
+            self.admission,
             max_body=int(config.server.max_body_mb * 1024 * 1024),
             refused=self._metrics.refused,
         )

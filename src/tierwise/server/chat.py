@@ -12,6 +12,7 @@ from typing import Any
 
 from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
+from tierwise.server.admission import Admission
 from tierwise.server.keys import Keys
 from tierwise.server.once import HEADER, Kept, Once
 from tierwise.server.request import (
@@ -48,6 +49,7 @@ class ChatEndpoint:
         self,
         orchestrator: Orchestrator,
         keys: Keys,
+        admission: Admission,
         *,
         max_body: int,
         refused: Callable[[RequestError], None],
@@ -55,6 +57,7 @@ class ChatEndpoint:
         self._refused = refused
         self._orchestrator = orchestrator
         self._keys = keys
+        self._admission = admission
         self._max_body = max_body
         self._watch = ClientWatch()
         self._once = Once()
@@ -65,14 +68,14 @@ class ChatEndpoint:
         sent = Sent(send)
         try:
             headers = dict(scope["headers"])
-            caller = self._keys.caller(headers.get(b"authorization"))
+            client = self._keys.client(headers.get(b"authorization"))
             watched = self._watch.enter(receive)
             try:
                 body = await read_body(receive, headers, self._max_body, watched)
                 task = with_headers(
                     openai_chat.read_request(body),
                     headers,
-                    caller,
+                    client,
                     arrived,
                     self._orchestrator.patience_s,
                 )
@@ -81,7 +84,9 @@ class ChatEndpoint:
                     await self._answer(task, sent)
                 else:
                     ask = partial(self._keep, task)
-                    await self._once.answer(key, caller, _asked(body, headers), ask, sent.message)
+                    await self._once.answer(
+                        key, client.name, _asked(body, headers), ask, sent.message
+                    )
             except asyncio.CancelledError:
                 if watched.stalled:
                     raise _too_slow() from None
@@ -108,10 +113,11 @@ class ChatEndpoint:
             await self._failed(error, sent)
 
     async def _answer(self, task: Task, sent: Sent) -> None:
-        if task.stream:
-            await self._stream(task, sent)
-        else:
-            await self._whole(task, sent)
+        with await self._admission.enter(task.priority, task.caller or "", task.deadline):
+            if task.stream:
+                await self._stream(task, sent)
+            else:
+                await self._whole(task, sent)
 
     async def _failed(self, error: Exception, sent: Sent) -> None:
         """The error in the client's dialect; what nobody foresaw goes to the log."""

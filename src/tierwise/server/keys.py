@@ -5,9 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from msgspec import Struct
+from pydantic import SecretStr
+
+from tierwise.config.schema import KeyConfig
 from tierwise.errors import AuthenticationFailed, ConfigError
+from tierwise.types import Priority
 
 _KNOWN_HEADERS = 1000
+
+
+class Client(Struct, frozen=True):
+    """The holder of a key: its name in the ledger, and the highest priority that it may ask for.
+
+    Without a name nobody had to say who they are. Without a priority any may be asked for.
+    """
+
+    name: str | None = None
+    priority: Priority | None = None
+
+
+ANYBODY = Client()
 
 
 class Keys:
@@ -17,20 +35,24 @@ class Keys:
         ConfigError: a key is empty, so that an empty header would open the gateway.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[SecretStr | KeyConfig]) -> None:
         # Looking a SHA-256 digest up leaks nothing about how much of a key was right.
-        self._callers = {digest: f"key-{digest.hex()[:8]}" for digest in map(_digest, keys)}
+        self._clients = dict(map(_client, keys))
         # Headers that were right before; hashing each anew would cost more than parsing a body.
-        self._known: dict[bytes, str] = {}
+        self._known: dict[bytes, Client] = {}
 
     def caller(self, authorization: bytes | None) -> str | None:
-        """The name under which the holder of this `authorization` header is recorded.
+        """The name under which the holder of this header is recorded; raises as `client`."""
+        return self.client(authorization).name
+
+    def client(self, authorization: bytes | None) -> Client:
+        """The holder of the key in this `authorization` header.
 
         Raises:
             AuthenticationFailed: no key, or an unknown one.
         """
-        if not self._callers:
-            return None
+        if not self._clients:
+            return ANYBODY
         if authorization is None:
             raise AuthenticationFailed(
                 "No API key was given. Send one as `Authorization: Bearer <key>`.",
@@ -46,24 +68,27 @@ class Keys:
                 "The authorization header is not of the form `Bearer <key>`.",
                 param="authorization",
             )
-        caller = self._callers.get(hashlib.sha256(key.strip()).digest())
-        if caller is None:
+        client = self._clients.get(hashlib.sha256(key.strip()).digest())
+        if client is None:
             raise AuthenticationFailed(
                 "The API key is not one of this gateway's. Its keys are set in `server.api_keys` "
                 "or TIERWISE_API_KEYS; provider keys are not accepted here.",
                 param="authorization",
             )
         if len(self._known) < _KNOWN_HEADERS:
-            self._known[authorization] = caller
-        return caller
+            self._known[authorization] = client
+        return client
 
 
-def _digest(key: str) -> bytes:
-    key = key.strip()
+def _client(written: SecretStr | KeyConfig) -> tuple[bytes, Client]:
+    """A key's digest, and who holds it."""
+    config = written if isinstance(written, KeyConfig) else KeyConfig(key=written)
+    key = config.key.get_secret_value().strip()
     if not key:
         raise ConfigError(
             "a key is empty",
             field="server.api_keys",
             remedy="Give it a value, or remove it; check the environment variable behind it.",
         )
-    return hashlib.sha256(key.encode()).digest()
+    digest = hashlib.sha256(key.encode()).digest()
+    return digest, Client(config.name or f"key-{digest.hex()[:8]}", config.priority)

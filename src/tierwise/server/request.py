@@ -10,7 +10,9 @@ import msgspec
 
 from tierwise.answer import MAX_COST_USD, MAX_DEADLINE_S, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
-from tierwise.types import Streams, Task
+from tierwise.server.keys import Client
+from tierwise.state.queue import PRIORITIES
+from tierwise.types import Priority, Streams, Task
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -65,7 +67,7 @@ def _too_large(size: int, limit: int) -> BodyTooLarge:
 def with_headers(
     task: Task,
     headers: Mapping[bytes, bytes],
-    caller: str | None,
+    client: Client,
     arrived: float,
     patience_s: Callable[[str], float],
 ) -> Task:
@@ -89,7 +91,8 @@ def with_headers(
         max_latency_s=_number(headers, b"x-tierwise-max-latency-s", 0.0, MAX_DEADLINE_S),
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
         streams=_streams(headers),
-        caller=caller,
+        caller=client.name,
+        priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
     )
 
@@ -114,6 +117,21 @@ def _streams(headers: Mapping[bytes, bytes]) -> Streams | None:
             param="x-tierwise-streams",
         ) from None
     return wanted
+
+
+def _priority(headers: Mapping[bytes, bytes], client: Client) -> Priority:
+    """What the request asks for, its key's if that is lower; its key's if it asks for nothing."""
+    raw = headers.get(b"x-tierwise-priority")
+    if raw is None:
+        return client.priority or "normal"
+    try:
+        wanted: Priority = msgspec.convert(_text(raw), type=Priority)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"`x-tierwise-priority` is {_text(raw)!r}. Use one of: {', '.join(PRIORITIES)}.",
+            param="x-tierwise-priority",
+        ) from None
+    return wanted if client.priority is None else max(wanted, client.priority, key=PRIORITIES.index)
 
 
 def _number(

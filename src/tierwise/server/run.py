@@ -96,7 +96,7 @@ def check_exposure(config: Config) -> None:
     Raises:
         ConfigError: that is so, or a key is empty.
     """
-    Keys(key.get_secret_value() for key in config.server.api_keys)
+    Keys(config.server.api_keys)
     if not config.server.api_keys and not _is_loopback(config.server.host):
         raise ConfigError(
             f"without keys the gateway listens on loopback only, not on {config.server.host!r}",

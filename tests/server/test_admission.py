@@ -1,0 +1,186 @@
+"""Who comes in, who waits and who is turned away when the gateway is full."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from builders import a_body
+from gateway import KEY, PATIENCE_S, Provider, RunningGateway, chat, config_for, says
+from tierwise.config import from_mapping
+from tierwise.errors import ConfigError, Overloaded
+from tierwise.server.admission import Admission
+from tierwise.server.keys import Keys
+from tierwise.server.request import with_headers
+from tierwise.server.run import check_exposure
+from tierwise.types import Priority
+from tierwise.wire.openai_chat import read_request
+
+LATER = time.monotonic() + 3600
+
+
+async def enter(door: Admission, order: list[str], name: str, priority: Priority) -> None:
+    with await door.enter(priority, name, LATER):
+        order.append(name)
+
+
+async def test_who_is_inside_makes_room_for_the_next_by_priority() -> None:
+    door, order = Admission(1, 10, 10.0), list[str]()
+    place = await door.enter("normal", "", LATER)
+    waiting = [
+        asyncio.create_task(enter(door, order, priority, priority))
+        for priority in ("low", "normal", "high")
+    ]
+    await asyncio.sleep(0)
+    assert door.waiting == 3
+    with place:
+        pass
+    await asyncio.gather(*waiting)
+    assert order == ["high", "normal", "low"]
+    assert (door.inside, door.waiting) == (0, 0)
+
+
+async def test_who_finds_the_queue_full_is_told_when_to_come_back() -> None:
+    door = Admission(1, 0, 10.0)
+    with await door.enter("normal", "", LATER), pytest.raises(Overloaded) as caught:
+        await door.enter("normal", "", LATER)
+    assert caught.value.status == 429
+    assert caught.value.retry_after >= 1
+    assert (door.inside, door.turned_away) == (0, 1)
+
+
+async def test_a_low_one_that_waits_gives_way_to_a_high_one() -> None:
+    door, order = Admission(1, 1, 10.0), list[str]()
+    with await door.enter("normal", "", LATER):
+        low = asyncio.create_task(enter(door, order, "low", "low"))
+        await asyncio.sleep(0)
+        high = asyncio.create_task(enter(door, order, "high", "high"))
+        with pytest.raises(Overloaded):
+            await low
+    await high
+    assert order == ["high"]
+
+
+@pytest.mark.parametrize("deadline", [LATER, 0.0], ids=["too long", "deadline"])
+async def test_nobody_waits_for_ever(deadline: float) -> None:
+    door = Admission(1, 10, 0.02 if deadline else 10.0)
+    with await door.enter("normal", "", LATER):
+        with pytest.raises(Overloaded):
+            await door.enter("normal", "", deadline)
+        assert door.waiting == 0
+    assert door.inside == 0
+
+
+async def test_who_leaves_while_waiting_takes_no_place() -> None:
+    door = Admission(1, 10, 10.0)
+    with await door.enter("normal", "", LATER):
+        waiting = asyncio.create_task(door.enter("normal", "", LATER))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert (door.inside, door.waiting) == (0, 0)
+
+
+async def test_a_turn_that_comes_as_its_holder_leaves_goes_to_the_next() -> None:
+    door, order = Admission(1, 10, 10.0), list[str]()
+    place = await door.enter("normal", "", LATER)
+    leaving = asyncio.create_task(door.enter("normal", "", LATER))
+    await asyncio.sleep(0)
+    behind = asyncio.create_task(enter(door, order, "behind", "normal"))
+    await asyncio.sleep(0)
+    with place:
+        pass  # it is the turn of the one who leaves
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await behind
+    assert door.inside == 0
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[tuple[RunningGateway, Provider]]:
+    """A gateway that answers one request at a time and lets nobody wait."""
+    keys = [KEY, {"key": "batch-key", "name": "batch", "priority": "low"}]
+    with Provider() as provider:
+        server = {"api_keys": keys, "max_requests": 1, "max_waiting": 0}
+        with RunningGateway(config_for(provider.url, server=server)) as gateway:
+            yield gateway, provider
+
+
+def test_a_full_gateway_says_429_in_the_client_s_dialect(
+    small: tuple[RunningGateway, Provider],
+) -> None:
+    gateway, provider = small
+
+    async def later(request: Any, body: Any) -> Any:
+        await asyncio.to_thread(provider.release.wait, PATIENCE_S)
+        return await says("done")(request, body)
+
+    provider.reset()
+    provider.acts["small"] = later
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(chat, gateway.url)
+        assert provider.arrived.wait(PATIENCE_S)
+        reply = chat(gateway.url)
+        provider.release.set()
+        assert first.result(PATIENCE_S).status == 200
+    assert reply.status == 429
+    assert reply.error["code"] == "overloaded"
+    assert reply.error["type"] == "rate_limit_error"
+    assert int(reply.headers["retry-after"]) >= 1
+    assert chat(gateway.url).status == 200
+
+
+def test_a_key_s_name_is_what_the_ledger_calls_its_holder(
+    small: tuple[RunningGateway, Provider],
+) -> None:
+    gateway, provider = small
+    provider.reset()
+    gateway.forget()
+    assert chat(gateway.url, key="batch-key").status == 200
+    assert gateway.last_record().caller == "batch"
+
+
+def test_an_unknown_priority_is_refused_by_name(small: tuple[RunningGateway, Provider]) -> None:
+    gateway, _ = small
+    reply = chat(gateway.url, headers={"x-tierwise-priority": "urgent"})
+    assert reply.status == 400
+    assert reply.error["param"] == "x-tierwise-priority"
+    assert "high, normal, low" in reply.error["message"]
+
+
+def test_a_key_without_a_value_is_refused_in_both_forms() -> None:
+    for written in ("", {"key": " "}):
+        config = from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": [written]}))
+        with pytest.raises(ConfigError, match="a key is empty"):
+            check_exposure(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "got"),
+    [
+        (KEY, None, "normal"),
+        (KEY, "high", "high"),
+        ("batch-key", None, "low"),
+        ("batch-key", "high", "low"),
+    ],
+)
+def test_a_key_s_priority_is_the_highest_that_it_may_ask_for(
+    key: str, asked: str | None, got: str
+) -> None:
+    config = from_mapping(
+        config_for(
+            "http://127.0.0.1:9",
+            server={"api_keys": [KEY, {"key": "batch-key", "priority": "low"}]},
+        )
+    )
+    client = Keys(config.server.api_keys).client(b"Bearer " + key.encode())
+    headers = {b"x-tierwise-priority": asked.encode()} if asked else {}
+    task = with_headers(read_request(a_body()), headers, client, 0.0, lambda _: 1.0)
+    assert task.priority == got
