@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class Encoder:
         ids = [self._words.ids(part) for part in parts]
         lengths = [len(part) for part in ids]
         tokens = sum(lengths)
-        flat = np.array(list(chain.from_iterable(ids)), np.int64)
+        flat = np.concatenate(ids)
         total, means = self._means(flat, lengths)
         buckets, counts = _ngrams(_asked(flat, lengths))
         stem, options = means[0], means[2:]
@@ -79,7 +79,7 @@ class Encoder:
 
     def embed(self, text: str) -> NDArray[np.float32]:
         """The mean of a text's token vectors, (256,); zeros for no text."""
-        ids = np.array(self._words.ids(folded(_ends(text))), np.int64)
+        ids = self._words.ids(folded(_ends(text)))
         total: NDArray[np.float32] = self._table.rows(ids).sum(axis=0) * REBIAS
         return total / np.float32(max(1, len(ids)))
 

@@ -5,7 +5,7 @@ A word counts for the one group it is listed under; the group with most hits win
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from tierwise.types import Domain, Kind
 
@@ -186,19 +186,30 @@ DOMAIN_OF = _by_word(_DOMAINS)
 KIND_OF = _by_word(_KINDS)
 """Word -> the kinds of work it speaks for."""
 
+_DOMAIN_WORDS = frozenset(DOMAIN_OF)
+_KIND_WORDS = frozenset(KIND_OF)
 _PLAIN_CUES = tuple(cue for cue in CUES if cue[0].isascii())
 _OTHER_CUES = tuple(cue for cue in CUES if not cue[0].isascii())
 
 
-def votes_of(lower: str) -> tuple[Counter[str], Counter[str]]:
+def votes_of(lower: str) -> tuple[dict[str, int], dict[str, int]]:
     """How many words and phrases of a text in lower case speak for each kind and each domain."""
     words = words_of(lower)
     cues = [group for cue, group in _PLAIN_CUES if cue in lower]
     if not lower.isascii():
         cues.extend(group for cue, group in _OTHER_CUES if cue in lower)
-    kinds, domains = Counter[str](cues), Counter[str](cues)
-    for word in words & KIND_OF.keys():
-        kinds.update(KIND_OF[word])
-    for word in words & DOMAIN_OF.keys():
-        domains.update(DOMAIN_OF[word])
+    kinds: dict[str, int] = {}
+    for group in cues:
+        kinds[group] = kinds.get(group, 0) + 1
+    domains = kinds.copy()
+    _count(words & _KIND_WORDS, KIND_OF, kinds)
+    _count(words & _DOMAIN_WORDS, DOMAIN_OF, domains)
     return kinds, domains
+
+
+def _count(
+    words: Iterable[bytes], groups_of: Mapping[bytes, tuple[str, ...]], votes: dict[str, int]
+) -> None:
+    for word in words:
+        for group in groups_of[word]:
+            votes[group] = votes.get(group, 0) + 1

@@ -15,7 +15,6 @@ import re
 from msgspec import Struct
 
 _ENDINGS = ("answer:", "答案：")
-_BLANKS = re.compile(r" {2,}")
 # The pattern starts with what is rare in a text, so that `re` runs over the rest at the speed of a
 # string search; what stands before it is checked afterwards.
 _MARK = re.compile(r"[).:]\s+")
@@ -54,7 +53,9 @@ class Question(Struct, frozen=True):
 def folded(text: str) -> str:
     """The text in lower case, every run of blanks as one; line breaks stay."""
     lower = text.lower().replace("\t", " ").replace("\xa0", " ")
-    return _BLANKS.sub(" ", lower) if "  " in lower else lower
+    while "  " in lower:  # halves every run, at a third of what a pattern would cost
+        lower = lower.replace("  ", " ")
+    return lower
 
 
 def uncourteous(text: str) -> str:

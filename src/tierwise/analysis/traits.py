@@ -8,8 +8,8 @@ is wanted of; therefore both ends are looked at by themselves.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import sqrt
 
 import numpy as np
 from msgspec import Struct
@@ -119,7 +119,7 @@ def domain_row(traits: Traits, frame: Frame) -> Vector:
 
 def _direction(vector: Vector, frame: Frame) -> Vector:
     away: Vector = vector - frame.centre
-    return away / np.float32(max(float(np.linalg.norm(away)), 1e-6))
+    return away / np.float32(max(sqrt(away.dot(away)), 1e-6))
 
 
 def _marked(first: Sequence[str], last: Sequence[str]) -> Vector:
@@ -132,6 +132,6 @@ def _marked(first: Sequence[str], last: Sequence[str]) -> Vector:
     return marks
 
 
-def _counted(votes: Counter[str], order: Sequence[str]) -> Vector:
+def _counted(votes: Mapping[str, int], order: Sequence[str]) -> Vector:
     """Votes as log(1+n), in the order of names."""
-    return np.log1p(np.array([votes[name] for name in order], np.float32))
+    return np.log1p(np.array([votes.get(name, 0) for name in order], np.float32))

@@ -25,21 +25,26 @@ class Forest:
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
-        self._feature = arrays[f"{prefix}feature"].astype(np.intp)
-        self._threshold = arrays[f"{prefix}threshold"]
-        self._left = arrays[f"{prefix}left"].astype(np.intp)
-        self._right = arrays[f"{prefix}right"].astype(np.intp)
-        self._leaf = arrays[f"{prefix}leaf"]
+        # Twice each, because a node goes by twice its number here: its question is then answered
+        # by the place, or the one behind it, where the next node stands.
+        self._feature = np.repeat(arrays[f"{prefix}feature"].astype(np.intp), 2)
+        self._threshold = np.repeat(arrays[f"{prefix}threshold"], 2)
+        ways = [arrays[f"{prefix}{side}"].astype(np.intp) for side in ("right", "left")]
+        self._next = 2 * np.stack(ways, axis=1).ravel()
+        self._leaf = np.repeat(arrays[f"{prefix}leaf"], 2)
         self._value = arrays[f"{prefix}value"].astype(np.float32)
-        self._roots = arrays[f"{prefix}roots"].astype(np.intp)
+        self._roots = 2 * arrays[f"{prefix}roots"].astype(np.intp)
         self._depth = int(arrays[f"{prefix}depth"])
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, features) to (n, outputs)."""
-        row = np.arange(len(x))[:, None]
-        node = np.repeat(self._roots[None, :], len(x), axis=0)
+        return np.array([self._of(row) for row in x]).reshape(len(x), self._value.shape[1])
+
+    def _of(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One prompt at a time: that is what requests are, and many gain little by going in step."""
+        node = self._roots
         for _ in range(self._depth):
-            goes_left = x[row, self._feature[node]] <= self._threshold[node]
-            node = np.where(goes_left, self._left[node], self._right[node])
-        mean: NDArray[np.float32] = self._value[self._leaf[node]].mean(axis=1)
+            goes_left = row[self._feature[node]] <= self._threshold[node]
+            node = self._next[node + goes_left]
+        mean: NDArray[np.float32] = self._value[self._leaf[node]].mean(axis=0)
         return mean

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -84,30 +85,36 @@ class Scaling(Struct, frozen=True):
 
     def dense(self, readings: Sequence[Reading]) -> Dense:
         """The dense parts of readings, (n, ...) each."""
-        structure = np.stack([reading.structure for reading in readings])
+        structure = np.array([reading.structure for reading in readings])
         scaled = (structure - self.structure_mean) / self.structure_deviation
         return Dense(
-            np.clip(scaled, -_CLIP, _CLIP),
-            _unit(np.stack([reading.mean for reading in readings]) - self.mean_centre),
-            _unit(np.stack([reading.stem for reading in readings]) - self.stem_centre),
-            np.stack([reading.options for reading in readings]) - self.options_centre,
+            np.minimum(np.maximum(scaled, -_CLIP), _CLIP),
+            _unit(np.array([reading.mean for reading in readings]) - self.mean_centre),
+            _unit(np.array([reading.stem for reading in readings]) - self.stem_centre),
+            np.array([reading.options for reading in readings]) - self.options_centre,
         )
 
     def grams(self, reading: Reading) -> FloatArray:
         """TF-IDF of the reading's buckets, (k,), of length 1."""
-        weights = (1.0 + np.log(reading.counts)) * self.bucket_weight[reading.buckets]
+        weights = (1.0 + np.log(reading.counts)) * self.bucket_weight.take(reading.buckets)
         length = float(np.sqrt((weights * weights).sum()))
         scaled: FloatArray = (weights / max(length, 1e-9)).astype(np.float32)
         return scaled
 
 
-class Dense(Struct, frozen=True):
+class Dense(Struct, frozen=True, dict=True):
     """Scaled readings: structure (n, S), unit vectors of all and of the question, options."""
 
     structure: FloatArray
     mean: FloatArray
     stem: FloatArray
     options: FloatArray
+
+    @cached_property
+    def squares(self) -> FloatArray:
+        """|structure|² of each row, (n,)."""
+        found: FloatArray = (self.structure**2).sum(axis=1)
+        return found
 
     def rows(self, index: NDArray[np.intp]) -> Dense:
         """Only these."""
@@ -119,7 +126,7 @@ def similarity(one: Dense, other: Dense, narrowness: float) -> FloatArray:
 
     Of unit vectors |u - v|² = 2 - 2 u·v, so theirs is exp(2 u·v - 2).
     """
-    squares = (one.structure**2).sum(axis=1)[:, None] + (other.structure**2).sum(axis=1)
+    squares = one.squares[:, None] + other.squares
     distance = np.maximum(squares - 2.0 * one.structure @ other.structure.T, 0.0)
     near = np.exp(2.0 * (one.mean @ other.mean.T) - 2.0)
     near += np.exp(2.0 * (one.stem @ other.stem.T) - 2.0)
@@ -170,7 +177,7 @@ class Learned:
         self._cost_mean = arrays["cost_mean"]
         ease = log_odds(arrays["sample_predicted"].mean(axis=1, dtype=float))
         self._everyday = float(ease.mean()) - float(arrays["level"])
-        self._familiar = arrays["membership_quantiles"]
+        self._strange, _, self._usual = (float(at) for at in arrays["membership_quantiles"])
 
     def predict(self, reading: Reading) -> Prediction:
         """What to expect of every model on this prompt."""
@@ -214,9 +221,9 @@ class Learned:
             head = heads[:, m + layout.groups, None]
             gain = mixed(head, self._contrast.predict(features), self._contrast_share)
             quality = with_contrast(quality, straightened(gain, self._contrast_line)[:, 0])
-        quality = np.clip(quality, np.float32(0.0), np.float32(1.0))
-        member = membership(heads[:, m : m + layout.groups], near)
-        ease = log_odds(quality.mean(axis=1, dtype=float)) - self._everyday
+        quality = np.minimum(np.maximum(quality, np.float32(0.0)), np.float32(1.0))
+        member: list[float] = membership(heads[:, m : m + layout.groups], near).tolist()
+        mean: list[float] = quality.mean(axis=1, dtype=float).tolist()
         costs = self._costs(heads[:, layout.stacked :])
         return [
             Prediction(
@@ -224,9 +231,9 @@ class Learned:
                 apart[row],
                 None if costs is None else costs[row],
                 None,
-                float(ease[row]),
-                float(member[row]),
-                self._novelty(float(member[row])),
+                _odds_of(mean[row]) - self._everyday,
+                member[row],
+                self._novelty(member[row]),
             )
             for row in range(len(readings))
         ]
@@ -235,7 +242,9 @@ class Learned:
         """All heads of the kernel, (n, heads)."""
         heads: FloatArray = near @ self._landmark_weights + self._bias
         for row, reading in enumerate(readings):
-            heads[row] += self._scaling.grams(reading) @ self._gram_weights[reading.buckets]
+            heads[row] += self._scaling.grams(reading) @ self._gram_weights.take(
+                reading.buckets, axis=0
+            )
         return heads
 
     def _costs(self, heads: FloatArray) -> FloatArray | None:
@@ -245,7 +254,7 @@ class Learned:
         return costs
 
     def _novelty(self, membership: float) -> float:
-        strange, usual = float(self._familiar[0]), float(self._familiar[2])
+        strange, usual = self._strange, self._usual
         # Where what was learned from is all alike, its own spread would be too fine a measure.
         width = max(usual - strange, _LEAST_SPREAD * usual, 1e-6)
         return min(1.0, max(0.0, (usual - membership) / width))
@@ -268,6 +277,12 @@ def log_odds(share: Matrix | float) -> Matrix:
     kept = np.clip(share, _LEAST, _MOST)
     odds: Matrix = np.log(kept / (1.0 - kept))
     return odds
+
+
+def _odds_of(share: float) -> float:
+    """`log_odds`, in a tenth of the time for one."""
+    kept = min(max(share, _LEAST), _MOST)
+    return math.log(kept / (1.0 - kept))
 
 
 def shifted(share: Matrix | float, by: Matrix | float) -> Matrix:
@@ -314,6 +329,6 @@ def with_contrast(quality: FloatArray, contrast: FloatArray) -> FloatArray:
 
 
 def _unit(rows: FloatArray) -> FloatArray:
-    length = np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9)
+    length = np.maximum(np.sqrt((rows * rows).sum(axis=-1, keepdims=True)), 1e-9)
     scaled: FloatArray = (rows / length).astype(np.float32)
     return scaled
