@@ -17,6 +17,7 @@ from tierwise.analysis.table import REBIAS, Table
 from tierwise.errors import ConfigError
 
 EXAM = "Which gas do plants take up?\nA. Oxygen\nB. Carbon dioxide\nC. Helium\nAnswer:"
+TEXTS = (EXAM, "x = [1,\n 2]\n\nnext", "naïve 日本語 text 🙂", "Supercalifragilistic " * 3)
 TOOLS = b"""[{"type": "function", "function": {"name": "f", "parameters": {"type": "object",
 "properties": {"a": {"type": "string", "enum": ["x"]}}}}}]"""
 
@@ -76,8 +77,8 @@ def test_texts_about_the_same_lie_closer_together(encoder: Encoder) -> None:
 
 
 def test_words_seen_before_have_the_same_tokens_as_new_ones(encoder: Encoder) -> None:
-    tokenizer = encoder._words._tokenizer
-    for text in (EXAM, "x = [1,\n 2]\n\nnext", "naïve 日本語 text 🙂", "Supercalifragilistic " * 3):
+    tokenizer = encoder._words._known._tokenizer
+    for text in (*TEXTS, "what does </s> mean", "a<s>b <unk>\n<s>"):
         text = folded(text)
         whole = tokenizer.encode(" " + text, add_special_tokens=False).ids
         assert encoder._words.ids(text).tolist() == whole

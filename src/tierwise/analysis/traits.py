@@ -89,7 +89,7 @@ def traits_of(encoder: Encoder, text: str, mean: Vector, structure: Vector | Non
 
 def kind_row(traits: Traits, frame: Frame) -> Vector:
     """What the head for kinds reads. The factors weigh groups of traits under one penalty."""
-    shape = np.clip((traits.shape - frame.shape_mean) / frame.shape_sd, -3, 3)
+    shape = np.minimum(np.maximum((traits.shape - frame.shape_mean) / frame.shape_sd, -3), 3)
     parts = (
         _direction(traits.opening, frame),
         _direction(traits.closing, frame),

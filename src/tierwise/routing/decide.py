@@ -15,6 +15,7 @@ from tierwise.routing import exclude
 from tierwise.routing.asked import with_asked
 from tierwise.routing.certified import CertifiedPlan, certified_plan
 from tierwise.routing.explain import listed
+from tierwise.routing.permitted import permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
 from tierwise.routing.weigh import weigh
@@ -54,6 +55,10 @@ class Router:
         self._deployments = deployments
         self._policies = policies
         self._predictor = predictor
+        # What a request says for itself changes a policy's targets and ceilings, never its lists.
+        self._permitted = {
+            name: permitted_models(policy, models, deployments) for name, policy in policies.items()
+        }
         self._best = max(models.values(), key=lambda m: (m.quality, m.prices.output)).id
         # What callers who name a model are compared with: the yardstick of everybody else.
         self._reference = policies["auto"].reference or self._best
@@ -236,21 +241,15 @@ class Router:
         able: list[Model] = []
         seen: dict[str, Latency] = {}
         excluded: dict[str, Candidate] = {}
-        for name, model in self._models.items():
-            group = self._deployments[name]
-            why = exclude.by_policy(policy, model, group) or exclude.by_capability(profile, model)
+        for one in self._permitted[policy.name]:
+            name = one.model.id
+            why = one.why or exclude.by_capability(profile, one.model)
             if why is not None:
                 excluded[name] = Candidate(model=name, role="excluded", why=why)
                 continue
-            permitted = exclude.permitted_deployments(policy, group)
-            if len(permitted) < len(group):
-                # A place that may not be asked lends neither its price nor its pace.
-                prices = min((d.prices for d in permitted), key=lambda p: p.input + p.output)
-                able.append(msgspec.structs.replace(model, prices=prices))
-            else:
-                able.append(model)
-            if permitted[0].id in latency:
-                seen[name] = latency[permitted[0].id]
+            able.append(one.model)
+            if one.seen_at in latency:
+                seen[name] = latency[one.seen_at]
         estimates = self._predictor.estimates(profile, reading, able, seen)
         for name, estimate in list(estimates.items()):
             why = exclude.by_ceiling(policy, estimate)

@@ -15,6 +15,7 @@ a sample is likely to be one that was lucky there; the larger the sample, the sm
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -23,7 +24,11 @@ from numpy.typing import NDArray
 from tierwise.routing.lineup import line_up
 from tierwise.routing.sample import CAUTION, Sample
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 _MOST_WALKS = 256
+_MOST_TERMS = 1024
 
 
 class Rate(Struct, frozen=True):
@@ -136,7 +141,7 @@ class Exchange:
     """Terms for the configured models.
 
     A request may ask for any target; what is kept is the walk through all rates, for each set of
-    candidates.
+    candidates, and the terms for each target that was asked for.
 
     Args:
         sample: its columns are `models`.
@@ -147,13 +152,20 @@ class Exchange:
         self._sample = sample
         self._column = {model: place for place, model in enumerate(models)}
         self._walks: dict[tuple[tuple[str, ...], str], _Walked] = {}
+        self._terms: dict[tuple[tuple[str, ...], str, float], Terms] = {}
 
     def terms(self, candidates: Sequence[str], reference: str, target: float) -> Terms:
         """The terms on which these models reach `target` of the reference.
 
         The reference counts although it may not be a candidate: it is what quality refers to.
         """
-        candidates = tuple(candidates)
+        key = (tuple(candidates), reference, target)
+        known = self._terms.get(key)
+        if known is None:
+            known = _kept(self._terms, _MOST_TERMS, key, self._solved(*key))
+        return known
+
+    def _solved(self, candidates: tuple[str, ...], reference: str, target: float) -> Terms:
         walked = self._walked(candidates, reference)
         path = walked.path
         if reference not in candidates:
@@ -168,11 +180,7 @@ class Exchange:
         key = (candidates, reference)
         known = self._walks.get(key)
         if known is None:
-            known = self._walk(candidates, reference)
-            if len(self._walks) >= _MOST_WALKS:
-                # The one that was made first: callers who invent ceilings must not fill it up.
-                self._walks.pop(next(iter(self._walks)), None)
-            self._walks[key] = known
+            known = _kept(self._walks, _MOST_WALKS, key, self._walk(candidates, reference))
         return known
 
     def _walk(self, candidates: tuple[str, ...], reference: str) -> _Walked:
@@ -185,3 +193,14 @@ class Exchange:
         places = line_up(sample, against)
         path = walk(sample.of(places), places.index(against))
         return _Walked(tuple(candidates[place] for place in places), path)
+
+
+def _kept(known: dict[Key, Value], most: int, key: Key, value: Value) -> Value:
+    """Keeps a value, if need be in place of the one that was made first.
+
+    Callers who invent targets and ceilings must not fill up the memory.
+    """
+    if len(known) >= most:
+        known.pop(next(iter(known)), None)
+    known[key] = value
+    return value

@@ -41,7 +41,7 @@ class Forest:
         return np.array([self._of(row) for row in x]).reshape(len(x), self._value.shape[1])
 
     def _of(self, row: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One prompt at a time: that is what requests are, and many gain little by going in step."""
+        """One prompt at a time, as requests come; many in step would gain little."""
         node = self._roots
         for _ in range(self._depth):
             goes_left = row[self._feature[node]] <= self._threshold[node]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
+from msgspec import Struct
 
 from tierwise.catalog import cost
 from tierwise.types import Estimate, Model, Profile, Usage
@@ -75,12 +75,16 @@ class PriorPredictor:
         latency: Mapping[str, Latency],
     ) -> dict[str, Estimate]:
         """See `Predictor`."""
+        length = _Length.of(profile)
         found: dict[str, Estimate] = {}
         for model in models:
             missed = (1.0 - model.quality) * profile.difficulty / self.EVERYDAY
             quality = max(0.0, 1.0 - _less_by_speciality(missed, profile, model))
-            low = max(0.0, quality - self.DOUBT)
-            found[model.id] = _estimate(profile, model, latency.get(model.id), quality, low)
+            found[model.id] = _estimate(
+                _bill(length, model),
+                _wait(length, model, latency.get(model.id)),
+                _Worth(quality, max(0.0, quality - self.DOUBT)),
+            )
         return found
 
 
@@ -126,14 +130,20 @@ class LearnedPredictor:
         latency: Mapping[str, Latency],
     ) -> dict[str, Estimate]:
         """See `Predictor`. Without a reading it is the prior."""
-        models = list(models)
-        prior = self._prior.estimates(profile, None, models, latency)
         if reading is None:
-            return prior
+            return self._prior.estimates(profile, None, models, latency)
         said = self._learned.predict(reading)
-        return {model.id: self._drawn(profile, model, said, prior[model.id]) for model in models}
+        length = _Length.of(profile)
+        found: dict[str, Estimate] = {}
+        for model in models:
+            found[model.id] = _estimate(
+                self._bill(length, model, said),
+                _wait(length, model, latency.get(model.id)),
+                self._worth(profile, model, said),
+            )
+        return found
 
-    def _drawn(self, profile: Profile, model: Model, said: Prediction, prior: Estimate) -> Estimate:
+    def _worth(self, profile: Profile, model: Model, said: Prediction) -> _Worth:
         place = self._places.get(model.id)
         weight = 1.0 - said.known
         everyday = PriorPredictor.EVERYDAY
@@ -147,18 +157,19 @@ class LearnedPredictor:
             quality = (1.0 - weight) * float(said.quality[place]) + weight * usual
             doubt = (1.0 - weight) * float(said.disagreement[place])
             doubt += weight * PriorPredictor.DOUBT
-        low = max(0.0, quality - doubt)
-        found = replace(
-            prior, quality=quality, quality_low=low, novelty=said.novelty, difficulty=-said.ease
-        )
+        return _Worth(quality, max(0.0, quality - doubt), said.novelty, -said.ease)
+
+    def _bill(self, length: _Length, model: Model, said: Prediction) -> _Bill:
+        listed = _bill(length, model)
+        place = self._places.get(model.id)
         if place is None or said.cost_usd is None:
-            return found
+            return listed
         # What was learned knows neither today's prices nor prompts longer than those recorded; what
         # is read costs at least this, and a ceiling must hold whatever was learned.
-        read = cost(Usage(input_tokens=profile.input_tokens), model.prices)
+        read = cost(Usage(input_tokens=length.usual.input_tokens), model.prices)
         expected = max(float(said.cost_usd[place]), read)
-        worst = expected * prior.cost_p90_usd / prior.cost_usd if prior.cost_usd else expected
-        return replace(found, cost_usd=expected, cost_p90_usd=max(worst, prior.cost_p90_usd))
+        worst = expected * listed.p90_usd / listed.usd if listed.usd else expected
+        return _Bill(expected, max(worst, listed.p90_usd))
 
 
 _DEFAULT_TTFT_S = 0.5
@@ -179,22 +190,62 @@ def _less_by_speciality(missed: float, profile: Profile, model: Model) -> float:
     return min(missed, 1.0 - model.quality) * 0.5**fields
 
 
-def _estimate(
-    profile: Profile, model: Model, latency: Latency | None, quality: float, low: float
-) -> Estimate:
-    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
-    longest = int(profile.output_tokens * _P90_OUTPUT)
-    ttft = latency.ttft_s if latency is not None else None
-    total = latency.latency_s if latency is not None else None
+class _Length(Struct, frozen=True):
+    """What a task is expected to use, of every model alike: usually, and in nine of ten cases."""
+
+    usual: Usage
+    longest: Usage
+
+    @classmethod
+    def of(cls, profile: Profile) -> _Length:
+        read, written = profile.input_tokens, profile.output_tokens
+        return cls(
+            Usage(input_tokens=read, output_tokens=written),
+            Usage(input_tokens=read, output_tokens=int(written * _P90_OUTPUT)),
+        )
+
+
+class _Bill(Struct, frozen=True):
+    usd: float
+    p90_usd: float
+
+
+class _Wait(Struct, frozen=True):
+    ttft_s: float
+    latency_s: float
+
+
+class _Worth(Struct, frozen=True):
+    """See the fields of `Estimate` of the same names."""
+
+    quality: float
+    quality_low: float
+    novelty: float = 0.0
+    difficulty: float | None = None
+
+
+def _bill(length: _Length, model: Model) -> _Bill:
+    return _Bill(cost(length.usual, model.prices), cost(length.longest, model.prices))
+
+
+def _wait(length: _Length, model: Model, seen: Latency | None) -> _Wait:
+    ttft = seen.ttft_s if seen is not None else None
+    total = seen.latency_s if seen is not None else None
     if ttft is None:
         ttft = _DEFAULT_TTFT_S
     if total is None:
-        total = ttft + profile.output_tokens * _DEFAULT_S_PER_TOKEN
+        total = ttft + length.usual.output_tokens * _DEFAULT_S_PER_TOKEN
+    return _Wait(ttft, total)
+
+
+def _estimate(bill: _Bill, wait: _Wait, worth: _Worth) -> Estimate:
     return Estimate(
-        quality=quality,
-        quality_low=low,
-        cost_usd=cost(usage, model.prices),
-        cost_p90_usd=cost(replace(usage, output_tokens=longest), model.prices),
-        ttft_s=ttft,
-        latency_s=total,
+        quality=worth.quality,
+        quality_low=worth.quality_low,
+        cost_usd=bill.usd,
+        cost_p90_usd=bill.p90_usd,
+        ttft_s=wait.ttft_s,
+        latency_s=wait.latency_s,
+        novelty=worth.novelty,
+        difficulty=worth.difficulty,
     )
