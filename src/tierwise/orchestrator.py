@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.analysis import Measured, classify, measure
@@ -26,12 +27,12 @@ from tierwise.answer import (
     make_task,
 )
 from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
-from tierwise.catalog import reference_cost
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
+from tierwise.finished import Finished
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Adapter, Transport, load_adapter
@@ -41,7 +42,7 @@ from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic
-from tierwise.types import Completion, Decision, Prices, Record, Task
+from tierwise.types import Completion, Decision, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -51,52 +52,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
-
-
-class Finished(Struct):
-    """A request that is over, and what its record is made from.
-
-    Making the record is left to whoever wants it: for the ledger that is a thread which makes
-    many in a row, at a fraction of the cost that each would have between two requests.
-    """
-
-    decision: Decision
-    run: Run
-    measured: Measured
-    reference: Prices
-    latency_s: float
-    stream: bool
-    caller: str | None
-    session: str | None
-    prompt: bytes | None
-
-    def record(self) -> Record:
-        """What the ledger keeps."""
-        run = self.run
-        decision = self.decision
-        if decision.policy is None:
-            # The caller named the model, so nobody has read the words yet.
-            decision = replace(decision, profile=classify(self.measured))
-        return Record(
-            decision=decision,
-            attempts=tuple(run.attempts),
-            status=run.status,
-            cost_usd=run.cost_usd,
-            reference_cost_usd=reference_cost(run.usage, self.reference),
-            latency_s=self.latency_s,
-            ttft_s=run.ttft_s,
-            model=run.model,
-            deployment=run.deployment,
-            tier=run.tier,
-            failovers=len(run.failures),
-            stream=self.stream,
-            usage=run.usage,
-            caller=self.caller,
-            session=self.session,
-            error=run.error,
-            prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
-            answer=run.answer,
-        )
 
 
 @dataclass(slots=True)
@@ -149,6 +104,7 @@ class Orchestrator:
         deployments = setup.all_deployments()
         self.health = Health(deployments, time.monotonic)
         self._load_brain = load_brain
+        self._waking = threading.Lock()
         self._analyst: Analyst | None = None
         self._guarded = False
         self.router = self._router(PriorPredictor())
@@ -316,6 +272,7 @@ class Orchestrator:
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
+        await self._awake(task)
         run, measured = self._begin(task)
         try:
             whole = await self._executor.whole(run)
@@ -333,6 +290,7 @@ class Orchestrator:
 
         `on_hold` is called when it has begun and is held back for its gates.
         """
+        await self._awake(task)
         run, measured = self._begin(task)
         run.on_hold = on_hold
         try:
@@ -385,6 +343,14 @@ class Orchestrator:
             check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
         return replace(task, deadline=time.monotonic() + deadline_s)
 
+    async def _awake(self, task: Task) -> None:
+        """Waits for the brain where a task needs it, so that the first ones are decided by it too.
+
+        In a thread: whoever names a model is served meanwhile.
+        """
+        if self._load_brain is not None and not self.router.explicit(task):
+            await asyncio.to_thread(self._wake)
+
     def _begin(self, task: Task) -> tuple[Run, Measured]:
         """Analyses and routes a task.
 
@@ -424,21 +390,24 @@ class Orchestrator:
         return decision
 
     def _wake(self) -> None:
-        """Loads the brain if that has not been done."""
-        if self._load_brain is None:
-            return
-        load, self._load_brain = self._load_brain, None
-        try:
-            brain = load()
-            courses = courses_of(brain)
-        except ConfigError as error:
-            # Only what ships is loaded this late, and requests can be served without it.
-            log.error("rules decide, because the router that ships cannot be used: %s", error)
-            return
-        self._analyst = brain.analyst
-        self._guarded = brain.familiar
-        self.router = self._router(brain.predictor)
-        self._executor.courses = courses
+        """Loads the brain if that has not been done. Whoever comes meanwhile waits."""
+        with self._waking:
+            if self._load_brain is None:
+                return
+            try:
+                brain = self._load_brain()
+                courses = courses_of(brain)
+                router = self._router(brain.predictor)
+                router.foresee()
+                self._analyst, self._guarded = brain.analyst, brain.familiar
+                self._executor.courses = courses
+                self.router = router
+            except ConfigError as error:
+                # Only what ships is loaded this late, and requests can be served without it.
+                log.error("rules decide, because the router that ships cannot be used: %s", error)
+            finally:
+                # Last of all: from here on nobody waits.
+                self._load_brain = None
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup

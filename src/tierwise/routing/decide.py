@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tierwise.config.certified import Certified
-from tierwise.errors import UnknownModel, Unsatisfiable
+from tierwise.errors import UnknownModel
 from tierwise.routing import exclude
 from tierwise.routing.asked import with_asked
 from tierwise.routing.certified import CertifiedPlan, certified_plan
@@ -18,6 +18,7 @@ from tierwise.routing.explain import listed
 from tierwise.routing.permitted import permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
+from tierwise.routing.refuse import unsatisfiable, within_ceilings
 from tierwise.routing.weigh import weigh
 from tierwise.types import (
     Candidate,
@@ -63,6 +64,16 @@ class Router:
         # What callers who name a model are compared with: the yardstick of everybody else.
         self._reference = policies["auto"].reference or self._best
 
+    def foresee(self) -> None:
+        """Settles what usual requests will ask for, so that none of them has to wait for it."""
+        exchange = self._predictor.exchange
+        if exchange is None:
+            return
+        for name, policy in self._policies.items():
+            able = tuple(one.model.id for one in self._permitted[name] if one.why is None)
+            if len(able) > 1 and not policy.tiers:
+                exchange.terms(able, policy.reference or self._best, policy.quality)
+
     def explicit(self, task: Task) -> bool:
         """Whether the caller names a model and no ceiling, so that there is nothing to weigh."""
         return self._names_model(task) and task.max_cost_usd is None and task.max_latency_s is None
@@ -100,7 +111,7 @@ class Router:
         policy = _overridden(self._policy_for(task), task)
         estimates, excluded = self._candidates(policy, profile, latency, reading)
         if not estimates:
-            raise _unsatisfiable(policy, excluded)
+            raise unsatisfiable(policy, excluded)
         estimates = self._with_cache(estimates, profile, held)
         reference = policy.reference or self._best
         expected = estimates.get(reference) or self._one(profile, reading, reference)
@@ -209,7 +220,7 @@ class Router:
             seen = latency.get(pinned or self._deployments[model][0].id)
             known = {} if seen is None else {model: seen}
             named = [self._models[model]]
-            _within_ceilings(
+            within_ceilings(
                 task, model, self._predictor.estimates(profile, None, named, known)[model]
             )
         return Decision(
@@ -385,33 +396,3 @@ def _as_learned(profile: Profile, expected: Estimate) -> Profile:
     learned = 1.0 / (1.0 + math.exp(-(_EVERYDAY_ODDS + expected.difficulty)))
     difficulty = learned + expected.novelty * (profile.difficulty - learned)
     return msgspec.structs.replace(profile, difficulty=difficulty)
-
-
-def _within_ceilings(task: Task, model: str, estimate: Estimate) -> None:
-    """Raises `Unsatisfiable` where a model that was named would pass a ceiling."""
-    most, longest = task.max_cost_usd, task.max_latency_s
-    if most is not None and estimate.cost_p90_usd > most:
-        raise Unsatisfiable(
-            f"{model} may cost {estimate.cost_p90_usd:.6f} USD for this request, over "
-            f"x-tierwise-max-cost-usd: {most:g}. Raise the ceiling, or let a "
-            'policy choose with model "auto".',
-            param="x-tierwise-max-cost-usd",
-            code="over_max_cost",
-        )
-    if longest is not None and estimate.latency_s > longest:
-        raise Unsatisfiable(
-            f"{model} takes about {estimate.latency_s:.1f} s for this request, over "
-            f"x-tierwise-max-latency-s: {longest:g}. Raise the ceiling, or let a "
-            'policy choose with model "auto".',
-            param="x-tierwise-max-latency-s",
-            code="over_max_latency",
-        )
-
-
-def _unsatisfiable(policy: Policy, excluded: Mapping[str, Candidate]) -> Unsatisfiable:
-    reasons = "; ".join(f"{name}: {one.why}" for name, one in sorted(excluded.items()))
-    return Unsatisfiable(
-        f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
-        "Change the request, the policy or the ceiling.",
-        param="model",
-    )

@@ -8,9 +8,11 @@ with the reference, and whoever lowers the cost most joins it, as long as that i
 from __future__ import annotations
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from tierwise.routing.sample import CAUTION, Sample
+from tierwise.routing.envelope import Envelope
+from tierwise.routing.sample import CAUTION, Sample, variance
 
 TARGETS = (0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 """Fractions of the reference's quality at which costs are compared: one line-up serves all."""
@@ -19,8 +21,6 @@ WORTH = 0.05
 _EVERY = 6
 """Of the rates, each sixth is tried: line-ups are compared, not operated at a rate."""
 
-Matrix = NDArray[np.float64]
-
 
 def line_up(sample: Sample, reference: int) -> tuple[int, ...]:
     """Places of the models worth choosing among, the reference first, in the order of joining.
@@ -28,58 +28,52 @@ def line_up(sample: Sample, reference: int) -> tuple[int, ...]:
     Greedy forward selection on predictions and outcomes of the sample; targets must be met by
     `CAUTION` standard errors.
     """
-    rates = sample.rates(reference)[::_EVERY, None]
-    found = [reference]
-    best = _Choice(
-        sample.predicted[:, reference] - rates * sample.cost_usd[:, reference],
-        np.repeat(sample.outcome[None, :, reference], len(rates), axis=0),
-        np.repeat(sample.cost_usd[None, :, reference], len(rates), axis=0),
-    )
-    wanted, price = sample.outcome[:, reference], float(sample.mean_cost_usd[reference])
-    level = 0.0
+    price = float(sample.mean_cost_usd[reference])
+    found = Envelope.of(sample, sample.rates(reference)[::_EVERY], [reference])
     others = [place for place in range(sample.predicted.shape[1]) if place != reference]
-    while others and price > 0:
-        tried = {place: best.joined(sample, place, rates) for place in others}
-        levels = {place: one.log_cost(wanted, price) for place, one in tried.items()}
+    if price <= 0:
+        return found.models
+    yardstick = _Yardstick.of(sample, reference, price)
+    level = 0.0
+    while others:
+        tried = {place: found.joined(place) for place in others}
+        levels = {place: yardstick.log_cost(one) for place, one in tried.items()}
         place = min(others, key=lambda other: levels[other])
         if levels[place] > level + np.log1p(-WORTH):
             break
-        best, level = tried[place], levels[place]
-        found.append(place)
+        found, level = tried[place], levels[place]
         others.remove(place)
-    return tuple(found)
+    return found.models
 
 
-class _Choice:
-    """What the highest value among some models comes to, each array (rates, tasks)."""
+class _Yardstick(Struct, frozen=True):
+    """What a choice is measured by.
 
-    def __init__(self, value: Matrix, outcome: Matrix, cost_usd: Matrix) -> None:
-        self._value = value
-        self._outcome = outcome
-        self._cost_usd = cost_usd
+    `gain` (models, tasks) is outcome less the reference's, and `squared` its square; `cost` is in
+    units of the reference's mean cost. `short` (targets, 1) is how much of the reference's mean
+    outcome each target does not ask for.
+    """
 
-    def joined(self, sample: Sample, place: int, rates: Matrix) -> _Choice:
-        """The same with one model more."""
-        value = sample.predicted[:, place] - rates * sample.cost_usd[:, place]
-        better = value > self._value
-        return _Choice(
-            np.where(better, value, self._value),
-            np.where(better, sample.outcome[:, place], self._outcome),
-            np.where(better, sample.cost_usd[:, place], self._cost_usd),
-        )
+    gain: NDArray[np.float64]
+    squared: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    short: NDArray[np.float64]
 
-    def log_cost(self, wanted: NDArray[np.float64], price: float) -> float:
+    @classmethod
+    def of(cls, sample: Sample, reference: int, price: float) -> _Yardstick:
+        wanted = sample.outcome[:, reference]
+        gain = sample.outcome.T - wanted
+        short = (1.0 - np.array(TARGETS)[:, None]) * wanted.mean()
+        return cls(gain, gain * gain, sample.cost_usd.T / price, short)
+
+    def log_cost(self, choice: Envelope) -> float:
         """Mean over the targets of the logarithm of the lowest cost that meets each.
 
-        In units of the reference's cost `price`, which is paid where no rate meets a target.
-        `wanted` is the reference's outcome on each task.
+        Where no rate meets a target, the reference's cost is paid. Rounded, so that of two models
+        that come to the same not the last bit of a sum decides.
         """
-        gain = self._outcome - wanted
-        margin = gain.mean(axis=1) - CAUTION * gain.std(axis=1) / np.sqrt(len(wanted))
-        cost = self._cost_usd.mean(axis=1) / price
-        total = 0.0
-        for target in TARGETS:
-            able = cost[margin + (1.0 - target) * wanted.mean() >= -1e-12]
-            lowest = float(able.min()) if len(able) else 1.0
-            total += float(np.log(min(1.0, max(lowest, 1e-9))))
-        return total / len(TARGETS)
+        gain, squared, cost = choice.means(self.gain, self.squared, self.cost)
+        error = np.sqrt(variance(gain, squared) / self.gain.shape[1])
+        able = gain - CAUTION * error + self.short >= -1e-12
+        lowest = np.where(able, cost, 1.0).min(axis=1)
+        return round(float(np.log(np.clip(lowest, 1e-9, 1.0)).mean()), 9)

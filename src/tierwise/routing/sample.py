@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 CAUTION = 1.0
 """Standard errors by which a target must be met on a sample."""
 
+_ROUNDING = 1e-12
+
 Matrix = NDArray[np.float64]
 
 
@@ -27,6 +29,15 @@ def rates(reference_cost_usd: float) -> NDArray[np.float64]:
         np.geomspace(1.0, 1e3, 60),
     ]
     return np.concatenate([[0.0], *spans]) / max(reference_cost_usd, 1e-12)
+
+
+def variance(mean: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Variances from means and means of squares, of figures of the order of 1.
+
+    What rounding alone may have left is nothing: its root would count for far more.
+    """
+    found = squared - mean * mean
+    return np.where(found < _ROUNDING, 0.0, found)
 
 
 class Sample(Struct, frozen=True, dict=True):

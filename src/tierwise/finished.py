@@ -1,0 +1,57 @@
+"""A request that is over, for the ledger."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tierwise.analysis import Measured, classify
+from tierwise.catalog import reference_cost
+from tierwise.execution import Run
+from tierwise.types import Decision, Prices, Record
+
+
+class Finished(Struct):
+    """A request that is over, and what its record is made from.
+
+    Making the record is left to whoever wants it: for the ledger that is a thread which makes
+    many in a row, at a fraction of the cost that each would have between two requests.
+    """
+
+    decision: Decision
+    run: Run
+    measured: Measured
+    reference: Prices
+    latency_s: float
+    stream: bool
+    caller: str | None
+    session: str | None
+    prompt: bytes | None
+
+    def record(self) -> Record:
+        """What the ledger keeps."""
+        run = self.run
+        decision = self.decision
+        if decision.policy is None:
+            # The caller named the model, so nobody has read the words yet.
+            decision = replace(decision, profile=classify(self.measured))
+        return Record(
+            decision=decision,
+            attempts=tuple(run.attempts),
+            status=run.status,
+            cost_usd=run.cost_usd,
+            reference_cost_usd=reference_cost(run.usage, self.reference),
+            latency_s=self.latency_s,
+            ttft_s=run.ttft_s,
+            model=run.model,
+            deployment=run.deployment,
+            tier=run.tier,
+            failovers=len(run.failures),
+            stream=self.stream,
+            usage=run.usage,
+            caller=self.caller,
+            session=self.session,
+            error=run.error,
+            prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
+            answer=run.answer,
+        )
