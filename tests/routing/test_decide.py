@@ -207,7 +207,7 @@ def test_a_stream_that_may_not_be_held_back_is_answered_by_the_first_tier() -> N
             "needs 1,100 tokens, its window has 1,000",
         ),
         ({"max_cost_usd": 1e-9}, EASY, "may cost 0.000050 USD, over 1e-09"),
-        ({"max_latency_s": 0.1}, EASY, "takes about 2.0 s, over 0.1"),
+        ({"max_latency_s": 0.1}, EASY, "takes about 1.2 s, over 0.1"),
     ],
 )
 def test_a_model_that_may_not_or_cannot_serve_is_left_out_with_a_reason(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from tierwise.catalog import cost
+from tierwise.routing.pace import pace_of
 from tierwise.types import Estimate, Model, Profile, Usage
 
 if TYPE_CHECKING:
@@ -172,8 +173,6 @@ class LearnedPredictor:
         return _Bill(expected, max(worst, listed.p90_usd))
 
 
-_DEFAULT_TTFT_S = 0.5
-_DEFAULT_S_PER_TOKEN = 0.015
 _P90_OUTPUT = 2.0
 """Nine of ten answers are not longer than this many times the expected length."""
 
@@ -191,10 +190,14 @@ def _less_by_speciality(missed: float, profile: Profile, model: Model) -> float:
 
 
 class _Length(Struct, frozen=True):
-    """What a task is expected to use, of every model alike: usually, and in nine of ten cases."""
+    """What a task is expected to use, of every model alike: usually, and in nine of ten cases.
+
+    `thinks` says that it asks for reasoning.
+    """
 
     usual: Usage
     longest: Usage
+    thinks: bool
 
     @classmethod
     def of(cls, profile: Profile) -> _Length:
@@ -202,6 +205,7 @@ class _Length(Struct, frozen=True):
         return cls(
             Usage(input_tokens=read, output_tokens=written),
             Usage(input_tokens=read, output_tokens=int(written * _P90_OUTPUT)),
+            "reasoning" in profile.requires,
         )
 
 
@@ -231,10 +235,10 @@ def _bill(length: _Length, model: Model) -> _Bill:
 def _wait(length: _Length, model: Model, seen: Latency | None) -> _Wait:
     ttft = seen.ttft_s if seen is not None else None
     total = seen.latency_s if seen is not None else None
-    if ttft is None:
-        ttft = _DEFAULT_TTFT_S
-    if total is None:
-        total = ttft + length.usual.output_tokens * _DEFAULT_S_PER_TOKEN
+    if ttft is None or total is None:
+        pace = pace_of(model, thinks=length.thinks)
+        ttft = pace.ttft_s if ttft is None else ttft
+        total = ttft + length.usual.output_tokens * pace.token_s if total is None else total
     return _Wait(ttft, total)
 
 
