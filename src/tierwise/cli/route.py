@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,12 @@ from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulat
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tierwise.types import Decision
+    from tierwise.types import Candidate, Decision
+
+_WIDE = 100
+"""Columns of a terminal that has room for all that is estimated."""
+_NAMES = ("quality", "low", "$/1k", "p90", "first s", "all s")
+_NAMES_NARROW = ("quality", "$/1k", "all s")
 
 
 def command(
@@ -47,14 +53,14 @@ def _show(decision: Decision) -> None:
     console = Console()
     console.print(_profile(decision), highlight=False)
     if decision.candidates:
-        console.print(_candidates(decision))
+        console.print(_candidates(decision, wide=console.width >= _WIDE))
     for number, tier in enumerate(decision.plan.tiers, start=1):
         gates = f", accepted by {', '.join(tier.gates)}" if tier.gates else ""
         console.print(f"tier {number}: [bold]{tier.model}[/]{gates}")
     if decision.plan.fallbacks:
         console.print(f"behind them: {', '.join(decision.plan.fallbacks)}", highlight=False)
     console.print(escape(decision.reason))
-    if decision.guard:
+    if decision.guard and decision.guard not in decision.reason:
         console.print(f"guard: {escape(decision.guard)}", highlight=False)
     if decision.router:
         console.print(f"[dim]predicted by {escape(_predictors(decision.router))}[/]")
@@ -75,8 +81,11 @@ def _profile(decision: Decision) -> str:
     )
 
 
-def _candidates(decision: Decision) -> Table:
-    """Every candidate in the order in which it would be asked; costs are per 1,000 requests."""
+def _candidates(decision: Decision, *, wide: bool) -> Table:
+    """Every candidate in the order in which it would be asked; costs are per 1,000 requests.
+
+    A narrow table leaves out what is least asked for: bounds, and the wait for the first word.
+    """
     from rich import box
     from rich.markup import escape
     from rich.table import Column, Table
@@ -84,27 +93,47 @@ def _candidates(decision: Decision) -> Table:
     plan = decision.plan
     asked = [*(tier.model for tier in plan.tiers), *plan.fallbacks]
     place = {model: number for number, model in enumerate(asked)}
+    names = _NAMES if wide else _NAMES_NARROW
     table = Table(
-        Column("model", no_wrap=True),
-        *(Column(name, justify="right") for name in ("quality", "low", "$/1k", "p90", "first s")),
-        Column("all s", justify="right"),
-        "why",
+        Column("model", overflow="fold"),
+        *(Column(name, justify="right", no_wrap=True) for name in names),
+        Column("part", no_wrap=True),
+        Column("why", overflow="fold"),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     for candidate in sorted(decision.candidates, key=lambda c: place.get(c.model, len(place))):
-        e = candidate.estimate
-        numbers = (
-            (
-                *(f"{e.quality:.3f}", f"{e.quality_low:.2f}", f"{1000 * e.cost_usd:.3g}"),
-                *(f"{1000 * e.cost_p90_usd:.3g}", f"{e.ttft_s:.1f}", f"{e.latency_s:.1f}"),
-            )
-            if e is not None
-            else ("",) * 6
+        numbers = _numbers(candidate)
+        part, why = _part(candidate, len(plan.tiers), place)
+        table.add_row(
+            escape(candidate.model), *(numbers.get(name, "") for name in names), part, escape(why)
         )
-        out = "excluded: " if candidate.role == "excluded" else ""
-        table.add_row(candidate.model, *numbers, escape(out + candidate.why))
     return table
+
+
+def _numbers(candidate: Candidate) -> dict[str, str]:
+    """What is estimated of a candidate, by the names of the columns."""
+    e = candidate.estimate
+    if e is None:
+        return {}
+    return {
+        "quality": f"{e.quality:.3f}",
+        "low": f"{e.quality_low:.2f}",
+        "$/1k": f"{1000 * e.cost_usd:.3g}",
+        "p90": f"{1000 * e.cost_p90_usd:.3g}",
+        "first s": f"{e.ttft_s:.1f}",
+        "all s": f"{e.latency_s:.1f}",
+    }
+
+
+def _part(candidate: Candidate, tiers: int, place: Mapping[str, int]) -> tuple[str, str]:
+    """A candidate's part in the plan, and why it has no greater one."""
+    if candidate.role == "excluded":
+        return "excluded", candidate.why
+    if candidate.role == "tier":
+        return candidate.why, ""
+    _, _, why = candidate.why.partition(": ")
+    return f"behind {place[candidate.model] - tiers + 1}", why
 
 
 def _predictors(router: str) -> str:
