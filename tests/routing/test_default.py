@@ -15,6 +15,7 @@ from tierwise.config.schema import SHIPPED_FILE
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.routing.artifact import Artifact
+from tierwise.routing.exchange import Exchange
 from tierwise.types import Decision
 from tierwise.wire.openai_chat import read_request
 
@@ -125,3 +126,17 @@ def test_the_same_prompt_is_decided_alike_however_strange_those_before_were() ->
         for number in range(70):
             decide(orchestrator, f"Zxq {number} blorf wibble {number}")
         assert first(orchestrator, HARD[0]) == before == "gpt-4o"
+
+
+def test_usual_requests_find_their_terms_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano"]) as o:
+        o.decide(
+            read_request(b'{"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}')
+        )
+
+        def settle(*_: object) -> None:
+            pytest.fail("a request had to wait until its terms were settled")
+
+        monkeypatch.setattr(Exchange, "_solved", settle)
+        for policy in o.setup.policies:
+            assert decide(o, EASY[0], policy).router == "default"
