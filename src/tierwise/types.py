@@ -286,7 +286,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """A model that was considered, what was expected of it, and what became of it.
 
     `role` says where it stands in the plan; `why` gives the reason in words. `value` is quality
-    less what its cost is worth at the decision's `rate`, where quality was learned.
+    less what its cost is worth at the decision's `rate`, where quality was learned. `scarcity` is
+    what counted against it, in quality, because others want it more than it can take.
     """
 
     model: str
@@ -294,6 +295,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     why: str
     estimate: Estimate | None = None
     value: float | None = None
+    scarcity: float = 0.0
 
 
 class Plan(Struct, frozen=True, kw_only=True):

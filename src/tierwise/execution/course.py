@@ -59,7 +59,9 @@ class Courses:
         known = {one.model: one.estimate for one in decision.candidates if one.estimate is not None}
         if plan is None or any(name not in known for name in self.cascade.models):
             return None
-        return Course(self, task, decision, plan, self.cascade.start(known), checker)
+        scarce = {one.model: one.scarcity for one in decision.candidates if one.scarcity}
+        start = self.cascade.start(known, decision.rate, scarce)
+        return Course(self, task, decision, plan, start, checker)
 
 
 Judged = tuple[tuple[Verdict, ...], float, bool]

@@ -77,11 +77,20 @@ class Cascade:
         weights[()] = self.arrays["plan_first"][at].astype(np.float64)
         return Plan(float(self._prices[at]), self._place, depth, weights)
 
-    def start(self, estimates: Mapping[str, Estimate]) -> State:
-        """What is known before anybody was asked; `estimates` are of every model of the line-up."""
+    def start(
+        self, estimates: Mapping[str, Estimate], price: float, scarce: Mapping[str, float]
+    ) -> State:
+        """What is known before anybody was asked; `estimates` are of every model of the line-up.
+
+        A scarce model is dearer by what its use costs others, in USD at the plan's λ.
+        """
+        cost = [estimates[name].cost_usd for name in self.models]
+        if scarce and price > 0:
+            extra = (scarce.get(name, 0.0) / price for name in self.models)
+            cost = [usd + more for usd, more in zip(cost, extra, strict=True)]
         return State(
             quality=np.array([estimates[name].quality for name in self.models]),
-            cost_usd=np.array([estimates[name].cost_usd for name in self.models]),
+            cost_usd=np.array(cost),
         )
 
 
@@ -91,6 +100,7 @@ def cascaded(
     estimates: Mapping[str, Estimate],
     static: TierPlan,
     otherwise: float,
+    scarce: Mapping[str, float],
 ) -> tuple[TierPlan, float, str] | None:
     """The plan of a request whose answers are to be judged, its λ, and the reason in words.
 
@@ -102,6 +112,7 @@ def cascaded(
     Args:
         static: the plan without a cascade, which says who stands in.
         otherwise: what plans like that one cost in the mean, a fraction of the reference's cost.
+        scarce: what the use of a model costs others who want it, in quality.
     """
     fits = policy.weights == Weights() and policy.gates and _PROBES.isdisjoint(policy.gates)
     if not fits or any(name not in estimates for name in cascade.models):
@@ -110,7 +121,7 @@ def cascaded(
     plan = cascade.plan(price) if price is not None else None
     if plan is None or price is None:
         return None
-    move = plan.next(cascade.start(estimates))
+    move = plan.next(cascade.start(estimates, price, scarce))
     if not isinstance(move, Ask):
         return None
     first = cascade.models[move.model]

@@ -19,7 +19,7 @@ from tierwise.routing.permitted import permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
 from tierwise.routing.refuse import unsatisfiable, within_ceilings
-from tierwise.routing.weigh import weigh
+from tierwise.routing.weigh import NOTHING, weigh
 from tierwise.types import (
     Candidate,
     Decision,
@@ -90,6 +90,7 @@ class Router:
         foreign: bool = False,
         held: Held | None = None,
         certificates: Mapping[str, Certified] | None = None,
+        scarce: Mapping[str, float] = NOTHING,
     ) -> Decision:
         """The plan for a task and everything it was chosen from.
 
@@ -101,6 +102,8 @@ class Router:
             held: the model that answered last in this conversation, and what its provider's cache
                 still holds of it.
             certificates: those of policies that have one, as they stand, by policy.
+            scarce: what the use of a model costs others who want it, in quality; only models that
+                are wanted more than they can take.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
@@ -124,7 +127,7 @@ class Router:
             fields = {profile.domain, *profile.also}
             weighed = weigh(
                 estimates, terms, expected.cost_usd, foreign, policy.weights, holder,
-                [name for name in estimates if fields & self._models[name].specialises],
+                [name for name in estimates if fields & self._models[name].specialises], scarce,
             )  # fmt: skip
         under: CertifiedPlan | None = None
         if certificates and policy.name in certificates:
@@ -140,10 +143,11 @@ class Router:
             expected.quality,
             weighed,
             holder,
+            scarce,
         )
         rate = weighed.per_usd if weighed is not None else None
         if terms is not None and not foreign and holder is None and under is None:
-            led = self._led(task, policy, estimates, reference, plan, terms)
+            led = self._led(task, policy, estimates, reference, plan, terms, scarce)
             if led is not None:
                 plan, rate, reason = led
         plan = with_asked(plan, policy, estimates)
@@ -159,7 +163,7 @@ class Router:
             profile=profile,
             plan=plan,
             candidates=listed(
-                plan, estimates, excluded, policy.quality * expected.quality, weighed
+                plan, estimates, excluded, policy.quality * expected.quality, weighed, scarce
             ),
             reason=reason if under is None else under.reason,
             router=self._predictor.name,
@@ -277,6 +281,7 @@ class Router:
         reference: str,
         static: Plan,
         terms: Terms,
+        scarce: Mapping[str, float],
     ) -> tuple[Plan, float, str] | None:
         """The plan that goes by answers, its λ and the reason, where that was learned and saves
         more than to choose by the prompt."""
@@ -286,7 +291,7 @@ class Router:
         # Imported only here: most routers learned no cascade, and it brings numpy.
         from tierwise.routing.cascade import cascaded
 
-        return cascaded(cascade, policy, estimates, static, terms.rate.cost_share)
+        return cascaded(cascade, policy, estimates, static, terms.rate.cost_share, scarce)
 
     def _one(self, profile: Profile, reading: Reading | None, model: str) -> Estimate:
         return self._predictor.estimates(profile, reading, [self._models[model]], {})[model]

@@ -15,6 +15,7 @@ def listed(
     excluded: Mapping[str, Candidate],
     target: float,
     weighed: Weighed | None,
+    scarce: Mapping[str, float],
 ) -> tuple[Candidate, ...]:
     """Every candidate with its part in the plan, those that were excluded last.
 
@@ -22,6 +23,7 @@ def listed(
         excluded: those that may not be asked, as they are to be listed.
         target: the quality that was wanted, where rules decided.
         weighed: what each is worth, where quality was learned.
+        scarce: what counted against models because others want them, too.
     """
     values = weighed.values if weighed is not None else {}
     first = plan.tiers[0].model
@@ -36,7 +38,14 @@ def listed(
             + _behind(name, first, estimates, target, weighed)
         )
         found.append(
-            Candidate(model=name, role=role, why=why, estimate=estimate, value=values.get(name))
+            Candidate(
+                model=name,
+                role=role,
+                why=why,
+                estimate=estimate,
+                value=values.get(name),
+                scarcity=scarce.get(name, 0.0),
+            )
         )
     found.extend(excluded.values())
     return tuple(found)

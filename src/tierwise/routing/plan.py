@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from tierwise.routing.weigh import STAY, Weighed, price_of
+from tierwise.routing.weigh import NOTHING, STAY, Weighed, price_of
 from tierwise.types import Estimate, Model, Plan, Policy, Profile, Tier
 
 
@@ -24,6 +24,7 @@ def make_plan(
     reference_quality: float,
     weighed: Weighed | None = None,
     holder: str | None = None,
+    scarce: Mapping[str, float] = NOTHING,
 ) -> tuple[Plan, str]:
     """The plan and the reason in words.
 
@@ -34,6 +35,8 @@ def make_plan(
         weighed: which model goes first where quality was learned; None leaves it to the rules.
         holder: the model that answered last in the conversation, if it may be used; the rules let
             it stay if it all but reaches the target.
+        scarce: what the use of a model costs others who want it, in quality: to the rules it is
+            that much worse. `weighed` knows already.
     """
     if policy.tiers:
         tiers = tuple(tier for tier in policy.tiers if tier.model in estimates)
@@ -47,14 +50,40 @@ def make_plan(
     target = policy.quality * reference_quality
     if weighed is not None:
         return _by_value(policy, estimates, weighed, reference, target)
+    if scarce:
+        estimates = _less(estimates, scarce)
+    # One that is scarce is no longer who stands behind the others in any case.
+    top = reference if reference in estimates and reference not in scarce else _best(estimates)
+    return _by_rules(policy, profile, models, estimates, reference, reference_quality, top, holder)
+
+
+def _less(estimates: Mapping[str, Estimate], scarce: Mapping[str, float]) -> dict[str, Estimate]:
+    """The estimates, that of a scarce model less what its use costs others."""
+    return {
+        name: replace(one, quality=one.quality - scarce[name]) if name in scarce else one
+        for name, one in estimates.items()
+    }
+
+
+def _by_rules(
+    policy: Policy,
+    profile: Profile,
+    models: Mapping[str, Model],
+    estimates: Mapping[str, Estimate],
+    reference: str,
+    reference_quality: float,
+    top: str,
+    holder: str | None,
+) -> tuple[Plan, str]:
+    """The cheapest that reaches the target first, `top` behind it."""
+    target = policy.quality * reference_quality
     able = [
         name
         for name, estimate in estimates.items()
         if estimate.quality >= target - (STAY if name == holder else 1e-9)
     ]
-    top = reference if reference in estimates else _best(estimates)
     if not able:
-        tiers = (Tier(model=top),)
+        tiers: tuple[Tier, ...] = (Tier(model=top),)
         reason = f"no candidate reaches {target:.2f}; {top} comes nearest"
         return Plan(tiers=tiers, fallbacks=_fallbacks(policy, tiers, estimates, target)), reason
     specialists = [name for name in able if profile.domain in models[name].specialises]
@@ -128,7 +157,7 @@ def _valued(tier: Tier, estimate: Estimate, otherwise: float) -> Tier:
     return replace(tier, accept=accept, expected=estimate.quality)
 
 
-def _why(first: str, specialists: list[str], reference: str, profile: Profile) -> str:
+def _why(first: str, specialists: list[str], reference: str | None, profile: Profile) -> str:
     if first in specialists:
         return f"specialises in {profile.domain}"
     if not specialists:

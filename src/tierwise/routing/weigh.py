@@ -43,6 +43,10 @@ DOUBT = 0.5
 """The share of the learners' disagreement that a sure gain must exceed."""
 
 
+NOTHING: Mapping[str, float] = {}
+"""No model is scarce."""
+
+
 class Weighed(Struct, frozen=True):
     """The model that goes first, what each is worth at the rate that was applied (`per_usd`), who
     was worth choosing among, and the guard's word."""
@@ -62,6 +66,7 @@ def weigh(
     weights: Weights = Weights(),  # noqa: B008 - it is frozen
     holder: str | None = None,
     specialists: Iterable[str] = (),
+    scarce: Mapping[str, float] = NOTHING,
 ) -> Weighed:
     """Weighs quality against cost.
 
@@ -74,6 +79,8 @@ def weigh(
         holder: the model that answered last in the conversation.
         specialists: candidates in whose field the task lies. They may be chosen too: the sample
             that the line-up was settled on knows nothing of fields.
+        scarce: what the use of a model costs others who want it, in quality. Where one of the
+            line-up is scarce anybody may be chosen: it was settled on for a world with enough.
     """
     rate, base = terms.rate, terms.base
     per_usd = rate.per_usd
@@ -81,6 +88,10 @@ def weigh(
         per_usd *= rate.reference_cost_usd / reference_cost_usd
     values = {name: e.quality - per_usd * price_of(e, weights) for name, e in estimates.items()}
     choice = dict.fromkeys((*terms.line_up, *specialists))
+    if scarce:
+        values = {name: value - scarce.get(name, 0.0) for name, value in values.items()}
+        if not scarce.keys().isdisjoint(choice):
+            choice = dict.fromkeys(estimates)
     gains = {name: values[name] - values[base] for name in choice}
     if foreign:
         sure = {name: _sure(gains[name], estimates[name], estimates[base]) for name in gains}
