@@ -32,6 +32,7 @@ from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
+from tierwise.execution.revive import Reviver
 from tierwise.finished import Finished
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
@@ -102,7 +103,7 @@ class Orchestrator:
         self.ledger = ledger
         self._store_content = store_content
         deployments = setup.all_deployments()
-        self.health = Health(deployments, time.monotonic)
+        self.health = Health(deployments, time.monotonic, _random)
         self._load_brain = load_brain
         self._waking = threading.Lock()
         self._analyst: Analyst | None = None
@@ -130,6 +131,7 @@ class Orchestrator:
         patience = Patience(self.health, _random.random)
         self._executor = Executor(self._calls, self.health, self.checker, patience)
         self._relay = Relay(self.health, billing)
+        self._reviver = Reviver(adapters, self._transport, self.health)
         self._spending = Spending()
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
             self._calls.probing = self._probing(adapters, billing)
@@ -170,13 +172,19 @@ class Orchestrator:
         """Opens the ledger."""
         self.ledger.open()
 
+    def look_after(self) -> None:
+        """From now on looks at deployments that are out; in a running event loop only."""
+        self._reviver.start()
+
     async def close(self) -> None:
         """Closes connections and writes what the ledger still holds."""
+        await self._reviver.stop()
         await self._transport.close()
         self.ledger.close()
 
     async def __aenter__(self) -> Orchestrator:
         self.start()
+        self.look_after()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -161,12 +161,27 @@ class Model(Struct, frozen=True, kw_only=True):
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
-    """How long to wait, in seconds, for each stage of an upstream call."""
+    """How long to wait, in seconds, for each stage of an upstream call.
+
+    `slow` ends no call: a first token, or a whole answer, that takes longer counts as slow.
+    """
 
     connect: float = 5.0
     first_token: float = 60.0
     between_tokens: float = 30.0
     total: float = 300.0
+    slow: float | None = None
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How much may be asked for: requests and tokens a minute, calls at a time; None: no limit.
+
+    Tokens are those of prompts and answers together.
+    """
+
+    rpm: float | None = None
+    tpm: float | None = None
+    concurrency: int | None = None
 
 
 class Deployment(Struct, frozen=True, kw_only=True):
@@ -188,6 +203,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     region: str | None = None
     weight: float = 1.0
     timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
     quirks: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:

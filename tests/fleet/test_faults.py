@@ -22,7 +22,7 @@ from tierwise.fleet.faults import (
     Slow,
     Stall,
 )
-from tierwise.providers.errors import retry_after
+from tierwise.providers.cooldown import retry_after
 
 MODEL = "sim-large"
 BROKEN = (aiohttp.ClientError, ConnectionError)

@@ -15,7 +15,7 @@ from tierwise.errors import (
     UpstreamError,
     UpstreamRejected,
 )
-from tierwise.providers.errors import classify, retry_after
+from tierwise.providers.errors import classify
 
 
 def openai(message: str, kind: str | None = None, code: Any = None) -> dict[str, Any]:
@@ -374,44 +374,31 @@ def test_only_what_the_caller_may_see_carries_the_provider_s_body() -> None:
     assert classify(500, {}, body).body is None
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "2"}, 2.0),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after": "0"}, 0.0),
-        ({"retry-after": "7s"}, 7.0),
-        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0),
-        ({"retry-after": "Tue, 14 Nov 2023 22:12:50 GMT"}, 0.0),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-5"}, None),
-        ({"retry-after": "9" * 400}, 86_400.0),
-        ({"retry-after": "Mon, 01 Jan 99999 00:00:00 GMT"}, None),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30.5s"}, 90.5),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2h1m"}, 7260.0),
-        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "120ms"}, 0.12),
-        ({"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "9s"}, None),
-        (
-            {
-                "x-ratelimit-remaining-requests": "0",
-                "x-ratelimit-reset-requests": "2s",
-                "x-ratelimit-remaining-tokens": "0",
-                "x-ratelimit-reset-tokens": "7.66s",
-            },
-            7.66,
-        ),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000045000"}, 45.0),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1700000012"}, 12.0),
-        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "3"}, 3.0),
-    ],
-)
-def test_the_delay_is_read_from_the_headers(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers, now=1_700_000_000.0) == pytest.approx(seconds)
-
-
 def test_the_delay_travels_with_a_rate_limit() -> None:
     error = classify(429, {"retry-after": "2"}, b"{}")
     assert (type(error), error.retry_after) == (RateLimited, 2.0)
+
+
+def google(*details: dict[str, Any]) -> dict[str, Any]:
+    message = "You exceeded your current quota. Please retry in 34.07s."
+    error = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED"}
+    return {"error": {**error, "details": list(details)}}
+
+
+SOON = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.074824224s"}
+QUOTA = "type.googleapis.com/google.rpc.QuotaFailure"
+A_MINUTE = {"@type": QUOTA, "violations": [{"quotaId": "GenerateRequestsPerMinutePerProject"}]}
+A_DAY = {"@type": QUOTA, "violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_google_s_quota_of_a_minute_is_a_rate_limit_with_its_delay(listed: bool) -> None:
+    body = google(A_MINUTE, SOON)
+    error = classify(429, {}, json.dumps([body] if listed else body).encode())
+    assert type(error) is RateLimited
+    assert error.retry_after == pytest.approx(34.074824224)
+
+
+@pytest.mark.parametrize("details", [(A_DAY, SOON), (SOON, A_DAY), (A_DAY,), ()])
+def test_google_s_quota_of_a_day_takes_it_out(details: tuple[dict[str, Any], ...]) -> None:
+    assert type(classify(429, {}, json.dumps(google(*details)).encode())) is OutOfService

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders import Clock, a_deployment
 from tierwise.errors import (
@@ -16,15 +21,13 @@ from tierwise.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from tierwise.state.health import (
-    COOL_S,
-    FAILURES_TO_COOL,
-    MAX_COOL_S,
-    NO_DELAY_S,
-    OUT_OF_SERVICE_S,
-    Health,
-)
-from tierwise.types import Deployment
+from tierwise.state.breaker import FAILURES_IN_ROW, MAX_OPEN_S, OPEN_S, TRIALS
+from tierwise.state.choice import STALE_S
+from tierwise.state.deployment import SILENT_CALLS
+from tierwise.state.ejection import EJECT_S, LOOK_S, MIN_CALLS
+from tierwise.state.health import ALONE_S, NO_DELAY_S, OUT_OF_SERVICE_S, UNKNOWN_S, Health
+from tierwise.state.limits import Left
+from tierwise.types import Deployment, Limits, Timeouts
 
 A = a_deployment(provider="a")
 B = a_deployment(provider="b")
@@ -38,7 +41,16 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health([A, B, C], clock)
+    return Health([A, B, C], clock, random.Random(1))
+
+
+@pytest.fixture
+def alone(clock: Clock) -> Health:
+    """One deployment that may start two requests a minute, of 100 tokens."""
+    return Health([LIMITED], clock, random.Random(1))
+
+
+LIMITED = a_deployment(provider="a", limits=Limits(rpm=2, tpm=200, concurrency=5))
 
 
 def rest_of(health: Health, clock: Clock, deployment: Deployment = A) -> float:
@@ -50,6 +62,15 @@ def fail(health: Health, error: UpstreamError, times: int = 1) -> None:
         health.failed(A, error)
 
 
+def answer(health: Health, deployment: Deployment = A, times: int = 1, **fields: float) -> None:
+    """Calls that begin and are answered, as a stream if `ttft_s` is given."""
+    for _ in range(times):
+        health.started(deployment)
+        health.left(deployment)
+        latency = fields.get("latency_s", 1.0)
+        health.succeeded(deployment, latency, fields.get("ttft_s"))
+
+
 BREAKERS = [ConnectFailed("x"), UpstreamTimeout("x"), ServerFailed("x"), StreamBroken("x")]
 
 
@@ -57,37 +78,98 @@ BREAKERS = [ConnectFailed("x"), UpstreamTimeout("x"), ServerFailed("x"), StreamB
 def test_failures_in_a_row_make_a_deployment_rest(
     health: Health, clock: Clock, error: UpstreamError
 ) -> None:
-    fail(health, error, FAILURES_TO_COOL - 1)
+    fail(health, error, FAILURES_IN_ROW - 1)
     assert health.available(A)
     fail(health, error)
     assert not health.available(A)
-    assert rest_of(health, clock) == COOL_S
-    clock.forward(COOL_S)
+    assert health.order([A, B]) == [B]
+    clock.forward(OPEN_S)
     assert health.available(A)
 
 
-def test_each_further_failure_doubles_the_rest_up_to_a_limit(health: Health, clock: Clock) -> None:
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL)
-    rests = [rest_of(health, clock)]
-    for _ in range(6):
-        clock.forward(rests[-1])
-        fail(health, ServerFailed("x"))
-        rests.append(rest_of(health, clock))
-    assert rests == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0, 60.0]
-    assert rests[-1] == MAX_COOL_S
+def test_a_deployment_that_has_rested_is_tried_by_one_call_and_then_by_few(
+    health: Health, clock: Clock
+) -> None:
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    clock.forward(OPEN_S)
+    assert health.order([A]) == [A]
+    health.started(A)
+    assert health.order([A]) == []
+    health.left(A)
+    health.succeeded(A, 1.0, None)
+    answer(health, times=TRIALS - 1)
+    assert health.states[A.id].clear is False
+    assert health.order([A]) == [A]
+    assert health.states[A.id].clear is True
+
+
+def test_recovery_waits_for_nothing_when_nothing_else_is_alive(
+    health: Health, clock: Clock
+) -> None:
+    for _ in range(40):
+        fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+        clock.forward(MAX_OPEN_S / 10)
+        health.started(A)
+    assert health.last_resorts([A]) == [A]
+    assert health.next_return_s([A]) <= ALONE_S
+    health.succeeded(A, 1.0, None)
+    assert health.order([A]) == [A]
 
 
 def test_an_answer_between_failures_starts_the_count_anew(health: Health) -> None:
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL - 1)
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW - 1)
     health.succeeded(A, 1.0, None)
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL - 1)
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW - 1)
     assert health.available(A)
 
 
-def test_an_answer_ends_a_rest(health: Health) -> None:
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL)
-    health.succeeded(A, 1.0, None)
+def test_slow_answers_make_a_deployment_rest(clock: Clock) -> None:
+    impatient = a_deployment(timeouts=Timeouts(slow=2.0))
+    health = Health([impatient], clock, random.Random(1))
+    answer(health, impatient, times=9, latency_s=3.0)
+    assert health.available(impatient)
+    answer(health, impatient, latency_s=3.0)
+    assert not health.available(impatient)
+    assert "10 of 10 calls in 10 s were slow" in health.why_out(impatient)
+
+
+def test_a_deployment_that_takes_calls_and_never_answers_is_found_out_soon(
+    health: Health, clock: Clock
+) -> None:
+    answer(health, times=30, ttft_s=0.3)
+    for _ in range(SILENT_CALLS):
+        health.started(A)
+    clock.forward(1.0)
+    assert A in health.order([A, B])
+    clock.forward(1.0)
+    assert health.order([A, B]) == [B]
+    assert "3 calls and no answer for 2.0 s" in health.why_out(A)
+
+
+@pytest.mark.parametrize("sign", ["answer", "stream", "error"])
+def test_any_sign_of_life_ends_a_silence(health: Health, clock: Clock, sign: str) -> None:
+    answer(health, times=30, ttft_s=0.3)
+    for _ in range(SILENT_CALLS):
+        health.started(A)
+    clock.forward(1.9)
+    if sign == "stream":
+        health.left(A)
+        health.entered(A)
+    elif sign == "error":
+        health.failed(A, UpstreamRejected("x"))
+    else:
+        health.succeeded(A, 1.9, 0.3)
+    clock.forward(0.2)
     assert health.available(A)
+    assert A in health.order([A, B])
+
+
+def test_who_usually_takes_long_is_not_silent_so_soon(health: Health, clock: Clock) -> None:
+    answer(health, times=30, latency_s=20.0)
+    for _ in range(10):
+        health.started(A)
+    clock.forward(25.0)
+    assert health.order([A]) == [A]
 
 
 @pytest.mark.parametrize(("asked", "rest"), [(30.0, 30.0), (0.12, 0.12), (None, 5.0)])
@@ -109,7 +191,7 @@ def test_a_rate_limit_that_names_no_time_at_all_is_a_rest_all_the_same(
 
 def test_a_late_failure_does_not_end_a_rate_limit(health: Health, clock: Clock) -> None:
     fail(health, RateLimited("x", retry_after=30))
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL)
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
     assert rest_of(health, clock) == 30
     assert health.rate_limited(A)
     assert health.last_resorts([A]) == []
@@ -157,6 +239,7 @@ def test_a_request_at_fault_is_not_held_against_the_deployment(
     fail(health, error, 10)
     state = health.states[A.id]
     assert (health.available(A), state.failures_in_row, state.last_error) == (True, 0, None)
+    assert health.snapshot()[0].calls == 0
 
 
 def test_a_shorter_rest_does_not_cut_a_longer_one(health: Health, clock: Clock) -> None:
@@ -181,14 +264,15 @@ def test_the_log_tells_when_a_deployment_goes_and_when_it_is_back(
     health.succeeded(A, 1.0, None)
     health.succeeded(A, 1.0, None)
     assert told() == [("tierwise.health", "a/small answers again")]
-    fail(health, ServerFailed("x"), FAILURES_TO_COOL - 1)
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW - 1)
     assert told() == []
     fail(health, ServerFailed("x"))
     fail(health, OutOfService("no quota"))
-    assert [text for _, text in told()] == [
-        "a/small rests for 5 s: server_failed: x",
-        "a/small rests for 60 s: out_of_service: no quota",
-    ]
+    opened, out = (text for _, text in told())
+    assert re.fullmatch(
+        r"a/small rests for 0\.\d+ s: 3 failures in a row; server_failed: x", opened
+    )
+    assert out == "a/small rests for 60 s: out_of_service: no quota"
 
 
 def test_an_answer_during_a_rate_limit_is_not_told_as_its_end(
@@ -200,13 +284,50 @@ def test_an_answer_during_a_rate_limit_is_not_told_as_its_end(
 
 
 def test_the_deployment_with_most_room_goes_first(health: Health) -> None:
+    for _ in range(2):
+        health.started(A)
+    assert health.order([A, B]) == [B, A]
+    for _ in range(3):
+        health.started(B)
+    assert health.order([A, B]) == [A, B]
+
+
+def test_of_three_the_busiest_is_never_first_and_the_better_of_two_is(health: Health) -> None:
     for busy, calls in ((A, 2), (B, 1)):
         for _ in range(calls):
             health.started(busy)
-    assert health.order([A, B, C]) == [C, B, A]
-    health.left(A)
-    health.left(A)
-    assert health.order([A, B, C]) == [A, C, B]
+    firsts = [health.order([A, B, C])[0] for _ in range(600)]
+    assert A not in firsts
+    assert 320 < firsts.count(C) < 480, "two of three pairs have it"
+
+
+def test_a_quicker_deployment_takes_more_calls_and_a_slow_one_some(health: Health) -> None:
+    answer(health, A, latency_s=1.0)
+    answer(health, B, latency_s=3.0)
+    taken = []
+    for _ in range(12):
+        first = health.order([B, A])[0]
+        health.started(first)
+        taken.append(first)
+    assert taken.count(A) == 9
+
+
+def test_a_latency_of_long_ago_does_not_keep_calls_away(health: Health, clock: Clock) -> None:
+    answer(health, A, latency_s=1.0)
+    answer(health, B, latency_s=50.0)
+    health.started(A)
+    assert health.order([A, B]) == [A, B]
+    clock.forward(STALE_S)
+    answer(health, A, latency_s=1.0)
+    assert health.order([A, B]) == [B, A]
+
+
+def test_the_same_draws_give_the_same_order(clock: Clock) -> None:
+    orders = [
+        [Health([A, B, C], clock, random.Random(7)).order([A, B, C]) for _ in range(20)]
+        for _ in range(2)
+    ]
+    assert orders[0] == orders[1]
 
 
 def test_a_heavier_deployment_takes_more_calls(health: Health) -> None:
@@ -235,6 +356,10 @@ def test_the_last_resort_is_who_comes_back_first_but_never_a_rate_limit(health: 
     assert health.last_resorts([C]) == []
 
 
+def test_the_last_resort_may_be_somebody_that_was_busy_a_moment_ago(health: Health) -> None:
+    assert health.last_resorts([A]) == [A]
+
+
 def test_the_first_return_is_known(health: Health, clock: Clock) -> None:
     health.failed(A, RateLimited("x", retry_after=30))
     health.failed(B, RateLimited("x", retry_after=20))
@@ -258,3 +383,240 @@ def test_latencies_are_smoothed(health: Health) -> None:
     state = health.states[A.id]
     assert state.latency_s == pytest.approx(1.2)
     assert state.ttft_s == 0.5
+
+
+def test_a_rate_limit_that_names_no_time_leaves_a_last_resort_soon(
+    health: Health, clock: Clock
+) -> None:
+    fail(health, RateLimited("x"))
+    assert health.last_resorts([A]) == []
+    clock.forward(NO_DELAY_S)
+    assert health.order([A]) == []
+    assert health.last_resorts([A]) == [A]
+
+
+def test_an_answer_that_says_a_limit_is_used_up_makes_it_rest(health: Health, clock: Clock) -> None:
+    health.rest(A, 2.0, "no requests are left")
+    assert health.order([A, B]) == [B]
+    assert health.why_out(A) == "resting for 2 s (rate_limited: no requests are left)"
+    clock.forward(2.0)
+    assert health.order([A]) == [A]
+
+
+def test_configured_limits_keep_calls_away_before_a_429_does(alone: Health, clock: Clock) -> None:
+    assert alone.order([LIMITED], 50) == [LIMITED]
+    for _ in range(2):
+        alone.started(LIMITED, 50)
+    assert alone.order([LIMITED], 50) == []
+    assert alone.last_resorts([LIMITED], 50) == []
+    assert alone.rate_limited(LIMITED)
+    assert alone.next_return_s([LIMITED], 50) == pytest.approx(30.0)
+    assert alone.why_out(LIMITED) == "at its limit for 30.0 s"
+    clock.forward(30.0)
+    assert alone.order([LIMITED], 50) == [LIMITED]
+
+
+def test_expected_tokens_are_taken_and_settled(alone: Health, clock: Clock) -> None:
+    began = clock()
+    clock.forward(0.001)
+    alone.started(LIMITED, 200)
+    assert alone.order([LIMITED], 50) == []
+    alone.settle(LIMITED, began, 200, 30)
+    assert alone.order([LIMITED], 50) == [LIMITED]
+    assert alone.snapshot()[0].left == Left(1.0, pytest.approx(170.0), 4)
+
+
+def test_what_was_turned_away_limits_the_calls_at_a_time(health: Health, clock: Clock) -> None:
+    for _ in range(10):
+        health.started(A)
+    health.left(A)
+    fail(health, RateLimited("x", retry_after=1.0))
+    clock.forward(1.0)
+    assert health.snapshot()[0].concurrency == pytest.approx(7.0)
+    assert health.order([A, B]) == [B]
+    assert health.last_resorts([A]) == [A], "a guess is no reason to answer nobody"
+    for _ in range(3):
+        health.left(A)
+    assert health.order([A]) == [A]
+    assert health.order([B, C])[0] in (B, C)
+
+
+def test_a_drained_deployment_is_asked_by_nobody_until_it_is_restored(health: Health) -> None:
+    health.started(A)
+    health.drain(A)
+    assert health.order([A, B]) == [B]
+    assert health.last_resorts([A]) == []
+    assert health.next_return_s([A]) == UNKNOWN_S
+    assert health.next_return_s([A, B]) == 0
+    assert health.why_out(A) == "drained by an operator"
+    health.left(A)
+    health.succeeded(A, 1.0, None)
+    assert health.order([A]) == []
+    health.restore(A)
+    assert health.order([A]) == [A]
+
+
+def test_restoring_lets_a_resting_deployment_be_tried_at_once(health: Health) -> None:
+    fail(health, OutOfService("x"))
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    assert health.order([A]) == []
+    health.restore(A)
+    assert health.order([A]) == [A]
+
+
+def spread(health: Health, failing: Deployment) -> None:
+    """Each takes calls; one of them fails every third."""
+    for place in range(3 * MIN_CALLS):
+        for deployment in (A, B, C):
+            if deployment is failing and place % 3 == 0:
+                health.failed(deployment, ServerFailed("x"))
+            else:
+                answer(health, deployment)
+
+
+def test_who_is_much_worse_than_its_siblings_is_left_alone_for_a_while(
+    health: Health, clock: Clock
+) -> None:
+    spread(health, failing=B)
+    clock.forward(LOOK_S)
+    answer(health, A)
+    assert B not in health.order([A, B, C])
+    assert health.states[B.id].breaker.closed
+    assert health.why_out(B) == "resting for 10 s (much worse than its siblings)"
+    clock.forward(EJECT_S)
+    assert B in health.order([A, B, C])
+
+
+def test_siblings_that_are_out_keep_the_last_one_in(health: Health, clock: Clock) -> None:
+    health.drain(A)
+    fail(health, OutOfService("x"))
+    health.failed(C, OutOfService("x"))
+    for _ in range(2 * MIN_CALLS):
+        health.failed(B, ServerFailed("x"))
+        answer(health, B, times=3)
+    clock.forward(LOOK_S)
+    answer(health, B)
+    assert health.order([A, B, C]) == [B]
+
+
+def test_a_deployment_that_is_well_takes_every_failover(health: Health) -> None:
+    assert all(health.may_fail_over(B) for _ in range(500))
+
+
+def test_a_deployment_that_fails_takes_failovers_as_a_share_of_its_traffic(health: Health) -> None:
+    for _ in range(100):
+        health.started(A)
+        health.left(A)
+    fail(health, ServerFailed("x"))
+    assert sum(health.may_fail_over(A) for _ in range(500)) == 30
+    assert health.snapshot()[0].retries_left == 0
+
+
+def test_the_trials_of_one_that_is_let_back_need_no_budget(health: Health, clock: Clock) -> None:
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    while health.may_fail_over(A):
+        pass
+    clock.forward(OPEN_S)
+    assert health.may_fail_over(A)
+
+
+def test_a_failover_is_no_traffic_of_its_own(health: Health) -> None:
+    for _ in range(100):
+        health.started(A, first=False)
+    assert health.snapshot()[0].retries_left == 10
+
+
+def test_who_is_out_is_to_be_looked_at_and_tried_when_it_gives_signs_of_life(
+    health: Health, clock: Clock
+) -> None:
+    assert health.due_probe() is None
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    health.failed(B, OutOfService("x"))
+    health.failed(C, RateLimited("x", retry_after=30))
+    clock.forward(0.5)
+    assert [health.due_probe(), health.due_probe(), health.due_probe()] == [A, B, None]
+    clock.forward(0.1)
+    assert health.order([A, B]) == []
+    health.answers_probe(A)
+    health.answers_probe(B)
+    assert set(health.order([A, B])) == {A, B}
+    clock.forward(1.0)
+    assert health.due_probe() is A, "what answers a probe has not answered a request"
+
+
+def test_the_p95_of_first_tokens_is_there_once_enough_streams_were_seen(health: Health) -> None:
+    answer(health, times=10, ttft_s=0.3)
+    assert health.p95_ttft_s(A) is None
+    answer(health, times=80, ttft_s=0.3)
+    answer(health, times=10, ttft_s=2.0)
+    assert health.p95_ttft_s(A) == 2.0
+    assert health.p95_ttft_s(B) is None
+
+
+def test_a_snapshot_says_of_each_deployment_how_it_stands(health: Health, clock: Clock) -> None:
+    answer(health, A, latency_s=2.0, ttft_s=0.5)
+    health.started(A)
+    health.failed(A, ServerFailed("boom"))
+    for _ in range(FAILURES_IN_ROW):
+        health.failed(B, ConnectFailed("nobody there"))
+    health.drain(C)
+    clock.forward(0.5)
+    a, b, c = health.snapshot()
+    assert (a.id, a.model, a.provider, a.state, a.why) == ("a/small", "small", "a", "ready", None)
+    assert (a.in_flight, a.requests, a.calls, a.failed, a.failures_in_row) == (1, 2, 2, 1, 1)
+    assert (a.latency_s, a.ttft_s, a.p95_s, a.left, a.concurrency) == (2.0, 0.5, None, None, None)
+    assert (a.last_error, a.last_error_age_s) == ("server_failed: boom", 0.5)
+    assert (b.state, b.breaker, b.last_error_age_s) == ("open", "open", 0.5)
+    assert b.back_s is not None
+    assert 0 < b.back_s <= OPEN_S
+    assert b.why == "resting for 0 s (3 failures in a row; connect_failed: nobody there)"
+    assert (c.state, c.back_s, c.last_error_age_s) == ("drained", None, None)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["start", "answer", "fail", "limit", "timeout", "reject", "wait", "drain"]),
+        st.integers(0, 2),
+        st.floats(0, 20),
+    ),
+    max_size=80,
+)
+
+
+@given(steps=STEPS, seed=st.integers(0, 5))
+def test_whatever_happens_whoever_is_not_told_to_wait_can_be_asked(
+    steps: list[tuple[str, int, float]], seed: int
+) -> None:
+    clock = Clock()
+    health = Health([A, B, C], clock, random.Random(seed))
+    running = {one.id: 0 for one in (A, B, C)}
+    errors = {
+        "fail": ServerFailed("x"), "limit": RateLimited("x", retry_after=5.0),
+        "timeout": UpstreamTimeout("x"), "reject": UpstreamRejected("x"),
+    }  # fmt: skip
+    for what, place, amount in steps:
+        one = (A, B, C)[place]
+        if what == "wait":
+            clock.forward(amount)
+        elif what == "start":
+            health.started(one)
+            running[one.id] += 1
+        elif what == "drain":
+            (health.drain if amount < 5 else health.restore)(one)
+        elif running[one.id]:
+            running[one.id] -= 1
+            health.left(one)
+            if what == "answer":
+                health.succeeded(one, amount, None, 10)
+            else:
+                health.failed(one, errors[what])
+        ready = health.order([A, B, C])
+        assert len({d.id for d in ready}) == len(ready)
+        usable = [*ready, *health.last_resorts([A, B, C])]
+        for state, d in ((health.states[d.id], d) for d in (A, B, C)):
+            assert state.in_flight == running[d.id]
+            assert state.unanswered <= state.in_flight
+            waits = state.drained or state.rate_limited_until > clock()
+            assert (d in usable) != waits
+        assert health.next_return_s([A, B, C]) >= 0
+        assert len(health.snapshot()) == 3

@@ -11,6 +11,7 @@ import msgspec
 
 from tierwise.catalog import Catalog, ModelOverride
 from tierwise.config.certified import Certified, under_certificate
+from tierwise.config.clients import limits_of
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
@@ -221,6 +222,7 @@ def _deploy(
         region=item.region or provider.region,
         weight=item.weight,
         timeouts=_timeouts(provider.timeouts or config.timeouts),
+        limits=limits_of(item.limits, provider.limits),
         quirks=frozenset(provider.quirks) if provider.quirks is not None else preset.quirks,
     )
     return model, deployment

@@ -24,6 +24,10 @@ def explain(error: pydantic.ValidationError, section: Path = ()) -> Iterator[Con
             if path[4] == "str":
                 continue  # neither a name nor a mapping: the complaint about the latter says more
             path = (*path[:4], *path[5:])
+        if path[:2] == ("server", "api_keys") and len(path) > 3:
+            if path[3] != "KeyConfig":
+                continue  # neither a key nor a mapping: as above
+            path = (*path[:3], *path[4:])
         yield _in_words(complaint, path)
 
 
@@ -34,6 +38,8 @@ def dotted(path: Path) -> str:
 
 def is_secret(path: Path) -> bool:
     """Whether a value may be none to show."""
+    if "limits" in path[:-1]:
+        return False
     return any(isinstance(step, str) and _SECRET.search(step) for step in path)
 
 
@@ -56,8 +62,17 @@ def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
         shown = complaint.get("input")
         if isinstance(shown, (str, int, float, bool)) and not is_secret(path):
             message += f" (got {shown!r})"
-        remedy = "`tierwise init --schema` prints what may stand there."
+        remedy = _remedy(path)
     return ConfigError(message, field=dotted(path), remedy=remedy)
+
+
+def _remedy(path: Path) -> str:
+    """What to write instead of a value that cannot be used."""
+    if "limits" in path[:-1]:
+        return "Give a number above 0, or leave it out: then there is no limit."
+    if path[-1] == "weight":
+        return "Give a number above 0; to keep calls away, take the model out of the list."
+    return "`tierwise init --schema` prints what may stand there."
 
 
 def _fields_at(path: Path) -> list[str]:
@@ -65,6 +80,7 @@ def _fields_at(path: Path) -> list[str]:
     sections: dict[str, type[pydantic.BaseModel]] = {
         "server": schema.ServerConfig,
         "ledger": schema.LedgerConfig,
+        "limits": schema.LimitsConfig,
         "router": schema.RouterConfig,
         "timeouts": schema.TimeoutsConfig,
         "prices": schema.PricesConfig,
@@ -79,6 +95,8 @@ def _fields_at(path: Path) -> list[str]:
             section = schema.ServedModel
         elif names[0] == "providers":
             section = schema.ProviderConfig
+        elif names[:2] == ["server", "api_keys"]:
+            section = schema.KeyConfig
         elif names[0] == "models":
             section = schema.ModelConfig
         elif names[0] == "policies":

@@ -22,6 +22,16 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class LimitsConfig(_Section):
+    """How much may be asked for; no limit where none is written."""
+
+    rpm: float | None = Field(None, gt=0, le=1e9, description="Requests a minute.")
+    tpm: float | None = Field(
+        None, gt=0, le=1e12, description="Tokens a minute, of prompts and answers together."
+    )
+    concurrency: int | None = Field(None, gt=0, le=1_000_000, description="Calls at a time.")
+
+
 class KeyConfig(_Section):
     """A key that clients may use, with a name and with bounds of its own."""
 
@@ -31,6 +41,9 @@ class KeyConfig(_Section):
     )
     priority: Priority | None = Field(
         None, description="Of its requests; also the highest that they may ask for."
+    )
+    limits: LimitsConfig | None = Field(
+        None, description="Those of `server.limits` where none is written here."
     )
 
 
@@ -42,6 +55,9 @@ class ServerConfig(_Section):
     api_keys: list[SecretStr | KeyConfig] = Field(
         default_factory=list,
         description="Keys that clients may use. Without any, only loopback is served.",
+    )
+    limits: LimitsConfig | None = Field(
+        None, description="Of each key by itself, in each worker; without keys, of all requests."
     )
     max_requests: int = Field(
         4096, ge=1, le=1_000_000, description="Requests answered at a time, by each worker."
@@ -61,6 +77,11 @@ class TimeoutsConfig(_Section):
     first_token: Seconds = 60.0
     between_tokens: Seconds = 30.0
     total: Seconds = 300.0
+    slow: Seconds | None = Field(
+        None,
+        description="A first token, or a whole answer, after longer counts as slow: a deployment "
+        "whose calls are mostly slow is left alone for a while. Ends no call.",
+    )
 
 
 class ServedModel(_Section):
@@ -68,8 +89,11 @@ class ServedModel(_Section):
 
     model: str
     upstream: str | None = None
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(1.0, gt=0, le=1e6, description="Share of the calls among its siblings.")
     region: str | None = None
+    limits: LimitsConfig | None = Field(
+        None, description="The provider's where none is written here."
+    )
 
 
 class ProviderConfig(_Section):
@@ -82,6 +106,7 @@ class ProviderConfig(_Section):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     region: str | None = None
     timeouts: TimeoutsConfig | None = None
+    limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
     quirks: list[str] | None = None
     models: list[str | ServedModel] = Field(min_length=1)
 

@@ -15,6 +15,7 @@ server:
   port: 4100
   # Keys that clients send as `Authorization: Bearer ...`. Needed to listen beyond loopback.
   # api_keys: ["${TIERWISE_KEY}"]
+  # limits: {rpm: 600, tpm: 1000000, concurrency: 50}   # of each client
 
 # Where models are served. A name such as openai, groq, mistral, deepseek, together, fireworks,
 # openrouter, xai, vllm, sglang, ollama, llamacpp or lmstudio brings its URL and peculiarities;

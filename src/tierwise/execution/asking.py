@@ -138,6 +138,7 @@ class Asker:
             self._health.succeeded(place, run.clock() - began, None)
             model, prices = self._billing.answered_by(place, reply.reported_model)
             usage, estimated = self._usage(reply.usage, one.question, run, said)
+            self._health.settle(place, began, 0, usage.input_tokens + usage.output_tokens)
             attempt = replace(
                 attempt,
                 model=model,

@@ -23,6 +23,7 @@ from tierwise.execution.live import LiveStream
 from tierwise.execution.paths import Step
 from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
+from tierwise.providers.cooldown import rest_after_answer
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
 
@@ -136,7 +137,7 @@ class Calls:
         if step.gated:
             self._checker.prepare(step.tier.gates, run.task)
         began = run.clock()
-        self._health.started(deployment)
+        self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
             wait = min(deployment.timeouts.total, run.task.deadline - began)
             response = await self._transport.send(adapter.request(run.asked), wait)
@@ -149,13 +150,17 @@ class Calls:
         finally:
             self._health.left(deployment)
         latency = run.clock() - began
-        self._health.succeeded(deployment, latency, None)
+        usage = reply.usage
+        tokens = usage.output_tokens if usage is not None else None
+        self._health.succeeded(deployment, latency, None, tokens)
+        self._took(deployment, run, began, usage)
+        self._heed(deployment, response.headers)
         model, prices = self._billing.answered_by(deployment, reply.reported_model)
         if not names_model(reply.reported_model, model):
             reply.rename(model)
         attempt = await self._judged(
             deployment, step, run,
-            model=model, prices=prices, usage=reply.usage, chars=None,
+            model=model, prices=prices, usage=usage, chars=None,
             completion=reply.completion, latency=latency, ttft=None,
         )  # fmt: skip
         return Whole(reply, attempt)
@@ -166,13 +171,14 @@ class Calls:
             self._checker.prepare(step.tier.gates, run.task)
         streamed: Streamed | None = None
         began = run.clock()
-        self._health.started(deployment)
+        self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
             live = await LiveStream.open(
                 self._transport, adapter, run.asked, run.clock,
                 keep=step.gated or self._keep_streams,
             )  # fmt: skip
             ttft = run.clock() - began
+            self._heed(deployment, live.headers)
             model, prices = self._billing.answered_by(deployment, live.reader.reported_model)
             if not names_model(live.reader.reported_model, model):
                 live.first = live.reader.rename(model, live.first)
@@ -189,6 +195,7 @@ class Calls:
             self._health.left(deployment)
         latency = run.clock() - began
         self._health.succeeded(deployment, latency, ttft)
+        self._took(deployment, run, began, live.reader.usage)
         streamed.attempt = await self._judged(
             deployment, step, run,
             model=model, prices=prices, usage=live.reader.usage,
@@ -216,6 +223,18 @@ class Calls:
         )  # fmt: skip
         return held, said
 
+    def _took(self, deployment: Deployment, run: Run, began: float, usage: Usage | None) -> None:
+        """Settles what a call took of the deployment's limits; if nobody counted, as expected."""
+        if usage is not None:
+            used = usage.input_tokens + usage.output_tokens
+            self._health.settle(deployment, began, run.expected_tokens, used)
+
+    def _heed(self, deployment: Deployment, headers: Mapping[str, str]) -> None:
+        """Leaves a deployment alone whose answer says that a limit is used up now."""
+        wait = rest_after_answer(headers)
+        if wait is not None:
+            self._health.rest(deployment, wait, "an answer said that a limit is used up")
+
     def _note(
         self,
         error: BaseException,
@@ -230,6 +249,8 @@ class Calls:
             # The caller's deadline says nothing about the deployment.
             if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
                 self._health.failed(deployment, error)
+            if streamed is None:
+                self._took(deployment, run, began, Usage())
             run.failures.append((deployment, error))
         elif not isinstance(error, asyncio.CancelledError):
             return

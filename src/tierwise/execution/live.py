@@ -13,7 +13,17 @@ from tierwise.types import Deployment, Task
 class LiveStream:
     """A stream whose first event has come."""
 
-    __slots__ = ("_clock", "_ended", "_http", "_until", "began", "deployment", "first", "reader")
+    __slots__ = (
+        "_clock",
+        "_ended",
+        "_http",
+        "_until",
+        "began",
+        "deployment",
+        "first",
+        "headers",
+        "reader",
+    )
 
     def __init__(
         self,
@@ -32,6 +42,7 @@ class LiveStream:
         self.deployment = deployment
         self.began = began
         self.first = b""
+        self.headers = http.headers
 
     @classmethod
     async def open(

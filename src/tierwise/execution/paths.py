@@ -41,20 +41,28 @@ def in_order(
     Once there is a draft, resting deployments are left in peace. So is one that has failed in
     this very run: it rests because of that.
     """
+    tokens = run.expected_tokens
     for step in _chosen(run, answered):
         model = step.tier.model
-        for deployment in health.order(run.paths.get(model, ())):
+        for deployment in health.order(run.paths.get(model, ()), tokens):
             if model in done:
                 break
-            yield step, deployment
+            # After a failure some time has passed since they were put in order.
+            if not run.failures or (
+                health.admits(deployment, tokens) and health.may_fail_over(deployment)
+            ):
+                yield step, deployment
+    known = {candidate.model: candidate for candidate in run.decision.candidates}
     for step in _by_plan(run.decision):
         model = step.tier.model
-        for deployment in health.last_resorts(run.paths.get(model, ())):
+        for deployment in health.last_resorts(run.paths.get(model, ()), tokens):
             if run.has_draft:
                 return
             if model in done:
                 break
-            if not run.failed_at(deployment):
+            if run.failed_at(deployment) or not _affordable(run, known.get(model)):
+                continue
+            if not run.failures or health.may_fail_over(deployment):
                 yield step, deployment
 
 
@@ -166,10 +174,7 @@ def all_failed(run: Run, health: Health) -> TierwiseError:
     tried = {deployment.id for deployment, _ in run.failures}
     untried = [deployment for deployment in everyone if deployment.id not in tried]
     lines = list(run.reasons())
-    for deployment in untried:
-        state = health.states[deployment.id]
-        wait = health.next_return_s([deployment])
-        lines.append(f"{deployment.id}: resting for {wait:.0f} s ({state.resting_because})")
+    lines += [f"{deployment.id}: {health.why_out(deployment)}" for deployment in untried]
     limited = all(isinstance(error, RateLimited) for error in errors) and all(
         health.rate_limited(d) for d in untried
     )

@@ -80,6 +80,9 @@ class Relay:
             latency_s=run.clock() - live.began,
         )
         run.add(attempt)
+        if not estimated:
+            used = usage.input_tokens + usage.output_tokens
+            self._health.settle(live.deployment, live.began, run.expected_tokens, used)
         status: Literal["ok", "error", "cancelled"] = "ok"
         if error is not None:
             status = "error"

@@ -97,6 +97,12 @@ class Run:
         return accepted
 
     @property
+    def expected_tokens(self) -> int:
+        """What one call is expected to take, prompt and answer."""
+        profile = self.decision.profile
+        return profile.input_tokens + profile.output_tokens
+
+    @property
     def asked(self) -> Task:
         """What the next call asks: the task, or the task with the draft that was rejected."""
         return self.handed_over or self.task

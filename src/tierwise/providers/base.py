@@ -82,6 +82,14 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
+class ShowsLife(Protocol):
+    """An adapter whose provider can be asked for a sign of life that costs nothing."""
+
+    def sign_of_life(self) -> HttpRequest:
+        """The HTTP call that asks for one."""
+
+
+@runtime_checkable
 class TellsLogprobs(Protocol):
     """An adapter whose provider can say how likely each token was."""
 

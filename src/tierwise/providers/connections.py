@@ -63,11 +63,11 @@ class Connections:
         self,
         url: str,
         headers: Mapping[str, str],
-        body: bytes,
+        body: bytes | None,
         connect_s: float,
         timeout_s: float | None = None,
     ) -> HttpStream:
-        """POSTs `body`; returns when the answer's headers are here.
+        """POSTs `body`, or GETs without one; returns when the answer's headers are here.
 
         Raises:
             ConnectFailed: no connection within `connect_s` seconds, or it broke.
@@ -75,7 +75,7 @@ class Connections:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         target = target_of(url)
-        request = _head(target, headers, len(body)) + body
+        request = _head(target, headers, body) + (body or b"")
         reused = self._reused(target)
         if reused is not None:
             try:
@@ -406,13 +406,16 @@ async def _connect(target: Target) -> _Connection:
     return inside
 
 
-def _head(target: Target, headers: Mapping[str, str], length: int) -> bytes:
+def _head(target: Target, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The request up to its body."""
-    lines = [f"POST {target.path} HTTP/1.1", f"host: {target.authority}"]
+    method = "GET" if body is None else "POST"
+    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if target.authorization is not None and target.tunnel is None:
         lines.append(f"proxy-authorization: {target.authorization}")
-    lines += ["accept: */*", "accept-encoding: identity", f"content-length: {length}"]
+    lines += ["accept: */*", "accept-encoding: identity"]
+    if body is not None:
+        lines.append(f"content-length: {len(body)}")
     if any("\r" in line or "\n" in line for line in lines):
         raise ConnectFailed("a configured header or URL has a line break in it")
     try:

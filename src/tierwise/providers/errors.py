@@ -7,9 +7,7 @@ status says what, so the words count as well.
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,6 +21,7 @@ from tierwise.errors import (
     UpstreamError,
     UpstreamRejected,
 )
+from tierwise.providers.cooldown import retry_after, retry_info
 
 _KEYS = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:c?sk[-_]|gsk_)[A-Za-z0-9*._-]{6,}"
@@ -68,10 +67,6 @@ _NOBODY_FITS = re.compile(
     r"no endpoints found (?:that|matching)|no allowed providers|data policy", re.IGNORECASE
 )
 _MODERATED = re.compile(r"\bflagged\b|moderation|usage guidelines|content_policy", re.IGNORECASE)
-_SECONDS = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$")
-_CLOCK = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST_WAIT_S = 86_400.0
 _MAX_MESSAGE = 500
 
 
@@ -87,15 +82,19 @@ def classify(
     words = " ".join((message, *_codes(text)))
     if status == 200:
         return _behind_200(message, words, _codes(text))
-    error = _by_status(status, message, words, text.encode() if text else None)
+    asked = retry_info(_error_object(text))
+    error = _by_status(status, message, words, text.encode() if text else None, waits=asked)
     if isinstance(error, (RateLimited, OutOfService, ServerFailed)):
-        error.retry_after = retry_after(headers)
+        error.retry_after = asked if asked is not None else retry_after(headers)
     return error
 
 
-def _by_status(status: int, message: str, words: str, body: bytes | None) -> UpstreamError:
+def _by_status(
+    status: int, message: str, words: str, body: bytes | None, waits: float | None = None
+) -> UpstreamError:
     if status == 429:
-        if _OUT_OF_QUOTA.search(words):
+        # Google calls a minute's allowance a quota too, but says when there is more of it.
+        if waits is None and _OUT_OF_QUOTA.search(words):
             return OutOfService(message, status=status)
         if _OVER_ALLOWANCE.search(words):
             return ContextTooLong(message, status=400, body=body)
@@ -179,61 +178,3 @@ def _codes(text: str) -> list[str]:
         return []
     names = ("code", "type", "status_code")
     return [str(error[name]) for name in names if error.get(name) is not None]
-
-
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, `retry-after` or `x-ratelimit-reset*`.
-
-    Args:
-        now: Unix time that dates are counted from; the present unless given.
-    """
-    now = time.time() if now is None else now
-    wait = _asked_for(headers, now)
-    if wait is None:
-        wait = _until_reset(headers, now)
-    return None if wait is None else min(max(0.0, wait), _LONGEST_WAIT_S)
-
-
-def _asked_for(headers: Mapping[str, str], now: float) -> float | None:
-    value = headers.get("retry-after-ms")
-    if value and (seconds := _seconds(f"{value}ms")) is not None:
-        return seconds
-    value = headers.get("retry-after")
-    if not value:
-        return None
-    if (seconds := _seconds(value)) is not None:
-        return seconds
-    try:
-        return email.utils.parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
-
-
-def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """The longest wait of the limits that are used up."""
-    waits = []
-    for what in ("", "-requests", "-tokens"):
-        if headers.get(f"x-ratelimit-remaining{what}", "").strip() != "0":
-            continue
-        seconds = _seconds(headers.get(f"x-ratelimit-reset{what}", ""))
-        if seconds is not None:
-            waits.append(_from_now(seconds, now))
-    return max(waits) if waits else None
-
-
-def _from_now(seconds: float, now: float) -> float:
-    """OpenRouter gives the time of the reset in Unix milliseconds, others a number of seconds."""
-    if seconds > 1e11:
-        return seconds / 1000 - now
-    return seconds - now if seconds > 1e9 else seconds
-
-
-def _seconds(text: str) -> float | None:
-    """`2`, `1.5s`, `250ms` or `1m30.5s` in seconds."""
-    plain = _SECONDS.match(text)
-    if plain:
-        return float(plain[1]) * _UNITS[plain[2] or "s"]
-    pieces = _CLOCK.findall(text)
-    if pieces and "".join(number + unit for number, unit in pieces) == text.strip():
-        return sum(float(number) * _UNITS[unit] for number, unit in pieces)
-    return None

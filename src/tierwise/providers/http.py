@@ -18,11 +18,14 @@ from tierwise.providers.connections import Connections, HttpStream, tls_context
 
 
 class HttpRequest(Struct, frozen=True):
-    """A POST to a provider. `connect_s` bounds the connection's set-up, in seconds."""
+    """A POST to a provider, or a GET where there is no body.
+
+    `connect_s` bounds the connection's set-up, in seconds.
+    """
 
     url: str
     headers: dict[str, str]
-    body: bytes
+    body: bytes | None
     connect_s: float = 5.0
 
 

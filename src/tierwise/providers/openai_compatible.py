@@ -74,6 +74,11 @@ class OpenAICompatible:
         body = openai_chat.with_fields(task.body, changes) if changes else task.body
         return HttpRequest(self._url, self._headers, body, deployment.timeouts.connect)
 
+    def sign_of_life(self) -> HttpRequest:
+        """Its list of models, which is free everywhere and asks for the key where there is one."""
+        url = self.deployment.base_url.rstrip("/") + "/models"
+        return HttpRequest(url, self._headers, None, self.deployment.timeouts.connect)
+
     def asking_logprobs(self) -> OpenAICompatible:
         """For callers who did not ask for log-probabilities and are not to see them."""
         return OpenAICompatible(self.deployment, asks_logprobs=True)

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 class Latency(Protocol):
     """Observed latency of a model's best deployment, in seconds; None where nothing was seen."""
 
-    ttft_s: float | None
-    latency_s: float | None
+    @property
+    def ttft_s(self) -> float | None:
+        """Until the first token of a stream."""
+
+    @property
+    def latency_s(self) -> float | None:
+        """Until the end of an answer."""
 
 
 class Predictor(Protocol):

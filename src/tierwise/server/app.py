@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.config import Config
+from tierwise.config.clients import client_limits
 from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
@@ -25,6 +26,7 @@ from tierwise.server.feedback import FeedbackEndpoint, with_feedback
 from tierwise.server.keys import Keys
 from tierwise.server.metrics import Metrics
 from tierwise.server.request import Receive, Scope, Send
+from tierwise.state.allowances import Allowances
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -50,6 +52,7 @@ class Gateway:
             orchestrator,
             self._keys,
             self.admission,
+            Allowances(*client_limits(server)),
             max_body=int(config.server.max_body_mb * 1024 * 1024),
             refused=self._metrics.refused,
         )
@@ -76,6 +79,7 @@ class Gateway:
         await receive()
         try:
             self._orchestrator.start()
+            self._orchestrator.look_after()
         except TierwiseError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return

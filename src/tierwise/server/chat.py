@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
+from tierwise.execution import Run
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
 from tierwise.server.admission import Admission
 from tierwise.server.keys import Keys
@@ -25,6 +26,7 @@ from tierwise.server.request import (
     read_body,
     with_headers,
 )
+from tierwise.state.allowances import Allowances
 from tierwise.types import Task
 from tierwise.wire import openai_chat, openai_errors
 
@@ -34,6 +36,7 @@ KEEP_ALIVE_S = 5.0
 """How often a client hears of a stream that is held back, in seconds."""
 STALLED_S = 5.0
 """How long after its deadline a stream may still be on its way to a slow client, in seconds."""
+_BYTES_PER_TOKEN = 4
 _JSON = (b"content-type", b"application/json")
 _EVENTS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -50,6 +53,7 @@ class ChatEndpoint:
         orchestrator: Orchestrator,
         keys: Keys,
         admission: Admission,
+        allowances: Allowances,
         *,
         max_body: int,
         refused: Callable[[RequestError], None],
@@ -58,6 +62,7 @@ class ChatEndpoint:
         self._orchestrator = orchestrator
         self._keys = keys
         self._admission = admission
+        self._allowances = allowances
         self._max_body = max_body
         self._watch = ClientWatch()
         self._once = Once()
@@ -113,11 +118,11 @@ class ChatEndpoint:
             await self._failed(error, sent)
 
     async def _answer(self, task: Task, sent: Sent) -> None:
-        with await self._admission.enter(task.priority, task.caller or "", task.deadline):
-            if task.stream:
-                await self._stream(task, sent)
-            else:
-                await self._whole(task, sent)
+        expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
+        with self._allowances.enter(task.caller, expected, time.monotonic()) as taken:
+            with await self._admission.enter(task.priority, task.caller or "", task.deadline):
+                run = await (self._stream if task.stream else self._whole)(task, sent)
+            taken.used(run.usage)
 
     async def _failed(self, error: Exception, sent: Sent) -> None:
         """The error in the client's dialect; what nobody foresaw goes to the log."""
@@ -131,11 +136,12 @@ class ChatEndpoint:
         status, body, extra = openai_errors.render(error)
         await sent.error(status, body, {**extra, **_error_headers(error)})
 
-    async def _whole(self, task: Task, sent: Sent) -> None:
+    async def _whole(self, task: Task, sent: Sent) -> Run:
         answered = await self._orchestrator.answer(task)
         await sent.whole(answered.body, _answer_headers(answered))
+        return answered.finished.run
 
-    async def _stream(self, task: Task, sent: Sent) -> None:
+    async def _stream(self, task: Task, sent: Sent) -> Run:
         alive = KeepAlive(sent)
         try:
             streaming = await self._orchestrator.stream(task, alive.begin)
@@ -156,6 +162,7 @@ class ChatEndpoint:
             log.warning("a client did not read its stream to the end and was cut off")
         finally:
             await streaming.chunks.aclose()
+        return streaming.run
 
 
 class KeepAlive:

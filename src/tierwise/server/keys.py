@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from pydantic import SecretStr
 
+from tierwise.config.clients import caller_of
 from tierwise.config.schema import KeyConfig
 from tierwise.errors import AuthenticationFailed, ConfigError
 from tierwise.types import Priority
@@ -91,4 +92,4 @@ def _client(written: SecretStr | KeyConfig) -> tuple[bytes, Client]:
             remedy="Give it a value, or remove it; check the environment variable behind it.",
         )
     digest = hashlib.sha256(key.encode()).digest()
-    return digest, Client(config.name or f"key-{digest.hex()[:8]}", config.priority)
+    return digest, Client(caller_of(config), config.priority)

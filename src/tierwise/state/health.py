@@ -1,10 +1,14 @@
-"""Health and load of each deployment: cooldowns, failures in a row, calls in flight, latency."""
+"""Health and load of each deployment: who may be asked now, and who first.
+
+What is passive is here: every call that was going to be made anyway says something. Whom to look
+at while it is out is said by `due_probe`; somebody else does it.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from tierwise.errors import (
     ContextTooLong,
@@ -12,156 +16,382 @@ from tierwise.errors import (
     RateLimited,
     UpstreamError,
     UpstreamRejected,
+    UpstreamTimeout,
 )
-from tierwise.types import Deployment
+from tierwise.state.choice import by_load
+from tierwise.state.deployment import INFINITE, SILENT_CALLS, DeploymentState
+from tierwise.state.ejection import EJECT_S, LOOK_S, MAX_EJECT_S, outliers
+from tierwise.state.limits import Limiter
+from tierwise.state.status import DeploymentStatus, back_s, limited_s, status_of, why_out
+from tierwise.types import Deployment, Limits
+
+__all__ = ["DeploymentState", "Health"]
 
 log = logging.getLogger("tierwise.health")
 
-FAILURES_TO_COOL = 3
-"""Failures in a row after which a deployment rests."""
-COOL_S = 5.0
-"""First rest after failures, in seconds; doubles with each further one up to `MAX_COOL_S`."""
-MAX_COOL_S = 60.0
 OUT_OF_SERVICE_S = 60.0
 """How long a deployment with a bad key or no quota is left alone before it is tried again."""
 DEFAULT_RATE_LIMIT_S = 5.0
-"""Rest after a 429 that names no delay."""
+"""Rest after a 429 that names no delay; a last resort need not wait for all of it."""
 NO_DELAY_S = 1.0
 """Rest after a 429 that names a delay of 0: whole seconds rounded down, or a mistake."""
+ALONE_S = 1.5
+"""When clients may come back if all are out: an open breaker is no reason to wait for longer, as
+those who have nobody else ask all the same."""
+UNKNOWN_S = 60.0
+"""When clients may come back if nobody knows when somebody will."""
+_OVERLOADED = frozenset({503, 529})
 _LOGGED_CHARS = 300
-_SMOOTHING = 0.2
-
-
-@dataclass(slots=True)
-class DeploymentState:
-    """What is known of one deployment now. Times of the monotonic clock, in seconds.
-
-    `told` is the kind of error that the log said it rests for; None once it has answered again.
-    """
-
-    in_flight: int = 0
-    failures_in_row: int = 0
-    resting_until: float = 0.0
-    resting_because: str = ""
-    told: str | None = None
-    rate_limited_until: float = 0.0
-    last_error: str | None = None
-    requests: int = 0
-    ttft_s: float | None = None
-    latency_s: float | None = None
+_NO_LIMITS = Limits()
 
 
 class Health:
-    """The states of all deployments, fed by every attempt, asked before every attempt."""
+    """The states of all deployments, fed by every attempt, asked before every attempt.
 
-    def __init__(self, deployments: Iterable[Deployment], clock: Callable[[], float]) -> None:
+    Args:
+        clock: monotonic, in seconds.
+        draw: for jitter and for the choice among deployments; seeded where it is to be repeated.
+    """
+
+    def __init__(
+        self,
+        deployments: Iterable[Deployment],
+        clock: Callable[[], float],
+        draw: random.Random | None = None,
+    ) -> None:
         self._clock = clock
-        self.states = {deployment.id: DeploymentState() for deployment in deployments}
+        self._draw = (draw or random.Random()).random  # noqa: S311 - nothing secret hangs on it
+        self._all = {deployment.id: deployment for deployment in deployments}
+        self.states = {deployment.id: _state(deployment) for deployment in self._all.values()}
+        self._siblings: dict[str, list[Deployment]] = {}
+        for deployment in self._all.values():
+            self._siblings.setdefault(deployment.model, []).append(deployment)
+        self._look_at = {
+            model: 0.0 for model, siblings in self._siblings.items() if len(siblings) > 1
+        }
 
     def available(self, deployment: Deployment) -> bool:
-        """Whether the deployment is not resting."""
-        return self.states[deployment.id].resting_until <= self._clock()
+        """Whether the deployment is well, be it at a limit."""
+        return self.states[deployment.id].is_well(self._clock())
 
     def rate_limited(self, deployment: Deployment) -> bool:
-        """Whether the deployment has asked us to wait, and that time is not over."""
-        return self.states[deployment.id].rate_limited_until > self._clock()
+        """Whether the deployment has asked us to wait, or is at a limit that was configured."""
+        state, now = self.states[deployment.id], self._clock()
+        return state.rate_limited_until > now or limited_s(state, now) > 0
 
-    def order(self, deployments: Sequence[Deployment]) -> list[Deployment]:
-        """The deployments that are not resting, the one with most room first."""
-        now = self._clock()
-        states = self.states
-        if len(deployments) == 1:
-            return list(deployments) if states[deployments[0].id].resting_until <= now else []
-        ready = [d for d in deployments if states[d.id].resting_until <= now]
-        ready.sort(key=lambda d: (states[d.id].in_flight + 1) / d.weight)
-        return ready
+    def why_out(self, deployment: Deployment) -> str:
+        """Why it is not asked, in words for operators and clients."""
+        return why_out(self.states[deployment.id], self._clock())
 
-    def last_resorts(self, deployments: Sequence[Deployment]) -> list[Deployment]:
-        """Resting deployments worth a try when all else has failed, the nearest to its end first.
+    def order(self, deployments: Sequence[Deployment], tokens: int = 0) -> list[Deployment]:
+        """The deployments that may be asked, the one to ask first in front (`choice`).
 
-        One that asked us to wait is left alone: calling it again would only prolong the limit.
+        Args:
+            tokens: that the call is expected to take, prompt and answer.
         """
+        if len(deployments) == 1:
+            return list(deployments) if self.admits(deployments[0], tokens) else []
+        ready = [deployment for deployment in deployments if self.admits(deployment, tokens)]
+        if len(ready) < 2:
+            return ready
+        return by_load(ready, self.states, self._clock(), self._draw)
+
+    def admits(self, deployment: Deployment, tokens: int = 0) -> bool:
+        """Whether a call may begin there now."""
+        state = self.states[deployment.id]
+        if state.clear and state.in_flight < state.cap and state.unanswered < SILENT_CALLS:
+            return True
         now = self._clock()
-        states = self.states
-        resting = [
+        if (
+            not state.is_well(now)
+            or state.in_flight >= state.cap
+            or limited_s(state, now, tokens) > 0
+            or self._fell_silent(deployment, state, now)
+        ):
+            return False
+        state.clear = state.limiter is None and state.breaker.closed
+        return True
+
+    def last_resorts(self, deployments: Sequence[Deployment], tokens: int = 0) -> list[Deployment]:
+        """Who may be worth a try when all else has failed, the nearest to its return first.
+
+        That is everybody but those that asked us to wait, are at a configured limit, or were
+        drained: calling the first would only prolong the limit.
+        """
+        now, states = self._clock(), self.states
+        left = [
             d
             for d in deployments
-            if states[d.id].resting_until > now and states[d.id].rate_limited_until <= now
+            if not states[d.id].drained
+            and states[d.id].rate_limited_until <= now
+            and limited_s(states[d.id], now, tokens) <= 0
         ]
-        return sorted(resting, key=lambda d: states[d.id].resting_until)
+        return sorted(left, key=lambda d: back_s(states[d.id], now))
 
-    def next_return_s(self, deployments: Iterable[Deployment]) -> float:
-        """Seconds until the first of the deployments is back from its rest."""
+    def next_return_s(self, deployments: Iterable[Deployment], tokens: int = 0) -> float:
+        """Seconds until the first of the deployments may be worth a call."""
         now = self._clock()
-        waits = [self.states[d.id].resting_until - now for d in deployments]
-        return max(0.0, min(waits, default=1.0))
+        waits = [self._wait_s(self.states[d.id], now, tokens) for d in deployments]
+        soonest = min(waits, default=1.0)
+        return soonest if soonest < INFINITE else UNKNOWN_S
 
-    def started(self, deployment: Deployment) -> None:
-        """A call begins."""
-        state = self.states[deployment.id]
+    def may_fail_over(self, deployment: Deployment) -> bool:
+        """Whether a request that has failed elsewhere may ask here; it is counted if so.
+
+        One that has not failed of late takes them all: there is no outage to be multiplied. So does
+        one that is let back, whose trials are counted already. Others take a share of their own
+        traffic (`RetryBudget`).
+        """
+        state, now = self.states[deployment.id], self._clock()
+        if state.is_well(now) and not (state.breaker.closed and state.breaker.seen(now)[1]):
+            state.retries.count(now)
+            return True
+        return state.retries.withdraw(now)
+
+    def started(self, deployment: Deployment, tokens: int = 0, *, first: bool = True) -> None:
+        """A call begins.
+
+        Args:
+            tokens: that it is expected to take, prompt and answer.
+            first: whether the request has not failed elsewhere.
+        """
+        state, now = self.states[deployment.id], self._clock()
         state.in_flight += 1
         state.requests += 1
+        if state.unanswered == 0:
+            state.silent_since = now
+        state.unanswered += 1
+        if first:
+            state.retries.deposit(now)
+        if not state.clear:
+            state.breaker.began(now)
+            if state.limiter is not None:
+                state.limiter.take(now, tokens)
+
+    def settle(self, deployment: Deployment, began: float, expected: int, used: int) -> None:
+        """The tokens of a call are known: what `started` took too much is given back.
+
+        Args:
+            began: when the call did.
+        """
+        limiter = self.states[deployment.id].limiter
+        if limiter is not None:
+            limiter.settle(began, expected, used)
 
     def entered(self, deployment: Deployment) -> None:
         """A call that has begun goes on, as a stream."""
-        self.states[deployment.id].in_flight += 1
+        state = self.states[deployment.id]
+        state.in_flight += 1
+        state.unanswered = 0
+        if state.limiter is not None:
+            state.limiter.enter()
 
     def left(self, deployment: Deployment) -> None:
         """A call is over, however it went, or goes on as a stream."""
-        self.states[deployment.id].in_flight -= 1
-
-    def succeeded(self, deployment: Deployment, latency_s: float, ttft_s: float | None) -> None:
-        """A call gave an answer."""
         state = self.states[deployment.id]
-        state.failures_in_row = 0
-        # While a rate limit lasts nobody calls, so an answer then was asked for before it.
-        if state.rate_limited_until <= self._clock():
-            state.resting_until = 0.0
-            if state.told is not None:
-                state.told = None
-                log.warning("%s answers again", deployment.id)
+        state.in_flight -= 1
+        if state.unanswered:
+            state.unanswered -= 1
+        if state.limiter is not None:
+            state.limiter.release()
+
+    def succeeded(
+        self,
+        deployment: Deployment,
+        latency_s: float,
+        ttft_s: float | None,
+        tokens: int | None = None,
+    ) -> None:
+        """A call gave an answer, of so many tokens if anybody counted."""
+        state, now = self.states[deployment.id], self._clock()
+        state.unanswered = 0
+        late = state.pace.saw(now, latency_s, ttft_s, tokens, deployment.timeouts.slow)
+        if late > 1.0:
+            self._slow(deployment, state, now)
         else:
-            state.resting_until = min(state.resting_until, state.rate_limited_until)
-        state.latency_s = _blend(state.latency_s, latency_s)
-        if ttft_s is not None:
-            state.ttft_s = _blend(state.ttft_s, ttft_s)
+            state.breaker.succeeded(now)
+        if state.cap < INFINITE:
+            state.cap = state.adaptive.answered(state.in_flight + 1, late)
+        if not state.clear:
+            self._answers_again(deployment, state, now)
+        if now >= self._look_at.get(deployment.model, INFINITE):
+            self._compare(deployment.model, now)
 
     def failed(self, deployment: Deployment, error: UpstreamError) -> None:
         """A call failed; what that means for the deployment depends on the error."""
+        state, now = self.states[deployment.id], self._clock()
+        state.unanswered = 0
         if isinstance(error, (UpstreamRejected, ContextTooLong)):
             return  # the request's fault, not the deployment's
-        state = self.states[deployment.id]
-        state.last_error = f"{error.kind}: {error.message}"
-        now = self._clock()
+        state.last_error, state.last_error_at = f"{error.kind}: {error.message}", now
+        if isinstance(error, (UpstreamTimeout, RateLimited)) or error.status in _OVERLOADED:
+            state.overloaded(now)
         if isinstance(error, RateLimited):
-            wait = DEFAULT_RATE_LIMIT_S if error.retry_after is None else error.retry_after
-            wait = wait if wait > 0 else NO_DELAY_S
-            state.rate_limited_until = max(state.rate_limited_until, now + wait)
+            self._rate_limit(deployment, state, now, error)
         elif isinstance(error, OutOfService):
             wait = max(OUT_OF_SERVICE_S, error.retry_after or 0.0)
+            self._rest(deployment, state, now, wait, error.kind, error.message)
         else:
-            state.failures_in_row += 1
-            beyond = state.failures_in_row - FAILURES_TO_COOL
-            wait = min(MAX_COOL_S, COOL_S * 2**beyond) if beyond >= 0 else 0.0
-        if wait > 0:
-            self._rest(deployment, error, now, wait)
+            was_closed = state.breaker.closed
+            state.breaker.failed(now, self._draw())
+            self._tell_opened(deployment, state, now, was_closed, error.kind)
+        if now >= self._look_at.get(deployment.model, INFINITE):
+            self._compare(deployment.model, now)
+
+    def rest(self, deployment: Deployment, wait_s: float, why: str) -> None:
+        """Leaves a deployment alone that has said, with an answer, that a limit is used up."""
+        state, now = self.states[deployment.id], self._clock()
+        state.rate_limited_until = max(state.rate_limited_until, now + wait_s)
+        self._rest(deployment, state, now, wait_s, RateLimited.kind, why)
+
+    def drain(self, deployment: Deployment) -> None:
+        """No further call begins there; those that run go on. For operators."""
+        state = self.states[deployment.id]
+        state.drained, state.clear = True, False
+        log.warning("%s is drained", deployment.id)
+
+    def restore(self, deployment: Deployment) -> None:
+        """Calls may begin there again, whatever it was out for. For operators."""
+        state, now = self.states[deployment.id], self._clock()
+        state.drained = False
+        state.resting_until = state.rate_limited_until = state.ejected_until = 0.0
+        state.breaker.try_now(now)
+        log.warning("%s is restored", deployment.id)
+
+    def due_probe(self) -> Deployment | None:
+        """A deployment that is out and should be looked at now; the next look is later.
+
+        Only those that failed: who asked us to wait is not to be disturbed. Say what was seen with
+        `answers_probe`; of one that gives no sign nothing need be said.
+        """
+        now = self._clock()
+        for deployment in self._all.values():
+            state = self.states[deployment.id]
+            out = not state.breaker.closed or state.resting_until > now
+            waits = state.drained or state.rate_limited_until > now
+            if out and not waits and state.probes.at <= now:
+                state.probes.probed(now, self._draw())
+                return deployment
+        return None
+
+    def answers_probe(self, deployment: Deployment) -> None:
+        """A deployment that is out gives signs of life: the next request may try it."""
+        state, now = self.states[deployment.id], self._clock()
+        state.breaker.try_now(now)
+        state.resting_until = min(state.resting_until, max(now, state.rate_limited_until))
+
+    def p95_ttft_s(self, deployment: Deployment) -> float | None:
+        """19 of 20 of its latest streams had begun after so many seconds; None while few have."""
+        return self.states[deployment.id].pace.p95_ttft_s
+
+    def snapshot(self) -> tuple[DeploymentStatus, ...]:
+        """Every deployment as it is now."""
+        now = self._clock()
+        return tuple(status_of(d, self.states[d.id], now) for d in self._all.values())
+
+    def _wait_s(self, state: DeploymentState, now: float, tokens: int) -> float:
+        if state.drained:
+            return INFINITE
+        wait = max(state.resting_until - now, limited_s(state, now, tokens), 0.0)
+        if state.breaker.closed and state.ejected_until <= now:
+            return wait
+        return max(wait, min(ALONE_S, back_s(state, now)))
+
+    def _fell_silent(self, deployment: Deployment, state: DeploymentState, now: float) -> bool:
+        """Whether nothing was heard for so long that something must be wrong; opens its breaker."""
+        if not state.breaker.closed or not state.is_silent(now):
+            return False
+        why = f"{state.unanswered} calls and no answer for {now - state.silent_since:.1f} s"
+        state.breaker.open(now, self._draw(), why)
+        self._tell_opened(deployment, state, now, True, UpstreamTimeout.kind)
+        return True
+
+    def _slow(self, deployment: Deployment, state: DeploymentState, now: float) -> None:
+        was_closed = state.breaker.closed
+        state.breaker.succeeded(now, slow=True, jitter=self._draw())
+        self._tell_opened(deployment, state, now, was_closed, "slow")
+
+    def _answers_again(self, deployment: Deployment, state: DeploymentState, now: float) -> None:
+        """An answer of one that was not well; what it was asked for may be a while ago."""
+        # While a rate limit lasts nobody calls, so an answer then was asked for before it.
+        if state.rate_limited_until > now:
+            state.resting_until = min(state.resting_until, state.rate_limited_until)
+            return
+        state.resting_until = 0.0
+        if not state.breaker.closed or state.ejected_until > now:
+            return
+        state.probes.answered()
+        if state.told is not None:
+            state.told = None
+            log.warning("%s answers again", deployment.id)
+
+    def _rate_limit(
+        self, deployment: Deployment, state: DeploymentState, now: float, error: RateLimited
+    ) -> None:
+        asked = error.retry_after
+        wait = DEFAULT_RATE_LIMIT_S if asked is None else asked if asked > 0 else NO_DELAY_S
+        until = now + (NO_DELAY_S if asked is None else wait)
+        state.rate_limited_until = max(state.rate_limited_until, until)
+        self._rest(deployment, state, now, wait, error.kind, error.message)
 
     def _rest(
-        self, deployment: Deployment, error: UpstreamError, now: float, wait_s: float
+        self,
+        deployment: Deployment,
+        state: DeploymentState,
+        now: float,
+        wait_s: float,
+        kind: str,
+        message: str,
     ) -> None:
         """Leaves a deployment alone, and tells the operator unless that is known already."""
-        state = self.states[deployment.id]
-        known = state.resting_until > now and state.told == error.kind
-        why = f"{error.kind}: {error.message}"
+        known = state.resting_until > now and state.told == kind
+        why = f"{kind}: {message}"
         if now + wait_s >= state.resting_until:
-            state.resting_until = now + wait_s
-            state.resting_because = why
-        state.told = error.kind
+            state.resting_until, state.resting_because = now + wait_s, why
+        state.clear, state.told = False, kind
+        state.probes.out(now, self._draw())
         if not known:
-            why = " ".join(why.split())[:_LOGGED_CHARS]
-            log.warning("%s rests for %.3g s: %s", deployment.id, wait_s, why)
+            _tell(deployment, wait_s, why)
+
+    def _tell_opened(
+        self,
+        deployment: Deployment,
+        state: DeploymentState,
+        now: float,
+        was_closed: bool,
+        kind: str,
+    ) -> None:
+        """Tells the operator that a breaker has opened, not each time that it opens again."""
+        if state.breaker.closed:
+            return
+        state.clear = False
+        state.probes.out(now, self._draw())
+        if was_closed:
+            last = f"; {state.last_error}" if kind != "slow" and state.last_error else ""
+            _tell(deployment, state.breaker.until - now, state.breaker.why + last)
+            state.told = kind
+
+    def _compare(self, model: str, now: float) -> None:
+        """Ejects those that are much worse than their siblings."""
+        self._look_at[model] = now + LOOK_S
+        siblings = self._siblings[model]
+        for place in outliers([self.states[d.id].as_sibling(now) for d in siblings]):
+            state = self.states[siblings[place].id]
+            if now - state.ejected_until > MAX_EJECT_S:
+                state.ejections = 0
+            state.ejections += 1
+            wait = min(MAX_EJECT_S, EJECT_S * state.ejections)
+            state.ejected_until, state.clear, state.told = now + wait, False, "outlier"
+            _tell(siblings[place], wait, "much worse than its siblings")
 
 
-def _blend(old: float | None, new: float) -> float:
-    """Exponentially weighted moving average."""
-    return new if old is None else old + _SMOOTHING * (new - old)
+def _state(deployment: Deployment) -> DeploymentState:
+    """A new one, with the deployment's limits if it has any."""
+    if deployment.limits == _NO_LIMITS:
+        return DeploymentState()
+    return DeploymentState(limiter=Limiter(deployment.limits), clear=False)
+
+
+def _tell(deployment: Deployment, wait_s: float, why: str) -> None:
+    why = " ".join(why.split())[:_LOGGED_CHARS]
+    log.warning("%s rests for %.3g s: %s", deployment.id, wait_s, why)

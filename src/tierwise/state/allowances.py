@@ -1,0 +1,95 @@
+"""What each client may still ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+from tierwise.errors import Overloaded
+from tierwise.state.limits import Limiter
+from tierwise.types import Limits, Usage
+
+_NONE = Limits()
+
+
+class Allowances:
+    """The limiters of all clients, each made when its client is first seen.
+
+    Callers are those whose keys are configured, so there are no more of them than keys.
+
+    Args:
+        limits: of every client that has none of its own.
+        own: of those that have, by caller.
+    """
+
+    def __init__(self, limits: Limits, own: Mapping[str, Limits]) -> None:
+        self._limits = limits
+        self._own = own
+        self._limiters: dict[str | None, Limiter | None] = {}
+
+    def of(self, caller: str | None) -> Limiter | None:
+        """The limiter of a client, None if it may ask for anything.
+
+        Args:
+            caller: the name of its key; None where no key is asked for, which is one client.
+        """
+        if caller not in self._limiters:
+            limits = self._own.get(caller, self._limits) if caller else self._limits
+            self._limiters[caller] = None if limits == _NONE else Limiter(limits)
+        return self._limiters[caller]
+
+    def enter(self, caller: str | None, tokens: int, now: float) -> Taken:
+        """A request of a client begins; it is over at the end of the block.
+
+        Args:
+            tokens: that it is expected to take, prompt and answer.
+            now: a time of the monotonic clock, in seconds.
+
+        Raises:
+            Overloaded: the client has used up what it may ask for.
+        """
+        limiter = self.of(caller)
+        if limiter is None:
+            return _FREE
+        wait = limiter.wait_s(now, tokens)
+        if wait > 0:
+            raise Overloaded(
+                f"This key has used up what it may ask for; the next request fits in {wait:.1f} s. "
+                "Its limits are set in `server.limits`, or with the key in `server.api_keys`.",
+                retry_after=wait,
+                code="rate_limit_exceeded",
+            )
+        limiter.take(now, tokens)
+        return Taken(limiter, now, tokens)
+
+
+class Taken:
+    """What a request has taken of its client's limits."""
+
+    __slots__ = ("_began", "_expected", "_limiter")
+
+    def __init__(self, limiter: Limiter | None, began: float, expected: int) -> None:
+        self._limiter = limiter
+        self._began = began
+        self._expected = expected
+
+    def used(self, usage: Usage) -> None:
+        """The tokens of the answer are known; without one, what was expected counts."""
+        if self._limiter is not None:
+            used = usage.input_tokens + usage.output_tokens
+            self._limiter.settle(self._began, self._expected, used)
+
+    def __enter__(self) -> Taken:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._limiter is not None:
+            self._limiter.release()
+
+
+_FREE = Taken(None, 0.0, 0)

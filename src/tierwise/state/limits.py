@@ -1,0 +1,129 @@
+"""Requests and tokens a minute and calls at a time: taken before a call, settled after it.
+
+The same for a deployment and for a client's key. The rates are those of a bucket that holds one
+minute's allowance and refills continuously, which is how providers count, kept as one number each:
+the time at which the bucket would be full again (the generic cell rate algorithm, ITU-T I.371,
+2004, annex A).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from tierwise.types import Limits
+
+MINUTE_S = 60.0
+_ROUNDING_S = 1e-6
+
+
+class Left(Struct, frozen=True):
+    """What may still be asked for now; None where there is no limit."""
+
+    requests: float | None
+    tokens: float | None
+    calls: int | None
+
+
+class Limiter:
+    """Counts what was asked for against limits. `now` is a time of the monotonic clock.
+
+    Nothing is refused here: ask `wait_s` before a call. What is taken beyond a limit is a debt, and
+    the next calls wait for it.
+    """
+
+    __slots__ = ("_concurrency", "_requests", "_tokens", "running")
+
+    def __init__(self, limits: Limits) -> None:
+        self._requests = None if limits.rpm is None else _Rate(limits.rpm)
+        self._tokens = None if limits.tpm is None else _Rate(limits.tpm)
+        self._concurrency = limits.concurrency
+        self.running = 0
+
+    def wait_s(self, now: float, tokens: int = 0, usual_s: float = 1.0) -> float:
+        """Seconds until a call may begin, if no other does before; 0 if it may now.
+
+        Args:
+            tokens: that it is expected to take; more than a minute's allowance counts as that.
+            usual_s: how long a call takes. With n running, one of them is over after about an
+                n-th of it.
+        """
+        wait = 0.0
+        if self._requests is not None:
+            wait = self._requests.wait_s(now, 1)
+        if self._tokens is not None:
+            wait = max(wait, self._tokens.wait_s(now, tokens))
+        if self._concurrency is not None and self.running >= self._concurrency:
+            wait = max(wait, usual_s / self.running, _ROUNDING_S)
+        return wait
+
+    def take(self, now: float, tokens: int = 0) -> None:
+        """A call begins that is expected to take so many tokens."""
+        self.running += 1
+        if self._requests is not None:
+            self._requests.take(now, 1)
+        if self._tokens is not None:
+            self._tokens.take(now, tokens)
+
+    def settle(self, taken_at: float, expected: int, used: int) -> None:
+        """The tokens of a call are known now; the difference is given back, or owed.
+
+        Args:
+            taken_at: the time at which they were taken.
+        """
+        if self._tokens is not None:
+            self._tokens.settle(taken_at, expected, used)
+
+    def enter(self) -> None:
+        """A call that has begun goes on, as a stream."""
+        self.running += 1
+
+    def release(self) -> None:
+        """A call is over."""
+        if self.running > 0:
+            self.running -= 1
+
+    def left(self, now: float) -> Left:
+        """What may still be asked for, never below 0."""
+        calls = self._concurrency
+        return Left(
+            None if self._requests is None else self._requests.left(now),
+            None if self._tokens is None else self._tokens.left(now),
+            None if calls is None else max(0, calls - self.running),
+        )
+
+
+class _Rate:
+    """Units a minute.
+
+    `_full_at` is when the bucket is full again if nothing more is taken, `_was_full_at` when it
+    last became full.
+    """
+
+    __slots__ = ("_full_at", "_most", "_step_s", "_was_full_at")
+
+    def __init__(self, per_minute: float) -> None:
+        self._most = per_minute
+        self._step_s = MINUTE_S / per_minute
+        self._full_at = float("-inf")
+        self._was_full_at = float("-inf")
+
+    def wait_s(self, now: float, units: float) -> float:
+        cost = min(units, self._most) * self._step_s
+        wait = max(self._full_at, now) + cost - now - MINUTE_S
+        return wait if wait > _ROUNDING_S else 0.0
+
+    def take(self, now: float, units: float) -> None:
+        if self._full_at <= now:
+            self._was_full_at = self._full_at
+            self._full_at = now
+        self._full_at += units * self._step_s
+
+    def settle(self, taken_at: float, expected: float, used: float) -> None:
+        # Once the bucket has been full again, whatever was taken before is made good already, and
+        # to give it back would be to give it twice.
+        if used > expected or taken_at >= self._was_full_at:
+            self._full_at += (used - expected) * self._step_s
+
+    def left(self, now: float) -> float:
+        owed_s = max(0.0, self._full_at - now)
+        return max(0.0, self._most - owed_s / self._step_s)
