@@ -77,8 +77,19 @@ class Gateway(msgspec.Struct, frozen=True):
 @contextmanager
 def serving(home: Path, port: int, upstream: int, *, core: int | None) -> Iterator[Gateway]:
     """`tierwise serve` with one worker in front of the upstream's port, until the block ends."""
+    with started(home, port, config_text(home, port, upstream), core=core) as gateway:
+        yield gateway
+
+
+@contextmanager
+def started(home: Path, port: int, config: str, *, core: int | None) -> Iterator[Gateway]:
+    """`tierwise serve` with one worker and this configuration, until the block ends.
+
+    Raises:
+        BenchError: it did not become ready.
+    """
     file = home / "tierwise.yaml"
-    file.write_text(config_text(home, port, upstream))
+    file.write_text(config)
     log = home / "gateway.log"
     command = [sys.executable, "-m", "tierwise", "serve", "--config", str(file)]
     began = time.monotonic()

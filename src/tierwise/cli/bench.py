@@ -1,15 +1,17 @@
-"""`tierwise bench`: the gateway's overhead, against nginx as a plain proxy, and decision times."""
+"""`tierwise bench`: the gateway's overhead, what holding streams costs, what gates cost."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from tierwise.cli.configuration import JsonOption
 
 if TYPE_CHECKING:
-    from tierwise.bench import Options, Result
+    from collections.abc import Callable
+
+_Result = TypeVar("_Result")
 
 
 def command(
@@ -18,59 +20,60 @@ def command(
         int, typer.Option(help="Length of each of the runs, in seconds.", min=1, max=60)
     ] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="One round of short runs.")] = False,
-    decisions: Annotated[
-        bool,
-        typer.Option("--decisions", help="Time routing decisions instead, without nginx and wrk."),
+    holding: Annotated[
+        bool, typer.Option("--holding", help="What clients wait for when streams are held back.")
     ] = False,
+    requests: Annotated[
+        int, typer.Option(help="For --holding: streams of each kind.", min=10, max=10_000)
+    ] = 200,
 ) -> None:
-    """Measure the gateway's overhead. Needs nginx and wrk; takes a minute and two cores."""
-    import msgspec
+    """Measure the gateway's overhead. Needs nginx and wrk; takes a minute and two cores.
 
-    if decisions:
-        _decisions(as_json, prompts=50 if quick else 500)
-        return
-    from tierwise.bench import Options
+    With --holding: what it costs in time to the first token that gates see an answer first, on a
+    simulated fleet. Needs nothing else and takes two minutes.
+    """
+    if holding:
+        _holding(requests, as_json)
+    else:
+        _overhead(1 if quick else seconds, quick, as_json)
+
+
+def _overhead(seconds: int, quick: bool, as_json: bool) -> None:
+    from tierwise.bench import Options, run
+    from tierwise.cli.bench_view import show
 
     options = Options(seconds=1, rounds=1, starts=1) if quick else Options(seconds=seconds)
-    result = _measured(options)
-    if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
-    else:
-        from tierwise.cli.bench_view import show
-
-        show(result)
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 
-def _decisions(as_json: bool, prompts: int) -> None:
-    import msgspec
+def _holding(requests: int, as_json: bool) -> None:
+    from tierwise.bench.holding import Options, run
+    from tierwise.cli.bench_holding import show
 
-    from tierwise.bench.decisions import time_decisions
-
-    times = time_decisions(prompts)
-    if as_json:
-        typer.echo(msgspec.json.encode(times).decode())
-    else:
-        typer.echo(
-            f"a decision takes {times.p50_us:.0f} µs (p50), {times.p99_us:.0f} µs (p99): "
-            f"{times.prompts} prompts of 2 kB, {times.models} candidates\n"
-            f"the first one, which loads the router, took {times.first_ms:.0f} ms\n"
-            f"{times.cpu}, one core, load {times.load:g}; Tierwise {times.tierwise}"
-        )
+    options = Options(requests=requests)
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 
-def _measured(options: Options) -> Result:
-    """Runs the benchmark under a progress bar on stderr."""
+def _measured(run: Callable[[Callable[[str], None]], _Result], steps: int) -> _Result:
+    """Runs a benchmark under a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from tierwise.bench import run
-
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=options.steps)
+        bar = progress.add_task("", total=steps)
 
         def say(what: str) -> None:
             progress.update(bar, description=what)
             progress.advance(bar)
 
-        return run(options, say)
+        return run(say)
+
+
+def _tell(result: _Result, show: Callable[[_Result], None], as_json: bool) -> None:
+    import msgspec
+
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+    else:
+        show(result)
