@@ -91,22 +91,28 @@ class Scorer:
             seen: models whose answers are known; at least one.
         """
         own = np.zeros_like(quality)
+        prior = log_odds(quality)
         for model in seen:
-            features = own_features(answers, quality, model)
-            own[:, model] = linear(features, self._own[model])
+            own[:, model] = linear(_own_features(answers, prior, model), self._own[model])
         return self.combined(answers, quality, own, seen)
 
     def combined(
         self, answers: Answers, quality: Matrix, own: Matrix, seen: Sequence[int]
     ) -> Matrix:
         """As `posterior`, where the answers have been judged by themselves already."""
-        found = np.empty_like(quality)
+        odds = np.empty_like(quality)
         ballot = _ballot(answers, quality, own, seen)
-        for model in range(quality.shape[1]):
-            features = ballot.features(model)
-            weights = self._heads[0 if model in seen else 1, model]
-            found[:, model] = 1.0 / (1.0 + np.exp(-np.clip(linear(features, weights), -20, 20)))
-        return found
+        rows, models = quality.shape
+        # For one prompt the calls are what costs, so all models go through them together; for
+        # thousands it is memory.
+        together = [list(range(models))] if rows == 1 else [[model] for model in range(models)]
+        for group in together:
+            features = ballot.features(group)
+            for place, model in enumerate(group):
+                weights = self._heads[0 if model in seen else 1, model]
+                odds[:, model] = linear(features[:, place], weights)
+        known: Matrix = 1.0 / (1.0 + np.exp(-np.clip(odds, -20, 20)))
+        return known
 
 
 def linear(features: Matrix, weights: Matrix) -> NDArray[np.float64]:
@@ -128,7 +134,10 @@ def log_odds(p: Matrix) -> Matrix:
 
 def own_features(answers: Answers, quality: Matrix, model: int) -> Matrix:
     """What one model's answer is judged by alone, (n, F + 3)."""
-    prior = log_odds(quality)
+    return _own_features(answers, log_odds(quality), model)
+
+
+def _own_features(answers: Answers, prior: Matrix, model: int) -> Matrix:
     return np.column_stack(
         [prior[:, model], prior.mean(axis=1), prior.max(axis=1), answers.features[:, model]]
     )
@@ -141,7 +150,7 @@ def state_features(
 
     For a model that was not asked, the answer that most speaks for stands in the place of its own.
     """
-    return _ballot(answers, quality, own, seen).features(model)
+    return _ballot(answers, quality, own, seen).features([model])[:, 0]
 
 
 class _Ballot(Struct, frozen=True):
@@ -164,47 +173,54 @@ class _Ballot(Struct, frozen=True):
     mean: NDArray[np.float64]
     most: NDArray[np.float64]
 
-    def features(self, model: int) -> Matrix:
-        """See `state_features`."""
-        at, prior, odds, vote = self.seen, self.prior, self.odds, self.vote
-        rows, models = prior.shape
-        row = np.arange(rows)
-        place = np.full(rows, at.index(model)) if model in at else self.likeliest
-        mine, likely = self.likeness[row, place], odds[row, place]
+    def features(self, models: Sequence[int]) -> Matrix:
+        """What each of k models is judged by, (n, k, G); see `state_features`."""
+        at, vote = self.seen, self.vote[:, None]
+        every = np.arange(len(self.prior))[:, None]
+        place = np.array([at.index(m) if m in at else -1 for m in models])
+        place = np.where(place < 0, self.likeliest[:, None], place)
+        mine, likely = self.likeness[every, place], self.odds[every, place]
+        prior, odds = self.prior[:, models], self.odds[:, None]
         same = mine > 0.5
-        others = np.where(same, -4.0, odds).max(axis=1)
-        divided = (~same.all(axis=1)).astype(np.float64)
+        others = np.where(same, -4.0, odds).max(axis=2)
+        divided = (~same.all(axis=2)).astype(np.float64)
         united = (1.0 - divided) * float(len(at) > 1)
-        rival = np.where(same, 0.0, self.support).max(axis=1)
+        rival = np.where(same, 0.0, self.support[:, None]).max(axis=2)
         others = np.where(divided > 0, others, -1.0)
-        signs, votes = np.zeros((rows, models)), np.zeros((rows, models))
-        for column, other in enumerate(at):
-            if other != model:
-                signs[:, other] = 2.0 * mine[:, column] - 1.0
-                votes[:, other] = signs[:, other] * vote[:, column]
-        parts = [
-            likely, prior[:, model], np.where(same, vote, 0.0).sum(axis=1) - vote[row, place],
-            np.where(same, 0.0, vote).sum(axis=1), rival, others,
-            np.where(same, odds, -4.0).max(axis=1), self.mean, self.most,
-            same.sum(axis=1) - 1.0, (~same).sum(axis=1), united, divided,
-            united * likely, divided * likely, united * prior[:, model],
-            divided * prior[:, model], np.minimum(likely, 0.0), np.maximum(likely - 2.0, 0.0),
+        parts = (
+            likely, prior, np.where(same, vote, 0.0).sum(axis=2) - self.vote[every, place],
+            np.where(same, 0.0, vote).sum(axis=2), rival, others,
+            np.where(same, odds, -4.0).max(axis=2), self.mean[:, None], self.most[:, None],
+            same.sum(axis=2) - 1.0, (~same).sum(axis=2), united, divided,
+            united * likely, divided * likely, united * prior,
+            divided * prior, np.minimum(likely, 0.0), np.maximum(likely - 2.0, 0.0),
             divided * others, divided * rival,
-        ]  # fmt: skip
-        kinds = self.kinds
-        return np.concatenate(
-            [
-                np.stack(parts, axis=1),
-                kinds,
-                kinds * united[:, None],
-                kinds * divided[:, None],
-                kinds * likely[:, None],
-                signs,
-                votes,
-                self.known,
-            ],
-            axis=1,
-        )
+        )  # fmt: skip
+        kinds = self.kinds[:, None]
+        signs, votes = self._ballots(models, mine)
+        blocks = (
+            kinds, kinds * united[..., None], kinds * divided[..., None], kinds * likely[..., None],
+            signs, votes, self.known[:, None],
+        )  # fmt: skip
+        width = len(parts) + sum(block.shape[2] for block in blocks)
+        found = np.empty((*likely.shape, width))
+        for column, part in enumerate(parts):
+            found[..., column] = part
+        start = len(parts)
+        for block in blocks:
+            found[..., start : start + block.shape[2]] = block
+            start += block.shape[2]
+        return found
+
+    def _ballots(self, models: Sequence[int], mine: NDArray[np.float32]) -> tuple[Matrix, Matrix]:
+        """Who says the same as each of k models (1) or not (-1), and how loudly, (n, k, m)."""
+        shape = (len(self.prior), len(models), self.prior.shape[1])
+        signs, votes = np.zeros(shape), np.zeros(shape)
+        signs[..., self.seen] = 2.0 * mine - 1.0
+        for place, model in enumerate(models):
+            signs[:, place, model] = 0.0
+        votes[..., self.seen] = signs[..., self.seen] * self.vote[:, None]
+        return signs, votes
 
 
 def _ballot(answers: Answers, quality: Matrix, own: Matrix, seen: Sequence[int]) -> _Ballot:
