@@ -37,3 +37,22 @@ def test_the_look_of_a_result_is_told():
     assert features("", "-2")["result_negative"] == 1
     assert features("", "12")["result_was_given"] == 1
     assert features("")["result_size"] == 0
+
+
+@pytest.mark.parametrize(
+    "figures", ["1,", "1+", "1 + ", "1 ", "12%", "1 % ", "1.5 * $2 - "], ids=repr
+)
+def test_a_long_row_of_figures_is_gone_through_once(figures: str) -> None:
+    # Gone through once more for each of its figures, it would take minutes.
+    row = "= " + figures * (8000 // len(figures))
+    assert features(row)["sums"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("2 * 3 = 6", 0), ("2 * 3 = 7", 1), ("10% * 50 = 5 + 1 = 6", 0), ("x = 5 = 6 * 2 = 13", 1)],
+)
+def test_a_sum_is_found_wherever_it_begins(text: str, wrong: int) -> None:
+    found = features(text)
+    assert found["sums"] > 0
+    assert found["wrong_sums"] == wrong

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from itertools import islice
 
 from tierwise.gates.closed_answer import ClosedAnswer
 
@@ -20,11 +21,15 @@ FEATURES = (
 """Names of what `number_features` returns, in order."""
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+# A number, what is computed with it, and what that is said to be. It takes a number that nothing is
+# computed with too, and gives nothing back of what it took: no text is gone through twice.
 _SUM = re.compile(
-    r"((?:\d[\d,.]*\s*%?\s*[-+*/x×÷]\s*\$?)+\d[\d,.]*%?)\s*=\s*\$?(-?\d[\d,]*(?:\.\d+)?)"
+    r"(\d[\d,.]*+)(?:((?:\s*+(?:%\s*+)?[-+*/x×÷]\s*+\$?+\d[\d,.]*+)++%?+)"
+    r"(?:\s*+=\s*+\$?+(-?\d[\d,]*+(?:\.\d++)?+))?+)?+"
 )
 _TOKEN = re.compile(r"(\d[\d,]*(?:\.\d+)?)(%?)|([-+*/x×÷])")
 _RELATION = re.compile(r"\b(?:half|twice|percent|each|times|more than|less than|per)\b|%")
+_MOST_RELATIONS = 5
 _NEARLY = 0.01
 _READ_CHARS = 8192
 
@@ -47,7 +52,7 @@ def number_features(prompt: str, answer: str, closed: ClosedAnswer | None) -> li
         0.0 if result is None else math.log1p(abs(result)),
         float(result is not None and result < 0),
         float(result is not None and result in given),
-        min(5.0, len(_RELATION.findall(prompt))),
+        float(sum(1 for _ in islice(_RELATION.finditer(prompt), _MOST_RELATIONS))),
     ]
 
 
@@ -62,8 +67,12 @@ def _float(text: str) -> float:
 def _sums(text: str) -> tuple[int, int]:
     """How many sums a text states, and how many of them are wrong."""
     stated = wrong = 0
-    for left, right in _SUM.findall(text):
-        found = _worked_out(left)
+    if "=" not in text:  # most texts have none, and figures enough to look for one at length
+        return stated, wrong
+    for first, rest, right in _SUM.findall(text):
+        if not right:
+            continue
+        found = _worked_out(first + rest)
         if found is None:
             continue
         stated += 1
