@@ -272,7 +272,7 @@ class Orchestrator:
 
     def decide(self, task: Task) -> Decision:
         """What would happen to a task, and why. Asks no model."""
-        return self._decide(task, measure(task))
+        return self._decide(task, measure(task))[0]
 
     async def answer(self, task: Task) -> Answered:
         """The answer to a task.
@@ -366,12 +366,15 @@ class Orchestrator:
         when the record is made.
         """
         measured = measure(task)
-        decision = self._decide(task, measured)
+        decision, reading = self._decide(task, measured)
         paths = self.router.paths(decision)
         joined = self.promises.combination(decision)
-        return Run(task, decision, paths, time.monotonic, joined), measured
+        run = Run(task, decision, paths, time.monotonic, joined)
+        run.reading = reading
+        return run, measured
 
-    def _decide(self, task: Task, measured: Measured) -> Decision:
+    def _decide(self, task: Task, measured: Measured) -> tuple[Decision, Reading | None]:
+        """The decision about a task, and what was read in its prompt for it."""
         reading: Reading | None = None
         if self.router.explicit(task):
             profile = measured.profile
@@ -395,7 +398,7 @@ class Orchestrator:
         )
         if reading is not None:
             self._traffic.saw(_novelty(decision))
-        return decision
+        return decision, reading
 
     def _wake(self) -> None:
         """Loads the brain if that has not been done. Whoever comes meanwhile waits."""
@@ -457,6 +460,7 @@ class Orchestrator:
         self._spending.add(run.decision.policy or "", run.cost_usd)
         # From here on only the record is wanted, and a body may be large.
         del run.task
+        run.course = run.reading = None
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished

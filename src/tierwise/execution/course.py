@@ -51,8 +51,14 @@ class Courses:
         self.scorer = Scorer(cascade.arrays)
         self.encoder = Encoder.builtin()
 
-    def start(self, task: Task, decision: Decision, checker: Checker) -> Course | None:
-        """The course of a request whose plan is adaptive; None for any other."""
+    def start(
+        self, task: Task, decision: Decision, checker: Checker, reading: Reading | None = None
+    ) -> Course | None:
+        """The course of a request whose plan is adaptive; None for any other.
+
+        Args:
+            reading: the task's question, if somebody has read it already.
+        """
         if not decision.plan.adaptive or decision.rate is None:
             return None
         plan = self.cascade.plan(decision.rate)
@@ -61,7 +67,7 @@ class Courses:
             return None
         scarce = {one.model: one.scarcity for one in decision.candidates if one.scarcity}
         start = self.cascade.start(known, decision.rate, scarce)
-        return Course(self, task, decision, plan, start, checker)
+        return Course(self, task, decision, plan, start, checker, reading)
 
 
 Judged = tuple[tuple[Verdict, ...], float, bool]
@@ -79,6 +85,7 @@ class Course:
         plan: Plan,
         start: State,
         checker: Checker,
+        reading: Reading | None,
     ) -> None:
         self.p: dict[str, float] = {}
         self._courses = courses
@@ -91,7 +98,9 @@ class Course:
         self._seen: dict[int, Evidence] = {}
         self._against: dict[int, float] = {}
         self._settled: str | None = None
+        self._reading = reading
         self._question: tuple[str, Asked, Reading] | None = None
+        self._move: tuple[State, Stop | Ask] | None = None
 
     @property
     def wants_logprobs(self) -> bool:
@@ -114,7 +123,7 @@ class Course:
         A model that has not answered by the time the next is wanted is not asked again.
         """
         while self._state.asked or len(self._state.barred) < len(self._models):
-            move = self._plan.next(self._state)
+            move = self._next()
             if isinstance(move, Stop):
                 self._settled = self._models[move.model]
                 return
@@ -149,13 +158,19 @@ class Course:
         asked_now = (*self._state.asked, place)
         self._state = replace(self._state, asked=asked_now, posterior=known)
         self.p.update({self._models[one]: float(known[one]) for one in asked_now})
-        move = self._plan.next(self._state)
+        move = self._next()
         accepted = isinstance(move, Stop) and move.model == place
         if isinstance(move, Stop):
             self._settled = self._models[move.model]
         p = float(known[place])
         verdict = Verdict(gate=SCORER, p=p, reason=self._reason(place, move))
         return (*verdicts, verdict), p, accepted
+
+    def _next(self) -> Stop | Ask:
+        """The planner's move; asked for twice in the same state it is not looked for again."""
+        if self._move is None or self._move[0] is not self._state:
+            self._move = self._state, self._plan.next(self._state)
+        return self._move[1]
 
     def _known(self) -> Vector:
         """P(right) of every model's answer, given those that were read, (m,)."""
@@ -171,7 +186,10 @@ class Course:
     def _read(self, answer: Completion) -> Evidence:
         if self._question is None:
             text = conversation(self._task).question
-            self._question = text, asked(text), self._courses.encoder.read(text)
+            reading = self._reading
+            if reading is None:
+                reading = self._courses.encoder.read(text)
+            self._question = text, asked(text), reading
         text, wanted, reading = self._question
         sure = confidence(answer.logprobs) if self.wants_logprobs else None
         logprob = sure.mean if sure is not None else None

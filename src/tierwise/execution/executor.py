@@ -71,7 +71,7 @@ class Executor:
 
     async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
         if self.courses is not None:
-            run.course = self.courses.start(run.task, run.decision, self._checker)
+            run.course = self.courses.start(run.task, run.decision, self._checker, run.reading)
         walked = _Walked[_Answer]()
         turn = 0
         while (answer := await self._round(ask, run, walked)) is None:

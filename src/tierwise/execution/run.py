@@ -13,6 +13,7 @@ from tierwise.gates.combine import posterior
 from tierwise.types import Attempt, Decision, Deployment, Task, Tier, Usage, Verdict
 
 if TYPE_CHECKING:
+    from tierwise.analysis.reading import Reading
     from tierwise.execution.course import Course
 
 _TIMER_S = 0.002
@@ -26,7 +27,8 @@ Paths = Mapping[str, Sequence[Deployment]]
 class Run:
     """The attempts of one request, and the one that answered. Grows until the answer is out.
 
-    `combination` is how verdicts are joined where the decision rests on a certificate.
+    `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
+    what analysis read in the prompt, if it did.
     """
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Run:
         "model",
         "on_hold",
         "paths",
+        "reading",
         "started",
         "status",
         "task",
@@ -67,6 +70,7 @@ class Run:
         self.clock = clock
         self.handed_over: Task | None = None
         self.combination = combination
+        self.reading: Reading | None = None
         self.course: Course | None = None
         self.on_hold: Callable[[], None] | None = None
         self.started = clock()

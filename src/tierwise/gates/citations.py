@@ -38,6 +38,8 @@ _SOURCES = re.compile(
     r"|(\d{1,3})[.)] )",
     re.IGNORECASE | re.MULTILINE,
 )
+_SIGNS = ('"', "“", "«", "„", "[")
+"""Without one of these there is neither a quotation nor a reference."""
 _JSON = re.compile(r"[{\[]\s{0,20}\"")
 # What holds these is code or data, not somebody's words.
 _CODE_SIGNS = frozenset("{}[]()=_<>\\|/#")
@@ -55,7 +57,7 @@ class CitationsGate:
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """By the worst of its quotations and references; None without a context, or without any."""
         text = answer.text[:_READ_ANSWER]
-        if answer.tool_calls or _JSON.search(text):
+        if answer.tool_calls or not any(sign in text for sign in _SIGNS) or _JSON.search(text):
             return None
         bare = _CODE.sub(" ", text)
         quotes = [next(filter(None, found)) for found in _QUOTES.findall(bare)][:_MOST_QUOTES]

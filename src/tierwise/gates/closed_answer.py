@@ -40,6 +40,8 @@ _STATED = re.compile(
     r"[\s*:_`\"]*(.+)",
     re.IGNORECASE,
 )
+_STATING = ("####", "answer", "答案")
+"""What every match of it begins with, in lower case."""
 _FIELD = re.compile(r'"(?:final_)?answer"\s*:\s*("(?:[^"\\]|\\.)*"|[^,}\n]+)', re.IGNORECASE)
 _FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 _LETTER = re.compile(
@@ -198,11 +200,23 @@ def _stated(text: str) -> str | None:
     if boxed is not None:
         return boxed
     last: str | None = None
-    for match in _STATED.finditer(text):
+    begin = _may_state(text)
+    if begin is None:
+        return None
+    for match in _STATED.finditer(text, begin):
         last = match[1]
     if last is None:
         return None
     return last.strip().strip('*_`"').rstrip(".").strip() or None
+
+
+def _may_state(text: str) -> int | None:
+    """Where `_STATED` may match for the first time, which a plain search finds much sooner."""
+    folded = text.casefold()
+    places = [place for sign in _STATING if (place := folded.find(sign)) >= 0]
+    if not places:
+        return None
+    return min(places) if len(folded) == len(text) else 0
 
 
 def _boxed(text: str) -> str | None:

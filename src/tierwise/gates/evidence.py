@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,13 @@ _HEDGES = re.compile(
     r"\b(?:sorry|cannot|can't|unable|not sure|unclear|however|as an ai|impossible|i do not know"
     r"|i don't know|apologi[sz]e|may be|might be|it seems|wait)\b"
 )
+_HEDGE_SIGNS = (
+    "sorry", "cannot", "can't", "unable", "not sure", "unclear", "however", "as an ai",
+    "impossible", "i do not know", "i don't know", "apologi", "may be", "might be", "it seems",
+    "wait",
+)  # fmt: skip
+"""Without one of these there is no hedge; to look for them takes a fifth of the time."""
+_MOST_HEDGES = 3
 _READ_CHARS = 8192
 _ALIKE_FROM = 0.7
 """Cosine of two open answers to one question that have nothing in common but the question."""
@@ -88,7 +96,7 @@ def read_answer(
     features = [
         confidence,
         0.5 if logprob is None else math.exp(min(logprob, 0.0)),
-        min(3.0, len(_HEDGES.findall(text.lower()))),
+        float(_hedges(text.lower())),
         math.log1p(len(answer)),
         math.log1p(answer.count("\n")),
         min(10.0, len(answer) / max(1, len(prompt))),
@@ -115,6 +123,13 @@ def alike(one: Evidence, other: Evidence) -> float:
     return _OPEN_MOST * min(1.0, max(0.0, (near - _ALIKE_FROM) / (1.0 - _ALIKE_FROM)))
 
 
+def _hedges(text: str) -> int:
+    """How many hedges a text in lower case has, counted up to the most that matter."""
+    if not any(sign in text for sign in _HEDGE_SIGNS):
+        return 0
+    return sum(1 for _ in islice(_HEDGES.finditer(text), _MOST_HEDGES))
+
+
 def _kind(closed: ClosedAnswer | None) -> int:
     if closed is None:
         return KINDS.index("open")
@@ -122,5 +137,5 @@ def _kind(closed: ClosedAnswer | None) -> int:
 
 
 def _cosine(one: FloatArray, other: FloatArray) -> float:
-    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    size = float(np.sqrt(one @ one) * np.sqrt(other @ other))
     return float(one @ other) / size if size else 0.0

@@ -66,10 +66,12 @@ def confidence(logprobs: tuple[TokenLogprob, ...]) -> Confidence | None:
     its commas, markup and end says little of what it knows.
     """
     finite = [one for one in logprobs if math.isfinite(one.logprob)]
-    told = [one for one in finite if _TELLING.search(one.token)] or finite
+    told = [one for one in finite if one.token.isalnum() or _TELLING.search(one.token)] or finite
     if not told:
         return None
-    values = [min(max(one.logprob, _IMPOSSIBLE), 0.0) for one in told]
+    values = [one.logprob for one in told]
+    if max(values) > 0.0 or min(values) < _IMPOSSIBLE:
+        values = [min(max(value, _IMPOSSIBLE), 0.0) for value in values]
     leads = [one.logprob - one.runner_up for one in told if one.runner_up is not None]
     total = sum(values)
     return Confidence(
