@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from tierwise.bench.spread import percentile
+
 
 class Seen(Struct, frozen=True):
     """One stream as its client saw it, in seconds from the request.
@@ -94,9 +96,8 @@ def _wait(seen: Mapping[str, Seen], beside: Mapping[str, Seen]) -> Wait:
 
 def spread(values: Iterable[float]) -> Spread:
     """Median and 95th percentile of at least one value, each a value that occurred."""
-    ordered = sorted(values)
-    p50, p95 = (ordered[max(0, -(-len(ordered) * part // 100) - 1)] for part in (50, 95))
-    return Spread(round(p50, 3), round(p95, 3))
+    kept = list(values)
+    return Spread(round(percentile(kept, 50), 3), round(percentile(kept, 95), 3))
 
 
 def _waited(seen: Iterable[Seen]) -> tuple[Spread, Spread]:

@@ -26,14 +26,22 @@ def command(
     requests: Annotated[
         int, typer.Option(help="For --holding: streams of each kind.", min=10, max=10_000)
     ] = 200,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="What CPU it takes to judge an answer of 2 kB.")
+    ] = False,
 ) -> None:
     """Measure the gateway's overhead. Needs nginx and wrk; takes a minute and two cores.
 
     With --holding: what it costs in time to the first token that gates see an answer first, on a
-    simulated fleet. Needs nothing else and takes two minutes.
+    simulated fleet. Needs nothing else and takes two minutes. With --gates: what CPU gates and the
+    learned scorer take. Needs nothing else and takes a few seconds.
     """
+    if holding and gates:
+        raise typer.BadParameter("--holding and --gates are measured one at a time")
     if holding:
         _holding(requests, as_json)
+    elif gates:
+        _gates(as_json)
     else:
         _overhead(1 if quick else seconds, quick, as_json)
 
@@ -51,6 +59,14 @@ def _holding(requests: int, as_json: bool) -> None:
     from tierwise.cli.bench_holding import show
 
     options = Options(requests=requests)
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _gates(as_json: bool) -> None:
+    from tierwise.bench.gates import Options, run
+    from tierwise.cli.bench_gates import show
+
+    options = Options()
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 

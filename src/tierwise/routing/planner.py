@@ -107,12 +107,16 @@ class Plan(Struct, frozen=True):
         found = np.full((rows, models + 1), -np.inf)
         if seen:
             found[:, STOP] = at.known[:, list(seen)].max(axis=1)
+        goes_on = len(seen) < self.depth
+        features = situation(seen, at, self.price, self.reference, 0) if goes_on else None
         for model in range(models):
             if model in seen or model in barred:
                 continue
             found[:, model] = at.known[:, model] - self.price * at.cost_usd[:, model]
-            if len(seen) < self.depth:
-                features = situation(seen, at, self.price, self.reference, model)
+            if features is not None:
+                # All but the last two are the same whichever model is asked.
+                features[:, -2] = at.known[:, model]
+                features[:, -1] = self.price * at.cost_usd[:, model]
                 found[:, model] += worth(features, self.weights[seen][model])
         return found
 
