@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from builders import a_task
 from gateway import PATIENCE_S, Provider, fails, says
 from tierwise import Answer, Orchestrator
+from tierwise.analysis.encoder import Encoder
+from tierwise.analysis.reading import Reading
 from tierwise.errors import AllPathsFailed, ConfigError
 from tierwise.execution.check import Checker
 from tierwise.execution.course import Courses
@@ -165,6 +167,24 @@ async def test_an_answer_that_was_cut_neither_wins_nor_votes(
     assert record.attempts[0].outcome == "rejected"
     assert record.model != first
     assert all(first not in a.verdicts[-1].reason for a in record.attempts[1:] if a.verdicts)
+
+
+async def test_the_prompt_is_read_once_for_routing_and_for_judging(
+    artifact: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    reads = Encoder.read
+
+    def noted(self: Encoder, text: str, *, tools: bytes | None = None) -> Reading:
+        read.append(text)
+        return reads(self, text, tools=tools)
+
+    monkeypatch.setattr(Encoder, "read", noted)
+    provider.acts |= ANYBODY
+    async with configured(artifact, provider.url) as o:
+        _, record = await asked(o)
+    assert any(verdict.gate == "scorer" for verdict in record.attempts[0].verdicts)
+    assert read == [SUM]
 
 
 async def test_a_scorer_that_breaks_is_counted_and_the_request_is_served(
