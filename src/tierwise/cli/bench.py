@@ -1,4 +1,4 @@
-"""`tierwise bench`: the gateway's overhead, what holding streams costs, what gates cost."""
+"""`tierwise bench`: the gateway's overhead, and what decisions, gates and held streams cost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tierwise.cli.configuration import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tierwise.bench.decisions import DecisionTimes
 
 _Result = TypeVar("_Result")
 
@@ -29,19 +31,25 @@ def command(
     gates: Annotated[
         bool, typer.Option("--gates", help="What CPU it takes to judge an answer of 2 kB.")
     ] = False,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="What a routing decision takes.")
+    ] = False,
 ) -> None:
     """Measure the gateway's overhead. Needs nginx and wrk; takes a minute and two cores.
 
     With --holding: what it costs in time to the first token that gates see an answer first, on a
     simulated fleet. Needs nothing else and takes two minutes. With --gates: what CPU gates and the
-    learned scorer take. Needs nothing else and takes a few seconds.
+    learned scorer take. Needs nothing else and takes a few seconds. With --decisions: how long a
+    routing decision takes, the analysis of the prompt included.
     """
-    if holding and gates:
-        raise typer.BadParameter("--holding and --gates are measured one at a time")
+    if holding + gates + decisions > 1:
+        raise typer.BadParameter("--holding, --gates and --decisions are measured one at a time")
     if holding:
         _holding(requests, as_json)
     elif gates:
         _gates(as_json)
+    elif decisions:
+        _decisions(50 if quick else 500, as_json)
     else:
         _overhead(1 if quick else seconds, quick, as_json)
 
@@ -68,6 +76,21 @@ def _gates(as_json: bool) -> None:
 
     options = Options()
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _decisions(prompts: int, as_json: bool) -> None:
+    from tierwise.bench.decisions import time_decisions
+
+    _tell(time_decisions(prompts), _show_decisions, as_json)
+
+
+def _show_decisions(times: DecisionTimes) -> None:
+    typer.echo(
+        f"a decision takes {times.p50_us:.0f} µs (p50), {times.p99_us:.0f} µs (p99): "
+        f"{times.prompts} prompts of 2 kB, {times.models} candidates\n"
+        f"the first one, which loads the router, took {times.first_ms:.0f} ms\n"
+        f"{times.cpu}, one core, load {times.load:g}; Tierwise {times.tierwise}"
+    )
 
 
 def _measured(run: Callable[[Callable[[str], None]], _Result], steps: int) -> _Result:
