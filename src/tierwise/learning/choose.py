@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from tierwise.routing.exchange import worth_most
 from tierwise.routing.weigh import sure_gain
 
 Vector = NDArray[np.float64]
@@ -29,7 +30,7 @@ def choices(quality: Matrix, cost: Matrix, prices: Vector, among: Sequence[int])
     quality, cost = quality[:, places], cost[:, places]
     found = np.empty((len(prices), len(quality)), np.int16)
     for row, price in enumerate(prices):
-        found[row] = places[(quality - price * cost).argmax(axis=1)]
+        found[row] = places[worth_most(quality, cost, float(price))]
     return found
 
 
@@ -48,6 +49,9 @@ def guarded(
     among: Sequence[int],
 ) -> Choices:
     """As `choices`, but for foreign traffic: the base is left only for a gain that is sure.
+
+    `routing.weigh` decides the same for one task, by name and without numpy, which a gateway that
+    learned nothing does not load; so only the bound itself is shared.
 
     Args:
         quality: predicted, (n, m).
@@ -98,7 +102,11 @@ class Curve(Struct, frozen=True):
 
 
 def curve(chosen: Choices, scores: Matrix, costs: Matrix) -> Curve:
-    """What these choices (prices, n) came to by the outcomes (n, m)."""
+    """What these choices (prices, n) came to by the outcomes (n, m).
+
+    `routing.exchange.walk` counts the same for serving, but keeps means alone and takes costs as
+    predicted. Here each prompt is kept, to be drawn again, and what was paid counts.
+    """
     index = chosen.astype(np.intp).T
     found = [np.take_along_axis(table, index, axis=1).T for table in (scores, costs)]
     return Curve(

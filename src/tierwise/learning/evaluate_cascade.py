@@ -23,6 +23,7 @@ from tierwise.learning.fit import About, fit
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, CascadeReport, Evaluation, Judged, Micros
 from tierwise.routing import sample as prompts
+from tierwise.routing.exchange import worth_most
 from tierwise.routing.induction import Sample, Walked, induce, walk
 from tierwise.routing.learned import Learned
 from tierwise.routing.lineup import line_up
@@ -162,8 +163,9 @@ def _widened(came: Walked, cascade: Cascade, recorded: Recorded) -> Walked:
 
 def _once(recorded: Recorded, price: float, among: Sequence[int]) -> Walked:
     """The model of the highest quality - λ cost by the prompt, and its answer whatever it is."""
-    value = (recorded.quality - price * recorded.expected_usd)[:, among]
-    return _of(recorded, np.array(among, np.intp)[value.argmax(axis=1)])
+    places = np.array(among, np.intp)
+    best = worth_most(recorded.quality[:, places], recorded.expected_usd[:, places], price)
+    return _of(recorded, places[best])
 
 
 def _always(recorded: Recorded, model: int) -> Walked:

@@ -28,7 +28,7 @@ from tierwise.learning.figures import Figures, cheapest_able, counts
 from tierwise.learning.result import FRACTIONS, Chosen, Micros, Model
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.routing.artifact import configured
-from tierwise.routing.build import load_brain, places_of
+from tierwise.routing.build import NOMINAL, load_brain, places_of
 from tierwise.routing.cascade import Cascade
 from tierwise.routing.exchange import Exchange
 from tierwise.routing.predict import Latency
@@ -49,8 +49,8 @@ from tierwise.types import Model as Offered
 QUALITIES = tuple(sorted({0.9, 0.97, *FRACTIONS}))
 """Fractions of the reference's quality that are asked for."""
 _ROOMY = 10_000_000
-_NOMINAL_TOKENS = 500
-"""What a request is priced at; `routing.build` takes a usual one to have as many."""
+_NOMINAL_TOKENS = NOMINAL.input_tokens + NOMINAL.output_tokens
+"""What a request is priced at."""
 _UNKNOWN_QUALITY = 0.5
 _TOLD_EVERY = 100
 _TIMED = 1000

@@ -20,7 +20,7 @@ from tierwise.routing.predict import LearnedPredictor
 from tierwise.routing.sample import Sample
 from tierwise.types import Model, Usage
 
-_NOMINAL = Usage(input_tokens=300, output_tokens=200)
+NOMINAL = Usage(input_tokens=300, output_tokens=200)
 """A usual request, where nobody recorded what requests cost."""
 FOREIGN = 1.0 - STRANGE
 """How much of what is known of the sample's prompts is believed of a model that was not learned
@@ -121,7 +121,7 @@ def _sample(artifact: Artifact, models: Mapping[str, Model], places: Mapping[str
         if recorded and place is not None:
             spent = arrays["sample_cost"][:, place].astype(np.float64)
         else:
-            spent = np.full(len(predicted), cost(_NOMINAL, model.prices))
+            spent = np.full(len(predicted), cost(NOMINAL, model.prices))
         columns.append((said, came, spent))
     said, came, spent = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
     return Sample(said, came, spent, recorded)

@@ -88,6 +88,20 @@ class Path(Struct, frozen=True):
         )
 
 
+def worth_most(
+    quality: NDArray[np.float64], cost_usd: NDArray[np.float64], rate: float
+) -> NDArray[np.intp]:
+    """The column of the model of the highest value, quality less rate · cost, for each task (n,).
+
+    Args:
+        quality: expected of each model, (n, m).
+        cost_usd: likewise.
+        rate: λ in 1/USD.
+    """
+    place: NDArray[np.intp] = np.argmax(quality - rate * cost_usd, axis=1)
+    return place
+
+
 def walk(sample: Sample, reference: int) -> Path:
     """What every rate comes to on a sample."""
     tried = sample.rates(reference)
