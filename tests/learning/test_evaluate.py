@@ -13,7 +13,7 @@ from tierwise.errors import ConfigError
 from tierwise.learning.data import MOST_ROWS, Options, drawn, load, splits
 from tierwise.learning.evaluate import evaluate
 from tierwise.learning.figures import conclusion
-from tierwise.learning.result import At, Chosen
+from tierwise.learning.result import At, Point
 
 from .conftest import outcomes, questions
 
@@ -49,7 +49,10 @@ def test_the_json_has_the_keys_that_programs_read(result):
         "decision_us",
     }  # fmt: skip
     assert list(data["at"]) == ["0.95", "0.98", "0.99", "0.995", "0.998", "1.0"]
-    assert set(data["curve"][0]) == {"quality", "quality_rel", "cost_usd", "saving", "small_share"}
+    figures = {"quality", "quality_rel", "cost_usd", "saving", "small_share"}
+    spans = {f"{name}_interval" for name in figures}
+    assert set(data["curve"][0]) == figures | spans
+    assert set(data["at"]["0.95"]["chosen"]) == set(data["at"]["0.95"]["served"]) == figures | spans
     assert set(data["decision_us"]) == {"p50", "p99"}
     assert {"saving", "small_share", "chosen"} <= set(data["at"]["0.95"])
 
@@ -62,8 +65,15 @@ def test_every_statistic_has_an_interval_that_holds_it(result):
     for model in (result.best_constant, result.oracle, result.reference):
         assert model.quality_interval[0] <= model.quality <= model.quality_interval[1]
     found = result.at["0.95"]
-    assert found.saving_interval[0] <= found.saving <= found.saving_interval[1]
-    assert found.chosen.saving_interval[0] <= found.chosen.saving <= found.chosen.saving_interval[1]
+    singles = (result.best_constant, result.oracle, result.reference)
+    points = [found, found.chosen, found.served, *result.curve, *singles]
+    for point in points:
+        for figure in ("quality", "quality_rel", "cost_usd", "saving", "small_share"):
+            low, high = getattr(point, f"{figure}_interval")
+            assert low - 1e-12 <= getattr(point, figure) <= high + 1e-12
+    for figure in ("quality", "quality_rel", "cost_usd", "saving", "small_share"):
+        low, high = getattr(found, f"{figure}_interval")
+        assert low < high < low + 0.5
 
 
 def test_constants_and_oracle_are_what_the_recording_says(result):
@@ -236,13 +246,11 @@ def test_of_more_rows_than_can_be_learned_from_some_are_drawn_out_of_all() -> No
 
 def test_a_choice_that_missed_its_target_is_no_gain() -> None:
     def at(reached: float) -> At:
-        point = {"quality": reached, "quality_rel": reached, "cost_usd": 0.1, "saving": 0.9}
-        chosen = Chosen(
-            **point, small_share=1.0, quality_rel_interval=(reached - 0.01, reached + 0.01),
-            saving_interval=(0.8, 1.0),
-        )  # fmt: skip
-        best = {**point, "small_share": 1.0, "saving_interval": (0.8, 1.0)}
-        return At(**best, chosen=chosen, constant=None)
+        point = {"quality": reached, "quality_rel": reached, "cost_usd": 0.1, "saving": 0.9,
+                 "small_share": 1.0}  # fmt: skip
+        spans = {f"{name}_interval": (value - 0.01, value + 0.01) for name, value in point.items()}
+        chosen = Point(**point, **spans)
+        return At(**point, **spans, chosen=chosen, constant=None)
 
     assert "saves more" in conclusion({"0.95": at(0.95)})
     assert conclusion({"0.95": at(0.9)}) == "Nothing is gained."

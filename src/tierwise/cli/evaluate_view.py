@@ -83,17 +83,22 @@ def _ranking(result: Evaluation) -> str:
 def _points(result: Evaluation) -> Table:
     table = Table(title=f"Saving against {result.reference.model}")
     table.add_column("quality wanted")
-    for name in ("chosen: quality", "saving", "best point", "95%", "single model"):
+    for name in (
+        "chosen: quality", "saving", "served: quality", "saving", "best point", "95%",
+        "single model",
+    ):  # fmt: skip
         table.add_column(name, justify="right")
     for fraction, found in result.at.items():
         if found is None:
-            table.add_row(fraction, *["not reached"] + [""] * 4)
+            table.add_row(fraction, *["not reached"] + [""] * 6)
             continue
-        alone = found.constant
+        alone, served = found.constant, found.served
         table.add_row(
             fraction,
             f"{found.chosen.quality_rel:.4f}",
             f"{found.chosen.saving:.1%}",
+            f"{served.quality_rel:.4f}" if served else "unknown",
+            f"{served.saving:.1%}" if served else "",
             f"{found.saving:.1%}",
             _span(found.saving_interval, ".1%"),
             f"{alone.saving:.1%} ({alone.model})" if alone else "none",

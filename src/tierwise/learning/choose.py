@@ -90,8 +90,8 @@ class Curve(Struct, frozen=True):
     """What choices came to: each prompt's score and cost, (prices, n), and their means."""
 
     chosen: Choices
-    scores: NDArray[np.float32]
-    costs: NDArray[np.float32]
+    scores: Matrix
+    costs: Matrix
     mean_score: Vector
     mean_cost: Vector
 
@@ -108,14 +108,8 @@ def curve(chosen: Choices, scores: Matrix, costs: Matrix) -> Curve:
     predicted. Here each prompt is kept, to be drawn again, and what was paid counts.
     """
     index = chosen.astype(np.intp).T
-    found = [np.take_along_axis(table, index, axis=1).T for table in (scores, costs)]
-    return Curve(
-        chosen,
-        found[0].astype(np.float32),
-        found[1].astype(np.float32),
-        found[0].mean(axis=1),
-        found[1].mean(axis=1),
-    )
+    came, paid = (np.take_along_axis(table, index, axis=1).T for table in (scores, costs))
+    return Curve(chosen, came, paid, came.mean(axis=1), paid.mean(axis=1))
 
 
 def cheapest(mean_score: Vector, mean_cost: Vector, target: float) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec.structs import replace
@@ -24,13 +24,14 @@ from tierwise.learning.data import (
     read_all,
     splits,
 )
+from tierwise.learning.expected import Expected
 from tierwise.learning.figures import Tested, evaluation
 from tierwise.learning.fit import About, Fitted, fit, require
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, Evaluation, Micros
 from tierwise.learning.stability import stability
+from tierwise.routing.exchange import Exchange, Terms
 from tierwise.routing.learned import Learned, Prediction
-from tierwise.routing.lineup import line_up
 from tierwise.routing.predict import PriorPredictor
 from tierwise.routing.sample import Sample, rates
 from tierwise.state.traffic import FOREIGN_SHARE
@@ -111,21 +112,19 @@ class Bench:
         predictions = learned.predict_many([self._test[i] for i in split.test])
         quality, disagreement = self._expected(learned, predictions)
         cost = self._expected_costs(train, predictions, mean_cost)
+        strange = self._strange(fitted, predictions)
+        # A model that was never seen is judged by its prior alone, on which the guard falls back.
+        guarded = strange.mean() > FOREIGN_SHARE and set(data.models) <= set(train.models)
+        novelty = np.array([p.novelty for p in predictions])
+        expected = Expected(quality, disagreement, cost, novelty, bool(guarded))
         prices = rates(float(mean_cost[data.reference]))
         known = self._sample(fitted, train, costs, cost)
-        among = range(len(data.models)) if known is None else line_up(known, data.reference)
+        terms = {} if known is None else self._terms(known)
+        among = self._among(terms)
         own = _of_models(train.scores, train.models, data.models)
         base = choose.bases(_means(own, quality), mean_cost, prices, among)
-        novelty = np.array([p.novelty for p in predictions])
-        foreign = self._foreign(fitted, predictions)
-        # A model that was never seen is judged by its prior alone, on which the guard falls back.
-        if foreign > FOREIGN_SHARE and set(data.models) <= set(train.models):
-            chosen = choose.guarded(quality, disagreement, cost, prices, base, novelty, among)
-        else:
-            chosen = choose.choices(quality, cost, prices, among)
         # Where no λ reaches what is wanted, the reference is asked throughout.
-        chosen = choose.after_always(data.reference, chosen)
-        base = np.concatenate([[data.reference], base])
+        chosen = choose.after_always(data.reference, expected.choices(prices, base, among))
         if known is not None:
             learnt = choose.choices(known.predicted, known.cost_usd, prices, among)
             paid = known.cost_usd if costs is None else costs
@@ -133,17 +132,41 @@ class Bench:
         else:
             # Outcomes unseen, the predictions for the test prompts have to be believed.
             path = choose.curve(chosen, quality, cost)
-        picks = _picks(chosen, path)
         return Tested(
             split=split,
             learned=learned,
             quality=quality,
             chosen=chosen,
-            picks=picks,
-            base=base,
-            foreign=foreign,
+            picks=_picks(chosen, path),
+            served=self._served(expected, terms, among) if terms else None,
+            base=np.concatenate([[data.reference], base]),
+            strange=strange,
             rows=len(rows),
         )
+
+    def _terms(self, known: Sample) -> dict[str, Terms]:
+        """On what terms serving would decide for each fraction, had it this sample."""
+        models = self._data.models
+        exchange = Exchange(known, models)
+        reference = models[self._data.reference]
+        return {str(wanted): exchange.terms(models, reference, wanted) for wanted in FRACTIONS}
+
+    def _among(self, terms: Mapping[str, Terms]) -> Sequence[int]:
+        """Places of the models worth choosing among, which are the same for all fractions."""
+        models = self._data.models
+        for one in terms.values():
+            return [models.index(name) for name in one.line_up]
+        return range(len(models))
+
+    def _served(
+        self, expected: Expected, terms: Mapping[str, Terms], among: Sequence[int]
+    ) -> dict[str, NDArray[np.int16]]:
+        """For each fraction, the choices that serving makes on its terms."""
+        models = self._data.models
+        return {
+            wanted: expected.served(one.rate.per_usd, models.index(one.base), among)
+            for wanted, one in terms.items()
+        }
 
     def _costs(self, train: Outcomes) -> tuple[Matrix | None, NDArray[np.float64]]:
         """Costs to learn from, or None, and each wanted model's mean cost.
@@ -194,10 +217,10 @@ class Bench:
         return np.repeat(mean[None, :], len(predictions), axis=0)
 
     @staticmethod
-    def _foreign(fitted: Fitted, predictions: Sequence[Prediction]) -> float:
-        """The share of test prompts stranger than nine in ten of those learned from."""
-        strange = float(fitted.artifact.arrays["membership_quantiles"][1])
-        return float(np.mean([p.membership < strange for p in predictions]))
+    def _strange(fitted: Fitted, predictions: Sequence[Prediction]) -> NDArray[np.bool_]:
+        """Which test prompts are stranger than nine in ten of those learned from."""
+        edge = float(fitted.artifact.arrays["membership_quantiles"][1])
+        return np.array([p.membership < edge for p in predictions])
 
     def _sample(
         self, fitted: Fitted, train: Outcomes, costs: Matrix | None, cost: Matrix

@@ -28,6 +28,7 @@ from tierwise.routing.induction import Sample, Walked, induce, walk
 from tierwise.routing.learned import Learned
 from tierwise.routing.lineup import line_up
 from tierwise.routing.planner import State
+from tierwise.routing.sample import CAUTION
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -39,7 +40,7 @@ class TestedCascade(Struct, frozen=True):
     """A split after its run; `sample` is of its test rows.
 
     `path` is what each λ came to, always the reference first; `picks` what the λ came to that the
-    training rows chose for each fraction.
+    training rows chose for each fraction, and `served` the same with the caution of serving.
     """
 
     split: Split
@@ -47,6 +48,7 @@ class TestedCascade(Struct, frozen=True):
     sample: Sample
     path: list[Walked]
     picks: dict[str, Walked]
+    served: dict[str, Walked]
     rows: int
 
 
@@ -118,16 +120,19 @@ class CascadeBench:
             test.costs,
         )
         cascade = fit_cascade(learned, data.reference, seed)
-        path, picks = self._walks(cascade, learned, unseen)
-        return TestedCascade(split, cascade, cascade.sample_of(unseen), path, picks, len(rows))
+        path, hindsight = self._walks(cascade, learned, unseen)
+        picks, served = (_picks(path, hindsight, caution) for caution in (0.0, CAUTION))
+        return TestedCascade(
+            split, cascade, cascade.sample_of(unseen), path, picks, served, len(rows)
+        )
 
     def _walks(
         self, cascade: Cascade, learned: Recorded, unseen: Recorded
-    ) -> tuple[list[Walked], dict[str, Walked]]:
-        """What each plan comes to on the test, and for each fraction the one chosen before.
+    ) -> tuple[list[Walked], list[Walked]]:
+        """What each plan comes to on the test, and on training rows that it was not fitted to.
 
         For every λ there are two: to ask the one model that is worth most by the prompt and to
-        leave it at that, or to go on by what its answer says. Training rows choose.
+        leave it at that, or to go on by what its answer says.
         """
         reference = self._data.reference
         scale = max(float(learned.cost_usd[:, reference].mean()), 1e-12)
@@ -144,13 +149,27 @@ class CascadeBench:
             path.append(_widened(walk(plan, sample), cascade, unseen))
             came = crossed(cascade, float(price), self._options.seed)
             hindsight.append(_widened(came, cascade, learned))
-        score = np.array([came.score.mean() for came in hindsight])
-        cost = np.array([came.cost_usd.mean() for came in hindsight])
-        picks: dict[str, Walked] = {}
-        for fraction in FRACTIONS:
-            point = choose.cheapest(score, cost, fraction * float(score[0]))
-            picks[str(fraction)] = path[0 if point is None else point]
-        return path, picks
+        return path, hindsight
+
+
+def _picks(
+    path: Sequence[Walked], hindsight: Sequence[Walked], caution: float
+) -> dict[str, Walked]:
+    """For each fraction, what the plan came to that training rows chose; the reference if none.
+
+    Args:
+        caution: by how many standard errors of the score less the reference's, as
+            `routing.cascade` has it, the fraction must be reached.
+    """
+    wanted = hindsight[0].score
+    error = np.array([(came.score - wanted).std() for came in hindsight]) / len(wanted) ** 0.5
+    score = np.array([came.score.mean() for came in hindsight]) - caution * error
+    cost = np.array([came.cost_usd.mean() for came in hindsight])
+    picks: dict[str, Walked] = {}
+    for fraction in FRACTIONS:
+        point = choose.cheapest(score, cost, fraction * float(wanted.mean()))
+        picks[str(fraction)] = path[0 if point is None else point]
+    return picks
 
 
 def _widened(came: Walked, cascade: Cascade, recorded: Recorded) -> Walked:
@@ -205,14 +224,16 @@ def _evaluation(options: Options, data: Data, tested: Sequence[TestedCascade]) -
     outcomes = data.test.rows(rows)
     figures = Figures(outcomes, data.reference, random)
     path = _curve(tested, data.reference)
-    picks = {
-        str(fraction): _came([one.picks[str(fraction)] for one in tested], data.reference)
-        for fraction in FRACTIONS
-    }
+
+    def came(ways: Sequence[dict[str, Walked]]) -> dict[str, Came]:
+        return {key: _came([way[key] for way in ways], data.reference) for key in ways[0]}
+
     return assembled(
-        figures, data, path, picks,
+        figures, data, path,
+        came([one.picks for one in tested]),
         _ranking(figures, data, tested),
         _in_hand([one.sample for one in tested], 1),
+        served=came([one.served for one in tested]),
         speed=_speed(tested[-1]),
         trained_on=[one.rows for one in tested],
         cascade=_report(data, tested),
@@ -231,13 +252,8 @@ def _curve(tested: Sequence[TestedCascade], reference: int) -> choose.Curve:
     scores = np.stack([np.concatenate([one.path[p].score for one in tested]) for p in points])
     costs = np.stack([np.concatenate([one.path[p].cost_usd for one in tested]) for p in points])
     order = np.concatenate([[0], 1 + np.argsort(-costs[1:].mean(axis=1), kind="stable")])
-    return choose.Curve(
-        chosen[order],
-        scores[order].astype(np.float32),
-        costs[order].astype(np.float32),
-        scores[order].mean(axis=1),
-        costs[order].mean(axis=1),
-    )
+    scores, costs = scores[order], costs[order]
+    return choose.Curve(chosen[order], scores, costs, scores.mean(axis=1), costs.mean(axis=1))
 
 
 def _finished(came: Walked, reference: int) -> NDArray[np.int16]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from tierwise.learning import choose, metrics
 from tierwise.learning.data import Data, Options, Split
+from tierwise.learning.drawn import Drawn
+from tierwise.learning.left_out import left_out
 from tierwise.learning.outcomes import Outcomes
 from tierwise.learning.result import (
     FRACTIONS,
     At,
     CascadeReport,
-    Chosen,
     Evaluation,
     Interval,
     LeftOut,
@@ -32,22 +34,27 @@ _WORTH = 0.01
 """A router must save this much more than a single model to be worth having."""
 _LEFT_OUT_FRACTION = 0.99
 
+Picks = Mapping[str, NDArray[np.int16]]
+"""The model chosen for each prompt, (k,), by the fraction that λ was chosen for."""
+
 
 class Tested(Struct, frozen=True):
     """A split after its run.
 
     `quality` (k, m) predicted; `chosen` (points, k): always the reference, then by λ; `picks` the
-    choices (k,) for each fraction; `base` (points,) the best single model by training rows;
-    `foreign` the share of strange prompts; `rows` how many were learned from.
+    choices for each fraction, and `served` those with the caution that serving keeps, None where
+    that has no sample; `base` (points,) the best single model by training rows; `strange` (k,)
+    whether a prompt looks like nothing that was learned from; `rows` how many were learned from.
     """
 
     split: Split
     learned: Learned
     quality: Matrix
     chosen: choose.Choices
-    picks: dict[str, NDArray[np.int16]]
+    picks: Picks
+    served: Picks | None
     base: NDArray[np.intp]
-    foreign: float
+    strange: NDArray[np.bool_]
     rows: int
 
 
@@ -59,16 +66,22 @@ def evaluation(options: Options, data: Data, tested: Sequence[Tested], speed: Mi
     figures = Figures(outcomes, data.reference, random)
     quality = np.vstack([one.quality for one in tested])
     path = choose.curve(np.hstack([one.chosen for one in tested]), outcomes.scores, outcomes.costs)
-    picks = {key: np.concatenate([t.picks[key] for t in tested]) for key in tested[0].picks}
+    served = [one.served for one in tested if one.served is not None]
     return assembled(
         figures, data, path,
-        {key: figures.came(pick) for key, pick in picks.items()},
+        _together(figures, [one.picks for one in tested]),
         figures.ranking([one.quality for one in tested]),
         (quality, outcomes.scores),
+        served=_together(figures, served) if len(served) == len(tested) else {},
         speed=speed,
         trained_on=[one.rows for one in tested],
-        left_out=[_left_out(one, data) for one in tested] if options.leave_out else [],
+        left_out=_left_out(options, data, tested) if options.leave_out else [],
     )  # fmt: skip
+
+
+def _together(figures: Figures, parts: Sequence[Picks]) -> dict[str, Came]:
+    """What the choices of all splits came to."""
+    return {key: figures.came(np.concatenate([picks[key] for picks in parts])) for key in parts[0]}
 
 
 def assembled(
@@ -79,6 +92,7 @@ def assembled(
     ranking: tuple[metrics.Ranked | None, dict[str, Interval]],
     judged: tuple[Matrix, Matrix],
     *,
+    served: Mapping[str, Came],
     speed: Micros,
     trained_on: Sequence[int],
     left_out: Sequence[LeftOut] = (),
@@ -91,11 +105,13 @@ def assembled(
         picks: what the points that training rows chose came to, by fraction.
         ranking: APGR and CPT, where there are two models, and their intervals.
         judged: P(success) as predicted, and what came of it, row by row.
+        served: as `picks`, chosen with the caution of serving; empty where that is not known.
         trained_on: rows that each split learned from.
     """
     outcomes = figures.outcomes
     constants = [figures.constant(column) for column in range(len(data.models))]
-    at = figures.at(path, picks, constants)
+    drawn = figures.drawn(path)
+    at = figures.at(path, drawn, picks, served, constants)
     ranked, intervals = ranking
     predicted, came = judged
     intervals["ece"] = metrics.bootstrap(
@@ -107,7 +123,7 @@ def assembled(
         apgr=ranked.apgr if ranked else None,
         cpt50=ranked.cpt50 if ranked else None,
         cpt80=ranked.cpt80 if ranked else None,
-        curve=figures.points(path),
+        curve=figures.points(path, drawn),
         at=at,
         best_constant=max(constants, key=lambda one: (one.quality, -one.cost_usd)),
         oracle=figures.oracle(),
@@ -148,48 +164,42 @@ class Figures:
         self._qualities = self._weights @ outcomes.scores[:, reference]
         self._costs = self._weights @ outcomes.costs[:, reference]
 
-    def point(self, quality: float, cost: float, small: float) -> Point:
-        return Point(
-            quality=quality,
-            quality_rel=_ratio(quality, self._quality),
-            cost_usd=cost,
-            saving=1.0 - _ratio(cost, self._cost),
-            small_share=small,
-        )
-
     def constant(self, column: int) -> Model:
         """One model for everything."""
-        scores, costs = self.outcomes.scores[:, column], self.outcomes.costs[:, column]
-        small = 0.0 if column == self._reference else 1.0
-        return self._model(self.outcomes.models[column], scores, costs, small)
+        pick = np.full(len(self.outcomes.prompts), column, np.int16)
+        return Model(model=self.outcomes.models[column], **self._fields(self.came(pick)))
 
     def oracle(self) -> Model:
         """For each prompt the cheapest of the best models, in hindsight."""
         scores, costs = self.outcomes.scores, self.outcomes.costs
         best = scores.max(axis=1, keepdims=True)
         pick = np.where(scores >= best - choose.TOLERANCE, costs, np.inf).argmin(axis=1)
-        rows = np.arange(len(pick))
-        small = float((pick != self._reference).mean())
-        return self._model("oracle", scores[rows, pick], costs[rows, pick], small)
+        return Model(model="oracle", **self._fields(self.came(pick.astype(np.int16))))
 
-    def points(self, path: choose.Curve) -> list[Point]:
+    def drawn(self, path: choose.Curve) -> Drawn:
+        """What each point of the test curve comes to in each resample."""
+        small = (path.chosen != self._reference).astype(np.float64)
+        return self._drawn(*(self._weights @ table.T for table in (path.scores, path.costs, small)))
+
+    def points(self, path: choose.Curve, drawn: Drawn) -> list[Point]:
         """The test curve: always the reference, then from dear to cheap, each point once."""
-        found: list[Point] = []
-        for row in range(len(path.mean_score)):
-            quality, cost = float(path.mean_score[row]), float(path.mean_cost[row])
-            point = self.point(quality, cost, float(path.small(self._reference)[row]))
-            if not found or point != found[-1]:
-                found.append(point)
-        return found
+        means = np.stack([path.mean_score, path.mean_cost, path.small(self._reference)], axis=1)
+        new = np.append(True, (means[1:] != means[:-1]).any(axis=1))
+        spans = drawn.spans()
+        return [
+            Point(**self._means(*means[row].tolist()), **spans[row]) for row in np.flatnonzero(new)
+        ]
 
     def at(
         self,
         path: choose.Curve,
+        drawn: Drawn,
         picks: Mapping[str, Came],
+        served: Mapping[str, Came],
         constants: Sequence[Model],
     ) -> dict[str, At | None]:
-        """The best and the chosen point for each fraction."""
-        qualities, costs = self._weights @ path.scores.T, self._weights @ path.costs.T
+        """The best, the chosen and the served point for each fraction."""
+        small = path.small(self._reference)
         found: dict[str, At | None] = {}
         for fraction in FRACTIONS:
             key = str(fraction)
@@ -197,15 +207,12 @@ class Figures:
             if best is None:
                 found[key] = None
                 continue
-            point = self.point(
-                float(path.mean_score[best]),
-                float(path.mean_cost[best]),
-                float(path.small(self._reference)[best]),
-            )
+            means = (path.mean_score[best], path.mean_cost[best], small[best])
             found[key] = At(
-                **_fields(point),
-                saving_interval=self._best_interval(qualities, costs, fraction),
+                **self._means(*map(float, means)),
+                **drawn.cheapest(fraction).spans()[0],
                 chosen=self.chosen(picks[key]),
+                served=self.chosen(served[key]) if key in served else None,
                 constant=cheapest_able(constants, fraction),
             )
         return found
@@ -229,39 +236,35 @@ class Figures:
         found = metrics.rank_intervals(gain, scores[:, strong], scores[:, weak], self.random)
         return ranked, found
 
-    def _model(self, name: str, scores: Vector, costs: Vector, small: float) -> Model:
-        point = self.point(float(scores.mean()), float(costs.mean()), small)
-        return Model(
-            **_fields(point),
-            model=name,
-            quality_interval=metrics.interval(self._weights @ scores),
-        )
-
     def came(self, pick: NDArray[np.int16]) -> Came:
         """What choosing one model a row came to."""
         rows, model = np.arange(len(pick)), pick.astype(np.intp)
         scores, costs = self.outcomes.scores[rows, model], self.outcomes.costs[rows, model]
         return Came(scores, costs, model != self._reference)
 
-    def chosen(self, came: Came) -> Chosen:
-        """The point that choices came to, with intervals."""
-        scores, costs = came.scores, came.costs
-        point = self.point(float(scores.mean()), float(costs.mean()), float(came.small.mean()))
-        return Chosen(
-            **_fields(point),
-            quality_rel_interval=metrics.interval(_ratios(self._weights @ scores, self._qualities)),
-            saving_interval=metrics.interval(1.0 - _ratios(self._weights @ costs, self._costs)),
-        )
+    def chosen(self, came: Came) -> Point:
+        """The point that choices came to."""
+        return Point(**self._fields(came))
 
-    def _best_interval(self, qualities: Matrix, costs: Matrix, fraction: float) -> Interval:
-        """Of the best point's saving: in each resample the best point is found anew."""
-        savings: list[float] = []
-        for drawn in range(len(qualities)):
-            target = fraction * float(self._qualities[drawn])
-            best = choose.cheapest(qualities[drawn], costs[drawn], target)
-            if best is not None:
-                savings.append(1.0 - _ratio(float(costs[drawn, best]), float(self._costs[drawn])))
-        return metrics.interval(np.array(savings))
+    def _fields(self, came: Came) -> dict[str, Any]:
+        """All fields of a point."""
+        tables = (came.scores, came.costs, came.small)
+        drawn = self._drawn(*((self._weights @ table)[:, None] for table in tables))
+        means = self._means(*(float(table.mean()) for table in tables))
+        return {**means, **drawn.spans()[0]}
+
+    def _means(self, quality: float, cost: float, small: float) -> dict[str, Any]:
+        """The fields of a point that are means, and what they are of the reference's."""
+        return {
+            "quality": quality,
+            "quality_rel": _ratio(quality, self._quality),
+            "cost_usd": cost,
+            "saving": 1.0 - _ratio(cost, self._cost),
+            "small_share": small,
+        }
+
+    def _drawn(self, quality: Matrix, cost: Matrix, small: Matrix) -> Drawn:
+        return Drawn(quality, cost, small, self._qualities[:, None], self._costs[:, None])
 
 
 def cheapest_able(constants: Sequence[Model], fraction: float) -> Model | None:
@@ -270,34 +273,20 @@ def cheapest_able(constants: Sequence[Model], fraction: float) -> Model | None:
     return min(able, key=lambda one: one.cost_usd) if able else None
 
 
-def _left_out(one: Tested, data: Data) -> LeftOut:
-    """How a dataset fared that the router never saw."""
-    outcomes, reference = data.test.rows(one.split.test), data.reference
-    pick = one.picks[str(_LEFT_OUT_FRACTION)].astype(np.intp)
-    rows = np.arange(len(pick))
-    quality = float(outcomes.scores[rows, pick].mean())
-    cost = float(outcomes.costs[rows, pick].mean())
-    # The base of the λ in use; if no λ was found, the reference was asked throughout.
-    match = [row for row in range(len(one.chosen)) if (one.chosen[row] == pick).all()]
-    base = int(one.base[match[0]]) if match else reference
-    means, paid = outcomes.scores.mean(axis=0), outcomes.costs.mean(axis=0)
-    cheaper = cost < float(paid[base]) * (1 - 1e-9)
-    able = np.flatnonzero(paid <= cost * (1 + 1e-9))
-    best = int(able[np.argmax(means[able])]) if len(able) else int(np.argmin(paid))
-    return LeftOut(
-        dataset=one.split.name,
-        prompts=len(pick),
-        fraction=_LEFT_OUT_FRACTION,
-        quality=quality,
-        cost_usd=cost,
-        base=data.models[base],
-        base_quality=float(means[base]),
-        base_cost_usd=float(paid[base]),
-        loss=0.0 if cheaper else max(0.0, float(means[base]) - quality),
-        best_model=data.models[best],
-        regret=max(0.0, float(means[best]) - quality),
-        foreign=one.foreign,
-    )
+def _left_out(options: Options, data: Data, tested: Sequence[Tested]) -> list[LeftOut]:
+    """How each dataset fared that the router never saw."""
+    random = np.random.default_rng(options.seed)
+    found: list[LeftOut] = []
+    for one in tested:
+        pick = one.picks[str(_LEFT_OUT_FRACTION)]
+        # The base of the λ in use; if no λ was found, the reference was asked throughout.
+        match = np.flatnonzero((one.chosen == pick).all(axis=1))
+        base = int(one.base[match[0]]) if len(match) else data.reference
+        outcomes = data.test.rows(one.split.test)
+        found.append(
+            left_out(one.split.name, _LEFT_OUT_FRACTION, outcomes, pick, base, one.strange, random)
+        )
+    return found
 
 
 def conclusion(at: dict[str, At | None]) -> str:
@@ -332,16 +321,6 @@ def counts(outcomes: Outcomes) -> dict[str, int]:
     for prompt in outcomes.prompts:
         found[prompt.dataset] = found.get(prompt.dataset, 0) + 1
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _fields(point: Point) -> dict[str, float]:
-    return {name: getattr(point, name) for name in Point.__struct_fields__}
-
-
-def _ratios(some: Vector, others: Vector) -> Vector:
-    """As `_ratio`, one by one."""
-    found: Vector = np.divide(some, others, out=np.full_like(some, np.nan), where=others != 0)
-    return found
 
 
 def _ratio(one: float, other: float) -> float:

@@ -11,7 +11,7 @@ Interval = tuple[float, float]
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """An operating point.
+    """An operating point, each figure with its 95% bootstrap interval over the test prompts.
 
     `quality` and `cost_usd` are means over the test prompts, `quality_rel` and `saving` are
     relative to the reference's, and `small_share` is the share of prompts not sent to it.
@@ -22,31 +22,33 @@ class Point(Struct, frozen=True, kw_only=True):
     cost_usd: float
     saving: float
     small_share: float
-
-
-class Chosen(Point, frozen=True, kw_only=True):
-    """The point that training rows alone chose, as it turned out on the test prompts."""
-
+    quality_interval: Interval
     quality_rel_interval: Interval
+    cost_usd_interval: Interval
     saving_interval: Interval
+    small_share_interval: Interval
 
 
 class Model(Point, frozen=True, kw_only=True):
     """One model for everything."""
 
     model: str
-    quality_interval: Interval
 
 
 class At(Point, frozen=True, kw_only=True):
     """The largest saving on the test curve at a fraction of the reference's quality.
 
-    Beside it what `chosen` on the training rows comes to, and the cheapest single model that
-    reaches the fraction, if one does.
+    Its intervals are of the best point, which is found anew in each resample.
+
+    Beside it stand points that training rows alone chose, as they turned out on the test prompts.
+    `chosen` just reached the fraction there; `served` reached it with the caution that serving
+    keeps, a standard error to spare. `served` is None where not every model was tried on the
+    training prompts: serving then has a sample made up from priors. `constant` is the cheapest
+    single model that reaches the fraction on the test, if one does.
     """
 
-    saving_interval: Interval
-    chosen: Chosen
+    chosen: Point
+    served: Point | None = None
     constant: Model | None
 
 
@@ -56,7 +58,9 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     `quality` and `cost_usd` are the router's. `base` is the one model that the training rows
     hold for best at this λ. `loss` is how far the router stays below it, when it is not cheaper
     (0 if it is). `best_model` is the best in hindsight that costs no more than the router, and
-    `regret` how far the router stays below that one.
+    `regret` how far the router stays below that one: its interval is of the best of each resample.
+    `foreign` is the share of prompts that look like nothing that was learned from. Intervals are
+    95% bootstrap intervals over the prompts of the dataset, the choices being what they are.
     """
 
     dataset: str
@@ -71,6 +75,13 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     best_model: str
     regret: float
     foreign: float
+    quality_interval: Interval
+    cost_usd_interval: Interval
+    base_quality_interval: Interval
+    base_cost_usd_interval: Interval
+    loss_interval: Interval
+    regret_interval: Interval
+    foreign_interval: Interval
 
 
 class Micros(Struct, frozen=True):

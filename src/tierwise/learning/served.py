@@ -25,7 +25,7 @@ from tierwise.config.schema import NONE, SHIPPED, SHIPPED_FILE
 from tierwise.errors import ConfigError
 from tierwise.learning.data import Data, Options, load
 from tierwise.learning.figures import Figures, cheapest_able, counts
-from tierwise.learning.result import FRACTIONS, Chosen, Micros, Model
+from tierwise.learning.result import FRACTIONS, Micros, Model, Point
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.routing.artifact import configured
 from tierwise.routing.build import NOMINAL, load_brain, places_of
@@ -59,7 +59,7 @@ _TIMED = 1000
 class At(Struct, frozen=True, kw_only=True):
     """What was reached, and the cheapest single model that reaches what was asked for, if any."""
 
-    chosen: Chosen
+    chosen: Point
     constant: Model | None
 
 
