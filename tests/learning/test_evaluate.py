@@ -112,6 +112,19 @@ def test_where_one_model_does_everything_the_conclusion_says_so(tmp_path, record
     assert found.apgr is None
 
 
+def test_prompts_without_text_are_counted_in_the_notes_of_test_and_training(tmp_path, record):
+    prompts, others = questions(60), questions(60, seed=3)
+    rows = outcomes(prompts)
+    test = record(tmp_path / "test", {**prompts, "sums-3": None}, rows)
+    train = record(tmp_path / "train", {**others, "sums-3": "", "sums-4": ""}, rows)
+    data = load(Options(test=(test,), train=(train,), reference="big"))
+    assert data.notes[:2] == [
+        "1 prompts without a text left out of test/prompts.parquet",
+        "2 prompts without a text left out of train/prompts.parquet",
+    ]
+    assert len(data.test.prompts) == 59
+
+
 def test_labels_limit_what_is_learned_from(traffic):
     found = evaluate(Options(test=(traffic,), reference="big", labels=60))
     assert (found.trained_on, found.prompts) == (60, 140)

@@ -56,10 +56,27 @@ def test_bad_data_is_an_error_with_file_column_and_row(tmp_path, record, columns
         assert word in str(wrong.value)
 
 
-def test_prompts_without_text_are_left_out_with_their_outcomes(tmp_path, record):
-    found = read_outcomes([record(tmp_path / "x", {"a-1": None, "a-2": "second?"}, FULL)])
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_prompts_without_text_are_left_out_with_their_outcomes_and_counted(
+    tmp_path, record, nothing
+):
+    found = read_outcomes([record(tmp_path / "x", {"a-1": nothing, "a-2": "second?"}, FULL)])
     assert [prompt.id for prompt in found.prompts] == ["a-2"]
     assert found.scores.shape == (1, 2)
+    assert found.notes == ("1 prompts without a text left out of x/prompts.parquet",)
+
+
+def test_notes_name_each_file_and_outlive_a_choice_of_rows_and_models(tmp_path, record):
+    folders = [
+        record(tmp_path / "one", {"a-1": None, "a-2": "second?"}, FULL),
+        record(tmp_path / "two", TWO, FULL),
+        record(tmp_path / "three", {"a-1": "", "a-2": "other?"}, FULL),
+    ]
+    found = read_outcomes(folders).only(["small"]).rows(np.array([0]))
+    assert [note.rsplit(" ", 1)[1] for note in found.notes] == [
+        "one/prompts.parquet", "three/prompts.parquet",
+    ]  # fmt: skip
+    assert read_outcomes(folders[1:2]).notes == ()
 
 
 def test_several_folders_stand_below_each_other_and_share_models(tmp_path, record):

@@ -59,6 +59,15 @@ def test_of_too_many_prompts_small_sources_keep_all_of_theirs(tmp_path, record):
     assert any("100 of" in note for note in found.notes)
 
 
+def test_prompts_without_text_are_not_learned_from_and_the_report_says_so(tmp_path, record):
+    prompts = questions(40)
+    rows = outcomes(prompts)
+    folder = record(tmp_path / "x", {**prompts, "sums-3": "", "works-5": None}, rows)
+    found = train([folder], tmp_path / "router.npz")
+    assert found.prompts == 38
+    assert found.notes == ["2 prompts without a text left out of x/prompts.parquet"]
+
+
 def test_bad_data_leaves_nothing_behind(tmp_path, record):
     prompts = questions(40)
     rows = outcomes(prompts)

@@ -79,8 +79,8 @@ def load(options: Options) -> Data:
     Raises:
         ConfigError: the data is bad, or the options do not fit it.
     """
-    notes: list[str] = []
     found = read_outcomes(options.test, options.datasets)
+    notes = list(found.notes)
     models = choose_models(found, options.models, options.test)
     if options.reference not in models:
         raise ConfigError(
@@ -94,6 +94,7 @@ def load(options: Options) -> Data:
     train = test
     if options.train:
         train, dropped = _training(options, test)
+        notes += [text for text in train.notes if text not in notes]
         notes.append(f"{dropped:,} training prompts dropped because they stand in the test")
     return Data(test, train, tuple(models), models.index(options.reference), notes)
 

@@ -16,7 +16,6 @@ from tierwise.learning.result import LeftOut
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-_DIGITS = 12
 _ROUNDING = 1e-9
 """Costs that differ by this share are the same."""
 
@@ -57,8 +56,7 @@ def left_out(
         "base_cost_usd": paid[:, base],
         "loss": found.loss,
         "regret": found.regret,
-        # Weights of all prompts add up to a hair more or less than 1.
-        "foreign": drawn(strange.astype(np.float64)).round(_DIGITS),
+        "foreign": drawn(strange.astype(np.float64)),
     }
     told: dict[str, Any] = {name: float(values[0]) for name, values in figures.items()}
     for name, values in figures.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tierwise.errors import ConfigError
@@ -36,12 +37,14 @@ class Outcomes(Struct, frozen=True):
     """n prompts, m models.
 
     `scores` (n, m) are in [0, 1] and `costs` (n, m) in USD; NaN where nothing was recorded.
+    `notes` say what of the files was left unread.
     """
 
     prompts: list[Prompt]
     models: tuple[str, ...]
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
 
     @property
     def sources(self) -> list[str]:
@@ -52,7 +55,7 @@ class Outcomes(Struct, frozen=True):
         """Only these prompts."""
         index = np.arange(len(self.prompts))[keep]
         prompts = [self.prompts[i] for i in index]
-        return Outcomes(prompts, self.models, self.scores[index], self.costs[index])
+        return replace(self, prompts=prompts, scores=self.scores[index], costs=self.costs[index])
 
     def only(self, models: Sequence[str]) -> Outcomes:
         """Only these models, in this order; a model that is not there has no scores."""
@@ -63,11 +66,13 @@ class Outcomes(Struct, frozen=True):
             if name in at:
                 scores[:, column] = self.scores[:, at[name]]
                 costs[:, column] = self.costs[:, at[name]]
-        return Outcomes(self.prompts, tuple(models), scores, costs)
+        return replace(self, models=tuple(models), scores=scores, costs=costs)
 
 
 def read_outcomes(folders: Sequence[Path], datasets: Collection[str] = ()) -> Outcomes:
     """All prompts of these folders, and all models of any of them.
+
+    Prompts without a text are left out with their outcomes, and `notes` count them.
 
     Args:
         folders: each with `prompts.parquet` and `outcomes.parquet`.
@@ -182,7 +187,7 @@ def price_missing(outcomes: Outcomes, prices: Mapping[str, float]) -> tuple[Outc
             remedy="Give USD per request with --price MODEL=USD, or leave them out with --models.",
         )
     note = f"missing costs taken as the model's mean ({', '.join(filled)})" if filled else ""
-    return Outcomes(outcomes.prompts, outcomes.models, outcomes.scores, costs), note
+    return replace(outcomes, costs=costs), note
 
 
 def _read(folder: Path) -> Outcomes:
@@ -213,7 +218,9 @@ def _read(folder: Path) -> Outcomes:
         raise ConfigError(
             "no row has a prompt", file=str(table.file), field="prompt", remedy=_REMEDY
         )
-    return _outcomes(folder, prompts, known)
+    bare = len(known) - len(prompts)
+    note = f"{bare:,} prompts without a text left out of {source}/{table.file.name}"
+    return replace(_outcomes(folder, prompts, known), notes=(note,) if bare else ())
 
 
 def _outcomes(folder: Path, prompts: list[Prompt], known: Mapping[str, int]) -> Outcomes:
@@ -257,6 +264,7 @@ def _joined(parts: Sequence[Outcomes]) -> Outcomes:
         tuple(models),
         np.vstack([part.scores for part in wide]),
         np.vstack([part.costs for part in wide]),
+        tuple(note for part in wide for note in part.notes),
     )
 
 

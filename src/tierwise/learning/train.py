@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
@@ -90,7 +91,7 @@ def train(
     tell("reading prompts", 0.1)
     readings = read_all(Encoder.builtin(), outcomes.prompts)
     tell("fitting", 0.2)
-    notes = [text for text in (note, unpriced) if text]
+    notes = [*outcomes.notes, *(text for text in (note, unpriced) if text)]
     fitted = fit(
         readings,
         outcomes.scores,
@@ -187,7 +188,7 @@ def _one_spelling(outcomes: Outcomes) -> Outcomes:
         names[first] = name
         keep[others] = False
     kept = tuple(name for name, wanted in zip(names, keep, strict=True) if wanted)
-    return Outcomes(outcomes.prompts, kept, scores[:, keep], costs[:, keep])
+    return replace(outcomes, models=kept, scores=scores[:, keep], costs=costs[:, keep])
 
 
 def _merged(outcomes: Outcomes) -> tuple[Outcomes, int]:
@@ -206,8 +207,7 @@ def _merged(outcomes: Outcomes) -> tuple[Outcomes, int]:
         scores[at, gaps] = scores[row, gaps]
         gaps = np.isnan(costs[at])
         costs[at, gaps] = costs[row, gaps]
-    found = Outcomes(outcomes.prompts, outcomes.models, scores, costs).rows(keep)
-    return found, int((~keep).sum())
+    return replace(outcomes, scores=scores, costs=costs).rows(keep), int((~keep).sum())
 
 
 def _drawn(outcomes: Outcomes, most: int, seed: int) -> tuple[Outcomes, str]:

@@ -139,7 +139,7 @@ def read_trials(
         reference_right=chosen.scores[:, -1] >= 0.5,
         lengths=lengths,
         novelty=novelty,
-        notes=_notes(dropped, unread=unread),
+        notes=(*chosen.notes, *_notes(dropped, unread=unread)),
     )
 
 
