@@ -203,3 +203,29 @@ def test_a_model_never_seen_is_expected_by_its_prior_and_the_prompt(seen):
     assert learned.expect(0.9, easy) > learned.expect(0.9, hard)
     for prior in (0.0, 0.3, 1.0):
         assert 0.0 < learned.expect(prior, hard) < 1.0
+
+
+def test_predictions_that_shrinking_left_flat_are_straightened(seen):
+    readings, scores, _, groups = seen
+    random = np.random.default_rng(8)
+    often = np.array([0.8 if group == "sums" else 0.3 for group in groups])
+    third = (random.random(160) < often).astype(float)
+    # With so much ridge the kernel says nearly the same of every prompt.
+    flat = Settings(
+        landmarks=60, ridge=300.0, trees=Trees(count=20), contrast_trees=Trees(count=20)
+    )
+
+    def slope(said, came):
+        spread = said - said.mean()
+        return float((spread * (came - came.mean())).sum() / (spread**2).sum())
+
+    full = np.column_stack([scores, third])
+    three = fit(readings, full, None, groups, ["big", "small", "third"], settings=flat)
+    served = np.array([p.quality for p in Learned(three.artifact).predict_many(readings)])
+    for column in (1, 2):
+        # Unstraightened it is 1.6 and more: of what differs, a good third is missed.
+        assert 0.8 < slope(three.quality[:, column].astype(float), full[:, column]) < 1.35
+    assert slope(served[:, 1].astype(float), full[:, 1]) < 1.4
+    two = fit(readings, scores, None, groups, ["big", "small"], settings=flat)
+    said, came = (table[:, 1] - table[:, 0] for table in (two.quality.astype(float), scores))
+    assert slope(said, came) < 1.7
