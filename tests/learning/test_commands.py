@@ -64,6 +64,28 @@ def test_what_is_no_price_is_an_error(traffic, price):
     assert "--price" in str(done.exception)
 
 
+def test_a_price_of_a_model_that_is_not_there_is_an_error_that_lists_those_there_are(traffic):
+    done = run("evaluate", "--test", traffic, "--reference", "big", "--price", "smal=0.1")
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception) == "--price: no outcomes of smal. There are: big, small."
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--labels", "0"), ("--folds", "1"), ("--seed", "-1"), ("--labels", "many")]
+)
+def test_a_number_out_of_range_is_refused_by_the_name_of_its_option(traffic, wrong):
+    done = run("evaluate", "--test", traffic, "--reference", "big", *wrong)
+    assert done.exit_code == 2
+    assert f"'{wrong[0]}'" in done.output
+
+
+def test_a_negative_seed_trains_nothing(traffic, tmp_path):
+    done = run("train", "--outcomes", traffic, "--out", tmp_path / "r.npz", "--seed", "-1")
+    assert done.exit_code == 2
+    assert "'--seed'" in done.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_datasets_can_be_left_out(traffic):
     done = run("evaluate", "--test", traffic, "--reference", "big", "--leave-out", "model")
     assert isinstance(done.exception, ConfigError)

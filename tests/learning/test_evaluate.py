@@ -125,6 +125,17 @@ def test_prompts_without_text_are_counted_in_the_notes_of_test_and_training(tmp_
     assert len(data.test.prompts) == 59
 
 
+def test_models_without_a_score_are_left_out_and_named(tmp_path, record):
+    prompts = questions(60)
+    rows = [(p, m, None if m == "small" else s, c) for p, m, s, c in outcomes(prompts)]
+    folder = record(tmp_path / "x", prompts, rows)
+    data = load(Options(test=(folder,), reference="big"))
+    assert data.models == ("big",)
+    assert data.notes == ["models without a score in every folder left out: small"]
+    with pytest.raises(ConfigError, match="no prompt has a score of every one of big, small"):
+        load(Options(test=(folder,), reference="big", models=("big", "small")))
+
+
 def test_labels_limit_what_is_learned_from(traffic):
     found = evaluate(Options(test=(traffic,), reference="big", labels=60))
     assert (found.trained_on, found.prompts) == (60, 140)

@@ -34,6 +34,7 @@ def test_scores_and_costs_stand_where_they_were_recorded(tmp_path, record):
         ({"model": None}, ["outcomes.parquet", "'model'"]),
         ({"prompts_prompt": None}, ["prompts.parquet", "'prompt'"]),
         ({"score": [1.0, 1.2, 1.0, 1.0]}, ["outcomes.parquet", "score", "row 1", "1.2", "0 to 1"]),
+        ({"score": [None] * 4}, ["x/outcomes.parquet", "score", "no row has a score", "needs"]),
         ({"score": [1.0, 1.0, -0.5, 1.0]}, ["score", "row 2", "-0.5"]),
         ({"score": [1.0, 1.0, 1.0, float("nan")]}, ["score", "row 3", "nan"]),
         ({"score": ["1", "x", "1", "1"]}, ["score", "row 0", "'1'"]),

@@ -82,6 +82,22 @@ def test_a_folder_that_does_not_exist_is_told_before_the_work(tmp_path, traffic)
         train([traffic], tmp_path / "nowhere" / "router.npz")
 
 
+def test_a_folder_in_the_place_of_the_file_is_told_before_the_work(tmp_path, traffic):
+    with pytest.raises(ConfigError, match="--out: it is a folder"):
+        train([traffic], tmp_path)
+
+
+def test_what_fails_leaves_an_older_router_as_it_was(tmp_path, record):
+    prompts = questions(40)
+    rows = outcomes(prompts)
+    folder = record(tmp_path / "x", prompts, rows, score=[None] * len(rows))
+    file = tmp_path / "router.npz"
+    file.write_bytes(b"older")
+    with pytest.raises(ConfigError, match="no row has a score"):
+        train([folder], file)
+    assert file.read_bytes() == b"older"
+
+
 def test_unknown_models_are_an_error(tmp_path, traffic):
     with pytest.raises(ConfigError, match=r"no outcomes of huge.*big, small"):
         train([traffic], tmp_path / "router.npz", models=["huge"])

@@ -56,7 +56,7 @@ def command(
         bool,
         typer.Option("--cascade", help="Read recorded answers, escalate, and bill every call."),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
     price: Annotated[
         list[str] | None,
         typer.Option(help="MODEL=USD per request where no cost is recorded; repeatable."),

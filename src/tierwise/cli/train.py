@@ -28,7 +28,7 @@ def command(
         str | None,
         typer.Option(help="Where answers are recorded: what quality refers to; default: the best."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Learn to predict which model does what well. Needs the `train` extra."""

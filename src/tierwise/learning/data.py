@@ -82,6 +82,16 @@ def load(options: Options) -> Data:
     found = read_outcomes(options.test, options.datasets)
     notes = list(found.notes)
     models = choose_models(found, options.models, options.test)
+    missing = sorted(set(found.models) - set(models)) if not options.models else []
+    if missing:
+        notes.append(f"models without a score in every folder left out: {', '.join(missing)}")
+    unknown = sorted(set(options.prices) - set(found.models))
+    if unknown:
+        raise ConfigError(
+            f"no outcomes of {', '.join(unknown)}",
+            field="--price",
+            remedy=f"There are: {', '.join(found.models)}.",
+        )
     if options.reference not in models:
         raise ConfigError(
             f"{options.reference} is not among the models",
@@ -135,9 +145,15 @@ def splits(options: Options, data: Data) -> list[Split]:
     if options.own_split:
         return [_own_split(options, data)]
     if options.labels is not None and options.labels < 1:
-        raise ConfigError("no labels leave nothing to learn from", field="--labels")
+        raise ConfigError(
+            "no labels leave nothing to learn from", field="--labels", remedy="Name more."
+        )
     if options.folds < 2:
-        raise ConfigError("one fold alone leaves nothing to learn from", field="--folds")
+        raise ConfigError(
+            "one fold alone leaves nothing to learn from",
+            field="--folds",
+            remedy="Take two or more.",
+        )
     random = np.random.default_rng(options.seed)
     rows = len(data.test.prompts)
     order = random.permutation(rows)

@@ -47,14 +47,16 @@ class Drawn(Struct, frozen=True):
 
     def spans(self) -> list[dict[str, Any]]:
         """The 95% intervals of each point's figures, by the names that `Point` has for them."""
-        figures = {
+        shares = {
             "quality": self.quality,
             "quality_rel": _ratios(self.quality, self.reference_quality),
-            "cost_usd": self.cost_usd,
             "saving": 1.0 - _ratios(self.cost_usd, self.reference_cost_usd),
-            # Weights of all prompts add up to a hair more or less than 1.
-            "small_share": self.small.round(_DIGITS),
+            "small_share": self.small,
         }
+        # The weights of a resample add up to a hair more or less than 1, and so would a share
+        # that is 1; adding 0 leaves no -0.
+        figures = {name: drawn.round(_DIGITS) + 0.0 for name, drawn in shares.items()}
+        figures["cost_usd"] = self.cost_usd
         found = {f"{name}_interval": metrics.intervals(drawn) for name, drawn in figures.items()}
         points = range(self.quality.shape[1])
         return [{name: spans[point] for name, spans in found.items()} for point in points]

@@ -233,6 +233,8 @@ def _outcomes(folder: Path, prompts: list[Prompt], known: Mapping[str, int]) -> 
     )
     ids, names = table.texts("prompt_id"), table.texts("model")
     scores, costs = table.numbers("score", most=1.0), table.numbers("cost_usd")
+    if all(score is None for score in scores):
+        raise ConfigError("no row has a score", file=str(table.file), field="score", remedy=_REMEDY)
     models = tuple(sorted(set(names)))
     column = {name: at for at, name in enumerate(models)}
     shape = (len(prompts), len(models))

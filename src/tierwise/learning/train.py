@@ -110,7 +110,12 @@ def train(
     try:
         artifact.save(file)
     except OSError as error:
-        raise ConfigError(f"cannot write it: {error}", file=str(file)) from None
+        raise ConfigError(
+            f"cannot write it: {error}",
+            file=str(file),
+            field="--out",
+            remedy="Name a file in a folder that you may write to.",
+        ) from None
     tell("done", 1.0)
     return _report(file, outcomes, fitted, artifact.meta, merged, notes)
 
@@ -120,6 +125,13 @@ def _writable(file: Path) -> None:
     if not file.parent.is_dir():
         raise ConfigError(
             "its folder does not exist", file=str(file), field="--out", remedy="Create it first."
+        )
+    if file.is_dir():
+        raise ConfigError(
+            "it is a folder",
+            file=str(file),
+            field="--out",
+            remedy="Name a file, such as router.npz.",
         )
 
 
@@ -141,6 +153,7 @@ def _wanted(folders: Sequence[Path], models: Sequence[str], datasets: Sequence[s
             "no prompt has a score",
             file=", ".join(str(folder / "outcomes.parquet") for folder in folders),
             field="score",
+            remedy="Name more models or datasets, or other folders.",
         )
     return found.rows(scored)
 
