@@ -42,7 +42,7 @@ def test_evaluate_prints_tables_for_people_and_draws(traffic, tmp_path):
         "evaluate", "--test", traffic, "--reference", "big", "--labels", 80, "--plot", file
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    for words in ("APGR", "Saving against big", "oracle", "ECE", "router"):
+    for words in ("APGR", "Saving against big", "oracle", "ECE", "router", "chosen", "served"):
         assert words in done.stdout
     assert file.read_bytes().startswith(b"\x89PNG")
 

@@ -76,6 +76,14 @@ def test_every_statistic_has_an_interval_that_holds_it(result):
         assert low < high < low + 0.5
 
 
+def test_what_is_served_keeps_more_and_saves_less_than_what_just_reached_the_fraction(result):
+    points = [(found.chosen, found.served) for found in result.at.values()]
+    for chosen, served in points:
+        assert served.saving <= chosen.saving + 1e-9
+    assert sum(served.saving < chosen.saving - 0.01 for chosen, served in points) >= 3
+    assert result.at["0.95"].served.quality_rel >= 0.95
+
+
 def test_constants_and_oracle_are_what_the_recording_says(result):
     assert result.reference.model == result.best_constant.model == "big"
     assert result.reference.cost_usd == pytest.approx(0.01)
@@ -236,6 +244,8 @@ def test_training_folders_need_not_know_the_tested_models(tmp_path, record):
     test = record(tmp_path / "test", questions(80), renamed)
     found = evaluate(Options(test=(test,), train=(train,), reference="gpt-4o"))
     assert found.trained_on == 80
+    # Serving would have no outcomes of these models to keep caution on, but made-up ones.
+    assert found.at["0.95"].served is None
     # Only how hard sums and works are was learned; the catalogue knows that mini is the weaker.
     assert found.apgr > 0.55
 

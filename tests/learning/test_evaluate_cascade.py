@@ -50,6 +50,12 @@ def test_agreement_saves_what_the_prompt_alone_cannot(result, folder):
     assert result.at["0.99"].chosen.saving > 0.2
 
 
+def test_what_is_served_is_as_cautious_as_serving_is_with_plans(result):
+    points = [(found.chosen, found.served) for found in result.at.values() if found is not None]
+    assert all(served.saving <= chosen.saving + 1e-9 for chosen, served in points)
+    assert any(served.saving < chosen.saving - 0.01 for chosen, served in points)
+
+
 def test_every_call_of_the_chosen_point_is_billed(result):
     chosen = result.at["0.95"].chosen
     # Whoever finishes without the big model paid for one call at least, the others for it too.

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tierwise.learning.result import Evaluation, Interval, Model, Stability
+    from tierwise.learning.result import Evaluation, Interval, Model, Point, Stability
     from tierwise.learning.served import At, Served
     from tierwise.learning.train import Trained
 
@@ -83,27 +83,27 @@ def _ranking(result: Evaluation) -> str:
 def _points(result: Evaluation) -> Table:
     table = Table(title=f"Saving against {result.reference.model}")
     table.add_column("quality wanted")
-    for name in (
-        "chosen: quality", "saving", "served: quality", "saving", "best point", "95%",
-        "single model",
-    ):  # fmt: skip
-        table.add_column(name, justify="right")
+    for name in ("chosen: quality, saving", "served", "best point", "95%", "single model"):
+        table.add_column(name, justify="right", overflow="fold")
     for fraction, found in result.at.items():
         if found is None:
-            table.add_row(fraction, *["not reached"] + [""] * 6)
+            table.add_row(fraction, *["not reached"] + [""] * 4)
             continue
         alone, served = found.constant, found.served
         table.add_row(
             fraction,
-            f"{found.chosen.quality_rel:.4f}",
-            f"{found.chosen.saving:.1%}",
-            f"{served.quality_rel:.4f}" if served else "unknown",
-            f"{served.saving:.1%}" if served else "",
+            _kept(found.chosen),
+            _kept(served) if served is not None else "unknown",
             f"{found.saving:.1%}",
             _span(found.saving_interval, ".1%"),
             f"{alone.saving:.1%} ({alone.model})" if alone else "none",
         )
     return table
+
+
+def _kept(point: Point) -> str:
+    """How much of the reference's quality, and what that saved."""
+    return f"{point.quality_rel:.4f}, {point.saving:.1%}"
 
 
 def _served(result: Served) -> Table:
