@@ -22,11 +22,11 @@ class Expected(Struct, frozen=True):
     quality: Matrix
     disagreement: Matrix
     cost: Matrix
-    novelty: NDArray[np.float64]
+    novelty: Vector
     guarded: bool
 
     def choices(
-        self, prices: NDArray[np.float64], base: NDArray[np.intp], among: Sequence[int]
+        self, prices: Vector, base: NDArray[np.intp], among: Sequence[int]
     ) -> choose.Choices:
         """The model chosen for each value of λ and prompt."""
         if not self.guarded:
