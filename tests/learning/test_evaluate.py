@@ -154,6 +154,14 @@ def test_more_labels_than_prompts_is_an_error(traffic):
         evaluate(Options(test=(traffic,), reference="big", labels=200))
 
 
+def test_more_labels_than_training_folders_hold_is_an_error(tmp_path, record, traffic):
+    prompts = questions(60, seed=9)
+    train = record(tmp_path / "train", prompts, outcomes(prompts))
+    options = Options(test=(traffic,), train=(train,), reference="big", labels=61)
+    with pytest.raises(ConfigError, match=r"--labels: 61 labels are more than the \d+ prompts"):
+        splits(options, load(options))
+
+
 def test_more_folds_than_prompts_is_an_error(tmp_path, record):
     folder = record(tmp_path / "x", {"a-1": "One?"}, [("a-1", "big", 1.0, 0.1)])
     with pytest.raises(ConfigError, match=r"--folds: 1 prompts make no 5 folds"):

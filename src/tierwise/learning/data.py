@@ -158,7 +158,14 @@ def splits(options: Options, data: Data) -> list[Split]:
     rows = len(data.test.prompts)
     order = random.permutation(rows)
     if options.train:
-        train = random.permutation(len(data.train.prompts))
+        there = len(data.train.prompts)
+        if options.labels is not None and options.labels > there:
+            raise ConfigError(
+                f"{options.labels} labels are more than the {there} prompts to learn from",
+                field="--labels",
+                remedy=f"Name at most {there}.",
+            )
+        train = random.permutation(there)
         return [Split("test", train[: options.labels or len(train)], np.arange(rows))]
     if options.labels is not None:
         if options.labels >= rows:
