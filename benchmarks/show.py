@@ -97,15 +97,16 @@ def draw(result: Result, file: Path) -> None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, one in zip(panels, result.compared, strict=False):
         sides = {"Tierwise": one.ours} | {f"cascadeflow, {w}": s for w, s in one.theirs.items()}
-        for (label, side), color in zip(sides.items(), _COLORS, strict=True):
+        # Those of fewer settings lie on top, or those of more would hide them.
+        for (label, side), color, order in zip(sides.items(), _COLORS, (2, 4, 3, 1), strict=True):
             axes.scatter(
                 [1 - point.saving for point in side.curve],
                 [point.quality for point in side.curve],
-                s=5, color=color, label=label,
+                s=5, color=color, label=label, zorder=order,
             )  # fmt: skip
         if one.default is not None:
             axes.scatter(
-                1 - one.default.saving, one.default.quality, marker="x", s=50, color=_INK,
+                1 - one.default.saving, one.default.quality, marker="x", s=50, zorder=5, color=_INK,
                 label="cascadeflow, default",
             )  # fmt: skip
         axes.axhline(1.0, color=_PALE, linewidth=0.8, linestyle=":")
