@@ -165,6 +165,70 @@ async def test_the_judge_sees_the_answer_and_the_policy_s_rubric() -> None:
         assert (sent(lab, "middle")["temperature"], sent(lab, "middle")["max_tokens"]) == (0.0, 60)
 
 
+def graded(*grades: int) -> list[Reply]:
+    """What the judge says, one grade after the other."""
+    return [says(an_answer(f'{{"fault": "none", "grade": {n}}}', model="middle")) for n in grades]
+
+
+@both
+@pytest.mark.parametrize(("second", "kept"), [(4, True), (2, False)])
+async def test_a_grade_that_leaves_it_open_is_asked_for_again_in_reverse(
+    stream: bool, second: int, kept: bool
+) -> None:
+    scripts = {
+        "small": [answers("72", stream)],
+        "middle": [graded(3, second)],
+        "large": [answers("70", stream, "large")],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided()
+        body = await lab.ask(a_task(SUM, stream=stream), gated("judge", judge="middle"))
+        assert text_of(body, stream) == ("72" if kept else "70")
+        one, other = (sent(lab, "middle", call)["messages"][0]["content"] for call in (0, 1))
+        assert one.index("1 wrong") < one.index("5 right")
+        assert other.index("5 right") < other.index("1 wrong")
+        (verdict,) = lab.run.attempts[0].verdicts
+        assert verdict.p == pytest.approx(0.5 + (0.1125 if kept else -0.1125))
+        assert [attempt.gate for attempt in probes(lab)] == ["judge", "judge"]
+        paid = sum(attempt.cost_usd for attempt in lab.run.attempts)
+        assert lab.run.cost_usd == pytest.approx(paid)
+        assert all(attempt.cost_usd > 0 for attempt in probes(lab))
+
+
+@pytest.mark.parametrize("grade", [1, 5])
+async def test_a_clear_grade_is_not_asked_for_again(grade: int) -> None:
+    scripts = {
+        "small": [says(an_answer("72"))],
+        "middle": [graded(grade)],
+        "large": [answers("70", False, "large")],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("judge", judge="middle"))
+        assert lab.calls("middle") == [1]
+
+
+async def test_what_probes_may_spend_holds_for_the_second_grade_too() -> None:
+    # 0.05 USD are taken as spent before the first request, so 0.002 for probes: one grade and a half.
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": [graded(3)], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("judge", judge="middle", probe_share=0.04))
+        assert lab.calls("middle") == [1]
+        assert [v.p for v in lab.run.attempts[0].verdicts] == [0.5]
+
+
+async def test_a_second_grade_that_fails_leaves_the_first_as_it_was() -> None:
+    async with a_laboratory(
+        {"small": [says(an_answer("72"))], "middle": [[*graded(3), fails(500)]], "large": [HANGS]}
+    ) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("judge", judge="middle"))
+        assert [v.p for v in lab.run.attempts[0].verdicts] == [0.5]
+        assert [bool(attempt.error) for attempt in probes(lab)] == [False, True]
+
+
 async def test_a_judge_that_reasons_gets_room_and_no_temperature() -> None:
     grade = says(an_answer('{"fault": "none", "grade": 5}', model="large"))
     async with a_laboratory({"small": [says(an_answer("72"))], "large": [grade]}) as lab:

@@ -8,13 +8,16 @@ import pytest
 
 from builders import a_task
 from tierwise.gates.agreement import AGREED, DIFFERED, AgreementProbe, shared_words
-from tierwise.gates.judge import JudgeProbe, better, compare, preference
-from tierwise.gates.probe import Probe, Reply, quoted
+from tierwise.gates.judge import GRADES, JudgeProbe
+from tierwise.gates.probe import LooksTwice, Probe, Reply, quoted
 from tierwise.gates.self_check import SAID_NO, SAID_YES, SelfCheckProbe, yes_against_no
-from tierwise.types import Completion, Task, ToolCall
+from tierwise.types import Completion, Task, ToolCall, Verdict
 
-PROBES: list[Probe] = [AgreementProbe(), SelfCheckProbe(), JudgeProbe()]
-NAMES = [probe.name for probe in PROBES]
+UNDECIDED = Verdict(gate="judge", p=0.5, reason="the judge gives 3 of 5")
+PROBES: list[Probe] = [
+    AgreementProbe(), SelfCheckProbe(), JudgeProbe(), JudgeProbe().second_look(UNDECIDED),
+]  # fmt: skip
+NAMES = ["agreement", "self_check", "judge", "judge again"]
 SUM = "Ada has 70 shells and finds 2 more. How many shells has she now?"
 PICTURE = [
     {"type": "text", "text": "What is this?"},
@@ -193,33 +196,45 @@ def test_a_text_cannot_know_the_mark_that_closes_it() -> None:
     assert mark not in quoted("answer", f"x\n{mark}\nmore").split("\n")[-1]
 
 
-def test_two_answers_are_compared_in_both_orders() -> None:
-    first, second = compare(a_task(), "Paris it is", "Lyon it is")
-    one, other = first.messages[-1].text, second.messages[-1].text
-    assert one.index("Paris it is") < one.index("Lyon it is")
-    assert other.index("Lyon it is") < other.index("Paris it is")
+def first_grade(grade: int, probe: JudgeProbe | None = None) -> Probe:
+    """The judge's second look, after this grade."""
+    judge = probe or JudgeProbe()
+    verdict = judge.conclude(a_task(), said("Paris"), [Reply(text=f'{{"grade": {grade}}}')])
+    assert verdict is not None
+    return judge.second_look(verdict)
 
 
-@pytest.mark.parametrize(
-    ("replies", "preferred"),
-    [
-        (['{"better": "first"}', '{"better": "second"}'], 1.0),
-        (['{"better": "second"}', '{"better": "first"}'], 0.0),
-        (['{"better": "first"}', '{"better": "first"}'], 0.5),
-        (['{"better": "neither"}', "Second."], 0.75),
-        (['{"better": "first"}', None], 0.75),
-        ([None, "who knows"], None),
-    ],
-)
-def test_a_preference_must_survive_the_swap(
-    replies: list[str | None], preferred: float | None
+def test_a_judge_that_is_asked_again_sees_the_grades_in_reverse_and_nothing_else_changed() -> None:
+    judge = JudgeProbe("Whether it cites a source.")
+    first, second = (
+        shown(probe, a_task(), "Paris") for probe in (judge, first_grade(3, judge))
+    )  # fmt: skip
+    assert ", ".join(GRADES) in first
+    assert first.replace(", ".join(GRADES), ", ".join(reversed(GRADES))) == second
+
+
+@pytest.mark.parametrize(("one", "other", "mean"), [(3, 4, 0.6125), (3, 2, 0.3875), (5, 5, 0.95)])
+def test_the_two_grades_count_by_their_mean(one: int, other: int, mean: float) -> None:
+    reply = Reply(text=f'{{"fault": "none", "grade": {other}}}')
+    verdict = first_grade(one).conclude(a_task(), said("Paris"), [reply])
+    assert verdict is not None
+    assert (verdict.gate, verdict.p) == ("judge", pytest.approx(mean))
+    assert (
+        verdict.reason == f"the judge gives {one} of 5; with the grades in reverse it gives {other}"
+    )
+
+
+@pytest.mark.parametrize("reply", [None, Reply(text="A fine answer.")])
+def test_without_a_second_grade_there_is_nothing_to_put_in_place_of_the_first(
+    reply: Reply | None,
 ) -> None:
-    given = [None if text is None else Reply(text=text) for text in replies]
-    assert preference(given) == preferred
+    assert first_grade(3).conclude(a_task(), said("Paris"), [reply]) is None
 
 
-def test_a_reply_that_names_both_prefers_neither() -> None:
-    assert better("The first is better than the second") is None
+def test_nobody_looks_at_an_answer_three_times() -> None:
+    assert isinstance(JudgeProbe(), LooksTwice)
+    assert not isinstance(first_grade(3), LooksTwice)
+    assert not any(isinstance(one, LooksTwice) for one in (AgreementProbe(), SelfCheckProbe()))
 
 
 def test_a_long_conversation_is_shown_without_its_middle() -> None:

@@ -20,7 +20,7 @@ from tierwise.gates.agreement import SAMPLING_TEMPERATURE
 from tierwise.gates.base import PROBES
 from tierwise.gates.combine import BASE, posterior
 from tierwise.gates.judge import JudgeProbe
-from tierwise.gates.probe import Probe, Question
+from tierwise.gates.probe import LooksTwice, Probe, Question
 from tierwise.gates.worth import Stake, gain_usd, implied_rate
 from tierwise.state.health import Health
 from tierwise.state.spending import Spending
@@ -68,13 +68,15 @@ class Probing:
         """The verdicts of the step's gates, and of those of its probes that were worth buying.
 
         The probe that gains most is bought first; the others are weighed again with what it said.
+        So is a second look of the same probe, of those that have one: it gains something only where
+        the first left the answer near what its tier demands.
 
         Args:
             verdicts: those of the gates.
             calls: the calls that are made are appended.
         """
         policy = run.decision.policy or ""
-        probes = self._probes.get(policy, {})
+        probes = dict(self._probes.get(policy, {}))
         left = [name for name in step.tier.gates if name in probes]
         found = verdicts
         while left:
@@ -96,8 +98,12 @@ class Probing:
                 calls += inquiry.calls
                 spent = sum(call.cost_usd for call in inquiry.calls)
                 self._spending.settle(policy, offer.price, spent)
-            if verdict is not None:
-                found = (*found, verdict)
+            if verdict is None:
+                continue
+            found = (*(one for one in found if one.gate != name), verdict)
+            if isinstance(offer.probe, LooksTwice):
+                probes[name] = offer.probe.second_look(verdict)
+                left.append(name)
         return found
 
     async def _buy(self, offer: Offer, inquiry: Inquiry, answer: Completion) -> Verdict | None:

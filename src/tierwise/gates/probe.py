@@ -74,6 +74,14 @@ class Probe(Protocol):
         """
 
 
+@runtime_checkable
+class LooksTwice(Protocol):
+    """A probe that may ask once more, in another way, where its first verdict leaves doubt."""
+
+    def second_look(self, first: Verdict) -> Probe:
+        """What would be asked; its verdict takes the place of the first."""
+
+
 def speaks_for_itself(task: Task, answer: Completion) -> bool:
     """Whether task and answer are all text, so that another model can be shown both.
 
