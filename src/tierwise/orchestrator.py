@@ -111,7 +111,7 @@ class Orchestrator:
         self.router = self._router(PriorPredictor())
         self._traffic = Traffic()
         self._sessions = Sessions()
-        self.promises = Promises(setup.certificates, crew)
+        self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
         if self.promises.all:
             # Off the path of requests: the ledger's thread shows what is finished.
             ledger.watch(self.promises.saw)

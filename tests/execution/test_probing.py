@@ -209,7 +209,7 @@ async def test_a_clear_grade_is_not_asked_for_again(grade: int) -> None:
 
 
 async def test_what_probes_may_spend_holds_for_the_second_grade_too() -> None:
-    # 0.05 USD are taken as spent before the first request, so 0.002 for probes: one grade and a half.
+    # 0.05 USD count as spent before the first request, so 0.002 for probes: a grade and a half.
     async with a_laboratory(
         {"small": [says(an_answer("72"))], "middle": [graded(3)], "large": [HANGS]}
     ) as lab:

@@ -213,6 +213,57 @@ def test_what_one_of_two_workers_finds_is_void_for_both(provider: Provider, tmp_
 
 
 @pytest.mark.process
+def test_what_drift_voided_is_void_at_the_next_start_until_somebody_restores_it(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.state.drift.WINDOW", 40)
+    data = configured(provider.url, tmp_path, certificate())
+    data["ledger"] = {"path": str(tmp_path / "ledger.db")}
+    write_config(tmp_path / "tierwise.yaml", data)
+    provider.acts["small"] = says(LONG)
+
+    with RunningGateway(data) as gateway:
+        until(lambda: call(gateway.url, "GET", "/health/ready").status == 200, "the gateway")
+        ask(gateway, 40)
+        before = shown(gateway)
+    assert before["state"] == "void"
+    with RunningGateway(data) as gateway:
+        until(lambda: call(gateway.url, "GET", "/health/ready").status == 200, "the gateway")
+        after = shown(gateway)
+        assert ask(gateway, 1) == ["large"]
+    assert [after[key] for key in ("state", "reason", "since")] == [
+        before[key] for key in ("state", "reason", "since")
+    ]
+    reported = tierwise("report", cwd=tmp_path).stdout
+    assert "void: since 20" in reported
+    assert before["reason"] in reported
+
+    restored = tierwise("calibrate", "--restore", "--policy", "stepwise", cwd=tmp_path)
+    assert restored.returncode == 0, restored.stderr
+    assert before["reason"] in restored.stdout
+    with RunningGateway(data) as gateway:
+        until(lambda: call(gateway.url, "GET", "/health/ready").status == 200, "the gateway")
+        assert shown(gateway)["state"] == "valid"
+        assert ask(gateway, 1) == ["small"]
+    again = tierwise("calibrate", "--restore", "--policy", "stepwise", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout) == {"policy": "stepwise", "restored": False, "void": None}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [(["--policy", "auto"], "--policy"), (["--policy", "stepwise", "--out", "x"], "--restore")],
+)
+def test_what_cannot_be_restored_is_said(
+    provider: Provider, tmp_path: Path, options: list[str], field: str
+) -> None:
+    write_config(tmp_path / "tierwise.yaml", configured(provider.url, tmp_path, certificate()))
+    done = tierwise("calibrate", "--restore", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert field in done.stderr
+
+
+@pytest.mark.process
 def test_the_report_has_a_line_for_each_certificate(provider: Provider, tmp_path: Path) -> None:
     data = configured(provider.url, tmp_path, certificate())
     data["ledger"] = {"path": str(tmp_path / "ledger.db")}

@@ -66,10 +66,21 @@ def command(
         Path | None, typer.Option(help="A file of `tierwise train`; default: the configured one.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restore", help="Make nothing: let the certificate hold again that drift voided."
+        ),
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pick thresholds that keep a promise, and write it down. Needs the `train` extra."""
+    if restored:
+        from tierwise.cli.restore import restore
+
+        restore(policy, config, makes=bool(outcomes or out or check), as_json=as_json)
+        return
     from tierwise.cli.arguments import listed
     from tierwise.errors import ConfigError
     from tierwise.learning.certify import Terms, certify

@@ -15,7 +15,8 @@ class CertificateLine(Struct, frozen=True, kw_only=True):
     """What a policy's certificate promises, and whether it fits what is configured now.
 
     `matches` says that policy and router are those that it was made for; `why_not` holds what is
-    wrong otherwise, or that it has expired. The figures are None where the file cannot be read.
+    wrong otherwise, that it has expired, or which drift has voided it, `void_since` then, a Unix
+    time in seconds. The figures are None where the file cannot be read.
     """
 
     policy: str
@@ -25,6 +26,7 @@ class CertificateLine(Struct, frozen=True, kw_only=True):
     expires: str | None = None
     matches: bool = False
     why_not: str | None = None
+    void_since: float | None = None
 
 
 def certificate_lines(file: Path | None) -> list[CertificateLine]:
@@ -49,10 +51,11 @@ def certificate_lines(file: Path | None) -> list[CertificateLine]:
 def _line(name: str, path: Path, config: Config) -> CertificateLine:
     import time
 
-    from tierwise.certificate import Certificate
+    from tierwise.certificate import Certificate, digest
     from tierwise.config.build import policy_of
     from tierwise.config.certified import checked, other_router
     from tierwise.errors import ConfigError
+    from tierwise.state.void import kept_note
 
     try:
         certificate = Certificate.load(path)
@@ -65,7 +68,11 @@ def _line(name: str, path: Path, config: Config) -> CertificateLine:
     except ConfigError as error:
         why_not = error.message
     matches = why_not is None
-    if why_not is None and certificate.expired(time.time()):
+    note = kept_note(config.ledger.path, name, digest(certificate))
+    void = note.read() if matches and note is not None else None
+    if void is not None:
+        why_not = f"since {void.day} {void.reason}"
+    elif why_not is None and certificate.expired(time.time()):
         why_not = f"it expired on {certificate.expires}"
     return CertificateLine(
         policy=name,
@@ -75,6 +82,7 @@ def _line(name: str, path: Path, config: Config) -> CertificateLine:
         expires=certificate.expires,
         matches=matches,
         why_not=why_not,
+        void_since=void.since if void is not None else None,
     )
 
 

@@ -49,6 +49,7 @@ class Watch:
         self._counts = {b.name: [0] * len(b.counts) for b in certificate.baselines}
         self._seen = 0
         self._reason: str | None = None
+        self._drifted = False
         self._ends = certificate.ends
         self.windows = 0
 
@@ -58,6 +59,11 @@ class Watch:
         if self._reason is None and self._now() >= self._ends:
             self._reason = f"it expired on {self._certificate.expires}"
         return self._reason
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it is void because traffic has moved, and not by its last day alone."""
+        return self._drifted
 
     @property
     def requests(self) -> int:
@@ -107,6 +113,7 @@ class Watch:
             if sum(counts) and self._reason is None:
                 p = same_distribution(baseline.counts, counts)
                 if p < allowed:
+                    self._drifted = True  # first: who sees a reason is to see of what sort it is
                     self._reason = _words(baseline, counts, p)
             self._counts[name] = [0] * len(counts)
         self._seen = 0

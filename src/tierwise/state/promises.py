@@ -1,26 +1,26 @@
 """Certificates at work: whether each still holds, by what the first tier's answers look like.
 
 Several processes may serve together. Each watches its part of the traffic, and what one of them
-finds void is void for all: it leaves a note in a folder that they share. A new start, or a new
-certificate, begins afresh.
+finds void is void for all. What drift has voided stays void, also after a restart, until there is a
+new certificate or somebody restores this one: a note beside the ledger says so (`state.void`). With
+a ledger in memory it is forgotten with the process.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.certificate import Combination
 from tierwise.config.certified import Certified
 from tierwise.state.drift import Watch
+from tierwise.state.void import Void, VoidNote, kept_note, shared_note
 from tierwise.types import Attempt, Decision, Record
 
 log = logging.getLogger("tierwise.certificate")
@@ -37,13 +37,6 @@ class Crew(Struct, frozen=True):
     folder: Path | None = None
 
 
-class Void(Struct, frozen=True):
-    """Why a certificate no longer holds, and since when, a Unix time in seconds."""
-
-    reason: str
-    since: float
-
-
 class Promise:
     """The certificate of one policy, and the watch over it. Safe to share between threads."""
 
@@ -53,7 +46,16 @@ class Promise:
         certified: Certified,
         crew: Crew | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        kept: VoidNote | None = None,
     ) -> None:
+        """As configured; void at once if it is already.
+
+        Args:
+            crew: the processes that serve together; None for this one alone.
+            now: Unix time in seconds.
+            kept: where it is written down that drift has voided it; None: nowhere.
+        """
         crew = crew or Crew()
         self.policy = policy
         self.watch = Watch(certified.certificate, watchers=crew.workers, now=now)
@@ -61,15 +63,18 @@ class Promise:
         self._now = now
         self._lock = threading.Lock()
         self._void: Void | None = None
-        self._note = crew.folder and crew.folder / _note_name(policy, certified)
-        self._hear()
+        self._kept = kept
+        self._shared = (
+            None if crew.folder is None else shared_note(crew.folder, policy, certified.hash)
+        )
+        self._remember()
         if certified.void is not None:
-            self._end(certified.void)
+            self._end(certified.void, drifted=False)
 
     def now(self) -> Certified:
         """The certificate as it stands, for the next request. Does no I/O while it holds."""
         if self._void is None and (reason := self.watch.void) is not None:
-            self._end(reason)
+            self._end(reason, drifted=self.watch.drifted)
         return self._certified
 
     @property
@@ -101,38 +106,67 @@ class Promise:
 
     def _hear(self) -> None:
         """Whether another process has found it void."""
-        if self._void is not None or self._note is None:
+        if self._void is not None:
             return
-        try:
-            said = msgspec.json.decode(self._note.read_bytes(), type=Void)
-        except (OSError, msgspec.MsgspecError):
-            return  # there is none, or it is being written
-        with self._lock:
-            self._set(said)
+        for note in (self._kept, self._shared):
+            said = note.read() if note is not None else None
+            if said is not None:
+                with self._lock:
+                    self._set(said)
+                return
 
-    def _end(self, reason: str) -> None:
-        """It is void from now on. Says so once."""
+    def _remember(self) -> None:
+        """Takes up at the start what was found out before it. One of the crew says so."""
+        said = self._kept.read() if self._kept is not None else None
+        if said is None:
+            self._hear()
+            return
+        self._set(said)
+        if self._leave(self._shared, said):
+            log.warning(
+                "the certificate of policy %s is void since %s: %s. %s until %s",
+                self.policy, said.day, said.reason, self._consequence, self._remedy,
+            )  # fmt: skip
+
+    def _end(self, reason: str, *, drifted: bool) -> None:
+        """It is void from now on. Says so once.
+
+        Args:
+            drifted: whether traffic has moved, which the next start is to know. A last day it sees
+                for itself, and another router may be exchanged for the right one.
+        """
         with self._lock:
             if self._void is not None:
                 return
-            self._set(Void(reason, self._now()))
-        if self._tell_others():
+            void = Void(reason, self._now())
+            self._set(void)
+        kept = self._kept if drifted else None
+        if self._leave(kept or self._shared, void):
+            until = self._remedy if kept else "there is a new one"
+            if drifted and not kept:
+                until = f"{until}, or a restart: with a ledger in memory nothing is kept"
             log.warning(
-                "the certificate of policy %s is void: %s. %s until there is a new one",
-                self.policy, reason, _CONSEQUENCE[self._certified.on_void],
+                "the certificate of policy %s is void: %s. %s until %s",
+                self.policy, reason, self._consequence, until,
             )  # fmt: skip
 
-    def _tell_others(self) -> bool:
-        """Leaves the note; False if another process has been quicker."""
-        if self._note is not None:
-            try:
-                with self._note.open("xb") as note:
-                    note.write(msgspec.json.encode(self._void))
-            except FileExistsError:
-                return False
-            except OSError as error:
-                log.warning("the other workers cannot be told: %s", error)
-        return True
+    def _leave(self, note: VoidNote | None, void: Void) -> bool:
+        """Leaves a note, where there is somebody to read it; False if there is one already."""
+        if note is None:
+            return True
+        try:
+            return note.leave(void)
+        except OSError as error:
+            log.warning("it cannot be written down that a certificate is void: %s", error)
+            return True
+
+    @property
+    def _consequence(self) -> str:
+        return _CONSEQUENCE[self._certified.on_void]
+
+    @property
+    def _remedy(self) -> str:
+        return f"there is a new one, or `tierwise calibrate --restore --policy {self.policy}`"
 
     def _set(self, void: Void) -> None:
         self._void = void
@@ -140,16 +174,23 @@ class Promise:
 
 
 class Promises:
-    """The certificates of all policies that have one."""
+    """The certificates of all policies that have one.
+
+    Args:
+        ledger: the ledger's path; what is void for good is written down beside it.
+    """
 
     def __init__(
         self,
         certificates: Mapping[str, Certified],
         crew: Crew | None = None,
         now: Callable[[], float] = time.time,
+        *,
+        ledger: str,
     ) -> None:
         self.all = {
-            name: Promise(name, certified, crew, now) for name, certified in certificates.items()
+            name: Promise(name, one, crew, now, kept=kept_note(ledger, name, one.hash))
+            for name, one in certificates.items()
         }
 
     def now(self) -> Mapping[str, Certified]:
@@ -185,9 +226,3 @@ def _novelty(decision: Decision) -> float | None:
     first = decision.plan.tiers[0].model
     estimates = (one.estimate for one in decision.candidates if one.model == first)
     return next((one.novelty for one in estimates if one is not None), None)
-
-
-def _note_name(policy: str, certified: Certified) -> str:
-    """A name of its own for each policy and certificate, whatever characters the policy's has."""
-    named = hashlib.sha256(policy.encode()).hexdigest()[:16]
-    return f"void-{named}-{certified.hash[:16]}.json"

@@ -1,0 +1,59 @@
+"""`tierwise calibrate --restore`: an operator says that a certificate holds again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tierwise.errors import ConfigError
+
+
+def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> None:
+    """Takes away the note that drift has voided a policy's certificate, and says what it said.
+
+    Args:
+        makes: whether the same command line asks for a new certificate, which is another matter.
+
+    Raises:
+        ConfigError: so it does, there is no such policy or certificate, or the note cannot be
+            removed.
+    """
+    import msgspec
+
+    from tierwise.certificate import Certificate, digest
+    from tierwise.cli.configuration import find
+    from tierwise.state.void import kept_note
+
+    if makes:
+        raise ConfigError(
+            "to restore a certificate is not to make one",
+            field="--restore",
+            remedy="Leave --outcomes, --out and --validate out, or --restore.",
+        )
+    configured = find(config, needs_keys=False)
+    settings = configured.config.policies.get(policy) if configured is not None else None
+    if configured is None or settings is None or settings.certificate is None:
+        raise ConfigError(
+            f"policy {policy!r} has no certificate in the configuration",
+            field="--policy",
+            remedy="Name one that has, and its configuration with --config.",
+        )
+    certificate = Certificate.load(Path(settings.certificate))
+    note = kept_note(configured.config.ledger.path, policy, digest(certificate))
+    try:
+        void = note.remove() if note is not None else None
+    except OSError as error:
+        raise ConfigError(
+            f"the note cannot be removed: {error.strerror}", file=str(error.filename)
+        ) from None
+    if as_json:
+        said = {"policy": policy, "restored": void is not None, "void": void}
+        typer.echo(msgspec.json.encode(said).decode())
+    elif void is None:
+        typer.echo(f"nothing to restore: no drift has voided the certificate of policy {policy}")
+    else:
+        typer.echo(
+            f"restored the certificate of policy {policy}, void since {void.day}: {void.reason}. "
+            "It holds from the next start of the gateway on."
+        )
