@@ -7,7 +7,7 @@ import pytest
 
 from tierwise.errors import ConfigError
 from tierwise.gates.combine import at, chance
-from tierwise.learning.calibrate import Labelled, fit, predict, rising
+from tierwise.learning.calibrate import Labelled, _table, chances, fit, join, predict, rising
 
 pytest.importorskip("sklearn")
 Vector = np.ndarray
@@ -85,3 +85,19 @@ def test_too_little_to_learn_from_is_an_error_that_says_what_is_needed(right) ->
         found = [Labelled(verdicts=answer.verdicts, right=right) for answer in found]
     with pytest.raises(ConfigError, match="At least 100 are needed, 10 of them right"):
         fit(found)
+
+
+def test_many_answers_at_once_get_what_each_would_get_in_the_gateway() -> None:
+    known, _ = answers(400)
+    # One of them is the only one of which a third gate said something, and two have no expectation.
+    known[0] = Labelled(verdicts={**known[0].verdicts, "rare": 0.4}, right=1.0)
+    known[1] = Labelled(verdicts={"rare": 0.4}, right=0.0)
+    said = _table(known)
+    combination = join(said, np.array([one.right for one in known]))
+    assert chances(combination, said) == pytest.approx(
+        [predict(one, combination) for one in known]
+    )  # fmt: skip
+    unheard = said.rows(np.arange(2, 400))
+    assert chances(combination, unheard) == pytest.approx(
+        [predict(one, combination) for one in known[2:]]
+    )

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from tierwise.cli import app
 from tierwise.errors import ConfigError
 from tierwise.gates.complete import CompleteGate
-from tierwise.learning.gate_quality import auroc_within, measure, quality
+from tierwise.learning.contribution import auroc_within
+from tierwise.learning.gate_quality import measure, quality
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tierwise.cli.progress import progress
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tierwise.learning.contribution import Together
     from tierwise.learning.gate_quality import Measured
 
 
@@ -27,7 +28,10 @@ def command(
     datasets: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how well gates tell good answers from bad. Needs the `outcomes` extra."""
+    """Measure how well gates tell good answers from bad, each alone and all together.
+
+    Needs the `outcomes` extra, and `train` for all together.
+    """
     import msgspec
 
     from tierwise.cli.arguments import listed
@@ -56,6 +60,43 @@ def _show(result: Measured) -> None:
         f"{result.answers:,} answers of {', '.join(result.sources)}; mean score {result.base:.3f}."
         + ("" if speed is None else f" All gates on an answer of 2 kB: {speed:.0f} µs of CPU."),
         highlight=False,
+    )
+    if result.together is None:
+        console.print(
+            "What each adds to the others is not known: that takes the extra `train`, and answers "
+            "good and bad.",
+            highlight=False,
+        )
+        return
+    console.print(_contributions(result.together))
+    console.print(_in_words(result.together), highlight=False)
+
+
+def _contributions(together: Together) -> Table:
+    from rich.table import Table
+
+    table = Table(title="What each adds to all together, on answers not fitted to")
+    table.add_column("gate")
+    for name in ("AUROC: alone", "without", "Brier: alone", "without", "adds", "at least"):
+        table.add_column(name, justify="right")
+    for gate in together.gates:
+        table.add_row(
+            gate.gate,
+            _figure(gate.auroc_alone),
+            _figure(gate.auroc_without),
+            *(f"{value:.4f}" for value in (gate.brier_alone, gate.brier_without)),
+            *(f"{value:+.6f}" for value in (gate.adds, gate.adds_low)),
+        )
+    return table
+
+
+def _in_words(together: Together) -> str:
+    auroc = "" if together.auroc is None else f"AUROC {together.auroc:.3f}, "
+    idle = ", ".join(together.idle)
+    return (
+        f"All together: {auroc}Brier {together.brier:.4f} (the base rate alone: "
+        f"{together.brier_base:.4f}), {together.prompts:,} prompts. "
+        + (f"Not paying here: {idle}." if idle else "Each of them pays.")
     )
 
 

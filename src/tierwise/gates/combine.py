@@ -16,7 +16,7 @@ from tierwise.types import Verdict
 BASE = 0.7
 """The share of answers that small models get right, where nothing was measured: a verdict of this
 p is no evidence either way."""
-_LEAST = 1e-3
+LEAST = 1e-3
 """No verdict is taken for surer than this, or than one less this."""
 
 
@@ -78,7 +78,7 @@ def at(curve: Curve, x: float) -> float:
 
 def log_odds(p: float) -> float:
     """log(p / (1 - p)), p kept away from 0 and 1."""
-    kept = min(max(p, _LEAST), 1 - _LEAST)
+    kept = min(max(p, LEAST), 1 - LEAST)
     return log(kept / (1 - kept))
 
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from tierwise.certificate import Combination, Curve, GateEvidence
 from tierwise.errors import ConfigError
-from tierwise.gates.combine import at, log_odds, posterior
+from tierwise.gates.combine import LEAST, log_odds, posterior
 from tierwise.types import Verdict
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 FEWEST = 100
 """Labelled answers that a combination is fitted to at least."""
@@ -63,14 +64,13 @@ def fit(answers: Sequence[Labelled], seed: int = 0) -> Combination:
     usable = [answer for answer in answers if all(p > 0 for p in answer.verdicts.values())]
     right = np.array([answer.right for answer in usable], np.float64)
     _enough(right)
+    said = _table(usable)
     fold = np.random.default_rng(seed).permutation(len(usable)) % _FOLDS
     guessed = np.empty(len(usable))
     for number in range(_FOLDS):
-        inside = np.flatnonzero(fold != number)
-        fitted = _fit([usable[row] for row in inside], right[inside])
-        for row in np.flatnonzero(fold == number):
-            guessed[row] = predict(usable[row], fitted)
-    whole = _fit(usable, right)
+        inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        guessed[outside] = chances(join(said.rows(inside), right[inside]), said.rows(outside))
+    whole = join(said, right)
     curve = rising(guessed, right)
     return Combination(
         base=whole.base,
@@ -129,25 +129,54 @@ def _blocks(order: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.
     return found
 
 
-def _fit(answers: Sequence[Labelled], right: Vector) -> Combination:
-    """The logistic model, without the last calibration."""
+class Said(Struct, frozen=True):
+    """What was said of n answers: by g gates, `p` (n, g), and by the router, `expected` (n,).
+
+    NaN where nothing was said.
+    """
+
+    gates: tuple[str, ...]
+    p: Matrix
+    expected: Vector
+
+    def rows(self, keep: NDArray[np.intp]) -> Said:
+        """Only these answers."""
+        return Said(self.gates, self.p[keep], self.expected[keep])
+
+    def only(self, columns: Sequence[int]) -> Said:
+        """Only these gates."""
+        names = tuple(self.gates[column] for column in columns)
+        return Said(names, self.p[:, columns], self.expected)
+
+
+def _table(answers: Sequence[Labelled]) -> Said:
+    names = sorted({name for answer in answers for name in answer.verdicts})
+    return Said(
+        tuple(names),
+        np.array([[one.verdicts.get(name, np.nan) for name in names] for one in answers]),
+        np.array([np.nan if one.expected is None else one.expected for one in answers]),
+    )
+
+
+def join(said: Said, right: Vector) -> Combination:
+    """The logistic model, without the last calibration. Verdicts of 0 must not be among these."""
     from sklearn.linear_model import LogisticRegression
 
     base = float(np.clip(right.mean(), 0.01, 0.99))
-    names = sorted({name for answer in answers for name in answer.verdicts})
-    curves = {name: _curve_of(name, answers, right) for name in names}
-    features = np.array([_features(answer, names, curves, base) for answer in answers])
+    # A gate that said nothing about any of these has no curve.
+    said = said.only(np.flatnonzero((~np.isnan(said.p)).any(axis=0)).tolist())
+    curves = [_curve_of(p, right) for p in said.p.T]
     model = LogisticRegression(C=_PENALTY, max_iter=500)
-    model.fit(features, right >= 0.5)
+    model.fit(_features(said, curves, base), right >= 0.5)
     weights = [float(value) for value in model.coef_[0]]
     gates = tuple(
         GateEvidence(
             gate=name,
-            curve=curves[name],
+            curve=curves[number],
             weight=max(0.0, weights[2 + 2 * number]),
             missing=weights[3 + 2 * number],
         )
-        for number, name in enumerate(names)
+        for number, name in enumerate(said.gates)
     )
     return Combination(
         base=base,
@@ -156,27 +185,39 @@ def _fit(answers: Sequence[Labelled], right: Vector) -> Combination:
         prior_missing=weights[1],
         gates=gates,
         curve=_SAME,
-        rows=len(answers),
+        rows=len(right),
     )
 
 
 _SAME = Curve((0.0, 1.0), (0.0, 1.0))
 
 
-def _curve_of(name: str, answers: Sequence[Labelled], right: Vector) -> Curve:
-    rows = [row for row, answer in enumerate(answers) if name in answer.verdicts]
-    return rising(np.array([answers[row].verdicts[name] for row in rows]), right[rows])
+def _curve_of(p: Vector, right: Vector) -> Curve:
+    given = ~np.isnan(p)
+    return rising(p[given], right[given])
 
 
-def _features(
-    answer: Labelled, names: Sequence[str], curves: Mapping[str, Curve], base: float
-) -> list[float]:
+def _features(said: Said, curves: Sequence[Curve], base: float) -> Matrix:
     """Log-odds against the base rate, or 0 and a mark that it is missing; the expectation first."""
-    middle = log_odds(base)
-    found = [0.0, 1.0] if answer.expected is None else [log_odds(answer.expected) - middle, 0.0]
-    for name in names:
-        p = answer.verdicts.get(name)
-        found += [0.0, 1.0] if p is None else [log_odds(at(curves[name], p)) - middle, 0.0]
+    found = []
+    for place, p in enumerate((said.expected, *said.p.T)):
+        missing = np.isnan(p)
+        known = np.where(missing, base, p)
+        if place:
+            known = np.interp(known, curves[place - 1].x, curves[place - 1].y)
+        kept = np.clip(known, LEAST, 1 - LEAST)
+        found += [np.where(missing, 0.0, np.log(kept / (1 - kept)) - log_odds(base)), missing]
+    return np.column_stack(found).astype(np.float64)
+
+
+def chances(by: Combination, said: Said) -> Vector:
+    """P(acceptable) of each answer before the last calibration, as `posterior` has it."""
+    known = said.only([said.gates.index(gate.gate) for gate in by.gates])
+    weights = [by.prior, by.prior_missing]
+    for gate in by.gates:
+        weights += [gate.weight, gate.missing]
+    odds = by.intercept + _features(known, [g.curve for g in by.gates], by.base) @ weights
+    found: Vector = 1 / (1 + np.exp(-odds))
     return found
 
 

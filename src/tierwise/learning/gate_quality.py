@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.util import find_spec
+from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 
 from tierwise.errors import ConfigError
 from tierwise.gates import Gate
+from tierwise.learning.contribution import PASSES, Together, auroc_within, contributions
+from tierwise.learning.trials import LEAST_LOGPROB, TOKENS
 from tierwise.parquet import Table
 from tierwise.types import Completion, Message, Task
 
@@ -22,20 +26,21 @@ _REMEDY = (
     "prompts.parquet needs `prompt_id` and `prompt`; outcomes.parquet needs `prompt_id`, `score` "
     "and `response`."
 )
-_PASSES = 0.5
-"""What a tier demands of an answer unless it says otherwise (`Tier.accept`)."""
 _NEAR_2KB = (1500, 2500)
 """Characters of the answers that stand for one of 2 kB."""
-_SMALLEST_GROUP = 20
 
 
-class Recorded(Struct, frozen=True):
-    """An answer that was recorded, and what it was worth (`score` in [0, 1])."""
+class Recorded(Struct, frozen=True, kw_only=True):
+    """An answer that was recorded, and what it was worth (`score` in [0, 1]).
+
+    `logprob` stands in for what `token_confidence` would read, as in calibration.
+    """
 
     task: Task
     answer: Completion
     score: float
     dataset: str
+    logprob: float | None = None
 
 
 class Level(Struct, frozen=True):
@@ -74,7 +79,8 @@ class Measured(Struct, frozen=True, kw_only=True):
     """All gates on the same answers.
 
     `base` is the mean score of all answers; `microseconds_2kb` of CPU are what all gates together
-    take for an answer of 1,500 to 2,500 characters, None where there is none.
+    take for an answer of 1,500 to 2,500 characters, None where there is none. `together` says what
+    each adds to the others; None where there is too little to fit to, or nothing to fit with.
     """
 
     sources: tuple[str, ...]
@@ -82,6 +88,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     base: float
     gates: tuple[GateQuality, ...]
     microseconds_2kb: float | None
+    together: Together | None = None
 
 
 def measure(
@@ -111,11 +118,18 @@ def measure(
     usual = (lengths >= _NEAR_2KB[0]) & (lengths <= _NEAR_2KB[1])
     together = np.zeros(len(rows))
     found: list[GateQuality] = []
+    said = np.empty((len(rows), len(gates)))
     for number, (name, gate) in enumerate(gates.items()):
-        tell(name, number / len(gates))
-        p, micros = _judged(gate, rows)
+        tell(name, number / (len(gates) + 1))
+        said[:, number], micros = _judged(name, gate, rows)
         together += micros
-        found.append(quality(name, p, scores, groups, float(micros.mean())))
+        found.append(quality(name, said[:, number], scores, groups, float(micros.mean())))
+    tell("all together", len(gates) / (len(gates) + 1))
+    joined = None
+    if find_spec("sklearn") is not None:
+        # Answers to the same prompt share their task.
+        prompts = [id(row.task) for row in rows]
+        joined = contributions(list(gates), said, scores, groups, prompts)
     tell("done", 1.0)
     return Measured(
         sources=tuple(folder.resolve().name for folder in folders),
@@ -123,6 +137,7 @@ def measure(
         base=float(scores.mean()),
         gates=tuple(found),
         microseconds_2kb=float(together[usual].mean()) if usual.any() else None,
+        together=joined,
     )
 
 
@@ -144,13 +159,25 @@ def recorded(folder: Path, datasets: Collection[str] = ()) -> Iterator[Recorded]
             task = Task(body=b"{}", model="", messages=[Message("user", text)])
             tasks[prompt_id] = (task, dataset or source)
     table = Table(
-        folder / "outcomes.parquet", ("prompt_id", "score", "response"), optional=(), remedy=_REMEDY
+        folder / "outcomes.parquet",
+        ("prompt_id", "score", "response"),
+        optional=("logprob",),
+        remedy=_REMEDY,
     )
     scores, responses = table.numbers("score", most=1.0), table.texts_or_none("response")
-    for prompt_id, score, said in zip(table.texts("prompt_id"), scores, responses, strict=True):
+    logprobs = table.numbers("logprob", most=0.0, least=LEAST_LOGPROB)
+    for prompt_id, score, said, logprob in zip(
+        table.texts("prompt_id"), scores, responses, logprobs, strict=True
+    ):
         if prompt_id in tasks and score is not None and said is not None:
-            task, dataset_name = tasks[prompt_id]
-            yield Recorded(task, Completion(text=said), score, dataset_name)
+            task, named_so = tasks[prompt_id]
+            yield Recorded(
+                task=task,
+                answer=Completion(text=said),
+                score=score,
+                dataset=named_so,
+                logprob=logprob,
+            )
 
 
 def quality(
@@ -168,7 +195,7 @@ def quality(
         groups: the dataset of each; only answers of the same one are compared with each other.
     """
     judged = ~np.isnan(p)
-    passed, failed = judged & (p >= _PASSES), judged & (p < _PASSES)
+    passed, failed = judged & (p >= PASSES), judged & (p < PASSES)
     rounded = np.round(p[judged], 2)
     levels = tuple(
         Level(float(value), int((rounded == value).sum()), _mean(scores[judged], rounded == value))
@@ -189,30 +216,8 @@ def quality(
     )
 
 
-def auroc_within(
-    p: NDArray[np.float64], scores: NDArray[np.float64], groups: NDArray[np.str_]
-) -> float | None:
-    """AUROC over the pairs whose two answers are of the same group; None without any pair.
-
-    A gate must not look good because it fires on datasets that are hard anyway.
-    """
-    won = pairs = 0.0
-    for group in np.unique(groups):
-        here = groups == group
-        if here.sum() < _SMALLEST_GROUP:
-            continue
-        good = scores[here] >= _PASSES
-        values, at = np.unique(p[here], return_inverse=True)
-        right = np.bincount(at[good], minlength=len(values)).astype(float)
-        wrong = np.bincount(at[~good], minlength=len(values)).astype(float)
-        below = np.cumsum(wrong) - wrong
-        won += float((right * (below + wrong / 2)).sum())
-        pairs += float(right.sum() * wrong.sum())
-    return won / pairs if pairs else None
-
-
 def _judged(
-    gate: Gate, rows: Sequence[Recorded]
+    name: str, gate: Gate, rows: Sequence[Recorded]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """P(acceptable) of every answer, NaN for no verdict, and the CPU it took in microseconds."""
     p, micros = np.full(len(rows), np.nan), np.zeros(len(rows))
@@ -222,6 +227,8 @@ def _judged(
         micros[number] = (time.thread_time_ns() - start) / 1000
         if verdict is not None:
             p[number] = verdict.p
+        elif name == TOKENS and row.logprob is not None:
+            p[number] = exp(row.logprob)
     return p, micros
 
 

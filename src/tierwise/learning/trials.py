@@ -30,7 +30,7 @@ A recorded one is the logarithm of what the gate would give: the probability of 
 whole, of a longer one's tokens in the geometric mean.
 """
 REFUSAL = "refusal"
-_LEAST_LOGPROB = -100.0
+LEAST_LOGPROB = -100.0
 _FREE = Prices(input=0.0, output=0.0)
 
 
@@ -218,7 +218,7 @@ def _responses(folder: Path, tiers: Sequence[str]) -> dict[tuple[str, str], _Rec
         remedy="It needs `prompt_id` and `model`.",
     )
     texts = table.texts_or_none("response")
-    logprobs = table.numbers("logprob", most=0.0, least=_LEAST_LOGPROB)
+    logprobs = table.numbers("logprob", most=0.0, least=LEAST_LOGPROB)
     return {
         (prompt, model): _Recorded(text, logprob)
         for prompt, model, text, logprob in zip(
