@@ -22,6 +22,7 @@ from tierwise.types import Verdict
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 FEWEST = 100
 """Labelled answers that a combination is fitted to at least."""
@@ -33,6 +34,8 @@ _FEWEST_OF_A_STEP = 8
 _PENALTY = 1.0
 """Inverse strength of the logistic model's ridge penalty."""
 _MOST_KNOTS = 40
+_CLEARLY = 4.0
+"""Standard errors. Steps are where they are because rates differ there: two would be few."""
 _STEP = 1e-9
 """Less than this is rounding, not a step."""
 
@@ -97,7 +100,7 @@ def rising(x: Vector, right: Vector) -> Curve:
     order = np.argsort(x, kind="stable")
     ends = np.flatnonzero(np.concatenate((np.diff(steps[order]) > _STEP, [True]))) + 1
     centres, heights, sizes = [], [], []
-    for rows in _blocks(order, ends):
+    for rows in _blocks(order, ends, right):
         centres.append(float(x[rows].mean()))
         heights.append((float(right[rows].sum()) + _SHRINK * base) / (len(rows) + _SHRINK))
         sizes.append(len(rows) + _SHRINK)
@@ -114,19 +117,35 @@ def rising(x: Vector, right: Vector) -> Curve:
     )
 
 
-def _blocks(order: NDArray[np.intp], ends: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """The rows of each step, steps of few rows joined with what follows."""
+def _blocks(order: Rows, ends: Rows, right: Vector) -> list[Rows]:
+    """The rows of each step, steps of few rows joined with their neighbours.
+
+    A few that are clearly unlike those stay apart: a gate that fires on one answer in a
+    hundred, and is right, must keep a step of its own.
+    """
     least = max(_FEWEST_OF_A_STEP, len(order) // _MOST_KNOTS)
-    found: list[NDArray[np.intp]] = []
+    found: list[Rows] = []
     begin = 0
     for end in ends:
-        if end - begin >= least:
-            found.append(order[begin:end])
+        rows, following = order[begin:end], order[end : end + least]
+        if len(rows) >= least or _unlike(right[rows], right[following]):
+            found.append(rows)
             begin = int(end)
     if begin < len(order):
         rest = order[begin:]
-        found = [*found[:-1], np.concatenate((found[-1], rest))] if found else [rest]
+        if found and not _unlike(right[rest], right[found[-1]]):
+            rest = np.concatenate((found.pop(), rest))
+        found.append(rest)
     return found
+
+
+def _unlike(few: Vector, others: Vector) -> bool:
+    """Whether two groups of answers can hardly be of one rate: the two-proportion z-test."""
+    if min(len(few), len(others)) < _FEWEST_OF_A_STEP:
+        return False
+    both = np.concatenate((few, others))
+    spread = both.std() * np.sqrt(1 / len(few) + 1 / len(others))
+    return bool(abs(few.mean() - others.mean()) > _CLEARLY * spread > 0)
 
 
 class Said(Struct, frozen=True):
@@ -139,7 +158,7 @@ class Said(Struct, frozen=True):
     p: Matrix
     expected: Vector
 
-    def rows(self, keep: NDArray[np.intp]) -> Said:
+    def rows(self, keep: Rows) -> Said:
         """Only these answers."""
         return Said(self.gates, self.p[keep], self.expected[keep])
 
