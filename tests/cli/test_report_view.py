@@ -80,7 +80,15 @@ def test_gates_and_feedback_are_shown_within_80_columns(ledger: Path) -> None:
     assert "feedback 10 answers were rated, 0.50 on average" in " ".join(done.stdout.split())
     one = 10e-6 + 5 * 2e-6
     seen = lines(done.stdout)
-    assert seen["complete"] == ["11", "90.9%", "50.0%", "of", "10", f"${89 * one:.6f}"]
+    assert seen["complete"] == [
+        "11",
+        "90.9%",
+        "50.0%",
+        "of",
+        "10",
+        f"${one:.6f}",
+        f"${89 * one:.6f}",
+    ]
     assert "tier 1 11 90.9% 50.0% of 10" in " ".join(done.stdout.split())
 
 

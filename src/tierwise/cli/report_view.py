@@ -167,15 +167,18 @@ def _deployments(groups: Mapping[str, DeploymentGroup]) -> Table:
 
 
 def _gates(gates: Mapping[str, GateFigures]) -> Table:
-    """How often each gate passed an answer, how good those were, and what that brought in."""
-    table = _table("gate", "verdicts", "passed", "good", "probes", "earned", narrow=True)
+    """How often each gate passed an answer, how good those were, what that cost and brought in.
+
+    It costs the probes that it had bought and the drafts that it rejected.
+    """
+    table = _table("gate", "verdicts", "passed", "good", "cost", "earned", narrow=True)
     for name, gate in list(gates.items())[:_ROWS]:
         table.add_row(
             _name("gate", name),
             f"{gate.verdicts:,}",
             _percent_or_blank(gate.pass_rate),
             _good(gate.precision, gate.labelled_passed),
-            _usd(gate.cost_usd) if gate.probes else "",
+            _usd(gate.cost_usd + gate.rejected_usd) if gate.probes or gate.rejected else "",
             _usd(gate.earned_usd),
         )
     _note_rest(table, len(gates))
