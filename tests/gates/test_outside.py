@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ class NeedsMore:
         pass
     judge = polite
 
+class Leaves:
+    def __init__(self):
+        raise SystemExit(3)
+    judge = polite
+
 class Group:
     ready = Strict()
 
@@ -59,6 +66,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A module of somebody's own in the working directory."""
     (tmp_path / "own_gates.py").write_text(OWN)
     (tmp_path / "broken_gates.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "leaving_gates.py").write_text("import sys\nsys.exit('I am a script')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield "own_gates"
@@ -98,6 +106,8 @@ def test_a_gate_of_one_s_own_may_see_the_task_first(own: str) -> None:
     [
         ("nowhere_at_all:f", "No module named 'nowhere_at_all'"),
         ("broken_gates:f", "No module named 'nothing_of_that_name'"),
+        ("leaving_gates:f", "SystemExit: I am a script"),
+        ("own_gates:Leaves", "SystemExit: 3"),
         ("own_gates:polit", "Use one of: polite"),
         ("own_gates:NeedsMore", "cannot be built"),
         ("own_gates:one", "cannot be called with a task and an answer"),
@@ -184,6 +194,75 @@ async def test_a_gate_that_hangs_gets_no_more_threads_than_it_may_have() -> None
     while gate._stuck:  # noqa: ASYNC110 - a thread has no event to wait for
         await asyncio.sleep(0.01)
     assert await gate.judge_slowly(a_task(), HELLO) == Verdict(gate="mine", p=1.0, reason="")
+
+
+async def test_an_async_gate_that_wants_to_exit_does_not_end_the_event_loop() -> None:
+    async def leave(task: Task, answer: Completion) -> None:
+        sys.exit(3)
+
+    with pytest.raises(RuntimeError, match="SystemExit: 3"):
+        await OutsideGate("mine", leave).judge_slowly(a_task(), HELLO)
+
+
+async def test_an_async_gate_that_will_not_end_is_left_to_itself() -> None:
+    go_on = asyncio.Event()
+
+    async def stubborn(task: Task, answer: Completion) -> float:
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+        raise KeyError("nobody hears this")
+
+    gate = OutsideGate("mine", stubborn, threads=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await gate.judge_slowly(a_task(), HELLO)
+    with pytest.raises(TimeoutError, match="1 calls hang"):
+        await gate.judge_slowly(a_task(), HELLO)
+    go_on.set()
+    while gate._stuck:  # noqa: ASYNC110 - it ends by itself, and tells nobody
+        await asyncio.sleep(0)
+    with pytest.raises(KeyError):
+        await gate.judge_slowly(a_task(), HELLO)
+
+
+async def test_an_async_gate_that_is_given_up_is_ended() -> None:
+    ended = asyncio.Event()
+
+    async def waits(task: Task, answer: Completion) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    gate = OutsideGate("mine", waits)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await gate.judge_slowly(a_task(), HELLO)
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+def test_a_gate_that_wants_to_exit_over_a_task_does_not_end_the_gateway(own: str) -> None:
+    gate = load_gates([f"{own}:Preparing"])[f"{own}:Preparing"]
+    assert isinstance(gate, Prepares)
+    gate._prepare = lambda _task: sys.exit(3)  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="SystemExit: 3"):
+        gate.prepare(a_task())
+
+
+@pytest.mark.parametrize(
+    ("target", "words"), [("nowhere_at_all:f", "No module named"), ("own_gates:polit", "polite")]
+)
+def test_an_entry_point_that_cannot_be_used_is_an_error_of_the_configuration(
+    own: str, monkeypatch: pytest.MonkeyPatch, target: str, words: str
+) -> None:
+    point = EntryPoint("theirs", target, "tierwise.gates")
+    monkeypatch.setattr("tierwise.gates.base.entry_points", lambda **_: [point])
+    with pytest.raises(ConfigError, match="the gate 'theirs'") as caught:
+        load_gates(["theirs"])
+    assert words in str(caught.value)
+    with pytest.raises(ConfigError, match="Use one of: theirs"):
+        load_gates(["their"])
 
 
 def test_a_configuration_with_a_gate_that_is_not_there_says_where(own: str) -> None:

@@ -57,16 +57,32 @@ class OutsideGate:
             ValueError: what it says is no verdict.
             TimeoutError: all its threads hang.
         """
-        if self._is_async:
-            said = await self._opinion(task, answer)
-        else:
-            said = await self._apart(task, answer)
-        return verdict_of(self.name, said)
+        if self._stuck >= self._threads:
+            raise TimeoutError(
+                f"{self._stuck} {'calls' if self._is_async else 'threads'} hang in it"
+            )
+        ask = self._aside if self._is_async else self._apart
+        return verdict_of(self.name, await ask(task, answer))
+
+    async def _aside(self, task: Task, answer: Completion) -> Any:
+        """What the coroutine says; one that goes on when it is told to end is left to itself."""
+        asking = asyncio.ensure_future(_kept_in(self._opinion, task, answer))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            if not asking.done():
+                self._stuck += 1
+                asking.add_done_callback(self._ended)
+                asking.cancel()
+            raise
+
+    def _ended(self, asking: asyncio.Future[Any]) -> None:
+        self._stuck -= 1
+        if not asking.cancelled():
+            asking.exception()  # nobody else wants to know
 
     async def _apart(self, task: Task, answer: Completion) -> Any:
         """What the function says, asked in a thread."""
-        if self._stuck >= self._threads:
-            raise TimeoutError(f"{self._stuck} threads hang in it")
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         said: asyncio.Future[Any] = loop.create_future()
@@ -102,6 +118,14 @@ class OutsideGate:
             raise
 
 
+async def _kept_in(opinion: Opinion, task: Task, answer: Completion) -> Any:
+    """What a coroutine says. `sys.exit()` in it must not end the event loop, and so the gateway."""
+    try:
+        return await opinion(task, answer)
+    except SystemExit as raised:
+        raise RuntimeError(f"SystemExit: {raised}") from None
+
+
 def verdict_of(name: str, said: Any) -> Verdict | None:
     """What a gate said as a verdict in its name.
 
@@ -126,7 +150,14 @@ class _Preparing(OutsideGate):
 
     def __init__(self, name: str, opinion: Opinion, prepare: Callable[[Task], None]) -> None:
         super().__init__(name, opinion)
-        self.prepare = prepare
+        self._prepare = prepare
+
+    def prepare(self, task: Task) -> None:
+        """As the gate has it. Raises whatever that raises, and `RuntimeError` if it would exit."""
+        try:
+            self._prepare(task)
+        except SystemExit as raised:
+            raise RuntimeError(f"SystemExit: {raised}") from None
 
 
 def load_outside(name: str, target: str) -> OutsideGate:
@@ -141,7 +172,7 @@ def load_outside(name: str, target: str) -> OutsideGate:
     found = _imported(name, target)
     try:
         gate = found() if inspect.isclass(found) else found
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unusable(name, f"cannot be built: {type(error).__name__}: {error}") from error
     opinion = getattr(gate, "judge_slowly", None) or getattr(gate, "judge", gate)
     if not callable(opinion) or not _takes_two(opinion):
@@ -162,7 +193,7 @@ def _imported(name: str, target: str) -> Any:
         sys.path.append(here)
     try:
         found: Any = import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unusable(
             name,
             f"cannot be imported: {type(error).__name__}: {error}",
