@@ -128,7 +128,8 @@ def measure(
     joined = None
     if find_spec("sklearn") is not None:
         # Answers to the same prompt share their task.
-        prompts = [id(row.task) for row in rows]
+        known: dict[int, int] = {}
+        prompts = [known.setdefault(id(row.task), len(known)) for row in rows]
         joined = contributions(list(gates), said, scores, groups, prompts)
     tell("done", 1.0)
     return Measured(
