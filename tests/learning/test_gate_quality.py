@@ -65,3 +65,32 @@ def test_the_command_prints_json_alone_or_a_table(answers) -> None:
     shown = CliRunner().invoke(app, ["gates", "--outcomes", str(answers), "--gates", "complete"])
     assert shown.exit_code == 0, shown.output
     assert "What the gates are worth" in shown.stdout
+
+
+def test_a_gate_of_one_s_own_is_measured_like_ours_and_said_to_break(
+    answers, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "measured_gates.py").write_text(
+        "def short(task, answer):\n    return len(answer.text.strip()) == 1\n"
+        "async def later(task, answer):\n    return 0.4\n"
+        "def breaks(task, answer):\n    return 2.0\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = ["measured_gates:short", "measured_gates:later", "measured_gates:breaks"]
+    options = ["gates", "--outcomes", str(answers), "--gates", ",".join(names)]
+    done = CliRunner().invoke(app, [*options, "--json"])
+    assert done.exit_code == 0, done.output
+    found = {gate["gate"]: gate for gate in json.loads(done.stdout)["gates"]}
+    assert (found[names[0]]["passed_score"], found[names[0]]["failed_score"]) == (1.0, 0.0)
+    assert (found[names[1]]["verdicts"], found[names[1]]["failed"]) == (4, 4)
+    assert (found[names[2]]["verdicts"], found[names[2]]["broken"]) == (0, 4)
+    assert "2.0 is no verdict" in found[names[2]]["why"]
+    assert "broke over 4 answers" in " ".join(CliRunner().invoke(app, options).stdout.split())
+
+
+@pytest.mark.parametrize("name", ["judge", "code_tests"])
+def test_a_gate_that_cannot_be_measured_is_not_passed_over(answers, name) -> None:
+    done = CliRunner().invoke(app, ["gates", "--outcomes", str(answers), "--gates", name])
+    assert done.exit_code != 0
+    assert "cannot be measured on recordings" in str(done.exception) + done.output

@@ -11,8 +11,11 @@ from tierwise.cli.configuration import JsonOption
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
+    from tierwise.gates import Gate
     from tierwise.learning.contribution import Together
     from tierwise.learning.gate_quality import Measured
 
@@ -35,19 +38,42 @@ def command(
     import msgspec
 
     from tierwise.cli.arguments import listed
-    from tierwise.gates import Gate, load_gates
-    from tierwise.gates.base import BUILTIN
     from tierwise.learning.gate_quality import measure
 
-    # Those that wait for something, such as a process, are not measured by the microsecond.
-    loaded = load_gates(listed(gates) or BUILTIN)
-    chosen = {name: gate for name, gate in loaded.items() if isinstance(gate, Gate)}
+    chosen = _chosen(listed(gates))
     with progress() as say:
         result = measure(outcomes, chosen, listed(datasets), say)
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())
         return
     _show(result)
+
+
+def _chosen(names: Sequence[str]) -> dict[str, Gate]:
+    """The gates of these names; without any, those that come along and wait for nothing.
+
+    Raises:
+        ConfigError: one is unknown, or has to ask a model or start a process.
+    """
+    from tierwise.errors import ConfigError
+    from tierwise.gates import Gate, load_gates
+    from tierwise.gates.base import BUILTIN
+    from tierwise.gates.outside import OutsideGate
+    from tierwise.learning.gate_quality import Patient
+
+    found: dict[str, Gate] = {}
+    for name, gate in load_gates(names or BUILTIN).items():
+        if isinstance(gate, OutsideGate):
+            found[name] = Patient(gate)
+        elif isinstance(gate, Gate):
+            found[name] = gate
+        elif names:
+            raise ConfigError(
+                f"{name} cannot be measured on recordings: it asks a model or starts a process",
+                field="--gates",
+                remedy="Leave it out.",
+            )
+    return found
 
 
 def _show(result: Measured) -> None:
@@ -61,6 +87,14 @@ def _show(result: Measured) -> None:
         + ("" if speed is None else f" All gates on an answer of 2 kB: {speed:.0f} µs of CPU."),
         highlight=False,
     )
+    for gate in result.gates:
+        if gate.broken:
+            console.print(
+                f"{gate.gate} broke over {gate.broken:,} answers, at last: {gate.why}",
+                style="yellow",
+                highlight=False,
+                markup=False,
+            )
     if result.together is None:
         console.print(
             "What each adds to the others is not known: that takes the extra `train`, and answers "

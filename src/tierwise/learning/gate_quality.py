@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.util import find_spec
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tierwise.errors import ConfigError
 from tierwise.gates import Gate
+from tierwise.gates.outside import OutsideGate
 from tierwise.learning.contribution import PASSES, Together, auroc_within, contributions
 from tierwise.learning.trials import LEAST_LOGPROB, TOKENS
 from tierwise.parquet import Table
-from tierwise.types import Completion, Message, Task
+from tierwise.types import Completion, Message, Task, Verdict
 
 Say = Callable[[str, float], None]
 """Called with what is being done, and with how much of the whole is done (0 to 1)."""
@@ -43,6 +46,30 @@ class Recorded(Struct, frozen=True, kw_only=True):
     logprob: float | None = None
 
 
+class Patient:
+    """A gate of somebody else's, asked about one answer after the other, within its limit.
+
+    `broken` counts the answers over which it broke, and `why` says how it did so last.
+    """
+
+    def __init__(self, gate: OutsideGate) -> None:
+        self.name = gate.name
+        self.broken = 0
+        self.why = ""
+        self._gate = gate
+        self._runner = asyncio.Runner()
+
+    def judge(self, task: Task, answer: Completion) -> Verdict | None:
+        """Its verdict; None if it has none or breaks, as while serving."""
+        asked = self._gate.judge_slowly(task, answer)
+        try:
+            return self._runner.run(asyncio.wait_for(asked, self._gate.limit_s))
+        except Exception as error:  # noqa: BLE001 - counted and told
+            self.broken += 1
+            self.why = f"{type(error).__name__}: {error or 'it took too long'}"
+            return None
+
+
 class Level(Struct, frozen=True):
     """All verdicts of one P(acceptable), rounded to two places; `score` is the mean under it."""
 
@@ -59,7 +86,8 @@ class GateQuality(Struct, frozen=True, kw_only=True):
     does not. `auroc` is the chance that of two judged answers of the same dataset, one acceptable
     and one not, the acceptable one has the higher P, ties halved: 0.5 says that the gate does not
     discriminate. None where there is nothing to compare. `microseconds` of CPU are for an answer,
-    the mean of all.
+    the mean of all; of a gate that runs in a thread of its own they are what asking it costs.
+    `broken` answers made a gate of somebody else's break, `why` in the words of the last.
     """
 
     gate: str
@@ -73,6 +101,8 @@ class GateQuality(Struct, frozen=True, kw_only=True):
     auroc: float | None
     microseconds: float
     levels: tuple[Level, ...]
+    broken: int = 0
+    why: str = ""
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -123,7 +153,10 @@ def measure(
         tell(name, number / (len(gates) + 1))
         said[:, number], micros = _judged(name, gate, rows)
         together += micros
-        found.append(quality(name, said[:, number], scores, groups, float(micros.mean())))
+        worth = quality(name, said[:, number], scores, groups, float(micros.mean()))
+        if isinstance(gate, Patient):
+            worth = replace(worth, broken=gate.broken, why=gate.why)
+        found.append(worth)
     tell("all together", len(gates) / (len(gates) + 1))
     joined = None
     if find_spec("sklearn") is not None:
