@@ -395,6 +395,7 @@ class Orchestrator:
             foreign=self._guarded and self._traffic.foreign,
             held=self._sessions.held(task.session, time.monotonic()),
             certificates=self.promises.now(),
+            scarce=self.health.scarcity.now(),
         )
         if reading is not None:
             self._traffic.saw(_novelty(decision))

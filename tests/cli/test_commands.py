@@ -95,12 +95,12 @@ def _no_yaml(text: str) -> str:
     ("spoil", "place", "words"),
     [
         (_misspelt, 4, "Did you mean 'base_url'?"),
-        (_wrong_port, 39, "less than or equal to 65535"),
-        (_unknown_tier, 31, "'larg' is not configured. Use one of: large"),
+        (_wrong_port, 42, "less than or equal to 65535"),
+        (_unknown_tier, 33, "'larg' is not configured. Use one of: large"),
         (_no_url, 4, "NOWHERE_SET is not set. Set NOWHERE_SET"),
         (_no_yaml, None, "not valid YAML"),
-        (_shared_host, 38, "listens on loopback only"),
-        (_two_ports, 40, "'port' stands here already, in line 39"),
+        (_shared_host, 41, "listens on loopback only"),
+        (_two_ports, 43, "'port' stands here already, in line 42"),
     ],
 )
 def test_a_bad_configuration_is_one_line_with_place_and_remedy(

@@ -26,7 +26,7 @@ class Market:
     def __init__(self, capacity: float | None) -> None:
         self.clock = Clock()
         self.capacity = capacity
-        self.prices = ShadowPrices(self.clock, lambda _: self.capacity)
+        self.prices = ShadowPrices(self.clock, lambda _, __: self.capacity)
         self.random = random.Random(0)
         self.served: list[tuple[float, float]] = []
         self.moves = 0
@@ -39,7 +39,7 @@ class Market:
             price = self.prices.now().get("big", 0.0)
             gained = self.random.uniform(0, 0.2) if gain is None else gain()
             if gained > price:
-                self.prices.wanted("big")
+                self.prices.wanted("big", 100)
                 self.served.append((self.clock.now, gained))
             self.moves += (price > 0) != (self.last > 0)
             self.last = price
@@ -125,9 +125,9 @@ def test_whatever_comes_prices_stay_within_their_bounds(
 ) -> None:
     clock = Clock()
     capacities = iter([capacity for *_, capacity in steps])
-    prices = ShadowPrices(clock, lambda _: next(capacities, 1.0))
+    prices = ShadowPrices(clock, lambda _, __: next(capacities, 1.0))
     for passed, wanted, _ in steps:
         for _ in range(wanted):
-            prices.wanted("big")
+            prices.wanted("big", 100)
         clock.now += passed
         assert all(0 < price <= MOST for price in prices.now().values())

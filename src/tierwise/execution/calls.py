@@ -52,8 +52,9 @@ class Streamed(Struct):
     attempt: Attempt | None = None
 
 
-_Answer = TypeVar("_Answer", Whole, Streamed)
-_Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
+Given = TypeVar("Given", Whole, Streamed)
+"""What a call gives."""
+Ask = Callable[[Deployment, Step, Run], Awaitable[Given]]
 
 
 class Calls:
@@ -100,9 +101,20 @@ class Calls:
         """A stream that is running, or that was held to its end and judged; raises as `whole`."""
         return await self._with_less(self._stream, deployment, step, run)
 
+    def discard(self, answer: Whole | Streamed, run: Run) -> None:
+        """Lets go of an answer that came too late; it is billed all the same."""
+        attempt = answer.attempt
+        if attempt is not None:
+            run.replace(attempt, replace(attempt, outcome="cancelled"))
+        elif isinstance(answer, Streamed):
+            live = answer.live
+            live.close()
+            late = asyncio.CancelledError()
+            self._note(late, live.deployment, answer.step, run, live.began, answer)
+
     async def _with_less(
-        self, ask: _Ask[_Answer], deployment: Deployment, step: Step, run: Run
-    ) -> _Answer:
+        self, ask: Ask[Given], deployment: Deployment, step: Step, run: Run
+    ) -> Given:
         """Asks; and asks again with less if it was refused: without a rejected draft, and without
         log-probabilities."""
         adapter = self._adapter(deployment, step, run)
@@ -275,6 +287,11 @@ class Calls:
                 estimated=estimated,
                 cost_usd=self._billing.cost(billed, streamed.prices),
             )
+        elif deployment.id in run.outrun:
+            # It has read what it was asked, and nobody will say what it has written since.
+            read = Usage(input_tokens=run.decision.profile.input_tokens)
+            cost = self._billing.cost(read, deployment.prices)
+            attempt = replace(attempt, usage=read, estimated=True, cost_usd=cost)
         run.add(attempt)
 
     async def _judged(

@@ -7,16 +7,17 @@ get an error.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic
 
 from msgspec.structs import replace
 
 from tierwise.errors import ContextTooLong, DeadlineExceeded, UpstreamError, UpstreamRejected
-from tierwise.execution.calls import Calls, Streamed, Whole
+from tierwise.execution.calls import Ask, Calls, Given, Streamed, Whole
 from tierwise.execution.check import Checker
+from tierwise.execution.hedge import Hedge
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.patience import Patience
 from tierwise.execution.run import Run
@@ -26,12 +27,9 @@ from tierwise.types import Deployment
 if TYPE_CHECKING:
     from tierwise.execution.course import Courses
 
-_Answer = TypeVar("_Answer", Whole, Streamed)
-_Ask = Callable[[Deployment, Step, Run], Awaitable[_Answer]]
-
 
 @dataclass(slots=True)
-class _Walked(Generic[_Answer]):
+class _Walked(Generic[Given]):
     """How far a request has come.
 
     `done` are models that need no further try, `answered` those of them that gave an answer.
@@ -41,7 +39,7 @@ class _Walked(Generic[_Answer]):
 
     done: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
-    drafts: dict[str, _Answer] = field(default_factory=dict)
+    drafts: dict[str, Given] = field(default_factory=dict)
     left: tuple[Step, Deployment] | None = None
 
 
@@ -53,6 +51,7 @@ class Executor:
         self._health = health
         self._checker = checker
         self._patience = patience
+        self._hedge = Hedge(calls, health)
         self.courses: Courses | None = None
 
     async def whole(self, run: Run) -> Whole:
@@ -69,10 +68,12 @@ class Executor:
         """A stream that is ready to be relayed; raises as `whole` does."""
         return await self._walk(self._calls.stream, run)
 
-    async def _walk(self, ask: _Ask[_Answer], run: Run) -> _Answer:
+    async def _walk(self, ask: Ask[Given], run: Run) -> Given:
         if self.courses is not None:
             run.course = self.courses.start(run.task, run.decision, self._checker, run.reading)
-        walked = _Walked[_Answer]()
+        if run.decision.plan.hedge:
+            ask = partial(self._hedge.ask, ask)
+        walked = _Walked[Given]()
         turn = 0
         while (answer := await self._round(ask, run, walked)) is None:
             if walked.left is not None and not run.out_of_time:
@@ -88,9 +89,7 @@ class Executor:
             run.next_round()
         return answer
 
-    async def _round(
-        self, ask: _Ask[_Answer], run: Run, walked: _Walked[_Answer]
-    ) -> _Answer | None:
+    async def _round(self, ask: Ask[Given], run: Run, walked: _Walked[Given]) -> Given | None:
         """Tries the paths one after the other; the answer that is given out, or None."""
         for step, deployment in in_order(run, self._health, walked.done, walked.answered):
             if run.out_of_time:

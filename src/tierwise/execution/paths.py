@@ -44,6 +44,7 @@ def in_order(
     tokens = run.expected_tokens
     for step in _chosen(run, answered):
         model = step.tier.model
+        health.wanted(model, tokens)
         for deployment in health.order(run.paths.get(model, ()), tokens):
             if model in done:
                 break

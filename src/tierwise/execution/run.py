@@ -28,7 +28,8 @@ class Run:
     """The attempts of one request, and the one that answered. Grows until the answer is out.
 
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
-    what analysis read in the prompt, if it did.
+    what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
+    because another was quicker.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Run:
         "handed_over",
         "model",
         "on_hold",
+        "outrun",
         "paths",
         "reading",
         "started",
@@ -73,6 +75,7 @@ class Run:
         self.reading: Reading | None = None
         self.course: Course | None = None
         self.on_hold: Callable[[], None] | None = None
+        self.outrun: set[str] = set()
         self.started = clock()
         self.attempts: list[Attempt] = []
         self.failures: list[tuple[Deployment, UpstreamError]] = []
@@ -92,12 +95,16 @@ class Run:
         self.attempts.append(attempt)
         self.cost_usd += attempt.cost_usd
 
+    def replace(self, attempt: Attempt, by: Attempt) -> None:
+        """Something else came of a call than it seemed."""
+        self.attempts = [by if one is attempt else one for one in self.attempts]
+
     def settled(self, attempt: Attempt) -> Attempt:
         """The call whose answer is given out: accepted after all, if the planner settled on it."""
         if self.course is None or not self.course.settled:
             return attempt
         accepted = replace(attempt, outcome="accepted", p=self.course.p[self.course.best])
-        self.attempts = [accepted if one is attempt else one for one in self.attempts]
+        self.replace(attempt, accepted)
         return accepted
 
     @property

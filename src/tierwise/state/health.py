@@ -18,10 +18,12 @@ from tierwise.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from tierwise.state.capacity import capacity
 from tierwise.state.choice import by_load
 from tierwise.state.deployment import INFINITE, SILENT_CALLS, DeploymentState
 from tierwise.state.ejection import EJECT_S, LOOK_S, MAX_EJECT_S, outliers
 from tierwise.state.limits import Limiter
+from tierwise.state.shadow import ShadowPrices
 from tierwise.state.status import DeploymentStatus, back_s, limited_s, status_of, why_out
 from tierwise.types import Deployment, Limits
 
@@ -66,6 +68,7 @@ class Health:
         self._siblings: dict[str, list[Deployment]] = {}
         for deployment in self._all.values():
             self._siblings.setdefault(deployment.model, []).append(deployment)
+        self.scarcity = ShadowPrices(clock, self._capacity)
         self._look_at = {
             model: 0.0 for model, siblings in self._siblings.items() if len(siblings) > 1
         }
@@ -82,6 +85,10 @@ class Health:
     def why_out(self, deployment: Deployment) -> str:
         """Why it is not asked, in words for operators and clients."""
         return why_out(self.states[deployment.id], self._clock())
+
+    def wanted(self, model: str, tokens: int = 0) -> None:
+        """A request would ask this model, be there room or not; tokens of prompt and answer."""
+        self.scarcity.wanted(model, tokens)
 
     def order(self, deployments: Sequence[Deployment], tokens: int = 0) -> list[Deployment]:
         """The deployments that may be asked, the one to ask first in front (`choice`).
@@ -284,10 +291,17 @@ class Health:
         """19 of 20 of its latest streams had begun after so many seconds; None while few have."""
         return self.states[deployment.id].pace.p95_ttft_s
 
+    def p95_heard_s(self, deployment: Deployment) -> float | None:
+        """The same of whatever is heard first: a stream's first token, or a whole answer."""
+        return self.states[deployment.id].pace.p95_heard_s
+
     def snapshot(self) -> tuple[DeploymentStatus, ...]:
         """Every deployment as it is now."""
         now = self._clock()
         return tuple(status_of(d, self.states[d.id], now) for d in self._all.values())
+
+    def _capacity(self, model: str, tokens: float) -> float | None:
+        return capacity(self._siblings.get(model, ()), self.states, self._clock(), tokens)
 
     def _wait_s(self, state: DeploymentState, now: float, tokens: int) -> float:
         if state.drained:

@@ -7,8 +7,8 @@ by dual ascent: it rises with demand over capacity and falls with what is left f
 programming; Agrawal, Wang, Ye, Operations Research 62(4), 2014, section 3; Li, Sun, Ye, NeurIPS
 2020, "Simple and fast algorithm for binary integer and online linear programming").
 
-Demand is what requests want before prices move them elsewhere or full limits turn them away: the
-rate of plans that begin with the model, after prices. Its running mean damps the ascent.
+Demand is what requests want once prices have been counted, be there room for them or not. Its
+running mean damps the ascent.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ MOST_DEMAND = 4.0
 MOST = 0.5
 """A higher price would send away even those whom no other model serves half as well."""
 PERIOD_S = 0.1
+_TOKENS = 0.05
+"""Weight of the newest request in the mean tokens of one."""
 
 
 @dataclass(slots=True)
 class _Resource:
     wanted: int = 0
+    tokens: float = 0.0
     rate: float = 0.0
     price: float = 0.0
 
@@ -44,10 +47,13 @@ class ShadowPrices:
 
     Args:
         clock: monotonic, in seconds.
-        capacity: requests a second that a model can take now; None where nobody knows a limit.
+        capacity: requests a second that a model can take now, if each takes so many tokens; None
+            where nobody knows a limit.
     """
 
-    def __init__(self, clock: Callable[[], float], capacity: Callable[[str], float | None]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], capacity: Callable[[str, float], float | None]
+    ) -> None:
         self._clock = clock
         self._capacity = capacity
         self._resources: dict[str, _Resource] = {}
@@ -55,14 +61,15 @@ class ShadowPrices:
         self.prices: Mapping[str, float] = {}
         """By model, in quality; those that have none are left out."""
 
-    def wanted(self, model: str) -> None:
-        """A plan begins with this model."""
+    def wanted(self, model: str, tokens: int) -> None:
+        """A request would ask this model, and take so many tokens, be there room or not."""
         resource = self._resources.get(model)
         if resource is None:
-            if self._capacity(model) is None:
+            if self._capacity(model, tokens) is None:
                 return
-            resource = self._resources[model] = _Resource()
+            resource = self._resources[model] = _Resource(tokens=float(tokens))
         resource.wanted += 1
+        resource.tokens += _TOKENS * (tokens - resource.tokens)
 
     def now(self) -> Mapping[str, float]:
         """The prices at this moment; moves them if it is time."""
@@ -78,7 +85,7 @@ class ShadowPrices:
         for model, resource in list(self._resources.items()):
             seen, resource.wanted = resource.wanted / passed, 0
             resource.rate = keep * resource.rate + (1.0 - keep) * seen
-            capacity = self._capacity(model)
+            capacity = self._capacity(model, resource.tokens)
             if capacity is None:
                 del self._resources[model]
                 continue

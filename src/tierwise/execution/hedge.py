@@ -1,0 +1,77 @@
+"""A second call when the first is slower than usual; whoever is heard first answers.
+
+The second goes out when the first has taken longer than 19 of 20 calls to its deployment do, so
+that it adds at most about one call in twenty (J. Dean, L. A. Barroso, The tail at scale, CACM
+56(2), 2013). The one that comes too late is ended; what it was asked is billed all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tierwise.execution.calls import Ask, Calls, Given
+from tierwise.execution.paths import Step
+from tierwise.execution.run import Run
+from tierwise.state.health import Health
+from tierwise.types import Deployment
+
+
+class Hedge:
+    """Asks for requests whose policy allows a second call."""
+
+    def __init__(self, calls: Calls, health: Health) -> None:
+        self._calls = calls
+        self._health = health
+
+    async def ask(self, ask: Ask[Given], deployment: Deployment, step: Step, run: Run) -> Given:
+        """As `ask`, with a second deployment of the same model asked if the first is slow.
+
+        Raises:
+            UpstreamError: both failed, or the first did before a second was asked.
+        """
+        wait = self._health.p95_heard_s(deployment)
+        # A planner that hears two answers of one model at a time would weigh both.
+        if wait is None or run.course is not None:
+            return await ask(deployment, step, run)
+        first = asyncio.create_task(_run(ask, deployment, step, run))
+        calls = {first: deployment}
+        try:
+            done, _ = await asyncio.wait(calls, timeout=wait)
+            other = None if done else self._other(deployment, step, run)
+            if other is not None:
+                calls[asyncio.create_task(_run(ask, other, step, run))] = other
+            return await self._first_of(calls, run)
+        finally:
+            await _end(calls)
+
+    def _other(self, deployment: Deployment, step: Step, run: Run) -> Deployment | None:
+        """Another place of the same model that may be asked now."""
+        places = self._health.order(run.paths.get(step.tier.model, ()), run.expected_tokens)
+        others = (d for d in places if d.id != deployment.id and not run.failed_at(d))
+        return next((d for d in others if self._health.may_fail_over(d)), None)
+
+    async def _first_of(self, calls: dict[asyncio.Task[Given], Deployment], run: Run) -> Given:
+        """The first answer; the error of the last call if there is none."""
+        pending = set(calls)
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            answered = [call for call in done if call.exception() is None]
+            if answered:
+                winner, *late = answered
+                run.outrun.update(calls[call].id for call in pending)
+                for call in late:
+                    self._calls.discard(call.result(), run)
+                return winner.result()
+            if not pending:
+                return next(iter(done)).result()
+
+
+async def _run(ask: Ask[Given], deployment: Deployment, step: Step, run: Run) -> Given:
+    return await ask(deployment, step, run)
+
+
+async def _end(calls: dict[asyncio.Task[Given], Deployment]) -> None:
+    """Ends what still runs, and waits until it is booked."""
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)

@@ -1,0 +1,119 @@
+"""A second call when the first is slower than usual, and what becomes of the one that is late."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from builders import a_plan, a_stream, a_task, an_answer
+from laboratory import Laboratory, a_laboratory
+from tierwise.errors import AllPathsFailed
+from tierwise.types import Timeouts
+from upstream import HANGS, Reply, Upstream, fails, says, streams
+
+USUAL_S = 0.05
+PATIENCE_S = 10.0
+SLOW = Timeouts(connect=2.0, first_token=0.4, between_tokens=0.4, total=0.4)
+both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+def answers(stream: bool, model: str = "small") -> Reply:
+    return streams(a_stream(model=model)) if stream else says(an_answer(model=model))
+
+
+def usual(lab: Laboratory) -> None:
+    """Both places of the small model have answered within `USUAL_S` so far; the first is first."""
+    for number, deployment in enumerate(lab.paths["small"]):
+        for _ in range(40):
+            lab.health.succeeded(deployment, USUAL_S + number / 1000, USUAL_S + number / 1000)
+
+
+async def gone(upstream: Upstream) -> None:
+    """Waits until the call to an upstream has been ended."""
+    async with asyncio.timeout(PATIENCE_S):
+        await upstream.left.wait()
+
+
+async def ask(lab: Laboratory, stream: bool, *, hedge: bool = True) -> bytes:
+    usual(lab)
+    return await lab.ask(a_task(stream=stream), a_plan("small", hedge=hedge))
+
+
+def outcomes(lab: Laboratory) -> list[tuple[str, str]]:
+    return sorted((attempt.deployment, attempt.outcome) for attempt in lab.run.attempts)
+
+
+@both
+async def test_whoever_is_heard_first_answers_and_the_other_is_ended(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}) as lab:
+        assert b"Paris" in await ask(lab, stream)
+        assert outcomes(lab) == [("p0/small", "cancelled"), ("p1/small", "accepted")]
+        assert lab.run.failures == []
+        await gone(lab.upstreams["small"][0])
+
+
+@both
+async def test_the_one_that_is_late_is_billed_for_what_it_was_asked(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}) as lab:
+        await ask(lab, stream)
+        late = next(a for a in lab.run.attempts if a.outcome == "cancelled")
+        assert late.estimated
+        assert late.usage is not None
+        assert late.usage.input_tokens == lab.run.decision.profile.input_tokens
+        assert late.cost_usd == pytest.approx(late.usage.input_tokens * 1e-6)
+        assert lab.run.cost_usd > late.cost_usd
+
+
+@both
+async def test_a_quick_answer_is_asked_for_once(stream: bool) -> None:
+    async with a_laboratory({"small": [answers(stream), answers(stream)]}) as lab:
+        for _ in range(3):
+            await ask(lab, stream)
+        assert sum(lab.calls("small")) == 3
+
+
+@both
+async def test_a_policy_that_allows_no_second_call_waits(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}, timeouts=SLOW) as lab:
+        assert b"Paris" in await ask(lab, stream, hedge=False)
+        assert outcomes(lab) == [("p0/small", "timeout"), ("p1/small", "accepted")]
+
+
+@both
+async def test_before_anything_is_usual_nobody_is_hedged(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}, timeouts=SLOW) as lab:
+        await lab.ask(a_task(stream=stream), a_plan("small", hedge=True))
+        assert "cancelled" not in [outcome for _, outcome in outcomes(lab)]
+
+
+@both
+async def test_a_first_call_that_fails_leaves_the_answer_to_the_second(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}, timeouts=SLOW) as lab:
+        lab.health.drain(lab.paths["small"][1])
+        asking = asyncio.create_task(ask(lab, stream))
+        await asyncio.sleep(2 * USUAL_S)
+        lab.health.restore(lab.paths["small"][1])
+        assert b"Paris" in await asking
+        assert outcomes(lab) == [("p0/small", "timeout"), ("p1/small", "accepted")]
+
+
+@both
+async def test_where_both_fail_the_client_learns_both_reasons(stream: bool) -> None:
+    scripts = {"small": [HANGS, fails(500, "on fire")]}
+    async with a_laboratory(scripts, timeouts=SLOW) as lab:
+        with pytest.raises(AllPathsFailed) as caught:
+            await ask(lab, stream)
+        assert {reason.split(":")[0] for reason in caught.value.failures} == {
+            "p0/small", "p1/small",
+        }  # fmt: skip
+
+
+@both
+async def test_a_caller_who_leaves_ends_both(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(6 * USUAL_S):
+                await ask(lab, stream)
+        for upstream in lab.upstreams["small"]:
+            await gone(upstream)
