@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -77,6 +78,13 @@ class Broken:
         raise RuntimeError("a bug")
 
 
+class Steady(random.Random):
+    """Draws the first of several every time, so that scripts are met in their order."""
+
+    def random(self) -> float:
+        return 0.0
+
+
 class Laboratory:
     """Asks scripted upstreams. `run` is what became of the last request."""
 
@@ -95,7 +103,7 @@ class Laboratory:
         self.upstreams = running
         self.checker = Checker({gate.name: gate for gate in gates})
         everyone = [deployment for group in paths.values() for deployment in group]
-        self.health = Health(everyone, self.clock)
+        self.health = Health(everyone, self.clock, Steady())
         billing = Billing(Catalog.builtin())
         adapters = {deployment.id: OpenAICompatible(deployment) for deployment in everyone}
         self.calling = Calls(
@@ -113,7 +121,7 @@ class Laboratory:
             {"auto": probing}, self.asker, self.checker, self.health, self.spending
         )
         self.candidates: tuple[Candidate, ...] = ()
-        self.relay = Relay(self.health, billing)
+        self.relay = Relay(self.health, billing, self.calling)
         self.finished = 0
         self.on_hold: Callable[[], None] | None = None
         self.run: Run

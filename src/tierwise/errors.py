@@ -22,6 +22,7 @@ TierwiseError
 │   ├── OutOfService             401, 402, 403, 404 model, out of quota: needs an operator
 │   ├── ContextTooLong           this model's window is too small
 │   ├── StreamBroken             the stream ended before its end
+│   ├── Diverged                 an answer that was begun anew differs from what was sent of it
 │   └── UpstreamRejected         any other 4xx: the request itself is at fault
 ├── AllPathsFailed               503 or 429: every permitted path is spent, with reasons
 └── DeadlineExceeded             504 the caller's time is over
@@ -241,6 +242,12 @@ class StreamBroken(UpstreamError):
     """The stream ended before its end."""
 
     kind = "stream_broken"
+
+
+class Diverged(UpstreamError):
+    """An answer that was to replace a broken one is another one. Nobody's fault."""
+
+    kind = "diverged"
 
 
 class UpstreamRejected(UpstreamError):

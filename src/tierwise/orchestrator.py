@@ -130,7 +130,7 @@ class Orchestrator:
         )
         patience = Patience(self.health, _random.random)
         self._executor = Executor(self._calls, self.health, self.checker, patience)
-        self._relay = Relay(self.health, billing)
+        self._relay = Relay(self.health, billing, self._calls)
         self._reviver = Reviver(adapters, self._transport, self.health)
         self._spending = Spending()
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
@@ -438,7 +438,8 @@ class Orchestrator:
 
     def _finish_stream(self, streamed: Streamed, run: Run, measured: Measured) -> None:
         if self._store_content:
-            run.answer = streamed.live.reader.completion().text
+            whole = run.said
+            run.answer = streamed.live.reader.completion().text if whole is None else whole
         self._finish(run, measured)
 
     def _finish(self, run: Run, measured: Measured) -> Finished:

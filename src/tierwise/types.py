@@ -55,6 +55,10 @@ Priority = Literal["high", "normal", "low"]
 WAIT_S = 5.0
 """How long a request waits for a path to come back, in seconds, unless a policy says otherwise."""
 
+OnStreamBreak = Literal["continue", "fail"]
+"""What is done when a stream breaks of which the client has seen a part: another goes on, or it is
+told."""
+
 KINDS: frozenset[str] = frozenset(Kind.__args__)  # type: ignore[attr-defined]
 DOMAINS: frozenset[str] = frozenset(Domain.__args__)  # type: ignore[attr-defined]
 CAPABILITIES: frozenset[str] = frozenset(Capability.__args__)  # type: ignore[attr-defined]
@@ -108,6 +112,7 @@ class Task(Struct, frozen=True, kw_only=True):
     max_cost_usd: float | None = None
     max_latency_s: float | None = None
     streams: Streams | None = None
+    on_stream_break: OnStreamBreak | None = None
     session: str | None = None
     caller: str | None = None
     priority: Priority = "normal"
@@ -245,7 +250,8 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `judge` and `second` are models that the probes `judge` and `agreement` ask, and `rubric` is
     what the judge is to look at, too. Probes may spend `probe_share` of what the policy's requests
-    cost. `hand_over` lets the next tier see a rejected draft.
+    cost. `hand_over` lets the next tier see a rejected draft. `on_stream_break` is for streams that
+    break after their first word; before it, another is always asked.
 
     `wait_s` is how long a request waits for a path to come back when none is open. `hedge`
     asks a second deployment when the first is slower than it is 95 times of 100.
@@ -270,6 +276,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     hand_over: bool = False
     streams: Streams = "held"
     hold_s: float = 60.0
+    on_stream_break: OnStreamBreak = "continue"
     deadline_s: float = 600.0
     wait_s: float = WAIT_S
     hedge: bool = False
@@ -322,7 +329,8 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     `target` is the quality that was wanted of this task, and the first `listed` of the fallbacks
     are those that the policy names itself. `streams`, `hold_s`, `judge`, `probe_share`,
-    `hand_over`, `max_cost_usd`, `wait_s` and `hedge` are the policy's.
+    `hand_over`, `max_cost_usd`, `wait_s`, `hedge` and `on_stream_break` are the policy's, or what
+    the request says instead.
     """
 
     tiers: tuple[Tier, ...]
@@ -338,6 +346,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_cost_usd: float | None = None
     wait_s: float = WAIT_S
     hedge: bool = False
+    on_stream_break: OnStreamBreak = "continue"
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -409,7 +418,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     gate that asked for it, `error` says why it came to nothing) or the name of an upstream error.
     `estimated` marks a usage that the provider did not report and that was counted instead. `p` is
     P(acceptable) by all `verdicts` together, None where nothing was judged; `length` counts the
-    characters of a text that was judged whole.
+    characters of a text that was judged whole. `continues` says that it went on where others had
+    broken off, after so many characters; None for a call that began an answer.
     """
 
     deployment: str
@@ -427,6 +437,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     p: float | None = None
     length: int | None = None
     gate: str = ""
+    continues: int | None = None
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -256,8 +256,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 def test_a_preset_s_facts_are_consistent(name: str) -> None:
     preset = PRESETS[name]
     assert not {"max-tokens", "max-completion-tokens"} <= preset.quirks
+    assert not {"prefill-continue", "prefill-prefix"} <= preset.quirks
     known = {"max-tokens", "max-completion-tokens", "no-stream-options", "usage-cost"}
-    assert preset.quirks <= known
+    assert preset.quirks <= known | {"prefill-continue", "prefill-prefix"}
     if preset.local:
         assert f":{preset.port}/" in preset.base_url
     elif name != "openai_compatible":

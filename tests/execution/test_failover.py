@@ -314,12 +314,12 @@ async def test_a_stream_without_gates_is_handed_on_as_it_comes() -> None:
     ],
     ids=["connection cut", "ended early", "error event", "garbage", "stands still"],
 )
-async def test_a_stream_that_breaks_after_its_first_byte_ends_with_an_error(
+async def test_a_stream_that_breaks_after_its_first_word_ends_with_an_error_if_that_is_wanted(
     broken: Reply, kind: str
 ) -> None:
     patient = Timeouts(connect=0.2, first_token=5, between_tokens=0.05, total=5)
     async with a_laboratory({"small": [broken], "large": [GOOD_STREAM]}, timeouts=patient) as lab:
-        plan = a_plan("small", fallbacks=("large",))
+        plan = a_plan("small", fallbacks=("large",), on_stream_break="fail")
         seen = await lab.ask_broken(a_task(stream=True), plan)
         assert seen == b"".join(a_stream()[:2])
         assert lab.calls("large") == [0]

@@ -333,6 +333,34 @@ def test_usage_without_a_last_blank_line_is_counted() -> None:
     assert reader.usage == Usage(input_tokens=100, output_tokens=50)
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("half", [b'data: {"choices":[{"delta":{"conte', b"data: oops"])
+def test_half_an_event_in_the_middle_is_refused_before_a_client_meets_it(
+    half: bytes, end: bytes
+) -> None:
+    reader = an_adapter().stream_reader(a_task(stream=True))
+    assert reader.feed(a_chunk("good")) == a_chunk("good")
+    with pytest.raises(ServerFailed, match="an event is not whole"):
+        reader.feed(a_chunk("good") + half + end)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b": a comment\n\n",
+        b"event: ping\ndata: {}\n\n",
+        b"data:\n\n",
+        b'data: {"choices":\ndata: []}\n\n',
+        a_chunk("data: {\n\n}"),
+        a_chunk("good").replace(b"\n", b"\r\n"),
+    ],
+)
+def test_what_is_unusual_and_whole_passes_as_it_is(odd: bytes) -> None:
+    reader = an_adapter().stream_reader(a_task(stream=True))
+    assert reader.feed(a_chunk("good")) == a_chunk("good")
+    assert reader.feed(odd) == odd
+
+
 @pytest.mark.parametrize(
     "parts",
     [

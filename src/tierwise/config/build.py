@@ -326,6 +326,7 @@ def policy_of(name: str, config: PolicyConfig) -> Policy:
         hand_over=config.hand_over,
         streams=config.streams,
         hold_s=config.hold_s,
+        on_stream_break=config.on_stream_break,
         deadline_s=config.deadline_s,
         wait_s=config.wait_s,
         hedge=config.hedge,

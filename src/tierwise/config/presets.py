@@ -67,7 +67,9 @@ PRESETS: dict[str, Preset] = {
         # `max_completion_tokens` among them, and streams usage unasked:
         # https://github.com/openai/openai-agents-python/issues/442,
         # https://github.com/editor-code-assistant/eca/issues/231
-        quirks=frozenset({"no-stream-options", "max-tokens"}),
+        # A last message by the assistant needs `prefix`:
+        # https://docs.mistral.ai/api/endpoint/chat
+        quirks=frozenset({"no-stream-options", "max-tokens", "prefill-prefix"}),
         offers=(
             _as("ministral-3-8b", "ministral-8b-2512"),
             _as("mistral-small-4", "mistral-small-2603"),
@@ -138,8 +140,18 @@ PRESETS: dict[str, Preset] = {
         # https://docs.x.ai/docs/migration/may-15-retirement
         offers=("grok-build-0.1", "grok-4.3", "grok-4.7"),
     ),
-    "vllm": Preset(base_url="http://127.0.0.1:8000/v1", local=True, port=8000),
-    "sglang": Preset(base_url="http://127.0.0.1:30000/v1", local=True, port=30000),
+    "vllm": Preset(
+        base_url="http://127.0.0.1:8000/v1",
+        local=True,
+        port=8000,
+        quirks=frozenset({"prefill-continue"}),
+    ),
+    "sglang": Preset(
+        base_url="http://127.0.0.1:30000/v1",
+        local=True,
+        port=30000,
+        quirks=frozenset({"prefill-continue"}),
+    ),
     "ollama": Preset(
         base_url="http://127.0.0.1:11434/v1",
         local=True,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from tierwise.config.origin import Origin
-from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, Priority, Streams
+from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
@@ -197,6 +197,11 @@ class PolicyConfig(_Section):
         "held", description="Gates see a stream whole, its beginning, or nothing of it."
     )
     hold_s: Seconds = Field(60.0, description="A held stream is let go after this long.")
+    on_stream_break: OnStreamBreak = Field(
+        "continue",
+        description="When a stream breaks that was seen in part, another model goes on, or it "
+        "ends with an error.",
+    )
     deadline_s: Seconds = 600.0
     wait_s: float = Field(
         WAIT_S,

@@ -25,7 +25,7 @@ from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.providers.cooldown import rest_after_answer
 from tierwise.state.health import Health
-from tierwise.types import Attempt, Completion, Deployment, Prices, Usage, Verdict
+from tierwise.types import Attempt, Completion, Deployment, Prices, Task, Usage, Verdict
 
 if TYPE_CHECKING:
     from tierwise.execution.probing import Probing
@@ -100,6 +100,19 @@ class Calls:
     async def stream(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
         """A stream that is running, or that was held to its end and judged; raises as `whole`."""
         return await self._with_less(self._stream, deployment, step, run)
+
+    async def reopen(self, deployment: Deployment, step: Step, run: Run, asked: Task) -> Streamed:
+        """A stream from one deployment for one that broke; it may be asked something else.
+
+        Raises:
+            UpstreamError: it did not begin; that is booked.
+        """
+        run.handed_over = asked
+        return await self._stream(deployment, step, run)
+
+    def adapter(self, deployment: Deployment) -> Adapter:
+        """What speaks to a deployment for callers."""
+        return self._adapters[deployment.id]
 
     def discard(self, answer: Whole | Streamed, run: Run) -> None:
         """Lets go of an answer that came too late; it is billed all the same."""

@@ -54,7 +54,7 @@ def in_order(
             ):
                 yield step, deployment
     known = {candidate.model: candidate for candidate in run.decision.candidates}
-    for step in _by_plan(run.decision):
+    for step in by_plan(run.decision):
         model = step.tier.model
         for deployment in health.last_resorts(run.paths.get(model, ()), tokens):
             if run.has_draft:
@@ -67,7 +67,7 @@ def in_order(
                 yield step, deployment
 
 
-def _by_plan(decision: Decision) -> Iterator[Step]:
+def by_plan(decision: Decision) -> Iterator[Step]:
     """Tiers in order, then fallbacks."""
     tiers = decision.plan.tiers
     for number, tier in enumerate(tiers, start=1):
@@ -188,5 +188,5 @@ def all_failed(run: Run, health: Health) -> TierwiseError:
 
 def everywhere(run: Run) -> list[Deployment]:
     """Every place that a request may go to."""
-    steps = _by_plan(run.decision)
+    steps = by_plan(run.decision)
     return [d for step in steps for d in run.paths.get(step.tier.model, ())]

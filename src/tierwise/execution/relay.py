@@ -1,24 +1,36 @@
-"""Hands a stream on to the client, and books it when it is over, however it ends."""
+"""Hands a stream on to the client, and books it when it is over, however it ends.
+
+One that breaks goes on from another deployment, in the middle of its answer if need be.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tierwise.errors import UpstreamError, UpstreamTimeout
+from msgspec.structs import replace
+
+from tierwise.errors import Diverged, UpstreamError, UpstreamTimeout
 from tierwise.execution.billing import Billing
-from tierwise.execution.calls import Streamed
+from tierwise.execution.calls import Calls, Streamed
 from tierwise.execution.run import Run
 from tierwise.state.health import Health
-from tierwise.types import Attempt
+from tierwise.types import Attempt, Task, Usage
+from tierwise.wire.sent import Transcript
+from tierwise.wire.splice import DONE
+
+if TYPE_CHECKING:
+    from tierwise.execution.resume import Resumed
 
 
 class Relay:
-    """Relays streams that an executor has opened."""
+    """Relays streams that were opened, and has others opened for those that break."""
 
-    def __init__(self, health: Health, billing: Billing) -> None:
+    def __init__(self, health: Health, billing: Billing, calls: Calls) -> None:
         self._health = health
         self._billing = billing
+        self._calls = calls
 
     async def relay(
         self, streamed: Streamed, run: Run, finish: Callable[[], object]
@@ -29,7 +41,7 @@ class Relay:
         started ends without a word, and with it the upstream call and the booking would be lost.
 
         Raises:
-            UpstreamError: the stream broke after some of it was sent.
+            UpstreamError: the stream broke after some of it was sent, and nobody could go on.
         """
         run.ttft_s = run.clock() - run.started
         if streamed.attempt is not None:
@@ -38,46 +50,97 @@ class Relay:
             yield b""
             yield b"".join(streamed.held)
             return
-        live = streamed.live
-        ttft = run.clock() - live.began
-        outcome = "cancelled"
-        error: UpstreamError | None = None
-        self._health.entered(live.deployment)
+        asked = run.asked
+        part = _Part(streamed, run)
+        sent = Transcript()
         try:
-            yield b""
-            for block in streamed.held:
-                yield block
-            while block := await live.read():
-                yield block
-            outcome = "accepted"
-        except UpstreamError as broken:
-            outcome, error = broken.kind, broken
-            raise
+            while True:
+                live, splice = part.live, part.splice
+                self._health.entered(live.deployment)
+                try:
+                    if splice is None:
+                        yield b""
+                    for block in part.streamed.held:
+                        shown = block if splice is None else splice.feed(block)
+                        if shown:
+                            sent.add(shown)
+                            yield shown
+                    while block := await live.read():
+                        if splice is not None:
+                            block = splice.feed(block)
+                        if block:
+                            sent.add(block)
+                            yield block
+                    part.outcome = "accepted"
+                except UpstreamError as broken:
+                    part.broke(broken)
+                    if live.reader.finished and sent.is_whole(asked.choices):
+                        part.outcome, part.error = "accepted", None
+                        yield DONE
+                finally:
+                    live.close()
+                    self._health.left(live.deployment)
+                    self._book(part, run)
+                if part.error is None:
+                    return
+                part = await self._next(part, run, asked, sent)
         finally:
-            live.close()
-            self._health.left(live.deployment)
-            self._book(streamed, run, outcome, error, ttft)
+            if part.resumed is not None:
+                run.said = sent.read().text
             finish()
 
-    def _book(
-        self, streamed: Streamed, run: Run, outcome: str, error: UpstreamError | None, ttft: float
-    ) -> None:
-        live = streamed.live
+    async def _next(self, part: _Part, run: Run, asked: Task, sent: Transcript) -> _Part:
+        """The part that follows on one that broke.
+
+        Raises:
+            UpstreamError: there is none.
+        """
+        # Imported only here: most streams do not break.
+        from tierwise.execution.resume import Resumer
+
+        error = part.error
+        assert error is not None  # noqa: S101 - only what broke is followed by another
+        run.failures.append((part.live.deployment, error))
+        resumer = Resumer(self._calls, self._health)
+        try:
+            resumed = await resumer.resume(run, part.streamed, asked, sent.read())
+        except asyncio.CancelledError:
+            run.status, run.error = "cancelled", None
+            raise
+        if isinstance(resumed, str):
+            why = f"{error.message}; it was not continued: {resumed}"
+            run.error = f"{part.live.deployment.id}: {error.kind}: {why}"
+            raise type(error)(why, status=error.status, retry_after=error.retry_after) from error
+        following = _Part(resumed.streamed, run, resumed)
+        by = resumed.streamed.live.deployment.id
+        resumed.splice.notes = following.notes = [
+            *part.notes,
+            f"tierwise continued by {by} after {resumed.after} characters",
+        ]
+        return following
+
+    def _book(self, part: _Part, run: Run) -> None:
+        live, error, outcome = part.live, part.error, part.outcome
+        share = part.resumed.share if part.resumed is not None else None
+        profile = run.decision.profile
+        if share is not None:
+            profile = replace(profile, input_tokens=profile.input_tokens + share.asked)
         usage, estimated = self._billing.usage_or_count(
-            live.reader.usage, run.decision.profile, live.reader.output_chars
+            live.reader.usage, profile, live.reader.output_chars
         )
         attempt = Attempt(
             deployment=live.deployment.id,
-            model=streamed.model,
-            tier=streamed.step.number,
+            model=part.streamed.model,
+            tier=part.streamed.step.number,
             outcome=outcome,
             error=error.message if error is not None else None,
             status=200,
             usage=usage,
             estimated=estimated,
-            cost_usd=self._billing.cost(usage, streamed.prices),
-            ttft_s=ttft,
+            cost_usd=self._billing.cost(usage, part.streamed.prices),
+            ttft_s=part.ttft_s,
             latency_s=run.clock() - live.began,
+            continues=part.resumed.after if part.resumed is not None else None,
         )
         run.add(attempt)
         if not estimated:
@@ -87,11 +150,40 @@ class Relay:
         if error is not None:
             status = "error"
             run.error = f"{live.deployment.id}: {error.kind}: {error.message}"
-            # The caller's deadline says nothing about the deployment.
-            if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
+            # The caller's deadline says nothing about the deployment, nor does another answer.
+            late = isinstance(error, UpstreamTimeout) and run.out_of_time
+            if not (late or isinstance(error, Diverged)):
                 self._health.failed(live.deployment, error)
         elif outcome == "cancelled":
             status = "cancelled"
         else:
-            self._health.succeeded(live.deployment, attempt.latency_s, ttft)
+            self._health.succeeded(live.deployment, attempt.latency_s, part.ttft_s)
         run.deliver(attempt, status)
+        if error is None:
+            run.error = None
+        if share is not None:
+            run.usage = Usage(
+                input_tokens=max(0, usage.input_tokens - share.asked),
+                output_tokens=usage.output_tokens + share.said,
+                cached_input_tokens=min(usage.cached_input_tokens, profile.input_tokens),
+            )
+
+
+class _Part:
+    """What one deployment says of a stream. `resumed` is how it goes on from those before it."""
+
+    __slots__ = ("error", "live", "notes", "outcome", "resumed", "splice", "streamed", "ttft_s")
+
+    def __init__(self, streamed: Streamed, run: Run, resumed: Resumed | None = None) -> None:
+        self.streamed = streamed
+        self.live = streamed.live
+        self.resumed = resumed
+        self.splice = resumed.splice if resumed is not None else None
+        self.ttft_s = run.clock() - streamed.live.began
+        self.outcome = "cancelled"
+        self.error: UpstreamError | None = None
+        self.notes: list[str] = []
+
+    def broke(self, error: UpstreamError) -> None:
+        """It has ended before its end."""
+        self.outcome, self.error = error.kind, error

@@ -29,7 +29,8 @@ class Run:
 
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
-    because another was quicker.
+    because another was quicker. `said` is the text of a stream that several wrote, None for any
+    other.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Run:
         "outrun",
         "paths",
         "reading",
+        "said",
         "started",
         "status",
         "task",
@@ -89,6 +91,7 @@ class Run:
         self.usage = Usage()
         self.ttft_s: float | None = None
         self.answer: str | None = None
+        self.said: str | None = None
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""

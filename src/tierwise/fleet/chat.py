@@ -41,6 +41,7 @@ class Message(Struct):
     role: str
     content: str | list[Part] | None = None
     tool_calls: list[Raw] | None = None
+    prefix: bool | None = None
 
     @property
     def text(self) -> str:
@@ -95,6 +96,7 @@ class ChatRequest(Struct):
     tools: list[Tool] | None = None
     tool_choice: Any = None
     response_format: ResponseFormat | None = None
+    continue_final_message: bool | None = None
 
     @property
     def limit(self) -> int | None:

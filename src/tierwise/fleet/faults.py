@@ -108,12 +108,18 @@ class CloseConnections(Fault, frozen=True, kw_only=True):
     when: Literal["idle", "reuse"] = "idle"
 
 
+class Repeat(Fault, frozen=True, kw_only=True):
+    """Asked to go on with an answer that was cut off, it says the last `words` words again."""
+
+    words: Annotated[int, Meta(ge=1, le=1000)] = 5
+
+
 class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that is wrong at one provider; the empty value is a healthy one.
 
     They combine. A request meets them in this order: `blackhole`, `close_connections` (reuse),
     `hang` (before headers), `garbage` (bytes), `errors`, `rate_limit`, `slow`, `garbage`, `hang`
-    (after headers), `cut`, `stall`, `error_event`, `close_connections` (idle).
+    (after headers), `repeat`, `cut`, `stall`, `error_event`, `close_connections` (idle).
 
     `blackhole` accepts connections and never reads from them.
     """
@@ -127,6 +133,7 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     garbage: Garbage | None = None
     error_event: ErrorEvent | None = None
     close_connections: CloseConnections | None = None
+    repeat: Repeat | None = None
     blackhole: bool = False
 
     def hitting(self, model: str, *seed: object) -> Faults:
@@ -171,6 +178,7 @@ _BY_FIELD: dict[str, type[Fault]] = {
     "garbage": Garbage,
     "error_event": ErrorEvent,
     "close_connections": CloseConnections,
+    "repeat": Repeat,
 }
 
 

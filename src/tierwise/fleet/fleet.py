@@ -194,6 +194,13 @@ class Fleet:
         said = self._source.said(item, self._model(model).id)
         return said.text if said.tool is None else call_text(said.tool, said.text)
 
+    def continued(self, item: WorkItem, model: str, said: str) -> str:
+        """The exact text that a model adds here to an answer of which this much was said, the
+        white space at its end left out; raises as `score` does."""
+        from tierwise.fleet.unfinished import rest_of
+
+        return rest_of(self._source.said(item, self._model(model).id).text, said.rstrip())
+
     def cost(self, item: WorkItem, model: str) -> float:
         """USD of asking a model for a task; raises as `score` does."""
         served = self._model(model)

@@ -12,6 +12,7 @@ from tierwise.fleet.chat import ChatRequest, Refused
 from tierwise.fleet.schema import instance
 from tierwise.fleet.source import FleetModel, Said, Source, count_tokens
 from tierwise.fleet.speak import shorten
+from tierwise.fleet.unfinished import gone_on, unfinished
 
 
 class Replies:
@@ -39,8 +40,11 @@ class Replies:
             )
         return model
 
-    def said(self, request: ChatRequest, model: FleetModel) -> list[Said]:
+    def said(self, request: ChatRequest, model: FleetModel, repeated: int = 0) -> list[Said]:
         """One for each choice that is wanted.
+
+        Args:
+            repeated: how many words are said again of an answer that is to be continued.
 
         Raises:
             Refused: 400, the prompt is longer than the model's context window.
@@ -55,11 +59,16 @@ class Replies:
                 code="context_length_exceeded",
             )
         item = self._source.find(request.prompt)
+        cut_off = unfinished(request) if item is None else None
+        if cut_off is not None:
+            item = self._source.find(cut_off.prompt)
         choices = range(request.n or 1)
         if item is None:
             said = [_canned(self._source, request, model)] * len(choices)
         else:
             said = [self._source.said(item, model.id, choice) for choice in choices]
+        if cut_off is not None:
+            said = [gone_on(one, cut_off, repeated, model) for one in said]
         if request.limit is not None:
             said = [shorten(one, request.limit, model) for one in said]
         return said

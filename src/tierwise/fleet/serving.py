@@ -134,7 +134,8 @@ class Serving:
         self, request: ChatRequest, delivery: Delivery, faults: Faults, number: int
     ) -> web.StreamResponse:
         model = self._replies.model(request, self._provider.name)
-        said = self._replies.said(request, model)
+        repeated = faults.repeat.words if faults.repeat is not None else 0
+        said = self._replies.said(request, model, repeated)
         answer = Answer(
             request,
             request.model,

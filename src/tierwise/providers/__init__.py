@@ -1,11 +1,19 @@
 """Speaking to one model API: one file for each provider dialect."""
 
-from tierwise.providers.base import Adapter, Reply, StreamReader, TellsLogprobs, load_adapter
+from tierwise.providers.base import (
+    Adapter,
+    Prefills,
+    Reply,
+    StreamReader,
+    TellsLogprobs,
+    load_adapter,
+)
 from tierwise.providers.http import HttpRequest, Transport
 
 __all__ = [
     "Adapter",
     "HttpRequest",
+    "Prefills",
     "Reply",
     "StreamReader",
     "TellsLogprobs",

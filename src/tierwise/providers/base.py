@@ -100,6 +100,14 @@ class TellsLogprobs(Protocol):
         """
 
 
+@runtime_checkable
+class Prefills(Protocol):
+    """An adapter whose provider may go on from a text as if the model had written it."""
+
+    def prefilled(self, task: Task, said: str) -> Task | None:
+        """The task with the beginning of its answer; None if this deployment cannot do that."""
+
+
 def load_adapter(dialect: str) -> type[Adapter]:
     """The adapter class for a dialect.
 

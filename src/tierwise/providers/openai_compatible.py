@@ -6,7 +6,10 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 - `no-stream-options`: sends usage in every stream by itself, and may reject `stream_options`;
 - `max-tokens`: knows `max_tokens` only;
 - `max-completion-tokens`: knows `max_completion_tokens` only;
-- `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed.
+- `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed;
+- `prefill-continue`: goes on from the text of a last message by the assistant if
+  `continue_final_message` says so;
+- `prefill-prefix`: does so if that message says `prefix`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
 from tierwise.providers.errors import classify, redact
@@ -24,6 +28,8 @@ from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.openai_usage import read_usage
 
 _ASKING_LOGPROBS = {"logprobs": b"true", "top_logprobs": b"2"}
+# vLLM takes only one of the two: docs.vllm.ai, "OpenAI-Compatible Server", extra parameters.
+_CONTINUING = {"continue_final_message": b"true", "add_generation_prompt": b"false"}
 _STREAM_USAGE = b'{"include_usage":true}'
 # Marks the few events of a stream that need a look inside; all others pass as bytes. Quotes in
 # text are escaped in JSON, so a model's words cannot look like one of these fields.
@@ -35,8 +41,8 @@ _NOTABLE = (
     re.compile(rb'"finish_reason"\s*:\s*"'),
     re.compile(rb"\[DONE\]"),
 )
-_OF_ANSWERS = frozenset({"usage-cost"})
-"""Quirks that say nothing of requests."""
+_NOT_OF_EVERY_REQUEST = frozenset({"usage-cost", "prefill-continue", "prefill-prefix"})
+"""Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
@@ -56,7 +62,7 @@ class OpenAICompatible:
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         self._secrets = _secrets(deployment)
         self._bills_cost = "usage-cost" in deployment.quirks
-        self._asked_differently = deployment.quirks - _OF_ANSWERS
+        self._asked_differently = deployment.quirks - _NOT_OF_EVERY_REQUEST
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
@@ -82,6 +88,18 @@ class OpenAICompatible:
     def asking_logprobs(self) -> OpenAICompatible:
         """For callers who did not ask for log-probabilities and are not to see them."""
         return OpenAICompatible(self.deployment, asks_logprobs=True)
+
+    def prefilled(self, task: Task, said: str) -> Task | None:
+        """The task with the beginning of its answer, by the quirks; None without one."""
+        quirks = self.deployment.quirks
+        message = {"role": "assistant", "content": said}
+        if "prefill-continue" in quirks:
+            body = openai_chat.with_messages(task.body, [message])
+            return replace(task, body=openai_chat.with_fields(body, _CONTINUING))
+        if "prefill-prefix" in quirks:
+            body = openai_chat.with_messages(task.body, [{**message, "prefix": True}])
+            return replace(task, body=body)
+        return None
 
     def reply(self, body: bytes) -> _Reply:
         """A whole answer; raises `ServerFailed` if the body is not one."""
@@ -211,8 +229,11 @@ class _Stream:
         block = self._buffer.feed(data)
         if not block:
             return b""
+        events = block.count(b"data:")
         # An event carries about one token, which is about four characters.
-        self.output_chars += 4 * block.count(b"data:")
+        self.output_chars += 4 * events
+        if events != block.count(b"}\n\n"):
+            self._check(block)
         block = self._look(block)
         if self._adapter.asks_logprobs:
             block = openai_logprobs.hide_in_events(block)
@@ -243,6 +264,17 @@ class _Stream:
 
     def completion(self) -> Completion:
         return openai_chat.join_chunks(self._kept or ())
+
+    def _check(self, block: bytes) -> None:
+        """Refuses what is no event, in a block that does not only hold such as usual.
+
+        A client that meets half an event gives up, and then nobody can go on for this provider.
+        """
+        for event in sse.events(block):
+            data = sse.payload(event)
+            data = b"" if data is None else data.strip()
+            if data not in (b"", b"[DONE]") and not (data[:1] == b"{" and data[-1:] == b"}"):
+                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
 
     def _look(self, block: bytes) -> bytes:
         """Reads the events that need it; gives the block without those to be hidden."""

@@ -30,7 +30,6 @@ from tierwise.types import (
     Plan,
     Policy,
     Profile,
-    Streams,
     Task,
     Tier,
 )
@@ -152,7 +151,7 @@ class Router:
                 plan, rate, reason = led
         plan = with_asked(plan, policy, estimates)
         if task.stream:
-            plan = _for_stream(plan, task.streams or policy.streams, policy.hold_s)
+            plan = _for_stream(plan, task, policy)
         plan = _on_failure(plan, policy, policy.quality * expected.quality)
         return Decision(
             id=decision_id,
@@ -239,6 +238,7 @@ class Router:
                 wait_s=usual.wait_s,
                 hedge=usual.hedge,
                 max_cost_usd=task.max_cost_usd,
+                on_stream_break=task.on_stream_break or usual.on_stream_break,
             ),
             candidates=(),
             reason="named by the caller",
@@ -357,12 +357,15 @@ def _is_plain(task: Task, policy: Policy) -> bool:
     return held and not task.tools and task.choices == 1
 
 
-def _for_stream(plan: Plan, streams: Streams, hold_s: float) -> Plan:
+def _for_stream(plan: Plan, task: Task, policy: Policy) -> Plan:
     """The plan for a stream. If nobody may hold it back, its first tier answers."""
+    streams = task.streams or policy.streams
+    on_break = task.on_stream_break or policy.on_stream_break
     if streams == "unchecked":
         behind = tuple(tier.model for tier in plan.tiers[1:])
-        return Plan(tiers=plan.tiers[:1], fallbacks=behind + plan.fallbacks, streams=streams)
-    return msgspec.structs.replace(plan, streams=streams, hold_s=hold_s)
+        plan = Plan(tiers=plan.tiers[:1], fallbacks=behind + plan.fallbacks)
+    hold_s = policy.hold_s
+    return msgspec.structs.replace(plan, streams=streams, hold_s=hold_s, on_stream_break=on_break)
 
 
 def _on_failure(plan: Plan, policy: Policy, target: float) -> Plan:

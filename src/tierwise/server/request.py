@@ -12,7 +12,7 @@ from tierwise.answer import MAX_COST_USD, MAX_DEADLINE_S, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
 from tierwise.server.keys import Client
 from tierwise.state.queue import PRIORITIES
-from tierwise.types import Priority, Streams, Task
+from tierwise.types import OnStreamBreak, Priority, Streams, Task
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -90,7 +90,8 @@ def with_headers(
         max_cost_usd=_number(headers, b"x-tierwise-max-cost-usd", 0.0, MAX_COST_USD),
         max_latency_s=_number(headers, b"x-tierwise-max-latency-s", 0.0, MAX_DEADLINE_S),
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
-        streams=_streams(headers),
+        streams=_word(headers, b"x-tierwise-streams", Streams),
+        on_stream_break=_word(headers, b"x-tierwise-on-stream-break", OnStreamBreak),
         caller=client.name,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
@@ -105,18 +106,19 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1").strip()
 
 
-def _streams(headers: Mapping[bytes, bytes]) -> Streams | None:
-    raw = headers.get(b"x-tierwise-streams")
+def _word(headers: Mapping[bytes, bytes], name: bytes, words: Any) -> Any:
+    """One of the words that a header may hold, None without it; `words` is their `Literal`."""
+    raw = headers.get(name)
     if raw is None:
         return None
     try:
-        wanted: Streams = msgspec.convert(_text(raw), type=Streams)
+        return msgspec.convert(_text(raw), type=words)
     except msgspec.ValidationError:
+        header = name.decode()
         raise InvalidRequest(
-            f"`x-tierwise-streams` is {_text(raw)!r}. Use one of: {', '.join(get_args(Streams))}.",
-            param="x-tierwise-streams",
+            f"`{header}` is {_text(raw)!r}. Use one of: {', '.join(get_args(words))}.",
+            param=header,
         ) from None
-    return wanted
 
 
 def _priority(headers: Mapping[bytes, bytes], client: Client) -> Priority:

@@ -114,6 +114,7 @@ _decode_head = msgspec.json.Decoder(Head).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_chunk = msgspec.json.Decoder(Chunk).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 # Pairs come first, so that what is left of surrogates is alone.
@@ -290,6 +291,13 @@ def with_fields(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:
         else:
             fields[key] = Raw(value)
     return _encode(fields)
+
+
+def with_messages(body: bytes, more: Iterable[Mapping[str, object]]) -> bytes:
+    """The body of a request with more messages at the end of the conversation."""
+    given = _decode_list(field_of(body, "messages") or b"[]")
+    added = [Raw(_encode(message)) for message in more]
+    return with_fields(body, {"messages": _encode([*given, *added])})
 
 
 def field_names(body: bytes) -> Collection[str]:
