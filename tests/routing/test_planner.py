@@ -113,3 +113,15 @@ def _state(sample: Sample, asked: tuple[int, ...], row: int) -> State:
             posterior=sample.quality[row],
         )  # fmt: skip
     return a_state(sample, *asked, row=row)
+
+
+def test_an_answer_that_looks_better_than_it_is_does_not_end_the_search():
+    rows, small, big = 400, 0, 1
+    row = np.arange(rows)
+    score = np.column_stack([row % 5 < 3, row % 25 < 23]).astype(float)
+    looks = np.tile([0.9, 0.92], (rows, 1))
+    cost = np.tile([0.0, 1.0], (rows, 1))
+    posterior = {seen: looks.copy() for seen in states(2, 2)}
+    plan = induce(Sample(looks, cost, posterior, score, cost), 0.05, big)
+    seen = State(quality=looks[0], cost_usd=cost[0], asked=(small,), posterior=looks[0])
+    assert isinstance(plan.next(seen), Ask)

@@ -21,6 +21,8 @@ from tierwise.gates.scorer import (
     own_features,
     state_features,
 )
+from tierwise.routing import lineup
+from tierwise.routing import sample as prompts
 from tierwise.routing.induction import Sample, Walked, induce, states, walk
 from tierwise.routing.planner import Matrix, Seen
 
@@ -41,8 +43,8 @@ _LINE_UP_RIDGE = 150.0
 _LINE_UP_PRICES = (0.02, 0.05, 0.12, 0.3)
 """Of the reference's mean cost: a line-up should serve from hardly any loss to much saving."""
 _WORTH_ADDING = 5e-4
-_STEPS = 60
-_LOWEST, _HIGHEST = 1e-3, 5.0
+_STEPS = 120
+_LOWEST, _HIGHEST = 3e-3, 5.0
 """λ times the reference's mean cost: from quality at nearly any price to the cheapest."""
 
 
@@ -98,25 +100,33 @@ def fit_cascade(
 ) -> Cascade:
     """Chooses the line-up, fits the scorer and judges every row without itself.
 
-    How much the votes are trusted (the ridge) is what plans gain most by.
+    Of the line-ups, and of the ridges that say how much votes are trusted, it takes what plans
+    gain most by on rows that they were not fitted to.
     """
     random = np.random.default_rng(seed)
-    if line_up is None:
-        line_up = choose_line_up(recorded, reference, random)
+    offered = [tuple(line_up)] if line_up is not None else line_ups(recorded, reference, random)
+    found = [_judged(recorded, one, reference, random, _LINE_UP_RIDGE) for one in offered]
+    chosen = offered[int(np.argmax([_planned(sample, place) for sample, place in found]))]
+    own = recorded.only(chosen)
+    tried = [_judged(recorded, chosen, reference, random, ridge) for ridge in _HEAD_RIDGES]
+    best = int(np.argmax([_planned(sample, place) for sample, place in tried]))
+    sample, place = tried[best]
+    seen = states(len(chosen), sample.depth)
+    arrays = fit_scorer(own, own_left_out(own, random), seen, _HEAD_RIDGES[best])
+    return Cascade(chosen, place, Scorer(arrays), arrays, sample)
+
+
+def _judged(
+    recorded: Recorded,
+    line_up: Sequence[int],
+    reference: int,
+    random: np.random.Generator,
+    ridge: float,
+) -> tuple[Sample, int]:
+    """All rows, each judged without itself, and the place of the reference in the line-up."""
     own = recorded.only(line_up)
     seen = states(len(line_up), min(DEPTH, len(line_up)))
-    place = list(line_up).index(reference)
-    samples = [_sample(own, left_out(own, seen, random, ridge, FOLDS)) for ridge in _HEAD_RIDGES]
-    values = [_planned(sample, place) for sample in samples]
-    best = int(np.argmax(values))
-    arrays = fit_scorer(own, own_left_out(own, random), seen, _HEAD_RIDGES[best])
-    return Cascade(
-        tuple(line_up),
-        place,
-        Scorer(arrays),
-        arrays,
-        samples[best],
-    )
+    return _sample(own, left_out(own, seen, random, ridge, FOLDS)), list(line_up).index(reference)
 
 
 def prices(scale: float) -> Vector:
@@ -144,21 +154,35 @@ def crossed(cascade: Cascade, price: float, seed: int) -> Walked:
     return found
 
 
-def choose_line_up(
+def line_ups(
     recorded: Recorded, reference: int, random: np.random.Generator
-) -> tuple[int, ...]:
+) -> list[tuple[int, ...]]:
+    """Line-ups worth comparing: those of models that go well together, from two starts.
+
+    Searched from the reference alone, a specialist may be missed that no other answer leads to.
+    So the models that are worth choosing among by the prompt alone are the second start, and a
+    line-up of their own: a model less is less to learn.
+    """
+    drawn = recorded.rows(np.sort(random.permutation(len(recorded.score))[:_LINE_UP_ROWS]))
+    seen = states(drawn.score.shape[1], min(2, drawn.score.shape[1]))
+    sample = _sample(drawn, left_out(drawn, seen, random, _LINE_UP_RIDGE, 2))
+    by_prompt = lineup.line_up(
+        prompts.Sample(recorded.quality, recorded.score, recorded.expected_usd), reference
+    )
+    apart = tuple(sorted(by_prompt[:MOST_MODELS]))
+    found = {_extended(sample, start, reference) for start in ((reference,), apart)}
+    return sorted(found | {apart} if len(apart) > 1 else found)
+
+
+def _extended(sample: Sample, start: tuple[int, ...], reference: int) -> tuple[int, ...]:
     """The models that are worth keeping up: one is added as long as plans gain by it.
 
-    All are compared by plans of two answers on a draw of the rows. A model may be worth nothing
-    until a third joins it, so the search goes one step beyond the last gain.
+    A model may be worth nothing until a third joins it, so the search goes one step beyond the
+    last gain.
     """
-    rows = np.sort(random.permutation(len(recorded.score))[:_LINE_UP_ROWS])
-    drawn = recorded.rows(rows)
-    models = drawn.score.shape[1]
-    seen = states(models, min(2, models))
-    sample = _sample(drawn, left_out(drawn, seen, random, _LINE_UP_RIDGE, 2))
-    scale = float(drawn.cost_usd[:, reference].mean()) or 1.0
-    line_up: tuple[int, ...] = (reference,)
+    models = sample.score.shape[1]
+    scale = float(sample.cost_usd[:, reference].mean()) or 1.0
+    line_up = start
     best, kept = _value(sample, line_up, reference, scale), line_up
     while len(line_up) < min(MOST_MODELS, models):
         tried = [

@@ -20,6 +20,7 @@ from tierwise.learning.cascade import Cascade, Recorded, crossed, fit_cascade, p
 from tierwise.learning.data import Data, Options, Split, drawn, load, priors, read_all, splits
 from tierwise.learning.figures import Came, Figures, assembled
 from tierwise.learning.fit import About, fit
+from tierwise.learning.margin import falling, standard_error
 from tierwise.learning.outcomes import Outcomes, groups
 from tierwise.learning.result import FRACTIONS, CascadeReport, Evaluation, Judged, Micros
 from tierwise.routing import sample as prompts
@@ -120,56 +121,73 @@ class CascadeBench:
             test.costs,
         )
         cascade = fit_cascade(learned, data.reference, seed)
-        path, hindsight = self._walks(cascade, learned, unseen)
-        picks, served = (_picks(path, hindsight, caution) for caution in (0.0, CAUTION))
+        datasets = [prompt.dataset for prompt in train.prompts]
+        path, families = self._walks(cascade, learned, unseen)
+        picks, served = (_picks(path, families, datasets, caution) for caution in (0.0, CAUTION))
         return TestedCascade(
             split, cascade, cascade.sample_of(unseen), path, picks, served, len(rows)
         )
 
     def _walks(
         self, cascade: Cascade, learned: Recorded, unseen: Recorded
-    ) -> tuple[list[Walked], list[Walked]]:
+    ) -> tuple[list[Walked], list[list[Walked]]]:
         """What each plan comes to on the test, and on training rows that it was not fitted to.
 
         For every λ there are two: to ask the one model that is worth most by the prompt and to
-        leave it at that, or to go on by what its answer says.
+        leave it at that, or to go on by what its answer says. The training rows' are by family: the
+        reference alone, the first sort of plan by ascending λ, the second.
         """
         reference = self._data.reference
         scale = max(float(learned.cost_usd[:, reference].mean()), 1e-12)
         sample = cascade.sample_of(unseen)
-        path, hindsight = [_always(unseen, reference)], [_always(learned, reference)]
+        path = [_always(unseen, reference)]
         among = line_up(
             prompts.Sample(learned.quality, learned.score, learned.expected_usd), reference
         )
+        once: list[Walked] = []
         for price in prompts.rates(scale):
             path.append(_once(unseen, float(price), among))
-            hindsight.append(_once(learned, float(price), among))
+            once.append(_once(learned, float(price), among))
+        further: list[Walked] = []
         for price in prices(scale):
             plan = induce(cascade.sample, float(price), cascade.reference)
             path.append(_widened(walk(plan, sample), cascade, unseen))
             came = crossed(cascade, float(price), self._options.seed)
-            hindsight.append(_widened(came, cascade, learned))
-        return path, hindsight
+            further.append(_widened(came, cascade, learned))
+        return path, [[_always(learned, reference)], once, further]
 
 
 def _picks(
-    path: Sequence[Walked], hindsight: Sequence[Walked], caution: float
+    path: Sequence[Walked],
+    families: Sequence[Sequence[Walked]],
+    datasets: Sequence[str],
+    caution: float,
 ) -> dict[str, Walked]:
     """For each fraction, what the plan came to that training rows chose; the reference if none.
 
     Args:
+        datasets: of the training rows.
         caution: by how many standard errors of the score less the reference's, as
             `routing.cascade` has it, the fraction must be reached.
     """
-    wanted = hindsight[0].score
-    error = np.array([(came.score - wanted).std() for came in hindsight]) / len(wanted) ** 0.5
-    score = np.array([came.score.mean() for came in hindsight]) - caution * error
-    cost = np.array([came.cost_usd.mean() for came in hindsight])
+    wanted = families[0][0].score
+    # Each family by itself: within it quality falls with λ.
+    sure = np.concatenate([_surely(came, wanted, datasets, caution) for came in families])
+    cost = np.array([came.cost_usd.mean() for family in families for came in family])
     picks: dict[str, Walked] = {}
     for fraction in FRACTIONS:
-        point = choose.cheapest(score, cost, fraction * float(wanted.mean()))
+        point = choose.cheapest(sure, cost, fraction * float(wanted.mean()))
         picks[str(fraction)] = path[0 if point is None else point]
     return picks
+
+
+def _surely(
+    came: Sequence[Walked], wanted: Vector, datasets: Sequence[str], caution: float
+) -> Vector:
+    """The mean score of each plan less so many standard errors, by ascending λ."""
+    error = np.array([standard_error(one.score - wanted, datasets) for one in came])
+    surely: Vector = falling(np.array([one.score.mean() for one in came])) - caution * error
+    return surely
 
 
 def _widened(came: Walked, cascade: Cascade, recorded: Recorded) -> Walked:

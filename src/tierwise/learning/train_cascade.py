@@ -17,6 +17,7 @@ from tierwise.gates.evidence import FEATURES
 from tierwise.learning.answers import answered, answering, read_answers
 from tierwise.learning.cascade import Cascade, Recorded, crossed, fit_cascade, prices
 from tierwise.learning.fit import Fitted
+from tierwise.learning.margin import falling, standard_error
 from tierwise.learning.outcomes import Outcomes
 from tierwise.routing.artifact import Artifact, CascadeMeta
 from tierwise.routing.induction import induce, states
@@ -72,17 +73,19 @@ def with_cascade(
         logprobs=bool(known.answers.features[:, :, _CONFIDENCE].any()),
         rows=len(rows),
     )
-    arrays = {**artifact.arrays, **cascade.arrays, **plans(cascade, seed)}
+    datasets = [outcomes.prompts[row].dataset for row in rows]
+    arrays = {**artifact.arrays, **cascade.arrays, **plans(cascade, seed, datasets)}
     return Artifact(arrays, replace(artifact.meta, cascade=meta))
 
 
-def plans(cascade: Cascade, seed: int) -> dict[str, NDArray[Any]]:
+def plans(cascade: Cascade, seed: int, datasets: Sequence[str]) -> dict[str, NDArray[Any]]:
     """A plan for each of many λ, and what each came to on rows that it was not fitted to.
 
     `plan_prices`, `plan_score` and `plan_cost` are (p,), and so is `plan_error`, the standard error
-    of the score less the reference's; `plan_reference` is the score and the
-    cost of asking the reference alone. `plan_first` (p, m, F + 1, 3) has the weights of a plan
-    before anybody answered, `plan_later` (p, states, m, G + 1, 3) those of the other states.
+    of the score less the reference's; scores are `falling` with λ. `plan_reference` is the score
+    and the cost of asking the reference alone. `plan_first` (p, m, F + 1, 3) has the weights of a
+    plan before anybody answered, `plan_later` (p, states, m, G + 1, 3) those of the other states.
+    `datasets` are of the cascade's rows.
     """
     sample, reference = cascade.sample, cascade.reference
     wanted, cost = sample.score[:, reference], sample.cost_usd[:, reference].mean()
@@ -96,12 +99,12 @@ def plans(cascade: Cascade, seed: int) -> dict[str, NDArray[Any]]:
         first.append(plan.weights[()])
         further.append(np.stack([plan.weights[seen] for seen in later]))
         walked = crossed(cascade, float(price), seed)
-        error = float((walked.score - wanted).std()) / len(wanted) ** 0.5
+        error = standard_error(walked.score - wanted, datasets)
         came.append((float(walked.score.mean()), float(walked.cost_usd.mean()), error))
     scores, costs, errors = np.array(came).T
     return {
         "plan_prices": tried,
-        "plan_score": scores,
+        "plan_score": falling(scores),
         "plan_cost": costs,
         "plan_error": errors,
         "plan_reference": np.array([wanted.mean(), cost]),

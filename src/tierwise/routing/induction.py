@@ -9,7 +9,8 @@ optimal stopping by least squares (Longstaff and Schwartz, Valuing American Opti
 
 What the regressions are fitted to are posteriors, because single outcomes are so noisy that a few
 thousand of them say less than what is to be gained. Posteriors flatter those who pick the highest,
-though: each regression is moved to the mean of what really came out.
+though, and most where answers are hard to judge: what going on and stopping really came to, beyond
+what posteriors hoped of both, is regressed too, with much shrinkage.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from tierwise.routing.planner import STOP, Matrix, Plan, Seen, Situations, Vecto
 
 _RIDGE = 0.01
 """Of the regressions on standardised features, in shares of the number of rows."""
-_TRUST = 1.0
-"""In outcomes over posteriors, of what a state is worth on the mean."""
+_OUTCOME_RIDGE = 10.0
+"""The same where targets are outcomes less posteriors: hardly more than their mean is believed."""
 _LEAST_SPREAD = 1e-6
 
 
@@ -131,7 +132,11 @@ def _payoffs(
 
 
 def _fit_state(plan: Plan, seen: Seen, at: Situations, hope: Matrix, real: Matrix) -> Matrix:
-    """Weights of what going on is worth beyond the next answer alone, (m, F + 1, 3)."""
+    """Weights of what going on is worth beyond the next answer alone, (m, F + 1, 3).
+
+    Stopping is flattered by posteriors as going on is: what counts is by how much more.
+    """
+    flattered = real[:, STOP] - hope[:, STOP] if seen else np.zeros(len(hope))
     found: list[Matrix] = []
     for model in range(at.known.shape[1]):
         features = situation(seen, at, plan.price, plan.reference, model)
@@ -139,8 +144,9 @@ def _fit_state(plan: Plan, seen: Seen, at: Situations, hope: Matrix, real: Matri
             found.append(np.ones((features.shape[1] + 1, 3)))
             continue
         alone = at.known[:, model] - plan.price * at.cost_usd[:, model]
-        one = _regression(features, hope[:, model] - alone)
-        one[-1, 2] += _TRUST * float((real[:, model] - hope[:, model]).mean())
+        one = _regression(features, hope[:, model] - alone, _RIDGE)
+        missed = _regression(features, real[:, model] - hope[:, model] - flattered, _OUTCOME_RIDGE)
+        one[:, 2] += missed[:, 2]
         found.append(one)
     return np.stack(found)
 
@@ -174,12 +180,12 @@ def walk(plan: Plan, sample: Sample) -> Walked:
     return Walked(sample.score[row, answer], cost, answer, asked)
 
 
-def _regression(features: Matrix, target: Vector) -> Matrix:
-    """Ridge regression as the weights that `worth` reads, (F + 1, 3)."""
+def _regression(features: Matrix, target: Vector, ridge: float) -> Matrix:
+    """Ridge regression as the weights that `worth` reads, (F + 1, 3); `ridge` is per row."""
     mean = features.mean(axis=0)
     spread = np.maximum(features.std(axis=0), _LEAST_SPREAD)
     scaled = (features - mean) / spread
-    system = scaled.T @ scaled + _RIDGE * len(scaled) * np.eye(scaled.shape[1])
+    system = scaled.T @ scaled + ridge * len(scaled) * np.eye(scaled.shape[1])
     found = np.linalg.solve(system, scaled.T @ (target - target.mean()))
     return np.column_stack(
         [np.append(mean, 0.0), np.append(spread, 1.0), np.append(found, target.mean())]
