@@ -19,7 +19,8 @@ from .conftest import questions
 
 COSTS = {"big": 0.010, "a": 0.001, "b": 0.002}
 FIGURES = (
-    "quality", "cost_usd", "base_quality", "base_cost_usd", "loss", "regret", "foreign",
+    "quality", "cost_usd", "base_quality", "base_cost_usd", "loss", "constant_quality",
+    "below_constant", "regret", "foreign",
 )  # fmt: skip
 
 
@@ -100,9 +101,11 @@ def by_hand(pick: Sequence[int], base: int) -> LeftOut:
     prompts = [Prompt(f"x-{row}", "?", "x", "", "x") for row in range(4)]
     outcomes = Outcomes(prompts, ("dear", "middle", "cheap"), scores, costs)
     strange = np.array([True, False, False, False])
+    known = np.array([0.9, 0.6, 0.7])
     return left_out(
-        "x", 0.99, outcomes, np.array(pick, np.int16), base, strange, np.random.default_rng(0)
-    )
+        "x", 0.99, outcomes, np.array(pick, np.int16), base, known, strange,
+        np.random.default_rng(0),
+    )  # fmt: skip
 
 
 def test_a_router_as_dear_as_the_base_and_worse_loses_the_difference() -> None:
@@ -113,6 +116,19 @@ def test_a_router_as_dear_as_the_base_and_worse_loses_the_difference() -> None:
     assert found.loss == 0.25
     assert (found.best_model, found.regret) == ("middle", 0.25)
     assert found.foreign == 0.25
+
+
+def test_the_best_by_training_at_the_router_s_cost_is_what_it_must_not_fall_below() -> None:
+    # At the price of the middle one the cheap one was better in training, and is worse here.
+    found = by_hand([0, 2, 2, 1], base=1)
+    assert (found.constant, found.constant_quality) == ("cheap", 0.25)
+    assert found.below_constant == 0.0
+    # Right on none of them; the cheap one is right once.
+    found = by_hand([2, 2, 2, 1], base=0)
+    assert (found.constant, found.below_constant) == ("cheap", 0.25)
+    assert found.below_constant_interval[1] > 0.25
+    # At the price of the dear one it was best in training, too.
+    assert by_hand([0, 0, 0, 0], base=2).constant == "dear"
 
 
 def test_the_best_in_hindsight_costs_no_more_than_the_router() -> None:

@@ -153,17 +153,17 @@ def _models(result: Evaluation | Served) -> Table:
 
 
 def _left_out(result: Evaluation) -> Table:
-    table = Table(title="Each dataset on a router that never saw it")
+    table = Table(title="Each dataset on a router that never saw it, and models that cost no more")
     table.add_column("dataset")
-    for name in ("prompts", "router", "base by training", "loss", "best at its cost", "regret"):
+    for name in ("prompts", "router", "best by training", "below", "best in hindsight", "regret"):
         table.add_column(name, justify="right")
-    for one in sorted(result.left_out, key=lambda one: -one.loss):
+    for one in sorted(result.left_out, key=lambda one: -one.below_constant):
         table.add_row(
             one.dataset,
             f"{one.prompts:,}",
             f"{one.quality:.4f}",
-            f"{one.base_quality:.4f} {one.base}",
-            f"{one.loss:.4f}",
+            f"{one.constant_quality:.4f} {one.constant}",
+            f"{one.below_constant:.4f}",
             one.best_model,
             f"{one.regret:.4f}",
         )

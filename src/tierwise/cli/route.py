@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
     from tierwise.types import Candidate, Decision
 
+_NAME = 24
+"""Columns that a model's name has in any case."""
 _WIDE = 100
 """Columns of a terminal that has room for all that is estimated."""
 _NAMES = ("quality", "low", "$/1k", "p90", "first s", "all s")
-_NAMES_NARROW = ("quality", "$/1k", "all s")
+_NAMES_NARROW = ("quality", "low", "$/1k", "all s")
 
 
 def command(
@@ -51,7 +53,9 @@ def _show(decision: Decision) -> None:
     from rich.markup import escape
 
     console = Console()
-    console.print(_profile(decision), highlight=False)
+    if decision.policy is not None:
+        # For a caller who names a model nothing is read.
+        console.print(_profile(decision), highlight=False)
     if decision.candidates:
         console.print(_candidates(decision, wide=console.width >= _WIDE))
     for number, tier in enumerate(decision.plan.tiers, start=1):
@@ -84,7 +88,8 @@ def _profile(decision: Decision) -> str:
 def _candidates(decision: Decision, *, wide: bool) -> Table:
     """Every candidate in the order in which it would be asked; costs are per 1,000 requests.
 
-    A narrow table leaves out what is least asked for: bounds, and the wait for the first word.
+    A narrow table leaves out what is least asked for: the dearest cost, and the wait for the first
+    word.
     """
     from rich import box
     from rich.markup import escape
@@ -95,7 +100,7 @@ def _candidates(decision: Decision, *, wide: bool) -> Table:
     place = {model: number for number, model in enumerate(asked)}
     names = _NAMES if wide else _NAMES_NARROW
     table = Table(
-        Column("model", overflow="fold"),
+        Column("model", overflow="fold", min_width=min(_NAME, max(map(len, place), default=0))),
         *(Column(name, justify="right", no_wrap=True) for name in names),
         Column("part", no_wrap=True),
         Column("why", overflow="fold"),

@@ -122,7 +122,8 @@ class Bench:
         terms = {} if known is None else self._terms(known)
         among = self._among(terms)
         own = _of_models(train.scores, train.models, data.models)
-        base = choose.bases(_means(own, quality), mean_cost, prices, among)
+        means = _means(own, quality)
+        base = choose.bases(means, mean_cost, prices, among)
         # Where no λ reaches what is wanted, the reference is asked throughout.
         chosen = choose.after_always(data.reference, expected.choices(prices, base, among))
         if known is not None:
@@ -140,6 +141,7 @@ class Bench:
             picks=_picks(chosen, path),
             served=self._served(expected, terms, among) if terms else None,
             base=np.concatenate([[data.reference], base]),
+            known=means,
             strange=strange,
             rows=len(rows),
         )

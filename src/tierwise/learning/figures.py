@@ -43,8 +43,9 @@ class Tested(Struct, frozen=True):
 
     `quality` (k, m) predicted; `chosen` (points, k): always the reference, then by λ; `picks` the
     choices for each fraction, and `served` those with the caution that serving keeps, None where
-    that has no sample; `base` (points,) the best single model by training rows; `strange` (k,)
-    whether a prompt looks like nothing that was learned from; `rows` how many were learned from.
+    that has no sample; `base` (points,) the best single model by training rows and `known` (m,) how
+    good each was there; `strange` (k,) whether a prompt looks like nothing that was learned from;
+    `rows` how many were learned from.
     """
 
     split: Split
@@ -54,6 +55,7 @@ class Tested(Struct, frozen=True):
     picks: Picks
     served: Picks | None
     base: NDArray[np.intp]
+    known: NDArray[np.float64]
     strange: NDArray[np.bool_]
     rows: int
 
@@ -284,8 +286,11 @@ def _left_out(options: Options, data: Data, tested: Sequence[Tested]) -> list[Le
         base = int(one.base[match[0]]) if len(match) else data.reference
         outcomes = data.test.rows(one.split.test)
         found.append(
-            left_out(one.split.name, _LEFT_OUT_FRACTION, outcomes, pick, base, one.strange, random)
-        )
+            left_out(
+                one.split.name, _LEFT_OUT_FRACTION, outcomes, pick, base, one.known, one.strange,
+                random,
+            )
+        )  # fmt: skip
     return found
 
 

@@ -27,6 +27,7 @@ def left_out(
     outcomes: Outcomes,
     pick: NDArray[np.int16],
     base: int,
+    known: Vector,
     strange: NDArray[np.bool_],
     random: np.random.Generator,
 ) -> LeftOut:
@@ -37,6 +38,7 @@ def left_out(
         outcomes: of the dataset, (n, m).
         pick: the model chosen for each prompt, (n,).
         base: the model that the training rows hold for best at this λ.
+        known: each model's mean quality on the training rows, (m,).
         strange: whether a prompt looks like nothing that was learned from, (n,).
         random: what resamples are drawn from.
     """
@@ -50,12 +52,15 @@ def left_out(
     quality, cost = (drawn(table[row, model]) for table in (outcomes.scores, outcomes.costs))
     means, paid = drawn(outcomes.scores), drawn(outcomes.costs)
     found = _compared(quality, cost, means, paid, base)
+    constant = _constant(known, float(cost[0]), paid[0])
     figures = {
         "quality": quality,
         "cost_usd": cost,
         "base_quality": means[:, base],
         "base_cost_usd": paid[:, base],
         "loss": found.loss,
+        "constant_quality": means[:, constant],
+        "below_constant": _short(means[:, constant] - quality),
         "regret": found.regret,
         "foreign": drawn(strange.astype(np.float64)),
     }
@@ -69,9 +74,18 @@ def left_out(
         prompts=len(pick),
         fraction=fraction,
         base=outcomes.models[base],
+        constant=outcomes.models[constant],
         best_model=outcomes.models[int(found.best[0])],
         **told,
     )
+
+
+def _constant(known: Vector, cost: float, paid: Vector) -> int:
+    """The best by training of the models that cost no more than the router; else the cheapest."""
+    able = paid <= cost * (1 + _ROUNDING)
+    if not able.any():
+        return int(paid.argmin())
+    return int(np.where(able, known, -np.inf).argmax())
 
 
 class _Compared(Struct, frozen=True):

@@ -59,7 +59,8 @@ def plot(result: Evaluation, file: Path) -> None:
     axes.set_ylabel("quality")
     axes.set_title(f"{result.prompts:,} prompts, reference {result.reference.model}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="best")
+    # Below the axes: a sample of a mark among the marks would be read as one of them.
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     figure.draw_without_rendering()  # settles where things stand, which labels must know
     _label(axes, {m.model: (scale * m.cost_usd, m.quality) for m in result.constants})
     try:

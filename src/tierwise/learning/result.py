@@ -57,10 +57,12 @@ class LeftOut(Struct, frozen=True, kw_only=True):
 
     `quality` and `cost_usd` are the router's. `base` is the one model that the training rows
     hold for best at this λ. `loss` is how far the router stays below it, when it is not cheaper
-    (0 if it is). `best_model` is the best in hindsight that costs no more than the router, and
-    `regret` how far the router stays below that one: its interval is of the best of each resample.
-    `foreign` is the share of prompts that look like nothing that was learned from. Intervals are
-    95% bootstrap intervals over the prompts of the dataset, the choices being what they are.
+    (0 if it is). `constant` is the model that was best in training of those that cost no more than
+    the router, and `below_constant` how far the router stays below it. `best_model` is the best in
+    hindsight that costs no more than the router, and `regret` how far the router stays below that
+    one: its interval is of the best of each resample. `foreign` is the share of prompts that look
+    like nothing that was learned from. Intervals are 95% bootstrap intervals over the prompts of
+    the dataset, the choices being what they are.
     """
 
     dataset: str
@@ -72,6 +74,9 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     base_quality: float
     base_cost_usd: float
     loss: float
+    constant: str
+    constant_quality: float
+    below_constant: float
     best_model: str
     regret: float
     foreign: float
@@ -80,6 +85,8 @@ class LeftOut(Struct, frozen=True, kw_only=True):
     base_quality_interval: Interval
     base_cost_usd_interval: Interval
     loss_interval: Interval
+    constant_quality_interval: Interval
+    below_constant_interval: Interval
     regret_interval: Interval
     foreign_interval: Interval
 

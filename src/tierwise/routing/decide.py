@@ -123,10 +123,9 @@ class Router:
         exchange = self._predictor.exchange
         if exchange is not None and reading is not None and not policy.tiers:
             terms = exchange.terms(tuple(estimates), reference, policy.quality)
-            fields = {profile.domain, *profile.also}
             weighed = weigh(
                 estimates, terms, expected.cost_usd, foreign, policy.weights, holder,
-                [name for name in estimates if fields & self._models[name].specialises], scarce,
+                self._specialists(profile, estimates), scarce,
             )  # fmt: skip
         under: CertifiedPlan | None = None
         if certificates and policy.name in certificates:
@@ -244,6 +243,11 @@ class Router:
             reason="named by the caller",
             pinned=pinned,
         )
+
+    def _specialists(self, profile: Profile, estimates: Mapping[str, Estimate]) -> list[str]:
+        """Candidates in whose field the task lies."""
+        fields = {profile.domain, *profile.also}
+        return [name for name in estimates if fields & self._models[name].specialises]
 
     def _candidates(
         self,
