@@ -9,6 +9,7 @@ import typer
 from tierwise.cli import (
     bench,
     calibrate,
+    chaos,
     check,
     demo,
     evaluate,
@@ -45,6 +46,7 @@ app.command("calibrate", cls=TakesFolders)(calibrate.command)
 app.command("gates", cls=TakesFolders)(gates.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
+app.command("chaos")(chaos.command)
 app.command("bench")(bench.command)
 
 

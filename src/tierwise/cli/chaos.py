@@ -1,0 +1,58 @@
+"""`tierwise chaos`: outages on a fleet, and what the gateway's clients saw of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierwise.cli.configuration import JsonOption
+
+
+def command(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="One outage, may be given again; default: all of them."),
+    ] = None,
+    requests: Annotated[
+        int, typer.Option(help="Requests of each scenario.", min=20, max=100_000)
+    ] = 500,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="Recorded outcomes of real models; default: a simulated fleet."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another workload.")] = 0,
+    speed: Annotated[
+        float, typer.Option(help="Latency of the models: 1 is lifelike, 0 none.", min=0)
+    ] = 0.2,
+    rate: Annotated[float, typer.Option(help="Requests a second.", min=1, max=1000)] = 25.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Break the fleet in many ways, and count what clients of the gateway see of it."""
+    import msgspec
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from tierwise.chaos import Options, run
+    from tierwise.cli.chaos_view import show
+
+    options = Options(
+        scenarios=tuple(scenario or ()), requests=requests, outcomes=outcomes, seed=seed,
+        speed=speed, rate=rate,
+    )  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=options.steps)
+
+        def say(what: str) -> None:
+            progress.update(bar, description=what)
+            progress.advance(bar)
+
+        result = run(options, say)
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+    else:
+        show(result, Console())
+    if not result.passed:
+        raise typer.Exit(1)
