@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tierwise.chaos.continued import Part, could_say
 from tierwise.chaos.judge import Judged, judge
 from tierwise.chaos.seen import Seen
 from tierwise.fleet import Fleet
@@ -155,3 +156,60 @@ def test_tool_calls_are_joined_from_their_parts() -> None:
 @pytest.mark.parametrize("body", [b"not json", b"[]", b"{}", b'{"choices": []}'])
 def test_what_cannot_be_read_is_wrong(body: bytes) -> None:
     assert judged(body, stream=False).wrong
+
+
+OWN = {"a": "One two three four five.", "b": "One two three five six."}
+NOTE = b": tierwise continued by beta/b after 14 characters\n\n"
+
+
+def going_on(text: str) -> Judged:
+    body = sse([ROLE, chunk({"content": text}), FINISH, USAGE]) + NOTE + sse(["[DONE]"])
+    headers = {"x-tierwise-model": "a", "x-tierwise-deployment": "alpha/a"}
+    return judge(seen(body, headers=headers), lambda model: OWN[model])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One two three five six.",  # the second would have begun in the same way
+        "One two three  five six.",
+    ],
+)
+def test_a_continued_stream_may_be_what_the_second_model_makes_of_it(text: str) -> None:
+    found = going_on(text)
+    assert found.continued
+    assert found.provider == "beta"
+    assert (found.wrong == ()) is ("  " not in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("One two three four five.", True),
+        ("One two three four One two three five six.", True),
+        ("One two three four ne two three five six.", False),
+        ("One two three fourth One two three five six.", False),
+        ("One two three four", False),
+    ],
+)
+def test_one_that_would_have_said_else_says_all_of_its_own_after_what_was_said(
+    text: str, right: bool
+) -> None:
+    after = len("One two three four ") if "four " in text else len("One two three four")
+    parts = [Part("alpha/a"), Part("beta/b", after)]
+    if text == OWN["a"]:
+        parts = [Part("alpha/a"), Part("beta/a", after)]
+    assert could_say(text, parts, lambda model: OWN[model]) is right
+
+
+def test_words_that_both_sides_of_a_joint_have_need_not_come_twice() -> None:
+    own = {"a": "It is seven.", "b": "is eight."}
+    parts = [Part("alpha/a"), Part("beta/b", len("It is"))]
+    assert could_say("It is eight.", parts, lambda model: own[model])
+    assert could_say("It isis eight.", parts, lambda model: own[model])
+    assert not could_say("It eight.", parts, lambda model: own[model])
+
+
+def test_what_the_first_said_must_be_its_own() -> None:
+    parts = [Part("alpha/a"), Part("beta/b", 3)]
+    assert not could_say("Two two three five six.", parts, lambda model: OWN[model])

@@ -45,6 +45,7 @@ class ScenarioFigures(Struct, frozen=True, kw_only=True):
     time. `refused` were told the reasons while no path was alive. `wrong` are answers that are not
     to the letter what their model says, or a stream with anything lost or twice. `added` is against
     the same requests of the healthy run, of those that were sent while the outage lasted.
+    `continued` are streams that another deployment went on with.
     `recovery_s` is from its end until all that were hit served again, or, where nobody was left,
     until somebody answered; None where that took too long. `detected` is how long the slowest to be
     found out of the deployments was still called; None where nobody was left alone.
@@ -120,6 +121,7 @@ def figures(
         failed=len(failures),
         wrong=len(wrong),
         refused=sum(excused),
+        continued=sum(judged.continued for _, judged in played.seen),
         p50_ms=1000 * percentile([s.latency_s for s in during], 0.5),
         added_p50_ms=1000 * p50,
         added_p50_share=p50 / usual if usual else 0.0,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tierwise.chaos.continued import Part, continuations, could_say
 from tierwise.chaos.seen import Seen
 from tierwise.fleet import answer_text
 
@@ -19,7 +20,8 @@ class Judged(Struct, frozen=True, kw_only=True):
     """What is to be said of one request.
 
     `failed` is why there is no answer, None if there is one; `wrong` is all that is the matter with
-    it. `clear` says of a failure that the client was told the reasons of each path.
+    it. `clear` says of a failure that the client was told the reasons of each path. `provider` is
+    who answered, the last of them where a stream was continued.
     """
 
     failed: str | None = None
@@ -27,6 +29,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     clear: bool = False
     model: str | None = None
     provider: str | None = None
+    continued: bool = False
 
 
 def judge(seen: Seen, expected: Callable[[str], str]) -> Judged:
@@ -47,14 +50,17 @@ def judge(seen: Seen, expected: Callable[[str], str]) -> Judged:
     deployment = seen.told("x-tierwise-deployment")
     if model is None or deployment is None:
         return Judged(wrong=("nobody says which model answered",))
+    more = continuations(seen.body) if seen.stream else []
+    parts = [Part(deployment), *more]
     try:
         text, wrong = _read_stream(events) if seen.stream else _read_whole(seen.body)
-        if text != expected(model):
-            wrong.append(f"the text is not {model}'s: {text[:80]!r}")
+        if not (could_say(text, parts, expected) if more else text == expected(model)):
+            who = " and ".join(part.model for part in parts)
+            wrong.append(f"the text is not {who}'s: {text[:80]!r}")
     except (ValueError, msgspec.MsgspecError, KeyError, IndexError, TypeError) as error_found:
         wrong = [f"it cannot be read: {type(error_found).__name__}: {error_found}"]
-    provider = deployment.partition("/")[0]
-    return Judged(wrong=tuple(wrong), model=model, provider=provider)
+    provider = parts[-1].deployment.partition("/")[0]
+    return Judged(wrong=tuple(wrong), model=model, provider=provider, continued=bool(more))
 
 
 def _why(seen: Seen) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tierwise.chaos.client import ask_all
+from tierwise.chaos.continued import Part, continuations
 from tierwise.chaos.ground import Ground
 from tierwise.chaos.judge import Judged, judge
 from tierwise.chaos.scenarios import FLAP_S, Scenario
@@ -146,7 +147,8 @@ class _Outage:
         deployment = seen.told("x-tierwise-deployment")
         if seen.status != 200 or deployment is None:
             return
-        provider = deployment.partition("/")[0]
+        last = [Part(deployment), *continuations(seen.body if seen.stream else b"")][-1]
+        provider = last.deployment.partition("/")[0]
         if self.began is None:
             self._served.add(provider)
         elif self.ended is not None and seen.until > self.ended:
