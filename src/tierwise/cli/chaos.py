@@ -9,6 +9,9 @@ import typer
 
 from tierwise.cli.configuration import JsonOption
 
+WIDTH = 100
+"""Columns of the page where there is no terminal."""
+
 
 def command(
     scenario: Annotated[
@@ -53,6 +56,7 @@ def command(
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())
     else:
-        show(result, Console())
+        out = Console()
+        show(result, out if out.is_terminal else Console(width=WIDTH))
     if not result.passed:
         raise typer.Exit(1)

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 def show(result: Result, console: Console) -> None:
     """Prints a row for each scenario, what went wrong, and what the figures rest on."""
-    table = Table(title="What clients saw of outages", title_justify="left", padding=(0, 1))
-    for name in ("scenario", "requests", "failed", "wrong"):
-        table.add_column(name, justify="left" if name == "scenario" else "right", no_wrap=True)
-    for name in ("added p50\nms", "added p99\nms", "found out\ncalls / s", "recovered\ns"):
+    kind = "SIMULATED fleet" if result.simulated else "fleet of recorded answers"
+    table = Table(title=f"What clients saw of outages, on a {kind}", title_justify="left")
+    table.add_column("scenario", no_wrap=True)
+    for name in ("requests", "failed", "wrong"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("p50\n+ms", "p99\n+ms", "found out\ncalls / s", "back\ns"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in result.scenarios:
         table.add_row(*_row(one))
@@ -76,10 +78,11 @@ def _rests_on(result: Result) -> list[str]:
     what = "SIMULATED models and tasks" if result.simulated else "recorded answers of real models"
     waits = ", ".join(f"{name} {seconds:g}" for name, seconds in result.timeouts.items())
     return [
-        f"The fleet: {what}, latency x {result.speed:g}, seed {result.seed}; {result.rate:g} "
-        "requests a second, every second one a stream.",
-        f"The gateway's timeouts in s: {waits}; deadline {result.deadline_s:g}. Added latency is "
-        "that of requests",
-        "sent during the outage, against the same ones of the healthy run. "
-        f"The machine's load: {result.load:.1f}.",
+        f"Fleet: {what}; latency x {result.speed:g}, seed {result.seed}, {result.rate:g} requests "
+        "a second, half of them streams.",
+        f"Gateway: timeouts in s: {waits}; deadline {result.deadline_s:g}. Machine: load "
+        f"{result.load:.1f}.",
+        "+ms: against the same requests of the healthy run, of those sent during the outage. "
+        "found out: the slowest of its deployments to be left alone. back: from the end of the "
+        "outage until all serve again.",
     ]
