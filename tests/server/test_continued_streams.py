@@ -37,6 +37,7 @@ class Heard(NamedTuple):
     finishes: list[str]
     usages: list[Any]
     arguments: str
+    events: int
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +88,10 @@ async def hear(client: AsyncOpenAI, item: WorkItem, model: str = MODEL, **fields
     stream = await client.chat.completions.create(
         model=model, stream=True, stream_options={"include_usage": True}, **item.request, **fields
     )
-    text, arguments = "", ""
+    text, arguments, events = "", "", 0
     ids, roles, finishes, usages = set(), [], [], []
     async for chunk in stream:
+        events += 1
         ids.add(chunk.id)
         if chunk.usage is not None:
             usages.append(chunk.usage)
@@ -100,7 +102,7 @@ async def hear(client: AsyncOpenAI, item: WorkItem, model: str = MODEL, **fields
             for call in choice.delta.tool_calls or ():
                 assert call.function is not None
                 arguments += call.function.arguments or ""
-    return Heard(text, ids, roles, finishes, usages, arguments)
+    return Heard(text, ids, roles, finishes, usages, arguments, events)
 
 
 def long_one(fleet: Fleet, kind: str = "code", model: str = MODEL, **wanted: bool) -> WorkItem:
@@ -225,17 +227,35 @@ async def test_json_goes_on_where_the_same_model_says_the_same_again(
     assert record.usage.output_tokens == record.attempts[1].usage.output_tokens
 
 
-async def test_json_is_not_gone_on_with_by_another_model(
+async def test_json_is_begun_anew_by_another_model_if_that_says_again_what_was_sent(
     fleet: Fleet, gateway: RunningGateway, client: AsyncOpenAI
 ) -> None:
     item = long_one(fleet, "extraction", response_format=True)
     fleet.providers["alpha"].faults = Faults(cut=Cut(after_events=7, models=(MODEL,)))
     await fleet.providers["beta"].kill()
-    with pytest.raises(openai.APIError, match="not continued: nobody else"):
+    heard = await hear(client, item, "pinned")
+    record = await asyncio.to_thread(gateway.last_record)
+    assert record.model != MODEL
+    assert heard.text == fleet.expected(item, record.model)
+    assert is_one_answer(heard)
+
+
+async def test_json_that_nobody_begins_anew_ends_with_an_error(
+    fleet: Fleet, gateway: RunningGateway, client: AsyncOpenAI
+) -> None:
+    item = long_one(fleet, "extraction", response_format=True)
+    others = tuple(name for name in fleet.providers["alpha"].models if name != MODEL)
+    for provider in fleet.providers.values():
+        provider.faults = Faults(errors=Errors(status=503))
+    fleet.providers["alpha"].faults = Faults(
+        cut=Cut(after_events=7, models=(MODEL,)), errors=Errors(status=503, models=others)
+    )
+    with pytest.raises(openai.APIError, match="it was not continued: nobody else"):
         await hear(client, item, "pinned")
     record = await asyncio.to_thread(gateway.last_record)
     assert record.status == "error"
-    assert {a.model for a in record.attempts} == {MODEL}
+    assert record.error is not None
+    assert "stream_broken: " in record.error
 
 
 @pytest.mark.parametrize("events", [1, 2, 4])
@@ -249,18 +269,17 @@ async def test_a_tool_call_is_begun_anew_and_heard_once(
     assert is_one_answer(heard)
 
 
-async def test_a_tool_call_is_not_gone_on_with_by_another_model(
+async def test_a_tool_call_is_begun_anew_by_another_model_and_never_spliced(
     fleet: Fleet, gateway: RunningGateway, client: AsyncOpenAI
 ) -> None:
     item = next(one for one in fleet.workload(4800) if one.kind == "agent-step")
     fleet.providers["alpha"].faults = Faults(cut=Cut(after_events=2, models=(MODEL,)))
     fleet.providers["beta"].faults = Faults(errors=Errors(status=503, models=(MODEL,)))
-    with pytest.raises(openai.APIError, match="it was not continued: nobody else"):
-        await hear(client, item, "pinned")
+    heard = await hear(client, item, "pinned")
     record = await asyncio.to_thread(gateway.last_record)
-    assert {a.model for a in record.attempts} == {MODEL}
-    assert record.error is not None
-    assert "stream_broken: " in record.error
+    assert record.model != MODEL
+    assert f'"arguments":{heard.arguments}}}' in fleet.expected(item, record.model)
+    assert is_one_answer(heard)
 
 
 @pytest.mark.parametrize("said_by", ["policy", "header"])
@@ -318,6 +337,20 @@ async def test_the_client_s_usage_is_of_the_whole_answer_and_every_call_is_bille
     assert record.usage.input_tokens == usage.prompt_tokens
     assert all(a.cost_usd > 0 for a in record.attempts)
     assert record.cost_usd == pytest.approx(sum(a.cost_usd for a in record.attempts))
+
+
+async def test_a_usage_that_is_lost_at_the_end_is_counted(
+    fleet: Fleet, gateway: RunningGateway, client: AsyncOpenAI
+) -> None:
+    item = long_one(fleet)
+    events = (await hear(client, item)).events
+    fleet.providers["alpha"].faults = Faults(cut=Cut(after_events=events - 1))
+    heard = await hear(client, item)
+    assert heard.text == fleet.expected(item, MODEL)
+    assert is_one_answer(heard)
+    record = await asyncio.to_thread(gateway.last_record)
+    assert record.attempts[-1].estimated
+    assert heard.usages[0].completion_tokens == record.usage.output_tokens
 
 
 async def test_a_limit_of_tokens_is_for_both_halves_together(

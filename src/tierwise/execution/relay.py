@@ -18,7 +18,7 @@ from tierwise.execution.run import Run
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Task, Usage
 from tierwise.wire.sent import Transcript
-from tierwise.wire.splice import DONE
+from tierwise.wire.splice import DONE, usage_event
 
 if TYPE_CHECKING:
     from tierwise.execution.resume import Resumed
@@ -69,6 +69,7 @@ class Relay:
                         if splice is not None:
                             block = splice.feed(block)
                         if block:
+                            block = self._with_usage(block, part, run, asked, sent)
                             sent.add(block)
                             yield block
                     part.outcome = "accepted"
@@ -76,7 +77,7 @@ class Relay:
                     part.broke(broken)
                     if live.reader.finished and sent.is_whole(asked.choices):
                         part.outcome, part.error = "accepted", None
-                        yield DONE
+                        yield self._with_usage(DONE, part, run, asked, sent)
                 finally:
                     live.close()
                     self._health.left(live.deployment)
@@ -88,6 +89,18 @@ class Relay:
             if part.resumed is not None:
                 run.said = sent.read().text
             finish()
+
+    def _with_usage(
+        self, block: bytes, part: _Part, run: Run, asked: Task, sent: Transcript
+    ) -> bytes:
+        """The block; the last one with a count of our own if the provider's was wanted and lost."""
+        lost = part.live.reader.usage is None and asked.wants_stream_usage
+        if not lost or not block.endswith(DONE):
+            return block
+        profile = run.decision.profile
+        usage, _ = self._billing.usage_or_count(None, profile, part.live.reader.output_chars)
+        event = usage_event(sent.read(), part.streamed.model, usage)
+        return block[: -len(DONE)] + event + DONE
 
     async def _next(self, part: _Part, run: Run, asked: Task, sent: Transcript) -> _Part:
         """The part that follows on one that broke.

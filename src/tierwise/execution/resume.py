@@ -3,8 +3,8 @@
 What was sent decides how. Where it was nothing of the answer itself, another is asked the same.
 Where it was text, another is shown it and goes on: by prefill where its provider knows that, else
 by a note after the conversation. JSON and calls of tools are never gone on with from the middle:
-two halves of two calls are no call. They are begun anew by the same model, and if that says again
-what was sent, the client gets the rest of the new one; if it says anything else, an error.
+two halves of two calls are no call. They are begun anew, by the same model first, and if the new
+one says again what was sent, the client gets the rest of it; if nobody's does, an error.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Resumer:
                 return "its deadline has passed"
             if step.tier.model in closed:
                 continue
-            for way in self._ways(deployment, asked, sent, broken):
+            for way in self._ways(deployment, asked, sent):
                 try:
                     streamed = await self._calls.reopen(deployment, step, run, way.task)
                 except UpstreamRejected:
@@ -118,17 +118,14 @@ class Resumer:
                     if deployment.id in again and self._health.may_fail_over(deployment):
                         yield step, deployment
 
-    def _ways(
-        self, deployment: Deployment, asked: Task, sent: Sent, broken: Streamed
-    ) -> Iterator[_Way]:
+    def _ways(self, deployment: Deployment, asked: Task, sent: Sent) -> Iterator[_Way]:
         anew = _Way(asked, Replay(sent.text) if sent.text else None, Share())
         arguments = any(call.arguments for call in sent.calls.values())
         if not (sent.text or arguments):
             yield anew
             return
         if sent.calls or _has_form(asked):
-            if deployment.model == broken.step.tier.model:
-                yield anew
+            yield anew
             return
         said = sent.text.rstrip()
         tokens = max(sent.pieces, len(sent.text) // CHARS_PER_TOKEN)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tierwise.errors import Diverged, ServerFailed
+from tierwise.types import Usage
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import given
 from tierwise.wire.overlap import Replay, Trimmer
@@ -207,6 +208,25 @@ class _Again:
         if self._name:
             raise Diverged("begun anew, the answer calls no tool")
         self._arguments.close()
+
+
+def usage_event(sent: Sent, model: str, usage: Usage) -> bytes:
+    """The event in which a stream tells its usage, for one that has lost it."""
+    total = usage.input_tokens + usage.output_tokens
+    fields = {
+        "id": sent.id,
+        "object": "chat.completion.chunk",
+        "created": sent.created,
+        "model": model,
+        "choices": [],
+        "usage": {
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": total,
+        },
+    }
+    known = {name: value for name, value in fields.items() if value != _ABSENT}
+    return b"data: " + msgspec.json.encode(known) + b"\n\n"
 
 
 def _count(fields: Mapping[str, Raw], name: str) -> int:
