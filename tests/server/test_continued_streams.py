@@ -339,16 +339,19 @@ async def test_the_client_s_usage_is_of_the_whole_answer_and_every_call_is_bille
     assert record.cost_usd == pytest.approx(sum(a.cost_usd for a in record.attempts))
 
 
-async def test_a_usage_that_is_lost_at_the_end_is_counted(
-    fleet: Fleet, gateway: RunningGateway, client: AsyncOpenAI
-) -> None:
+@pytest.mark.parametrize("held", [False, True], ids=["passing", "held"])
+async def test_a_usage_that_is_lost_at_the_end_is_counted(fleet: Fleet, held: bool) -> None:
     item = long_one(fleet)
-    events = (await hear(client, item)).events
-    fleet.providers["alpha"].faults = Faults(cut=Cut(after_events=events - 1))
-    heard = await hear(client, item)
+    gates = [{"model": MODEL, "gates": ["complete"]}, {"model": "sim-medium"}]
+    with a_gateway(fleet, tiers=gates) as gateway:
+        async with a_client(gateway) as client:
+            name = "pinned" if held else MODEL
+            events = (await hear(client, item, name)).events
+            fleet.providers["alpha"].faults = Faults(cut=Cut(after_events=events - 1))
+            heard = await hear(client, item, name)
+            record = await asyncio.to_thread(gateway.last_record)
     assert heard.text == fleet.expected(item, MODEL)
     assert is_one_answer(heard)
-    record = await asyncio.to_thread(gateway.last_record)
     assert record.attempts[-1].estimated
     assert heard.usages[0].completion_tokens == record.usage.output_tokens
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from tierwise.execution.calls import Calls, Streamed
 from tierwise.execution.run import Run
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Task, Usage
-from tierwise.wire.sent import Transcript
+from tierwise.wire.sent import Sent, Transcript, read_sent
 from tierwise.wire.splice import DONE, usage_event
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class Relay:
             UpstreamError: the stream broke after some of it was sent, and nobody could go on.
         """
         run.ttft_s = run.clock() - run.started
+        asked = run.asked
         if streamed.attempt is not None:
             run.deliver(streamed.attempt)
             finish()
             yield b""
-            yield b"".join(streamed.held)
+            held = b"".join(streamed.held)
+            yield self._with_usage(held, streamed, run, asked, partial(read_sent, held))
             return
-        asked = run.asked
         part = _Part(streamed, run)
         sent = Transcript()
         try:
@@ -69,7 +71,7 @@ class Relay:
                         if splice is not None:
                             block = splice.feed(block)
                         if block:
-                            block = self._with_usage(block, part, run, asked, sent)
+                            block = self._with_usage(block, part.streamed, run, asked, sent.read)
                             sent.add(block)
                             yield block
                     part.outcome = "accepted"
@@ -77,7 +79,7 @@ class Relay:
                     part.broke(broken)
                     if live.reader.finished and sent.is_whole(asked.choices):
                         part.outcome, part.error = "accepted", None
-                        yield self._with_usage(DONE, part, run, asked, sent)
+                        yield self._with_usage(DONE, part.streamed, run, asked, sent.read)
                 finally:
                     live.close()
                     self._health.left(live.deployment)
@@ -91,15 +93,16 @@ class Relay:
             finish()
 
     def _with_usage(
-        self, block: bytes, part: _Part, run: Run, asked: Task, sent: Transcript
+        self, block: bytes, streamed: Streamed, run: Run, asked: Task, sent: Callable[[], Sent]
     ) -> bytes:
         """The block; the last one with a count of our own if the provider's was wanted and lost."""
-        lost = part.live.reader.usage is None and asked.wants_stream_usage
+        reader = streamed.live.reader
+        lost = reader.usage is None and asked.wants_stream_usage
         if not lost or not block.endswith(DONE):
             return block
         profile = run.decision.profile
-        usage, _ = self._billing.usage_or_count(None, profile, part.live.reader.output_chars)
-        event = usage_event(sent.read(), part.streamed.model, usage)
+        usage, _ = self._billing.usage_or_count(None, profile, reader.output_chars)
+        event = usage_event(sent(), streamed.model, usage)
         return block[: -len(DONE)] + event + DONE
 
     async def _next(self, part: _Part, run: Run, asked: Task, sent: Transcript) -> _Part:
