@@ -249,7 +249,8 @@ def _enough(right: Vector) -> None:
     good = int((right >= 0.5).sum())
     if len(right) < FEWEST or min(good, len(right) - good) < _FEWEST_OF_A_KIND:
         raise ConfigError(
-            f"{len(right)} labelled answers, {good} of them right, are too few to calibrate on",
-            remedy=f"At least {FEWEST} are needed, {_FEWEST_OF_A_KIND} of them right and "
-            f"{_FEWEST_OF_A_KIND} wrong.",
+            f"{len(right)} answers to fit the gates on, {good} of them right, are too few "
+            "(this is only a part of all that are labelled)",
+            remedy=f"At least {FEWEST} are needed, {_FEWEST_OF_A_KIND} of them right "
+            f"and {_FEWEST_OF_A_KIND} wrong.",
         )
