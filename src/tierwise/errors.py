@@ -7,13 +7,16 @@ TierwiseError
 │   ├── Unsatisfiable            400 no configured model can do what is asked
 │   ├── AuthenticationFailed     401 no key or a wrong one
 │   ├── NotYourDecision          403 another caller's
+│   ├── AdminOnly                403 a call for operators
 │   ├── UnknownModel             404 neither a model nor a policy
 │   ├── UnknownDecision          404 the ledger has none of this id
+│   ├── UnknownDeployment        404 none of this id is configured
 │   ├── BodyTooSlow              408
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
-│   └── LedgerFull               503 no room for it just now
+│   ├── LedgerFull               503 no room for it just now
+│   └── ShuttingDown             503 the gateway's grace was over before the answer was
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
 │   ├── UpstreamTimeout          connect, first token, between tokens or total
@@ -133,6 +136,20 @@ class NotYourDecision(RequestError):
     code = "not_your_decision"
 
 
+class AdminOnly(RequestError):
+    """The call is for operators, and the caller is none."""
+
+    status = 403
+    code = "admin_only"
+
+
+class UnknownDeployment(RequestError):
+    """No deployment of this id is configured."""
+
+    status = 404
+    code = "deployment_not_found"
+
+
 class BodyTooSlow(RequestError):
     """The rest of the body did not come."""
 
@@ -173,6 +190,13 @@ class LedgerFull(RequestError):
 
     status = 503
     code = "ledger_full"
+
+
+class ShuttingDown(RequestError):
+    """The gateway is being stopped, and its grace was over before the answer was complete."""
+
+    status = 503
+    code = "shutting_down"
 
 
 class UpstreamError(TierwiseError):

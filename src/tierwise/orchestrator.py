@@ -38,11 +38,12 @@ from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.routing import Predictor, PriorPredictor, Router
+from tierwise.state.handover import hand_over
 from tierwise.state.health import Health
 from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
 from tierwise.state.spending import Spending
-from tierwise.state.traffic import Traffic
+from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.types import Completion, Decision, Task
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Orchestrator:
         store_content: bool = False,
         load_brain: Callable[[], Brain] | None = None,
         crew: Crew | None = None,
+        after: Orchestrator | None = None,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
@@ -98,9 +100,11 @@ class Orchestrator:
 
         Args:
             crew: the processes that serve together; None for this one alone.
+            after: the one whose place it is to take, whose memory of conversations it shares.
         """
         self.setup = setup
         self.ledger = ledger
+        self.crew = crew or Crew()
         self._store_content = store_content
         deployments = setup.all_deployments()
         self.health = Health(deployments, time.monotonic, _random)
@@ -109,12 +113,10 @@ class Orchestrator:
         self._analyst: Analyst | None = None
         self._guarded = False
         self.router = self._router(PriorPredictor())
-        self._traffic = Traffic()
-        self._sessions = Sessions()
+        self._traffic: Traffic = after._traffic if after else Traffic()
+        self._sessions: Sessions = after._sessions if after else Sessions()
+        self._spending: Spending = after._spending if after else Spending()
         self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
-        if self.promises.all:
-            # Off the path of requests: the ledger's thread shows what is finished.
-            ledger.watch(self.promises.saw)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
@@ -132,9 +134,11 @@ class Orchestrator:
         self._executor = Executor(self._calls, self.health, self.checker, patience)
         self._relay = Relay(self.health, billing, self._calls)
         self._reviver = Reviver(adapters, self._transport, self.health)
-        self._spending = Spending()
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
             self._calls.probing = self._probing(adapters, billing)
+        if self.promises.all:
+            # Off the path of requests: the ledger's thread shows what is finished.
+            ledger.watch(self.promises.saw)
 
     @classmethod
     def from_config(
@@ -142,31 +146,38 @@ class Orchestrator:
         config: Config | Mapping[str, Any] | str | Path | None = None,
         *,
         crew: Crew | None = None,
+        after: Orchestrator | None = None,
     ) -> Orchestrator:
         """Builds everything that a configuration describes.
 
         Args:
             config: a checked configuration, a mapping of the same shape, or the path of a file;
                 None uses the API keys and local servers that are found here.
-            crew: the processes that serve together; None for this one alone.
+            crew: the processes that serve together, which share the limits; None for this alone.
+            after: the one whose place it is to take, which goes on serving until then (`follow`).
 
         Raises:
             ConfigError: it cannot be built, or nothing was found.
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        setup = build(config)
-        ledger = Ledger(config.ledger.path, queue_size=config.ledger.queue_size)
+        setup = build(config).share(crew.workers if crew is not None else 1)
+        own = config.ledger
+        ledger = after.ledger if after else Ledger(own.path, queue_size=own.queue_size)
         try:
-            return cls(
+            made = cls(
                 setup,
                 ledger,
-                store_content=config.ledger.store_content,
+                store_content=own.store_content,
                 load_brain=brain_loader(config, setup),
                 crew=crew,
+                after=after,
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
+        if after is not None and after._load_brain is None:
+            made._wake()  # as the other one is; here nobody waits for it
+        return made
 
     def start(self) -> None:
         """Opens the ledger."""
@@ -176,10 +187,27 @@ class Orchestrator:
         """From now on looks at deployments that are out; in a running event loop only."""
         self._reviver.start()
 
-    async def close(self) -> None:
-        """Closes connections and writes what the ledger still holds."""
+    async def follow(self, other: Orchestrator) -> None:
+        """Takes the place of the one it was made after, with what that knows of deployments.
+
+        The other one finishes what it has begun; when that is over, let it `retire`.
+        """
+        await other._reviver.stop()
+        known, states = other.health.states, self.health.states
+        hand_over(known, other.setup, states, self.setup, time.monotonic())
+        self.checker.broken = other.checker.broken
+        self.promises.follow(other.promises)
+        self.ledger.unwatch(other.promises.saw)
+        self.look_after()
+
+    async def retire(self) -> None:
+        """Closes connections, and leaves the ledger to the one that follows."""
         await self._reviver.stop()
         await self._transport.close()
+
+    async def close(self) -> None:
+        """Closes connections and writes what the ledger still holds."""
+        await self.retire()
         self.ledger.close()
 
     async def __aenter__(self) -> Orchestrator:
@@ -398,7 +426,7 @@ class Orchestrator:
             scarce=self.health.scarcity.now(),
         )
         if reading is not None:
-            self._traffic.saw(_novelty(decision))
+            self._traffic.saw(novelty_of(decision))
         return decision, reading
 
     def _wake(self) -> None:
@@ -466,12 +494,6 @@ class Orchestrator:
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
-
-
-def _novelty(decision: Decision) -> float:
-    """Of the task that was decided about; every estimate has the same."""
-    estimates = (candidate.estimate for candidate in decision.candidates)
-    return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
 
 
 def _new_id() -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 from tierwise.catalog import Catalog, ModelOverride
 from tierwise.config.certified import Certified, under_certificate
-from tierwise.config.clients import limits_of
+from tierwise.config.clients import limits_of, share_of
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
@@ -50,6 +50,16 @@ class Setup:
     def all_deployments(self) -> list[Deployment]:
         """Every deployment of every model."""
         return [deployment for group in self.deployments.values() for deployment in group]
+
+    def share(self, workers: int) -> Setup:
+        """The same for one of several workers: each has its part of the deployments' limits."""
+        parts = {
+            model: tuple(
+                msgspec.structs.replace(d, limits=share_of(d.limits, workers)) for d in group
+            )
+            for model, group in self.deployments.items()
+        }
+        return replace(self, deployments=parts)
 
 
 def build(config: Config, *, certificates: bool = True) -> Setup:

@@ -26,11 +26,30 @@ def limits_of(*sections: LimitsConfig | None) -> Limits:
     return Limits(**found)  # type: ignore[arg-type]
 
 
-def client_limits(server: ServerConfig) -> tuple[Limits, Mapping[str, Limits]]:
-    """What every client may ask for, and what those with limits of their own may, by caller."""
+def share_of(limits: Limits, workers: int) -> Limits:
+    """The part of limits that one of several workers may use, so that all keep to the whole.
+
+    Each has an equal part, and at least one call at a time, because with none it could serve
+    nobody: a `concurrency` below the number of workers is exceeded by their difference.
+    """
+    if workers <= 1:
+        return limits
+    return Limits(
+        rpm=None if limits.rpm is None else limits.rpm / workers,
+        tpm=None if limits.tpm is None else limits.tpm / workers,
+        concurrency=None if limits.concurrency is None else max(1, limits.concurrency // workers),
+    )
+
+
+def client_limits(server: ServerConfig, workers: int = 1) -> tuple[Limits, Mapping[str, Limits]]:
+    """What every client may ask for, and what those with limits of their own may, by caller.
+
+    Args:
+        workers: that serve together; the limits are the part of one of them.
+    """
     own = {
-        caller_of(key): limits_of(key.limits, server.limits)
+        caller_of(key): share_of(limits_of(key.limits, server.limits), workers)
         for key in server.api_keys
         if isinstance(key, KeyConfig) and key.limits is not None
     }
-    return limits_of(server.limits), own
+    return share_of(limits_of(server.limits), workers), own

@@ -45,6 +45,9 @@ class KeyConfig(_Section):
     limits: LimitsConfig | None = Field(
         None, description="Those of `server.limits` where none is written here."
     )
+    admin: bool = Field(
+        False, description="May drain and restore deployments, and reload the configuration."
+    )
 
 
 class ServerConfig(_Section):
@@ -57,7 +60,7 @@ class ServerConfig(_Section):
         description="Keys that clients may use. Without any, only loopback is served.",
     )
     limits: LimitsConfig | None = Field(
-        None, description="Of each key by itself, in each worker; without keys, of all requests."
+        None, description="Of each key by itself; without keys, of all requests together."
     )
     max_requests: int = Field(
         4096, ge=1, le=1_000_000, description="Requests answered at a time, by each worker."

@@ -148,6 +148,10 @@ class Ledger:
         """
         self._observers.append(observer)
 
+    def unwatch(self, observer: Observer) -> None:
+        """Calls it no more."""
+        self._observers = [one for one in self._observers if one != observer]
+
     def record(self, make: Maker, decision_id: str = "") -> bool:
         """Takes what makes a record, to be written soon.
 

@@ -27,6 +27,20 @@ class Allowances:
         self._own = own
         self._limiters: dict[str | None, Limiter | None] = {}
 
+    def change(self, limits: Limits, own: Mapping[str, Limits], now: float) -> None:
+        """Other limits from now on; what clients have taken stays taken.
+
+        Args:
+            now: a time of the monotonic clock, in seconds.
+        """
+        self._limits, self._own = limits, own
+        for caller, limiter in list(self._limiters.items()):
+            theirs = self._limits_of(caller)
+            if limiter is None or theirs == _NONE:
+                del self._limiters[caller]
+            else:
+                limiter.change(theirs, now)
+
     def of(self, caller: str | None) -> Limiter | None:
         """The limiter of a client, None if it may ask for anything.
 
@@ -34,9 +48,12 @@ class Allowances:
             caller: the name of its key; None where no key is asked for, which is one client.
         """
         if caller not in self._limiters:
-            limits = self._own.get(caller, self._limits) if caller else self._limits
+            limits = self._limits_of(caller)
             self._limiters[caller] = None if limits == _NONE else Limiter(limits)
         return self._limiters[caller]
+
+    def _limits_of(self, caller: str | None) -> Limits:
+        return self._own.get(caller, self._limits) if caller else self._limits
 
     def enter(self, caller: str | None, tokens: int, now: float) -> Taken:
         """A request of a client begins; it is over at the end of the block.

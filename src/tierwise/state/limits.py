@@ -82,6 +82,12 @@ class Limiter:
         if self.running > 0:
             self.running -= 1
 
+    def change(self, limits: Limits, now: float) -> None:
+        """Other limits from now on; what was taken stays taken, and what runs is counted."""
+        self._requests = _changed(self._requests, limits.rpm, now)
+        self._tokens = _changed(self._tokens, limits.tpm, now)
+        self._concurrency = limits.concurrency
+
     def left(self, now: float) -> Left:
         """What may still be asked for, never below 0."""
         calls = self._concurrency
@@ -125,5 +131,21 @@ class _Rate:
             self._full_at += (used - expected) * self._step_s
 
     def left(self, now: float) -> float:
-        owed_s = max(0.0, self._full_at - now)
-        return max(0.0, self._most - owed_s / self._step_s)
+        return max(0.0, self._most - self._owed(now))
+
+    def changed(self, per_minute: float, now: float) -> _Rate:
+        """Another rate that owes as many units."""
+        new = _Rate(per_minute)
+        new._was_full_at = self._was_full_at
+        if self._full_at > now:
+            new._full_at = now + self._owed(now) * new._step_s
+        return new
+
+    def _owed(self, now: float) -> float:
+        return max(0.0, self._full_at - now) / self._step_s
+
+
+def _changed(rate: _Rate | None, per_minute: float | None, now: float) -> _Rate | None:
+    if per_minute is None:
+        return None
+    return _Rate(per_minute) if rate is None else rate.changed(per_minute, now)

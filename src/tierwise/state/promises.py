@@ -59,7 +59,7 @@ class Promise:
         crew = crew or Crew()
         self.policy = policy
         self.watch = Watch(certified.certificate, watchers=crew.workers, now=now)
-        self._certified = certified
+        self._certified = self._configured = certified
         self._now = now
         self._lock = threading.Lock()
         self._void: Void | None = None
@@ -70,6 +70,10 @@ class Promise:
         self._remember()
         if certified.void is not None:
             self._end(certified.void, drifted=False)
+
+    def goes_on_as(self, other: Promise) -> bool:
+        """Whether the other one, made later, is about the same certificate and this one holds."""
+        return self._configured == other._configured and self.void is None
 
     def now(self) -> Certified:
         """The certificate as it stands, for the next request. Does no I/O while it holds."""
@@ -192,6 +196,13 @@ class Promises:
             name: Promise(name, one, crew, now, kept=kept_note(ledger, name, one.hash))
             for name, one in certificates.items()
         }
+
+    def follow(self, other: Promises) -> None:
+        """Goes on with the watch of another set-up over certificates that are in both, and hold."""
+        for name, promise in self.all.items():
+            before = other.all.get(name)
+            if before is not None and before.goes_on_as(promise):
+                self.all[name] = before
 
     def now(self) -> Mapping[str, Certified]:
         """All of them as they stand, by policy."""

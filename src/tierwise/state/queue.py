@@ -23,11 +23,11 @@ class FairQueue(Generic[Item]):
     """Items that wait, each of a tenant and a priority. Items are told apart by identity.
 
     Args:
-        most: how many may wait.
+        most: how many may wait; may be changed, and those that wait then go on waiting.
     """
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self.most = most
         self._classes: dict[Priority, _Class[Item]] = {name: _Class() for name in PRIORITIES}
         self._size = 0
 
@@ -46,7 +46,7 @@ class FairQueue(Generic[Item]):
         tenant that has most there, if that is more than the newcomer's tenant would have.
         """
         gone: Item | None = None
-        if self._size >= self._most:
+        if self._size >= self.most:
             gone = self._evict(priority, tenant)
             if gone is None:
                 return item

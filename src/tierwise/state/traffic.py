@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from tierwise.types import Decision
+
 WINDOW = 64
 FOREIGN_SHARE = 0.25
 """In traffic like the training data a window exceeds this less than once in a thousand."""
@@ -34,3 +36,9 @@ class Traffic:
     def foreign(self) -> bool:
         """Whether the last prompts, taken together, are unlike what was learned from."""
         return self._count > FOREIGN_SHARE * max(WINDOW // 4, len(self._strange))
+
+
+def novelty_of(decision: Decision) -> float:
+    """Of the task that was decided about; every estimate has the same."""
+    estimates = (candidate.estimate for candidate in decision.candidates)
+    return max((estimate.novelty for estimate in estimates if estimate is not None), default=0.0)
