@@ -224,6 +224,6 @@ def test_a_worker_takes_secrets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> 
     config = from_mapping(mapping, {"GATEWAY_KEY": secret})
     monkeypatch.setenv("TIERWISE_WORKER_CONFIG", dump(config).decode())
     seen: list[Config] = []
-    monkeypatch.setattr("tierwise.server.run.Gateway", lambda _, config: seen.append(config))
+    monkeypatch.setattr("tierwise.server.run.Gateway", lambda _, config, *__: seen.append(config))
     create_worker()
     assert [key.get_secret_value() for key in seen[0].server.api_keys] == [secret]

@@ -73,7 +73,7 @@ def _validated(config: Config) -> Setup:
     from tierwise.gates import load_gates
     from tierwise.providers import load_adapter
     from tierwise.routing.artifact import configured
-    from tierwise.server.run import check_exposure
+    from tierwise.server.exposure import check_exposure
 
     setup = build(config)
     mistakes = Mistakes(config.origin)

@@ -22,16 +22,13 @@ def command(
 ) -> None:
     """Start the gateway. Without a config it uses the API keys and local servers it finds."""
     from tierwise.server.run import serve
+    from tierwise.server.source import Source
 
     with find_or_start(config) as found:
-        settled = _with_options(found.config, host, port)
-        serve(settled, workers=workers, announce=_announcer(settled, found.origin))
-
-
-def _with_options(config: Config, host: str | None, port: int | None) -> Config:
-    changes = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
-    server = config.server.model_copy(update=changes)
-    return config.model_copy(update={"server": server})
+        source = Source(str(found.file) if found.file is not None else None, host, port)
+        settled = source.over(found.config)
+        announce = _announcer(settled, found.origin)
+        serve(settled, workers=workers, source=source, announce=announce)
 
 
 def _announcer(config: Config, origin: str) -> Callable[[str], None]:

@@ -46,6 +46,20 @@ class Admission:
         self.turned_away = 0
 
     @property
+    def most(self) -> int:
+        """Requests at a time."""
+        return self._most
+
+    def change(self, most: int, most_waiting: int, longest_s: float) -> None:
+        """Other bounds from now on; who is inside stays, and who waits has the new room."""
+        self._most, self._queue.most, self._longest_s = most, most_waiting, longest_s
+        while self._queue and self.inside < most:
+            turn = self._queue.pop()
+            if not turn.done():
+                self.inside += 1
+                turn.set_result(True)
+
+    @property
     def waiting(self) -> int:
         """How many wait for their turn."""
         return len(self._queue)
@@ -71,7 +85,7 @@ class Admission:
         if self._left_at is not None and self._queue:
             self._between_s += _SMOOTHING * (now - self._left_at - self._between_s)
         self._left_at = now
-        while self._queue:
+        while self._queue and self.inside <= self._most:
             turn = self._queue.pop()
             if not turn.done():
                 turn.set_result(True)

@@ -1,79 +1,152 @@
-"""The ASGI application: the hot path by hand, everything else with Starlette."""
+"""The gateway as one ASGI application: its start, its end, and what serves in between.
+
+What serves is one set-up, built from one configuration. When the configuration is read again
+another set-up takes its place: new requests go to the new one, and the old one finishes what it has
+begun and is closed when that is over.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
+import os
+import signal
 import threading
-from collections.abc import Awaitable, Callable, Mapping
-
-import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from collections.abc import Coroutine, MutableMapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from tierwise.config import Config
-from tierwise.config.clients import client_limits
-from tierwise.errors import AuthenticationFailed, TierwiseError, UnknownModel
+from tierwise.errors import ConfigError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
-from tierwise.server.admission import Admission
-from tierwise.server.certificate import NONE_CONFIGURED, described
-from tierwise.server.chat import ChatEndpoint
-from tierwise.server.feedback import FeedbackEndpoint, with_feedback
-from tierwise.server.keys import Keys
-from tierwise.server.metrics import Metrics
+from tierwise.server.admin import Reloaded
+from tierwise.server.endpoints import Endpoints
+from tierwise.server.lasting import Lasting, carry_out
 from tierwise.server.request import Receive, Scope, Send
-from tierwise.state.allowances import Allowances
-from tierwise.wire import openai_errors
+from tierwise.server.signals import listen
+from tierwise.server.source import Source
 
 log = logging.getLogger("tierwise.server")
 
 _GC_YOUNG = 20_000
 _UNWIND_S = 5.0
 """How long cancelled requests get at shutdown to close their calls and to book themselves."""
-CHAT_PATH = "/v1/chat/completions"
+_HEAR_S = 0.25
+"""How often a worker looks whether another one was given an order, in seconds."""
 
 
 class Gateway:
-    """The gateway as one ASGI application."""
+    """Serves, and exchanges the set-up that serves.
 
-    def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
+    Args:
+        source: where the configuration can be read again; None: nowhere.
+        supervisor: the id of the process that looks after this worker and the others; None where
+            there is none.
+    """
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        config: Config,
+        source: Source | None = None,
+        supervisor: int | None = None,
+    ) -> None:
         self._orchestrator = orchestrator
-        self._keys = Keys(config.server.api_keys)
-        self._metrics = Metrics(orchestrator)
-        orchestrator.ledger.watch(self._metrics.observe)
-        self._ready = False
-        server = config.server
-        self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
-        self._chat = ChatEndpoint(
-            orchestrator,
-            self._keys,
-            self.admission,
-            Allowances(*client_limits(server)),
-            max_body=int(config.server.max_body_mb * 1024 * 1024),
-            refused=self._metrics.refused,
-        )
-        self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=self._metrics.refused)
-        self._rest = self._starlette()
+        self._config = config
+        self._source = source or Source()
+        self._supervisor = supervisor
+        self._lasting = Lasting(orchestrator, config)
+        self._endpoints = Endpoints(orchestrator, config, self._lasting, self._reload_all)
+        self._one_at_a_time = asyncio.Lock()
+        self._retiring: dict[asyncio.Task[None], Orchestrator] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection event, as ASGI has it."""
         if scope["type"] == "http":
-            path = scope["path"]
-            if path == CHAT_PATH and scope["method"] == "POST":
-                await self._chat(scope, receive, send)
-                return
-            if path.endswith("/"):
-                # A redirect instead would cost a client its body, or an hour of its owner.
-                scope["path"] = path.rstrip("/") or "/"
-            await self._rest(scope, receive, send)
+            if self._lasting.state == "draining":
+                send = partial(_send_last, send)
+            await self._endpoints(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
+
+    async def reload(self) -> Reloaded:
+        """Reads the configuration again; returns when new requests are served by it.
+
+        Raises:
+            ConfigError: it cannot be used. The old one goes on serving.
+        """
+        async with self._one_at_a_time:
+            try:
+                return await self._reload()
+            except ConfigError as error:
+                self._lasting.refused = str(error)
+                log.error(
+                    "the configuration was not reloaded, the old one goes on serving: %s", error
+                )
+                raise
+
+    def drain(self) -> None:
+        """The gateway is being stopped: it is not ready any more, and keeps no connections."""
+        self._lasting.state = "draining"
+
+    async def _reload(self) -> Reloaded:
+        old = self._orchestrator
+        # Building takes a while, and requests need not wait for it.
+        config, ignored = await asyncio.to_thread(self._source.again, self._config)
+        build = partial(Orchestrator.from_config, config, crew=old.crew, after=old)
+        new = await asyncio.to_thread(build)
+        endpoints = Endpoints(new, config, self._lasting, self._reload_all)
+        await new.follow(old)
+        # From here on nothing can fail, and nobody comes in between.
+        self._lasting.change(new, config)
+        before, self._endpoints = self._endpoints, endpoints
+        self._orchestrator, self._config = new, config
+        task = asyncio.create_task(self._retire(before, old))
+        self._retiring[task] = old
+        task.add_done_callback(self._retiring.pop)
+        if ignored:
+            log.warning("a change of %s needs a restart and was left out", ", ".join(ignored))
+        log.warning("the configuration %s was reloaded", self._source.file)
+        return Reloaded(self._source.file, self._lasting.loaded_at, ignored)
+
+    async def _reload_all(self) -> Reloaded:
+        """As `reload`, in all workers."""
+        done = await self.reload()
+        if self._supervisor is not None:
+            # It tells all of them, this one too, and those that it starts later.
+            os.kill(self._supervisor, signal.SIGHUP)
+        return done
+
+    async def _retire(self, endpoints: Endpoints, orchestrator: Orchestrator) -> None:
+        """Closes a set-up when its last request is over."""
+        await endpoints.in_use.over()
+        await orchestrator.retire()
+
+    def _hang_up(self) -> None:
+        """SIGHUP: reloads, unless the gateway is being stopped."""
+        if self._lasting.state == "ready":
+            self._spawn(self._reload_quietly())
+
+    async def _reload_quietly(self) -> None:
+        try:
+            await self.reload()
+        except ConfigError:
+            pass  # the log has it
+        except Exception:
+            log.exception("the configuration was not reloaded, the old one goes on serving")
+
+    async def _hear(self) -> None:
+        """Carries out what other workers were ordered."""
+        while True:
+            for order in self._lasting.orders.hear():
+                carry_out(order, self._orchestrator)
+            await asyncio.sleep(_HEAR_S)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -89,178 +162,36 @@ class Gateway:
         # garbage that requests leave in cycles can wait for larger batches.
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 50)
-        self._ready = True
+        listen(self.drain, self._hang_up)
+        if self._orchestrator.crew.workers > 1:
+            self._spawn(self._hear())
+        self._lasting.state = "ready"
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._ready = False
-        await self._chat.all_left(_UNWIND_S)
-        await self._orchestrator.close()
+        self.drain()
+        await self._close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _starlette(self) -> Starlette:
-        routes = [
-            Route("/health/live", self._live),
-            Route("/health/ready", self._readiness),
-            Route("/v1/models", self._with_key(self._models)),
-            Route("/v1/models/{model:path}", self._with_key(self._model)),
-            Route("/v1/decisions/{decision}", self._with_key(self._decision)),
-            Route("/v1/certificate", self._with_key(self._certificates)),
-            Route("/v1/feedback", self._feedback.post, methods=["POST"]),
-            Route("/metrics", self._with_key(self._scrape)),
-            Route(CHAT_PATH, self._chat, methods=["POST"]),
-        ]
-        return Starlette(
-            routes=routes,
-            exception_handlers={
-                HTTPException: _http_error,
-                AuthenticationFailed: _refused,
-                Exception: _unexpected,
-            },
-        )
+    async def _close(self) -> None:
+        lasting = self._lasting
+        await asyncio.gather(lasting.watch.all_left(_UNWIND_S), lasting.once.all_done(_UNWIND_S))
+        retiring = dict(self._retiring)
+        for task in [*self._tasks, *retiring]:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        for orchestrator in retiring.values():
+            await orchestrator.retire()
+        await self._orchestrator.close()
 
-    def _with_key(
-        self, endpoint: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
-            self._caller(request)
-            return await endpoint(request)
-
-        return guarded
-
-    def _caller(self, request: Request) -> str | None:
-        return self._keys.caller(dict(request.scope["headers"]).get(b"authorization"))
-
-    async def _live(self, _: Request) -> Response:
-        return _json({"status": "ok"})
-
-    async def _readiness(self, _: Request) -> Response:
-        if not self._ready:
-            return _json({"status": "not ready"}, status=503)
-        ledger = self._orchestrator.ledger
-        return _json(
-            {
-                "status": "ok",
-                "ledger": {
-                    "pending": ledger.pending,
-                    "dropped": ledger.dropped,
-                    "last_error": ledger.last_error,
-                },
-                "gates": {"broken": self._orchestrator.checker.broken},
-            }
-        )
-
-    async def _models(self, _: Request) -> Response:
-        setup = self._orchestrator.setup
-        listed = [_policy_entry(name) for name in setup.policies]
-        listed += [self._model_entry(name) for name in setup.models]
-        return _json({"object": "list", "data": listed})
-
-    async def _model(self, request: Request) -> Response:
-        name = request.path_params["model"]
-        setup = self._orchestrator.setup
-        if name in setup.policies:
-            return _json(_policy_entry(name))
-        try:
-            found, pinned = self._orchestrator.router.model_named(name)
-        except UnknownModel as error:
-            return _error(404, error.message, code=error.code)
-        return _json({**self._model_entry(found, pinned), "id": name})
-
-    def _model_entry(self, name: str, pinned: str | None = None) -> dict[str, object]:
-        """What is listed of a model; with `pinned`, as it is at that deployment alone."""
-        model = self._orchestrator.setup.models[name]
-        deployments = [
-            deployment
-            for deployment in self._orchestrator.setup.deployments[name]
-            if pinned in (None, deployment.id)
-        ]
-        return {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": model.family or deployments[0].provider,
-            "tierwise": {
-                "deployments": [d.id for d in deployments],
-                "available": any(self._orchestrator.health.available(d) for d in deployments),
-                "capabilities": sorted(model.capabilities),
-                "context_window": model.context_window,
-                "prices": msgspec.to_builtins(model.prices),
-            },
-        }
-
-    async def _decision(self, request: Request) -> Response:
-        wanted = request.path_params["decision"]
-        record = self._orchestrator.ledger.get(wanted)
-        if record is None:
-            return _error(
-                404,
-                f"There is no decision {wanted!r}. Decisions appear here within a second of "
-                "their answer's end.",
-                code="decision_not_found",
-            )
-        opinions = self._orchestrator.ledger.feedback(wanted)
-        if record.caller != self._caller(request):
-            # How a request went is the operators' business, what was said is the caller's.
-            record = msgspec.structs.replace(record, prompt=None, answer=None)
-            opinions = [msgspec.structs.replace(one, comment=None) for one in opinions]
-        return Response(with_feedback(record, opinions), media_type="application/json")
-
-    async def _certificates(self, _: Request) -> Response:
-        promises = self._orchestrator.promises.all
-        if not promises:
-            return _error(404, NONE_CONFIGURED, code="no_certificate")
-        return _json(described(promises))
-
-    async def _scrape(self, _: Request) -> Response:
-        return Response(self._metrics.render(), media_type="text/plain; version=0.0.4")
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _policy_entry(name: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "tierwise"}
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
-
-
-def _error(
-    status: int,
-    message: str,
-    *,
-    code: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    body = openai_errors.error_body(message, status=status, code=code)
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AuthenticationFailed)  # noqa: S101 - the only one sent here
-    status, body, headers = openai_errors.render(error)
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
-    path, headers = request.url.path, error.headers
-    if error.status_code == 404:
-        return _error(
-            404,
-            f"There is nothing at {request.method} {path}. Use POST {CHAT_PATH} or GET /v1/models; "
-            "the base URL of a client ends with /v1.",
-            code="unknown_path",
-        )
-    if error.status_code == 405 and headers:
-        allowed = headers.get("Allow", "")
-        return _error(
-            405,
-            f"{path} does not take {request.method}. Use {allowed}.",
-            code="method_not_allowed",
-            headers={"allow": allowed},
-        )
-    return _error(error.status_code, error.detail, headers=headers)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("%s %s broke", request.method, request.url.path, exc_info=error)
-    return _error(500, "Internal error; the gateway's log has the details.", code="internal")
+async def _send_last(send: Send, message: MutableMapping[str, Any]) -> None:
+    """Sends an answer that is the last one on its connection."""
+    if message["type"] == "http.response.start":
+        message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+    await send(message)

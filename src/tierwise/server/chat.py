@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from tierwise.errors import BodyTooSlow, RequestError, TierwiseError
+from tierwise.errors import BodyTooSlow, RequestError, ShuttingDown, TierwiseError
 from tierwise.execution import Run
 from tierwise.orchestrator import Answered, Orchestrator, Streaming
-from tierwise.server.admission import Admission
 from tierwise.server.keys import Keys
-from tierwise.server.once import HEADER, Kept, Once
+from tierwise.server.lasting import InUse, Lasting
+from tierwise.server.once import HEADER, Kept
 from tierwise.server.request import (
     UPLOAD_STALLED_S,
     ClientGone,
-    ClientWatch,
     Receive,
     Scope,
     Send,
     read_body,
     with_headers,
 )
-from tierwise.state.allowances import Allowances
 from tierwise.types import Task
 from tierwise.wire import openai_chat, openai_errors
 
@@ -52,20 +50,21 @@ class ChatEndpoint:
         self,
         orchestrator: Orchestrator,
         keys: Keys,
-        admission: Admission,
-        allowances: Allowances,
+        lasting: Lasting,
+        in_use: InUse,
         *,
         max_body: int,
-        refused: Callable[[RequestError], None],
     ) -> None:
-        self._refused = refused
+        self._refused = lasting.metrics.refused
+        self._lasting = lasting
+        self._in_use = in_use
         self._orchestrator = orchestrator
         self._keys = keys
-        self._admission = admission
-        self._allowances = allowances
+        self._admission = lasting.admission
+        self._allowances = lasting.allowances
         self._max_body = max_body
-        self._watch = ClientWatch()
-        self._once = Once()
+        self._watch = lasting.watch
+        self._once = lasting.once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Whatever happens, the client gets an answer or an error in its dialect."""
@@ -96,6 +95,8 @@ class ChatEndpoint:
                 if watched.stalled:
                     raise _too_slow() from None
                 if not watched.gone:
+                    if self._lasting.state == "draining":
+                        raise _shutting_down() from None  # its grace is over
                     raise
             finally:
                 self._watch.leave(watched)
@@ -104,15 +105,12 @@ class ChatEndpoint:
         except Exception as error:  # noqa: BLE001 - the client is told, and the log
             await self._failed(error, sent)
 
-    async def all_left(self, timeout_s: float) -> None:
-        """Waits until every request is over, for `timeout_s` seconds at most."""
-        await asyncio.gather(self._watch.all_left(timeout_s), self._once.all_done(timeout_s))
-
     async def _keep(self, task: Task, kept: Kept) -> None:
         """Answers into what is kept for whoever asks again."""
         sent = Sent(kept)
         try:
-            await self._answer(task, sent)
+            with self._in_use:  # its client may leave before it is over
+                await self._answer(task, sent)
         except Exception as error:  # noqa: BLE001 - the client is told, and the log
             kept.failed = True
             await self._failed(error, sent)
@@ -271,8 +269,17 @@ def _too_slow() -> BodyTooSlow:
     )
 
 
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown(
+        "The gateway is being stopped, and the answer was not complete within its grace "
+        "(`server.grace_s`). Send the request again."
+    )
+
+
 def _error_headers(error: TierwiseError) -> dict[str, str]:
     """What there is to know of a request that failed."""
+    if isinstance(error, ShuttingDown):
+        return {"retry-after": "1"}
     if isinstance(error, BodyTooSlow):
         return {"connection": "close"}  # what may still come of the body is not another request
     if error.decision_id is None:

@@ -19,14 +19,17 @@ _KNOWN_HEADERS = 1000
 class Client(Struct, frozen=True):
     """The holder of a key: its name in the ledger, and the highest priority that it may ask for.
 
-    Without a name nobody had to say who they are. Without a priority any may be asked for.
+    Without a name nobody had to say who they are. Without a priority any may be asked for. `admin`
+    says that the calls for operators are open.
     """
 
     name: str | None = None
     priority: Priority | None = None
+    admin: bool = False
 
 
-ANYBODY = Client()
+ANYBODY = Client(admin=True)
+"""Where no key is configured: only loopback is served."""
 
 
 class Keys:
@@ -92,4 +95,4 @@ def _client(written: SecretStr | KeyConfig) -> tuple[bytes, Client]:
             remedy="Give it a value, or remove it; check the environment variable behind it.",
         )
     digest = hashlib.sha256(key.encode()).digest()
-    return digest, Client(caller_of(config), config.priority)
+    return digest, Client(caller_of(config), config.priority, config.admin)

@@ -65,6 +65,10 @@ class Metrics:
         self._request_children: dict[tuple[str | None, str | None, str], Counter] = {}
         self._attempt_children: dict[tuple[str, str], Counter] = {}
 
+    def follow(self, orchestrator: Orchestrator) -> None:
+        """Reads the parts of this orchestrator from now on; what was counted stays."""
+        self._internals.orchestrator = orchestrator
+
     def observe(self, record: Record) -> None:
         """Takes in one finished request; called by the ledger's thread."""
         key = (record.decision.policy, record.model, record.status)
@@ -123,11 +127,11 @@ class _Internals(Collector):
     """
 
     def __init__(self, orchestrator: Orchestrator) -> None:
-        self._orchestrator = orchestrator
+        self.orchestrator = orchestrator
 
     def collect(self) -> list[Metric]:
         """The ledger's queue, broken gates, certificates and the deployments' load."""
-        ledger = self._orchestrator.ledger
+        ledger = self.orchestrator.ledger
         worker = str(os.getpid())
         pending = GaugeMetricFamily(
             "tierwise_ledger_pending", "Records waiting to be written.", labels=["worker"]
@@ -144,18 +148,18 @@ class _Internals(Collector):
             "Verdicts left out: the gate raised, took too long or said what is no verdict.",
             labels=["worker", "gate"],
         )
-        for gate, count in self._orchestrator.checker.broken.copy().items():
+        for gate, count in self.orchestrator.checker.broken.copy().items():
             broken.add_metric([worker, gate], count)
         load = GaugeMetricFamily(
             "tierwise_deployment_in_flight", "Calls running now.", labels=["worker", "deployment"]
         )
-        for name, state in self._orchestrator.health.states.items():
+        for name, state in self.orchestrator.health.states.items():
             load.add_metric([worker, name], state.in_flight)
         valid = GaugeMetricFamily(
             "tierwise_certificate_valid",
             "1 while the certificate of a policy holds, 0 when it is void.",
             labels=["worker", "policy"],
         )
-        for name, promise in self._orchestrator.promises.all.items():
+        for name, promise in self.orchestrator.promises.all.items():
             valid.add_metric([worker, name], float(promise.void is None))
         return [pending, dropped, broken, load, valid]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -14,16 +14,22 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from tierwise.config import Config
+from tierwise.config.origin import Origin
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
-from tierwise.server.keys import Keys
+from tierwise.server.exposure import check_exposure
+from tierwise.server.source import Source
+from tierwise.server.supervisor import Supervisor
 from tierwise.state.promises import Crew
 
+log = logging.getLogger("tierwise.server")
+
 _CONFIG_VARIABLE = "TIERWISE_WORKER_CONFIG"
+_SOURCE_VARIABLE = "TIERWISE_WORKER_SOURCE"
+_SUPERVISOR_VARIABLE = "TIERWISE_WORKERS_SUPERVISOR"
 _WORKERS_VARIABLE = "TIERWISE_WORKERS"
 _FOLDER_VARIABLE = "TIERWISE_WORKERS_FOLDER"
 _KEEP_ALIVE_S = 75
@@ -32,11 +38,16 @@ _BACKLOG = 2048
 
 
 def serve(
-    config: Config, *, workers: int = 1, announce: Callable[[str], None] = lambda _: None
+    config: Config,
+    *,
+    workers: int = 1,
+    source: Source | None = None,
+    announce: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then finishes open requests and empties the ledger.
 
     Args:
+        source: where the configuration is read again on SIGHUP; None: nowhere.
         announce: called with the gateway's URL when its port is taken and all else is in order.
 
     Raises:
@@ -44,13 +55,15 @@ def serve(
             be kept out of an address that others can reach.
     """
     check_exposure(config)
+    source = source or Source()
     orchestrator = Orchestrator.from_config(config)
     listening = _bind(config.server.host, config.server.port)
     port = listening.getsockname()[1]
     orchestrator.start()
     url = _url(config.server.host, port)
     if workers <= 1:
-        server = uvicorn.Server(uvicorn.Config(Gateway(orchestrator, config), **options(config)))
+        gateway = Gateway(orchestrator, config, source)
+        server = uvicorn.Server(uvicorn.Config(gateway, **options(config)))
         with contextlib.suppress(KeyboardInterrupt):
             # Having finished, uvicorn raises the signal that it got once more. By itself SIGTERM
             # would then end the process with a status that says it failed.
@@ -61,11 +74,31 @@ def serve(
     announce(url)
     # All that can be wrong was found out here, once, and not by each worker again and again.
     orchestrator.ledger.close()
+    _supervise(config, workers, source, listening)
+
+
+def _supervise(config: Config, workers: int, source: Source, listening: socket.socket) -> None:
+    """Runs so many workers, until a signal ends them."""
     # Workers are new processes; they get the configuration by the environment, which only this
     # user can read, because a file would leave secrets behind.
     os.environ[_CONFIG_VARIABLE] = dump(config).decode()
+    os.environ[_SOURCE_VARIABLE] = msgspec.json.encode(source).decode()
+    os.environ[_SUPERVISOR_VARIABLE] = str(os.getpid())
     os.environ[_WORKERS_VARIABLE] = str(workers)
-    with tempfile.TemporaryDirectory(prefix="tierwise-metrics-") as directory:
+    running = config
+
+    def reload() -> bool:
+        nonlocal running
+        try:
+            running, _ = source.again(running)
+            Orchestrator.from_config(running)
+        except ConfigError as error:
+            log.error("the configuration was not reloaded, the old one goes on serving: %s", error)
+            return False
+        os.environ[_CONFIG_VARIABLE] = dump(running).decode()
+        return True
+
+    with tempfile.TemporaryDirectory(prefix="tierwise-workers-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         os.environ[_FOLDER_VARIABLE] = directory
         supervised = uvicorn.Config(
@@ -74,35 +107,29 @@ def serve(
         # They share the socket that is already taken, so that who connects now is served later
         # and not reset.
         listening.set_inheritable(True)
-        Multiprocess(supervised, sockets=[listening]).run()
+        Supervisor(supervised, [listening], reload).run()
 
 
 def create_worker() -> Gateway:
     """The application of one of several workers."""
     # It is resolved and checked already; a `${` in it now is part of a secret.
     config = Config.model_validate_json(os.environ[_CONFIG_VARIABLE])
-    return Gateway(Orchestrator.from_config(config, crew=_crew()), config)
+    source = msgspec.json.decode(os.environ.get(_SOURCE_VARIABLE, "{}"), type=Source)
+    config = config.with_origin(Origin(source.file))
+    orchestrator = Orchestrator.from_config(config, crew=_crew())
+    return Gateway(orchestrator, config, source, _supervisor())
+
+
+def _supervisor() -> int | None:
+    """The process that has started this one, if it is the one that looks after workers."""
+    parent = os.getppid()
+    return parent if os.environ.get(_SUPERVISOR_VARIABLE) == str(parent) else None
 
 
 def _crew() -> Crew:
     folder = os.environ.get(_FOLDER_VARIABLE)
     workers = int(os.environ.get(_WORKERS_VARIABLE, "1"))
     return Crew(workers, Path(folder) if folder is not None else None)
-
-
-def check_exposure(config: Config) -> None:
-    """Refuses to listen where others can connect while no key is configured.
-
-    Raises:
-        ConfigError: that is so, or a key is empty.
-    """
-    Keys(config.server.api_keys)
-    if not config.server.api_keys and not _is_loopback(config.server.host):
-        raise ConfigError(
-            f"without keys the gateway listens on loopback only, not on {config.server.host!r}",
-            field="server.api_keys",
-            remedy="Set TIERWISE_API_KEYS or `server.api_keys`, or use --host 127.0.0.1.",
-        )
 
 
 def dump(config: Config) -> bytes:
@@ -131,13 +158,6 @@ def options(config: Config) -> dict[str, Any]:
         "timeout_keep_alive": _KEEP_ALIVE_S,
         "timeout_graceful_shutdown": config.server.grace_s,
     }
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bind(host: str, port: int) -> socket.socket:

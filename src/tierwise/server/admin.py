@@ -1,0 +1,180 @@
+"""`/v1/admin`: what operators do while the gateway runs."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tierwise.config.mistakes import each
+from tierwise.errors import AdminOnly, ConfigError, UnknownDeployment
+from tierwise.orchestrator import Orchestrator
+from tierwise.server.exposure import is_loopback
+from tierwise.server.keys import ANYBODY, Keys
+from tierwise.server.lasting import Lasting, carry_out
+from tierwise.state.orders import Order
+from tierwise.types import Deployment
+from tierwise.wire import openai_errors
+
+log = logging.getLogger("tierwise.server")
+
+
+class Reloaded(Struct, frozen=True):
+    """A configuration that is served by from now on.
+
+    `loaded_at` is a Unix time in seconds; `ignored` are the fields whose change needs a restart.
+    """
+
+    file: str | None
+    loaded_at: float
+    ignored: tuple[str, ...]
+
+
+Reload = Callable[[], Awaitable[Reloaded]]
+"""Raises `ConfigError` if the configuration cannot be used."""
+
+
+class AdminEndpoint:
+    """Drains and restores deployments, and has the configuration read again."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, keys: Keys, lasting: Lasting, reload: Reload
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._keys = keys
+        self._lasting = lasting
+        self._reload = reload
+
+    def routes(self) -> list[Route]:
+        """Where these calls are. Ids of deployments have slashes in them."""
+        one = "/v1/admin/deployments/{deployment:path}"
+        return [
+            Route(f"{one}/drain", self.drain, methods=["POST"]),
+            Route(f"{one}/restore", self.restore, methods=["POST"]),
+            Route("/v1/admin/reload", self.reload, methods=["POST"]),
+        ]
+
+    async def drain(self, request: Request) -> Response:
+        """No further call begins at the deployment; those that run go on."""
+        return self._order(request, drained=True)
+
+    async def restore(self, request: Request) -> Response:
+        """Calls may begin there again, whatever it was out for."""
+        return self._order(request, drained=False)
+
+    async def reload(self, request: Request) -> Response:
+        """Reads the configuration again: 200 when it is served by, 400 if it cannot be used."""
+        who = self._admin(request)
+        log.warning("%s asks for a reload", who)
+        try:
+            done = await self._reload()
+        except ConfigError as error:
+            return _not_reloaded(error)
+        workers = self._orchestrator.crew.workers
+        told = _after_reload(workers, done.ignored)
+        body = {"object": "reload", **msgspec.to_builtins(done), "workers": workers}
+        return _json({**body, "message": told})
+
+    def _order(self, request: Request, *, drained: bool) -> Response:
+        who = self._admin(request)
+        deployment = self._named(request.path_params["deployment"])
+        word = "drained" if drained else "restored"
+        log.warning("%s has %s %s", who, word, deployment.id)
+        order = Order(deployment.id, drained)
+        carry_out(order, self._orchestrator)
+        self._lasting.orders.give(order)
+        status = next(s for s in self._orchestrator.health.snapshot() if s.id == deployment.id)
+        workers = self._orchestrator.crew.workers
+        where = f" in all {workers} workers within a second" if workers > 1 else ""
+        rest = "; the calls that run there go on" if drained and status.in_flight else ""
+        return _json(
+            {
+                "object": "deployment",
+                "id": deployment.id,
+                "state": status.state,
+                "in_flight": status.in_flight,
+                "workers": workers,
+                "message": f"{deployment.id} is {word}{where}{rest}. "
+                "A reload keeps that, a restart does not.",
+            }
+        )
+
+    def _admin(self, request: Request) -> str:
+        """Who asks, in words for the log.
+
+        Raises:
+            AuthenticationFailed: no key, or an unknown one.
+            AdminOnly: it is no operator.
+        """
+        headers = dict(request.scope["headers"])
+        client = self._keys.client(headers.get(b"authorization"))
+        if not client.admin:
+            raise AdminOnly(
+                "This key may not operate the gateway. Give a key `admin: true` in "
+                "`server.api_keys`, and use that one.",
+                param="authorization",
+            )
+        if client is not ANYBODY:
+            return f"the key {client.name}"
+        # A page in a browser on this machine can send requests here too, but not without this
+        # header.
+        if not _is_local(request) or b"origin" in headers:
+            raise AdminOnly(
+                "Without keys only programs on this machine may operate the gateway. Give a key "
+                "`admin: true` in `server.api_keys`."
+            )
+        return "somebody on this machine"
+
+    def _named(self, name: str) -> Deployment:
+        known = {d.id: d for d in self._orchestrator.setup.all_deployments()}
+        if name in known:
+            return known[name]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)[:3]
+        raise UnknownDeployment(
+            f"There is no deployment {name!r}. Did you mean {', '.join(near)}? "
+            "`tierwise status` lists all of them."
+        )
+
+
+def _is_local(request: Request) -> bool:
+    client = request.scope.get("client")
+    return client is not None and is_loopback(client[0])
+
+
+def _not_reloaded(error: ConfigError) -> Response:
+    """What is wrong, in OpenAI's shape and beside it field by field."""
+    message = f"The configuration was not reloaded, and the old one goes on serving: {error}"
+    said: dict[str, Any] = msgspec.json.decode(
+        openai_errors.error_body(message, status=400, param=error.field, code="invalid_config")
+    )
+    mistakes = [
+        {
+            "file": one.file,
+            "line": one.line,
+            "field": one.field,
+            "message": one.message,
+            "remedy": one.remedy,
+        }
+        for one in each(error)
+    ]
+    return _json({**said, "mistakes": mistakes}, status=400)
+
+
+def _after_reload(workers: int, ignored: tuple[str, ...]) -> str:
+    told = "New requests are served by the new configuration; those under way finish on the old."
+    if workers > 1:
+        told += f" The other {workers - 1} of {workers} workers follow within a second."
+    if ignored:
+        told += f" A change of {', '.join(ignored)} needs a restart and was left out."
+    return told
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
