@@ -109,7 +109,7 @@ class Gateway:
         self._orchestrator, self._config = new, config
         task = asyncio.create_task(self._retire(before, old))
         self._retiring[task] = old
-        task.add_done_callback(self._retiring.pop)
+        task.add_done_callback(self._retired)
         if ignored:
             log.warning("a change of %s needs a restart and was left out", ", ".join(ignored))
         log.warning("the configuration %s was reloaded", self._source.file)
@@ -127,6 +127,12 @@ class Gateway:
         """Closes a set-up when its last request is over."""
         await endpoints.in_use.over()
         await orchestrator.retire()
+
+    def _retired(self, task: asyncio.Task[None]) -> None:
+        """Frees a set-up that is closed. It is in cycles, and the collector seldom looks so far."""
+        del self._retiring[task]
+        gc.unfreeze()
+        asyncio.get_running_loop().call_soon(_collect)  # the task is still in our hands
 
     def _hang_up(self) -> None:
         """SIGHUP: reloads, unless the gateway is being stopped."""
@@ -188,6 +194,12 @@ class Gateway:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _collect() -> None:
+    """Collects garbage; what is alive need not be looked at again, as at the start."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _send_last(send: Send, message: MutableMapping[str, Any]) -> None:

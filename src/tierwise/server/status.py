@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
-from tierwise import __version__
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.lasting import Lasting
-from tierwise.state.shadow import ShadowPrices
 
 
 def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) -> dict[str, Any]:
@@ -23,14 +22,15 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
     """
     ledger, door = orchestrator.ledger, lasting.admission
     deployments = {d.id: d for d in orchestrator.setup.all_deployments()}
-    scarce = _shadow_prices(orchestrator)
+    scarce = orchestrator.health.scarcity.prices
     return {
         "object": "status",
-        "version": __version__,
+        "version": version("tierwise"),
         "worker": os.getpid(),
         "workers": orchestrator.crew.workers,
         "state": lasting.state,
         "uptime_s": time.monotonic() - lasting.started,
+        "tasks": len(asyncio.all_tasks()),
         "config": {
             "file": file,
             "loaded_at": lasting.loaded_at,
@@ -57,9 +57,3 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
             for status in orchestrator.health.snapshot()
         ],
     }
-
-
-def _shadow_prices(orchestrator: Orchestrator) -> Mapping[str, float]:
-    """What one more request to a busy model costs all others, in quality, by model."""
-    shadow = getattr(orchestrator.health, "shadow", None)
-    return shadow.prices if isinstance(shadow, ShadowPrices) else {}
