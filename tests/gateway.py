@@ -301,9 +301,8 @@ class RunningGateway:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.url = f"http://{self.host}"
-        self._server = uvicorn.Server(
-            uvicorn.Config(Gateway(self.orchestrator, config), **options(config))
-        )
+        self.application = Gateway(self.orchestrator, config)
+        self._server = uvicorn.Server(uvicorn.Config(self.application, **options(config)))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
         self._seen = 0
 

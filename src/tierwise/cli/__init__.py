@@ -21,6 +21,7 @@ from tierwise.cli import (
     report,
     route,
     serve,
+    status,
     train,
 )
 from tierwise.cli.arguments import TakesFolders
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve.command)
+app.command("status")(status.command)
 app.command("init")(init.command)
 app.command("check")(check.command)
 app.command("route")(route.command)
