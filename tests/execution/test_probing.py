@@ -165,6 +165,19 @@ async def test_the_judge_sees_the_answer_and_the_policy_s_rubric() -> None:
         assert (sent(lab, "middle")["temperature"], sent(lab, "middle")["max_tokens"]) == (0.0, 60)
 
 
+async def test_a_reply_that_says_nothing_is_billed_and_told_of() -> None:
+    idle = says(an_answer("I would rather not say.", model="middle"))
+    async with a_laboratory(
+        {"small": [says(an_answer("71"))], "middle": [idle], "large": [answers("72", False)]}
+    ) as lab:
+        lab.candidates = undecided()
+        await lab.ask(a_task(SUM), gated("judge", judge="middle"))
+        (probe,) = probes(lab)
+        assert probe.error == "its reply says nothing of the answer"
+        assert probe.cost_usd > 0
+        assert lab.run.attempts[0].verdicts == ()
+
+
 def graded(*grades: int) -> list[Reply]:
     """What the judge says, one grade after the other."""
     return [says(an_answer(f'{{"fault": "none", "grade": {n}}}', model="middle")) for n in grades]

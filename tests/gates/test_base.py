@@ -38,6 +38,13 @@ def test_probes_are_found_by_name_and_are_no_gates() -> None:
         assert probe.name == name
 
 
+def test_all_unknown_gates_are_named_at_once() -> None:
+    with pytest.raises(ConfigError, match="unknown gates 'agrement', 'complet'") as caught:
+        load_gates(["complet", "refusal", "agrement"])
+    assert caught.value.remedy is not None
+    assert "agreement, complete" in caught.value.remedy
+
+
 def test_an_unknown_probe_offers_the_nearest() -> None:
     with pytest.raises(ConfigError, match="Use one of: agreement"):
         load_gates(["agrement"])

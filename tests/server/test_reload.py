@@ -311,7 +311,7 @@ def test_a_reload_reaches_all_workers_and_none_is_replaced(written: Configured, 
             workers.add(one["worker"])
             return True
 
-        assert both(url, note) or True
+        until(lambda: both(url, note), "both workers")
         written.data["policies"]["new"] = {"tiers": [{"model": "small"}]}
         written.write()
         stop = threading.Event()

@@ -29,6 +29,8 @@ from tierwise.types import Attempt, Completion, Decision, Policy, Usage, Verdict
 _SHARE_OF_TIME = 0.5
 """A probe may take this share of the time that is left: the rest is for the next tier."""
 
+SAYS_NOTHING = "its reply says nothing of the answer"
+
 
 class Offer(Struct, frozen=True):
     """A probe with all its questions. `price` is what it is expected to cost, `gain` what buying
@@ -92,10 +94,11 @@ class Probing:
             offer = worth[name]
             if not self._spending.reserve(policy, run.decision.plan.probe_share, offer.price):
                 continue
+            verdict: Verdict | None = None
             try:
                 verdict = await self._buy(offer, replace(inquiry, gate=name), answer)
             finally:
-                calls += inquiry.calls
+                calls += _told(inquiry.calls, verdict)
                 spent = sum(call.cost_usd for call in inquiry.calls)
                 self._spending.settle(policy, offer.price, spent)
             if verdict is None:
@@ -150,6 +153,13 @@ class Probing:
                 question = replace(question, temperature=SAMPLING_TEMPERATURE)
         places = self._health.order(run.paths.get(model, ()))
         return Addressed(question, model, tuple(places))
+
+
+def _told(calls: Sequence[Attempt], verdict: Verdict | None) -> list[Attempt]:
+    """The calls of a probe; those that were answered, and of no use, say so."""
+    if verdict is not None:
+        return list(calls)
+    return [replace(call, error=SAYS_NOTHING) if call.error is None else call for call in calls]
 
 
 def _probes_of(policy: Policy) -> dict[str, Probe]:

@@ -89,22 +89,30 @@ def load_gates(names: Iterable[str]) -> dict[str, Gate | Slow | Probe]:
     own = {**BUILTIN, **PROBES}
     if any(name not in own for name in wanted):
         others = {point.name: point.value for point in entry_points(group="tierwise.gates")}
+    _check_known(wanted, {*own, *others})
     gates: dict[str, Gate | Slow | Probe] = {}
     for name in wanted:
         if name in own:
             module, _, attribute = own[name].partition(":")
             gates[name] = getattr(import_module(module), attribute)()
-        elif name in others or ":" in name:
+        else:
             # Imported only here: most gateways have no gate of somebody else's.
             from tierwise.gates.outside import load_outside
 
             gates[name] = load_outside(name, others.get(name, name))
-        else:
-            known = sorted({**others, **own})
-            near = difflib.get_close_matches(name, known) or known
-            raise ConfigError(
-                f"unknown gate {name!r}",
-                field="gates",
-                remedy=f"Use one of: {', '.join(near)}. Your own are named `module:function`.",
-            )
     return gates
+
+
+def _check_known(wanted: Iterable[str], known: set[str]) -> None:
+    """Raises `ConfigError` for all names that are neither known nor somebody's own."""
+    unknown = [name for name in wanted if name not in known and ":" not in name]
+    if not unknown:
+        return
+    near = {close for name in unknown for close in difflib.get_close_matches(name, known)}
+    named = ", ".join(map(repr, unknown))
+    raise ConfigError(
+        f"unknown gate{'s' if len(unknown) > 1 else ''} {named}",
+        field="gates",
+        remedy=f"Use one of: {', '.join(sorted(near or known))}. "
+        "Your own are named `module:function`.",
+    )
