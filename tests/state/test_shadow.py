@@ -99,12 +99,30 @@ def test_a_steady_peak_does_not_make_the_price_swing() -> None:
     assert market.moves == 1  # it rose once, and stayed
 
 
-def test_a_model_that_can_take_nothing_gets_dear_at_once_but_not_without_bound() -> None:
-    market = Market(capacity=0.0)
-    market.run(2, rate=50, gain=lambda: 1.0)
-    early = market.prices.now()["big"]
-    market.run(60, rate=50, gain=lambda: 1.0)
-    assert 0.1 < early < market.prices.now()["big"] == MOST
+def test_a_price_does_not_rise_without_bound() -> None:
+    market = Market(capacity=1.0)
+    market.run(120, rate=50, gain=lambda: 1.0)
+    assert market.prices.now()["big"] == MOST
+
+
+def test_a_model_that_is_out_is_as_dear_when_it_is_back_as_it_was() -> None:
+    market = Market(capacity=20.0)
+    market.run(20, rate=60)
+    before = market.prices.now()["big"]
+    market.capacity = 0.0
+    market.run(60, rate=60)
+    assert market.prices.now()["big"] == before
+
+
+def test_chance_does_not_lead_the_price_of_a_model_that_takes_few_requests() -> None:
+    market = Market(capacity=1.0)
+    market.run(240, rate=3)
+    seen = []
+    for _ in range(240):
+        market.run(1, rate=3)
+        seen.append(market.prices.now()["big"])
+    # Of three tasks one is served, at a price of 0.14.
+    assert 0.11 < min(seen) < max(seen) < 0.17
 
 
 def test_a_limit_that_is_lifted_ends_the_price() -> None:

@@ -8,7 +8,7 @@ fitted here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -20,6 +20,9 @@ from tierwise.routing.planner import Ask, Plan, State
 from tierwise.routing.sample import CAUTION
 from tierwise.types import Estimate, Policy, Tier, Weights
 from tierwise.types import Plan as TierPlan
+
+if TYPE_CHECKING:
+    from tierwise.routing.exchange import Rate
 
 _TOLERANCE = 1e-12
 _PROBES = frozenset({"agreement", "judge", "self_check"})
@@ -59,6 +62,24 @@ class Cascade:
             return None
         return float(self._prices[np.where(able, self._cost_usd, np.inf).argmin()])
 
+    def price_in_a_peak(self, target: float, rate: Rate, busy: float) -> float:
+        """λ of the plan to follow while others want the reference more than it can take, in 1/USD.
+
+        `busy` is what its use costs them, in quality. To a plan that is as if it were dearer, and
+        plans were fitted for dearer ones: that of a λ at which its usual cost counts for so much
+        more. What smaller models cost counts for more as well, but that is little.
+
+        Args:
+            rate: what quality is worth where no plan is cheap or good enough for the target.
+        """
+        cost = float(self.arrays["plan_reference"][1])
+        usual = self.price(target, rate.cost_share)
+        if usual is None:
+            usual = rate.per_usd * (rate.reference_cost_usd or cost) / cost
+        wanted = max(usual + busy / cost, _TOLERANCE)
+        nearest = np.abs(np.log(np.maximum(self._prices, _TOLERANCE) / wanted)).argmin()
+        return float(self._prices[nearest])
+
     def plan(self, price: float) -> Plan | None:
         """The plan for a λ that `price` has named; None for another."""
         found = self._plans.get(price)
@@ -82,11 +103,13 @@ class Cascade:
     ) -> State:
         """What is known before anybody was asked; `estimates` are of every model of the line-up.
 
-        A scarce model is dearer by what its use costs others, in USD at the plan's λ.
+        A scarce model is dearer by what its use costs others, in USD at the plan's λ; the λ itself
+        says so of the reference.
         """
         cost = [estimates[name].cost_usd for name in self.models]
         if scarce and price > 0:
-            extra = (scarce.get(name, 0.0) / price for name in self.models)
+            others = {name: more for name, more in scarce.items() if name != self.reference}
+            extra = (others.get(name, 0.0) / price for name in self.models)
             cost = [usd + more for usd, more in zip(cost, extra, strict=True)]
         return State(
             quality=np.array([estimates[name].quality for name in self.models]),
@@ -99,7 +122,7 @@ def cascaded(
     policy: Policy,
     estimates: Mapping[str, Estimate],
     static: TierPlan,
-    otherwise: float,
+    rate: Rate,
     scarce: Mapping[str, float],
 ) -> tuple[TierPlan, float, str] | None:
     """The plan of a request whose answers are to be judged, its λ, and the reason in words.
@@ -109,15 +132,22 @@ def cascaded(
     model may not be asked, a policy that checks nothing, buys probes or minds waiting; and where
     the prompt alone tells enough to save as much.
 
+    While the reference is scarce answers are judged even so: an answer tells better than a prompt
+    who needs it, and each that turns out to be good leaves a place to somebody else.
+
     Args:
         static: the plan without a cascade, which says who stands in.
-        otherwise: what plans like that one cost in the mean, a fraction of the reference's cost.
+        rate: what quality is worth by the prompt alone, and what plans like that one cost.
         scarce: what the use of a model costs others who want it, in quality.
     """
     fits = policy.weights == Weights() and policy.gates and _PROBES.isdisjoint(policy.gates)
     if not fits or any(name not in estimates for name in cascade.models):
         return None
-    price = cascade.price(policy.quality, otherwise)
+    busy = scarce.get(cascade.reference)
+    if busy:
+        price: float | None = cascade.price_in_a_peak(policy.quality, rate, busy)
+    else:
+        price = cascade.price(policy.quality, rate.cost_share)
     plan = cascade.plan(price) if price is not None else None
     if plan is None or price is None:
         return None

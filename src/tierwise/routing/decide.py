@@ -295,7 +295,7 @@ class Router:
         # Imported only here: most routers learned no cascade, and it brings numpy.
         from tierwise.routing.cascade import cascaded
 
-        return cascaded(cascade, policy, estimates, static, terms.rate.cost_share, scarce)
+        return cascaded(cascade, policy, estimates, static, terms.rate, scarce)
 
     def _one(self, profile: Profile, reading: Reading | None, model: str) -> Estimate:
         return self._predictor.estimates(profile, reading, [self._models[model]], {})[model]

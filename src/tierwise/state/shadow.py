@@ -8,7 +8,9 @@ programming; Agrawal, Wang, Ye, Operations Research 62(4), 2014, section 3; Li, 
 2020, "Simple and fast algorithm for binary integer and online linear programming").
 
 Demand is what requests want once prices have been counted, be there room for them or not. Its
-running mean damps the ascent.
+running mean damps the ascent. How quickly a price may move depends on how much is seen in a second:
+each request too many moves it by `A_REQUEST` at most, so that the price of a model that takes one
+request a second is not led by chance (in online dual descent the step is one of each arrival).
 """
 
 from __future__ import annotations
@@ -19,27 +21,65 @@ from dataclasses import dataclass
 
 AIM = 0.9
 """The share of a model's capacity that prices aim at; the rest is for what comes in bursts."""
-STEP = 0.05
+STEP = 0.03
 """How much a price moves in a second, in quality, at a demand that is off by the whole capacity."""
-SMOOTHING_S = 1.0
+SMOOTHING_S = 0.5
 """Time constant of the running mean of demand, in seconds. With `STEP` it keeps the ascent from
-swinging as long as a price of 0.1 moves no more than the whole capacity: the damping ratio of the
-linearised loop is 1 / (2 √(STEP · SMOOTHING_S · 10)), about 0.7."""
+swinging as long as a price of 0.03 moves no more than the whole capacity, which is what was seen of
+tasks whose answers are judged: gains lie close together. The damping ratio of the linearised loop
+is 1 / (2 √(STEP · SMOOTHING_S / 0.03)), about 0.7."""
+A_REQUEST = 0.003
+"""How much one request moves a price at most. Where that makes the step smaller, the running mean
+is of as much more time, so that the damping stays."""
+CAPACITY_S = 2.0
+"""Time constant of the running mean of the capacity, in seconds: where calls at a time are limited
+it hangs on how long the latest answers took, and some are short."""
 MOST_DEMAND = 4.0
 """Demand counts up to this many times the capacity, so that a burst does not overshoot."""
 MOST = 0.5
 """A higher price would send away even those whom no other model serves half as well."""
+START = 0.01
+"""A price counts once it has come up to this, and until it is back at 0: a burst in a calm hour,
+some requests more than the model takes, moves nobody."""
 PERIOD_S = 0.1
+_OUT = 1e-6
+"""Requests a second. A model that takes less is out, and not scarce: it keeps the price that it
+had, and has it when it is back."""
 _TOKENS = 0.05
 """Weight of the newest request in the mean tokens of one."""
 
 
 @dataclass(slots=True)
 class _Resource:
+    """`each_s` is the running mean of what one request takes of the capacity, in seconds; `rate`
+    that of the requests a second that want it."""
+
     wanted: int = 0
     tokens: float = 0.0
     rate: float = 0.0
+    each_s: float | None = None
     price: float = 0.0
+    counts: bool = False
+
+    def move(self, seen: float, capacity: float, passed: float) -> None:
+        """Moves the price.
+
+        Args:
+            seen: requests a second that wanted the model of late.
+            capacity: requests a second that it can take, as far as is known now.
+            passed: seconds since the last move.
+        """
+        now_s = 1.0 / capacity
+        old_s = now_s if self.each_s is None else self.each_s
+        self.each_s = old_s + _share(passed, CAPACITY_S) * (now_s - old_s)
+        usual = 1.0 / self.each_s
+        step = min(A_REQUEST, STEP * self.each_s)
+        smoothing = SMOOTHING_S * STEP / (step * usual)
+        self.rate += _share(passed, smoothing) * (seen - self.rate)
+        rise = min(step * (self.rate - AIM * usual), STEP * (MOST_DEMAND - AIM))
+        # In long pauses everything ebbs: a single step must not do more than that.
+        self.price = min(MOST, max(0.0, self.price + rise * min(passed, smoothing)))
+        self.counts = self.price > 0 and (self.counts or self.price >= START)
 
 
 class ShadowPrices:
@@ -80,19 +120,20 @@ class ShadowPrices:
     def _move(self) -> None:
         now = self._clock()
         passed, self._moved = now - self._moved, now
-        keep = math.exp(-passed / SMOOTHING_S)
         prices: dict[str, float] = {}
         for model, resource in list(self._resources.items()):
             seen, resource.wanted = resource.wanted / passed, 0
-            resource.rate = keep * resource.rate + (1.0 - keep) * seen
             capacity = self._capacity(model, resource.tokens)
             if capacity is None:
                 del self._resources[model]
                 continue
-            # In long pauses everything ebbs: a single step must not do more than that.
-            demand = min(resource.rate / capacity, MOST_DEMAND) if capacity > 0 else MOST_DEMAND
-            step = STEP * min(passed, SMOOTHING_S) * (demand - AIM)
-            resource.price = min(MOST, max(0.0, resource.price + step))
-            if resource.price > 0:
+            if capacity > _OUT:
+                resource.move(seen, capacity, passed)
+            if resource.counts:
                 prices[model] = resource.price
         self.prices = prices
+
+
+def _share(passed: float, constant: float) -> float:
+    """The weight of the newest value in a running mean, after so many seconds."""
+    return 1.0 - math.exp(-passed / constant)
