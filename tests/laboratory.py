@@ -11,7 +11,7 @@ from typing import Any
 from builders import a_decision, a_deployment, a_policy
 from tierwise.catalog import Catalog
 from tierwise.errors import UpstreamError
-from tierwise.execution import Calls, Executor, Patience, Relay, Run
+from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run
 from tierwise.execution.asking import Asker
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
@@ -111,7 +111,9 @@ class Laboratory:
             tell_logprobs={"small", "middle"},
         )  # fmt: skip
         patience = Patience(self.health, lambda: 0.5)
-        self.executor = Executor(self.calling, self.health, self.checker, patience)
+        self.executor = Executor(
+            self.calling, self.health, self.checker, patience, Rooms(self.health)
+        )
         self.asker = Asker(
             adapters, self.calling.telling, transport, self.health, billing, {"large"}
         )

@@ -29,10 +29,11 @@ from tierwise.answer import (
 from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
-from tierwise.execution import Calls, Executor, Patience, Relay, Run, Streamed
+from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
 from tierwise.execution.revive import Reviver
+from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Finished
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
@@ -92,6 +93,7 @@ class Orchestrator:
         load_brain: Callable[[], Brain] | None = None,
         crew: Crew | None = None,
         after: Orchestrator | None = None,
+        shadow_prices: bool = True,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
@@ -101,13 +103,14 @@ class Orchestrator:
         Args:
             crew: the processes that serve together; None for this one alone.
             after: the one whose place it is to take, whose memory of conversations it shares.
+            shadow_prices: see `config.schema.RouterConfig`.
         """
         self.setup = setup
         self.ledger = ledger
         self.crew = crew or Crew()
         self._store_content = store_content
         deployments = setup.all_deployments()
-        self.health = Health(deployments, time.monotonic, _random)
+        self.health = Health(deployments, time.monotonic, _random, shadow_prices=shadow_prices)
         self._load_brain = load_brain
         self._waking = threading.Lock()
         self._analyst: Analyst | None = None
@@ -131,7 +134,8 @@ class Orchestrator:
             tell_logprobs={n for n, m in setup.models.items() if "logprobs" in m.capabilities},
         )
         patience = Patience(self.health, _random.random)
-        self._executor = Executor(self._calls, self.health, self.checker, patience)
+        rooms = Rooms(self.health, MOST_WAITING if shadow_prices else 0)
+        self._executor = Executor(self._calls, self.health, self.checker, patience, rooms)
         self._relay = Relay(self.health, billing, self._calls)
         self._reviver = Reviver(adapters, self._transport, self.health)
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
@@ -172,6 +176,7 @@ class Orchestrator:
                 load_brain=brain_loader(config, setup),
                 crew=crew,
                 after=after,
+                shadow_prices=config.router.shadow_prices,
             )
         except ConfigError as error:
             raise config.origin.place(error) from error

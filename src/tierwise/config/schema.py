@@ -249,6 +249,12 @@ class RouterConfig(_Section):
         description="`default`: the router that ships, used where several models are configured; "
         "`none`: rules and the catalogue's priors; else a file of `tierwise train`.",
     )
+    shadow_prices: bool = Field(
+        True,
+        description="Models that are wanted more than they can take get a price, so that tasks "
+        "that lose least go elsewhere, and those that lose much wait for a place; without, first "
+        "come, first served.",
+    )
 
     @property
     def file(self) -> Path | None:

@@ -117,6 +117,12 @@ class Course:
         """The model whose answer is the one to give out, of those in hand; empty without any."""
         return self._settled or max(self.p, key=lambda name: self.p[name], default="")
 
+    @property
+    def at_stake(self) -> float:
+        """What would be lost, in quality, if the model whose turn it is could not be asked."""
+        move = self._next()
+        return move.lead if isinstance(move, Ask) else 0.0
+
     def tiers(self) -> Iterator[tuple[Tier, bool]]:
         """Whom to ask, one after the other, and whether the answer is to be judged.
 

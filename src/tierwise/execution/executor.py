@@ -20,6 +20,7 @@ from tierwise.execution.check import Checker
 from tierwise.execution.hedge import Hedge
 from tierwise.execution.paths import Step, all_failed, in_order
 from tierwise.execution.patience import Patience
+from tierwise.execution.rooms import Rooms
 from tierwise.execution.run import Run
 from tierwise.state.health import Health
 from tierwise.types import Deployment
@@ -46,11 +47,14 @@ class _Walked(Generic[Given]):
 class Executor:
     """Executes decisions. `courses` judge answers, where that was learned."""
 
-    def __init__(self, calls: Calls, health: Health, checker: Checker, patience: Patience) -> None:
+    def __init__(
+        self, calls: Calls, health: Health, checker: Checker, patience: Patience, rooms: Rooms
+    ) -> None:
         self._calls = calls
         self._health = health
         self._checker = checker
         self._patience = patience
+        self._rooms = rooms
         self._hedge = Hedge(calls, health)
         self.courses: Courses | None = None
 
@@ -91,9 +95,13 @@ class Executor:
 
     async def _round(self, ask: Ask[Given], run: Run, walked: _Walked[Given]) -> Given | None:
         """Tries the paths one after the other; the answer that is given out, or None."""
-        for step, deployment in in_order(run, self._health, walked.done, walked.answered):
+        rooms, done = self._rooms, walked.done
+        for step, free in in_order(run, self._health, rooms.queued, done, walked.answered):
+            deployment = free or await rooms.place(step, run)
             if run.out_of_time:
                 break
+            if deployment is None:
+                continue
             try:
                 answer = await ask(deployment, step, run)
             except UpstreamRejected:

@@ -8,7 +8,8 @@ resting after failures come last: better a long shot than none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -30,11 +31,17 @@ class Step(Struct, frozen=True):
 
 
 def in_order(
-    run: Run, health: Health, done: set[str], answered: Collection[str]
-) -> Iterator[tuple[Step, Deployment]]:
-    """The paths to try, one after the other.
+    run: Run,
+    health: Health,
+    queued: Callable[[Sequence[Deployment]], bool],
+    done: set[str],
+    answered: Collection[str],
+) -> Iterator[tuple[Step, Deployment | None]]:
+    """The paths to try, one after the other; no deployment where all are full, and who asks may
+    wait for a place or go on.
 
     Args:
+        queued: whether others wait for a place at these deployments, who come first.
         done: models that need no further try; the caller adds to it while it iterates.
         answered: those of them that gave an answer; all others may have somebody stand in.
 
@@ -45,9 +52,19 @@ def in_order(
     for step in _chosen(run, answered):
         model = step.tier.model
         health.wanted(model, tokens)
-        for deployment in health.order(run.paths.get(model, ()), tokens):
+        places = run.paths.get(model, ())
+        ready = health.order(places, tokens)
+        if queued(places) if ready else health.is_full(places, tokens):
+            failed = len(run.failures)
+            yield step, None
+            if len(run.failures) == failed:
+                continue  # it has answered, or was not worth the wait
+            ready = health.order(places, tokens)
+        for deployment in ready:
             if model in done:
                 break
+            if run.failed_at(deployment):
+                continue
             # After a failure some time has passed since they were put in order.
             if not run.failures or (
                 health.admits(deployment, tokens) and health.may_fail_over(deployment)
@@ -135,6 +152,28 @@ def stand_in(run: Run, tried: Collection[str]) -> str | None:
         return listed[0]
     time = run.task.deadline - run.clock()
     return max(left, key=lambda name: _rank(known.get(name), plan.target, time), default=None)
+
+
+def at_stake(run: Run, step: Step) -> float:
+    """What the answer loses, in quality, if this model is passed over: to who would stand in for
+    it, or to the best draft that there is. Infinite where there is neither."""
+    if run.course is not None and step.gated:
+        return run.course.at_stake
+    known = {candidate.model: candidate for candidate in run.decision.candidates}
+    otherwise = [one.p for one in run.attempts if one.outcome == "rejected" and one.p is not None]
+    other = stand_in(run, {step.tier.model, *(one.model for one in run.attempts)})
+    if other is not None:
+        otherwise.append(_worth(known.get(other)))
+    return _worth(known.get(step.tier.model)) - max(otherwise, default=-math.inf)
+
+
+def _worth(candidate: Candidate | None) -> float:
+    """What is expected of a model's answer, less what its use costs others."""
+    if candidate is None or candidate.estimate is None:
+        return 0.0
+    if candidate.value is not None:
+        return candidate.value
+    return candidate.estimate.quality - candidate.scarcity
 
 
 def _rank(candidate: Candidate | None, target: float, time: float) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ text: a state is numbers, so that a decision can be replayed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -49,10 +50,15 @@ class Stop(Struct, frozen=True):
 
 
 class Ask(Struct, frozen=True):
-    """Ask `model` next. `gain` is its worth over stopping (or over nothing), in quality."""
+    """Ask `model` next.
+
+    `gain` is its worth over stopping (or over nothing) and `lead` over the next best thing to do,
+    in quality.
+    """
 
     model: int
     gain: float
+    lead: float = math.inf
 
 
 class Situations(Struct, frozen=True):
@@ -96,7 +102,8 @@ class Plan(Struct, frozen=True):
         if not np.isfinite(values[model]) or stop >= values[model]:
             best = max(seen, key=lambda at: known[at])
             return Stop(best, float(known[best]))
-        return Ask(model, float(values[model]) - (stop if seen else 0.0))
+        value, values[model] = float(values[model]), -np.inf
+        return Ask(model, value - (stop if seen else 0.0), value - float(values.max()))
 
     def values(self, seen: Seen, at: Situations, barred: Collection[int] = ()) -> Matrix:
         """Worth of asking each model, and in the last column of stopping, (n, m + 1).

@@ -1,4 +1,4 @@
-"""How many requests a second a model can take, by the limits of the places where it is served."""
+"""What a model can take, by the limits of the places where it is served, and whether it is full."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tierwise.state.deployment import INFINITE, DeploymentState
 from tierwise.state.limits import MINUTE_S
+from tierwise.state.status import limited_s
 from tierwise.types import Deployment
 
 
@@ -33,6 +34,26 @@ def capacity(
         if rate == INFINITE:
             return None
         found += rate
+    return found
+
+
+def is_full(
+    deployments: Sequence[Deployment],
+    states: Mapping[str, DeploymentState],
+    now: float,
+    tokens: int,
+) -> bool:
+    """Whether a call finds no place because of limits alone: it need only wait for one.
+
+    Whoever was told by a provider to stay away knows when to come back, and is not meant.
+    """
+    found = False
+    for deployment in deployments:
+        state = states[deployment.id]
+        if state.is_well(now) and state.rate_limited_until <= now:
+            if limited_s(state, now, tokens) <= 0 and state.in_flight < state.cap:
+                return False
+            found = True
     return found
 
 

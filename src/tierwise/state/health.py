@@ -18,7 +18,7 @@ from tierwise.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from tierwise.state.capacity import capacity
+from tierwise.state.capacity import capacity, is_full
 from tierwise.state.choice import by_load
 from tierwise.state.deployment import INFINITE, SILENT_CALLS, DeploymentState
 from tierwise.state.ejection import EJECT_S, LOOK_S, MAX_EJECT_S, outliers
@@ -53,6 +53,7 @@ class Health:
     Args:
         clock: monotonic, in seconds.
         draw: for jitter and for the choice among deployments; seeded where it is to be repeated.
+        shadow_prices: whether models that are wanted more than they can take get a price.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Health:
         deployments: Iterable[Deployment],
         clock: Callable[[], float],
         draw: random.Random | None = None,
+        *,
+        shadow_prices: bool = True,
     ) -> None:
         self._clock = clock
         self._draw = (draw or random.Random()).random  # noqa: S311 - nothing secret hangs on it
@@ -68,7 +71,9 @@ class Health:
         self._siblings: dict[str, list[Deployment]] = {}
         for deployment in self._all.values():
             self._siblings.setdefault(deployment.model, []).append(deployment)
-        self.scarcity = ShadowPrices(clock, self._capacity)
+        self.scarcity = ShadowPrices(clock, self.capacity if shadow_prices else _unknown)
+        self.freed: Callable[[str], None] = _nobody
+        """Is told the model whenever a call is over, as there may be room for another."""
         self._look_at = {
             model: 0.0 for model, siblings in self._siblings.items() if len(siblings) > 1
         }
@@ -102,6 +107,14 @@ class Health:
         if len(ready) < 2:
             return ready
         return by_load(ready, self.states, self._clock(), self._draw)
+
+    def is_full(self, deployments: Sequence[Deployment], tokens: int = 0) -> bool:
+        """Whether all that keeps a call away is that they take no more at the moment."""
+        return is_full(deployments, self.states, self._clock(), tokens)
+
+    def capacity(self, model: str, tokens: float) -> float | None:
+        """Requests a second that a model can take, of so many tokens; None without a limit."""
+        return capacity(self._siblings.get(model, ()), self.states, self._clock(), tokens)
 
     def admits(self, deployment: Deployment, tokens: int = 0) -> bool:
         """Whether a call may begin there now."""
@@ -201,6 +214,7 @@ class Health:
             state.unanswered -= 1
         if state.limiter is not None:
             state.limiter.release()
+        self.freed(deployment.model)
 
     def succeeded(
         self,
@@ -299,9 +313,6 @@ class Health:
         """Every deployment as it is now."""
         now = self._clock()
         return tuple(status_of(d, self.states[d.id], now) for d in self._all.values())
-
-    def _capacity(self, model: str, tokens: float) -> float | None:
-        return capacity(self._siblings.get(model, ()), self.states, self._clock(), tokens)
 
     def _wait_s(self, state: DeploymentState, now: float, tokens: int) -> float:
         if state.drained:
@@ -404,6 +415,14 @@ def _state(deployment: Deployment) -> DeploymentState:
     if deployment.limits == _NO_LIMITS:
         return DeploymentState()
     return DeploymentState(limiter=Limiter(deployment.limits), clear=False)
+
+
+def _unknown(_: str, __: float) -> None:
+    """No capacity is known, so nothing is scarce."""
+
+
+def _nobody(_: str) -> None:
+    """Nobody waits for room."""
 
 
 def _tell(deployment: Deployment, wait_s: float, why: str) -> None:

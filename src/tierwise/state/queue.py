@@ -65,20 +65,27 @@ class FairQueue(Generic[Item]):
         Raises:
             IndexError: nobody waits.
         """
-        waiting = [name for name in PRIORITIES if self._classes[name].size]
-        if not waiting:
-            raise IndexError("nobody waits")
-        name = min(waiting, key=lambda one: self._classes[one].passed)
+        name = self._next()
         chosen = self._classes[name]
         chosen.passed += 1.0 / _WEIGHTS[name]
         self._size -= 1
         return chosen.pop()
+
+    def first(self) -> Item:
+        """The one that `pop` would take out; raises as it does."""
+        return self._classes[self._next()].first()
 
     def remove(self, item: Item, priority: Priority, tenant: str) -> bool:
         """Takes one out that waits no longer; False if it is not here."""
         removed = self._classes[priority].remove(item, tenant)
         self._size -= removed
         return removed
+
+    def _next(self) -> Priority:
+        waiting = [name for name in PRIORITIES if self._classes[name].size]
+        if not waiting:
+            raise IndexError("nobody waits")
+        return min(waiting, key=lambda one: self._classes[one].passed)
 
     def _evict(self, priority: Priority, tenant: str) -> Item | None:
         for name in reversed(PRIORITIES):
@@ -113,6 +120,10 @@ class _Class(Generic[Item]):
         """Behind all others of its tenant."""
         self._tenants.setdefault(tenant, deque()).append(item)
         self.size += 1
+
+    def first(self) -> Item:
+        """The one that `pop` takes."""
+        return next(iter(self._tenants.values()))[0]
 
     def pop(self) -> Item:
         """The first of the tenant whose turn it is."""
