@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from builders import a_decision, a_plan, a_stream, a_task, an_answer
+from builders import a_decision, a_plan, a_stream, a_task, an_answer, an_attempt
 from laboratory import Laboratory, a_laboratory
 from tierwise.errors import AllPathsFailed
 from tierwise.execution import Run
-from tierwise.execution.paths import stand_in
+from tierwise.execution.paths import Step, at_stake, stand_in
 from tierwise.types import Candidate, Estimate, Plan, Tier
 from upstream import Reply, fails, says, streams
 
@@ -72,6 +72,40 @@ def test_what_was_spent_counts_against_the_ceiling_of_the_request() -> None:
     run.cost_usd = 0.045
     assert stand_in(run, {"small"}) == "cheap"
     assert stand_in(run, {"small", "cheap"}) is None
+
+
+def stake(run: Run, model: str) -> float:
+    return at_stake(run, Step(Tier(model=model), 1, False))
+
+
+def test_at_stake_is_what_whoever_stands_in_is_expected_to_do_worse() -> None:
+    assert stake(a_run(a_plan("best", fallbacks=("cheap",)), CHEAP, BEST), "best") == (
+        pytest.approx(0.95 - 0.6)
+    )
+
+
+def test_at_stake_is_less_where_the_place_is_wanted_by_others() -> None:
+    wanted = replace(BEST, scarcity=0.1)
+    assert stake(a_run(a_plan("best", fallbacks=("cheap",)), CHEAP, wanted), "best") == (
+        pytest.approx(0.95 - 0.1 - 0.6)
+    )
+
+
+def test_at_stake_is_everything_where_nobody_stands_in() -> None:
+    assert stake(a_run(a_plan("best"), BEST), "best") == float("inf")
+
+
+def test_at_stake_is_no_more_than_what_a_draft_falls_short_of() -> None:
+    run = a_run(a_plan("cheap", "best"), CHEAP, BEST)
+    run.add(an_attempt(model="cheap", outcome="rejected", p=0.4))
+    assert stake(run, "best") == pytest.approx(0.95 - 0.4)
+
+
+def test_who_has_failed_already_does_not_stand_in_for_what_is_at_stake() -> None:
+    run = a_run(a_plan("best", fallbacks=("cheap", "good"), target=0.8), CHEAP, GOOD, BEST)
+    assert stake(run, "best") == pytest.approx(0.95 - 0.85)
+    run.add(an_attempt(model="good", outcome="failed"))
+    assert stake(run, "best") == pytest.approx(0.95 - 0.6)
 
 
 def answers(text: str, stream: bool, model: str) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 np = pytest.importorskip("numpy")
 
@@ -125,3 +126,29 @@ def test_an_answer_that_looks_better_than_it_is_does_not_end_the_search():
     plan = induce(Sample(looks, cost, posterior, score, cost), 0.05, big)
     seen = State(quality=looks[0], cost_usd=cost[0], asked=(small,), posterior=looks[0])
     assert isinstance(plan.next(seen), Ask)
+
+
+def test_the_lead_of_a_model_is_what_is_lost_if_the_next_best_must_do(sample):
+    plan = induce(sample, 0.01, BIG)
+    move = plan.next(a_state(sample))
+    assert isinstance(move, Ask)
+    barred = replace(a_state(sample), barred=frozenset({move.model}))
+    other = plan.next(barred)
+    assert isinstance(other, Ask)
+    assert move.lead == pytest.approx(move.gain - other.gain)
+    assert move.lead >= 0
+
+
+def test_with_an_answer_in_hand_the_lead_is_at_most_the_gain_over_giving_it(sample):
+    plan = induce(sample, 0.0, BIG)
+    move = plan.next(a_state(sample, SMALL))
+    assert isinstance(move, Ask)
+    assert 0 <= move.lead <= move.gain
+
+
+def test_of_a_model_that_nobody_can_replace_everything_is_at_stake(sample):
+    plan = induce(sample, 0.01, BIG)
+    alone = replace(a_state(sample), barred=frozenset({OTHER, BIG}))
+    move = plan.next(alone)
+    assert isinstance(move, Ask)
+    assert move.lead == np.inf

@@ -90,6 +90,16 @@ def test_who_waits_no_longer_is_taken_out() -> None:
         queue.pop()
 
 
+def test_the_first_is_the_one_that_comes_out_next_and_stays_inside() -> None:
+    queue = filled(9, Item("low"), Item("normal"), Item("high"), Item("normal", "b"))
+    for left in range(4, 0, -1):
+        first = queue.first()
+        assert len(queue) == left
+        assert queue.pop() is first
+    with pytest.raises(IndexError):
+        queue.first()
+
+
 def test_it_knows_how_many_are_ahead() -> None:
     queue = filled(9, Item("high"), Item("normal"), Item("normal"), Item("low"))
     assert [queue.ahead_of(priority) for priority in PRIORITIES] == [1, 3, 4]
@@ -119,7 +129,9 @@ class Waiting(RuleBasedStateMachine):
     @rule()
     def pop(self) -> None:
         if self.inside:
+            first = self.queue.first()
             item = self.queue.pop()
+            assert item is first
             same = (item.priority, item.tenant)
             mine = [one for one in self.inside if (one.priority, one.tenant) == same]
             assert mine[0] is item

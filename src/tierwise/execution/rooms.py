@@ -36,12 +36,11 @@ class _Waiting(Struct, eq=False):
 
 
 class _Room:
-    """`coming` says that somebody has a place and has not begun yet; `look` is the next look."""
+    """`look` is when somebody looks next whether there is a place."""
 
     def __init__(self, places: Sequence[Deployment], most: int) -> None:
         self.places = places
         self.queue: FairQueue[_Waiting] = FairQueue(most)
-        self.coming = False
         self.look: asyncio.TimerHandle | None = None
 
 
@@ -57,14 +56,18 @@ class Rooms:
         self._most = most
         self._rooms: dict[tuple[str, ...], _Room] = {}
         self._of_model: dict[str, list[_Room]] = {}
-        health.freed = self._freed
+        self._coming: set[str] = set()
+        """Models where somebody has a place and has not begun yet."""
+        health.freed = self._serve
 
     def queued(self, places: Sequence[Deployment]) -> bool:
         """Whether others come first at these deployments."""
         if not self._rooms:
             return False
+        if places[0].model in self._coming:
+            return True
         room = self._rooms.get(_key(places))
-        return room is not None and (room.coming or len(room.queue) > 0)
+        return room is not None and len(room.queue) > 0
 
     async def place(self, step: Step, run: Run) -> Deployment | None:
         """A deployment of the step's model that has room now, for which a call must begin at once.
@@ -83,16 +86,12 @@ class Rooms:
         gone = room.queue.push(waiting, task.priority, tenant)
         if gone is not None and not gone.turn.done():
             gone.turn.set_result(None)
-        self._serve(room)
+        self._serve(step.tier.model)
         try:
             async with asyncio.timeout(patience):
                 return await waiting.turn
         except TimeoutError:
             return _granted(waiting)
-        except asyncio.CancelledError:
-            if _granted(waiting) is not None:
-                self._soon(room)  # its turn had come at the very moment
-            raise
         finally:
             room.queue.remove(waiting, task.priority, tenant)
 
@@ -118,46 +117,54 @@ class Rooms:
         ahead = room.queue.ahead_of(run.task.priority)
         return max(first, (ahead + 1) / rate) if rate else first
 
-    def _freed(self, model: str) -> None:
-        for room in self._of_model.get(model, ()):
-            self._serve(room)
-
-    def _serve(self, room: _Room) -> None:
+    def _serve(self, model: str) -> None:
         """Gives whoever is first a place if there is one.
 
         One at a time: where a place is taken shows only once the call has begun.
         """
-        if room.coming or not room.queue:
+        if model in self._coming:
             return
-        head = room.queue.first()
-        ready = self._health.order(room.places, head.tokens)
-        if not ready:
-            # A call that ends tells, but a minute's allowance comes back without a word.
-            if room.look is None:
-                wait = max(_LEAST_S, self._health.next_return_s(room.places, head.tokens))
-                room.look = asyncio.get_running_loop().call_later(wait, self._looked, room)
-            return
-        room.queue.pop()
-        if head.turn.done():
-            self._serve(room)
-            return
-        head.turn.set_result(ready[0])
-        self._soon(room)
+        rooms = self._of_model.get(model, [])
+        for room in rooms:
+            if self._let_in(room):
+                rooms.remove(room)
+                rooms.append(room)  # so that other rooms of the model have their turn
+                self._coming.add(model)
+                # Whose turn has come wakes in the loop's next round, and a call that is a task of
+                # its own begins in the one after it. Who has left meanwhile has taken nothing.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(loop.call_soon, self._came, model)
+                return
 
-    def _soon(self, room: _Room) -> None:
-        """Serves the next when the one whose turn has come has begun its call: it wakes in the
-        loop's next round, and a call that is a task of its own begins in the one after it."""
-        room.coming = True
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._came, room)
+    def _let_in(self, room: _Room) -> bool:
+        """Whether somebody in the room got a place. If there is no longer anything to wait for,
+        because the places are out, all are sent on."""
+        while room.queue:
+            head = room.queue.first()
+            if not head.turn.done():
+                ready = self._health.order(room.places, head.tokens)
+                if not ready and self._health.is_full(room.places, head.tokens):
+                    self._look_later(room, head.tokens)
+                    return False
+                head.turn.set_result(ready[0] if ready else None)
+            room.queue.pop()
+            if _granted(head) is not None:
+                return True
+        return False
 
-    def _came(self, room: _Room) -> None:
-        room.coming = False
-        self._serve(room)
+    def _look_later(self, room: _Room, tokens: int) -> None:
+        """A call that ends tells, but a minute's allowance comes back without a word."""
+        if room.look is None:
+            wait = max(_LEAST_S, self._health.next_return_s(room.places, tokens))
+            room.look = asyncio.get_running_loop().call_later(wait, self._looked, room)
+
+    def _came(self, model: str) -> None:
+        self._coming.discard(model)
+        self._serve(model)
 
     def _looked(self, room: _Room) -> None:
         room.look = None
-        self._serve(room)
+        self._serve(room.places[0].model)
 
 
 def _key(places: Sequence[Deployment]) -> tuple[str, ...]:
