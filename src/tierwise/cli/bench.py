@@ -1,7 +1,9 @@
-"""`tierwise bench`: the gateway's overhead, and what decisions, gates and held streams cost."""
+"""`tierwise bench`: the gateway's overhead, what decisions, gates and held streams cost, and what
+stays of quality in a peak."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -34,17 +36,31 @@ def command(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="What a routing decision takes.")
     ] = False,
+    peak: Annotated[
+        bool, typer.Option("--peak", help="What stays of quality when the best model is full.")
+    ] = False,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="For --peak: recorded outcomes of real models; default: simulated."),
+    ] = None,
 ) -> None:
     """Measure the gateway's overhead. Needs nginx and wrk; takes a minute and two cores.
 
     With --holding: what it costs in time to the first token that gates see an answer first, on a
     simulated fleet. Needs nothing else and takes two minutes. With --gates: what CPU gates and the
     learned scorer take. Needs nothing else and takes a few seconds. With --decisions: how long a
-    routing decision takes, the analysis of the prompt included.
+    routing decision takes, the analysis of the prompt included. With --peak: how good answers are
+    when three times as many want the best model as it can take. Takes six minutes and two cores.
     """
-    if holding + gates + decisions > 1:
-        raise typer.BadParameter("--holding, --gates and --decisions are measured one at a time")
-    if holding:
+    if holding + gates + decisions + peak > 1:
+        raise typer.BadParameter(
+            "--holding, --gates, --decisions and --peak are measured one at a time"
+        )
+    if outcomes is not None and not peak:
+        raise typer.BadParameter("--outcomes is for --peak")
+    if peak:
+        _peak(outcomes, quick, as_json)
+    elif holding:
         _holding(requests, as_json)
     elif gates:
         _gates(as_json)
@@ -67,6 +83,16 @@ def _holding(requests: int, as_json: bool) -> None:
     from tierwise.cli.bench_holding import show
 
     options = Options(requests=requests)
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _peak(outcomes: Path | None, quick: bool, as_json: bool) -> None:
+    from tierwise.bench.peak import SHORT, Options, run
+    from tierwise.cli.bench_peak import show
+
+    options = Options(outcomes=outcomes)
+    if quick:
+        options = Options(outcomes=outcomes, phases=SHORT)
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 
