@@ -81,10 +81,10 @@ def test_when_the_peak_is_over_everybody_comes_back_and_stays() -> None:
     market = Market(capacity=20.0)
     market.run(30, rate=60)
     assert market.prices.now()["big"] > 0.1
-    market.run(30, rate=10)
+    market.run(30, rate=8)
     assert market.prices.now() == {}
     market.moves = 0
-    market.run(60, rate=10)
+    market.run(60, rate=8)
     assert market.moves == 0
 
 

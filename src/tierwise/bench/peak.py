@@ -205,12 +205,12 @@ class _Bench:
         )  # fmt: skip
 
     def _needy(self) -> set[str]:
-        """Tasks that none but the reference was recorded right with."""
+        """Tasks that of those in turn none but the reference is right with."""
         fleet, found = self._fleet, set[str]()
         for item in {one.item.id: one.item for one in self._coming}.values():
             right = {
                 model
-                for model in fleet.models
+                for model in self._in_turn
                 if (fleet.score(item, model, fleet.expected(item, model)) or 0.0) >= _RIGHT
             }
             if right == {fleet.reference}:

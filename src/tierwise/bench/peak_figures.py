@@ -41,7 +41,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 
     `quality` is the mean score. `quality_rel` is it as a fraction of the unlimited run's, and
     `complex_rel` the same of the third that is predicted to be hardest, `needy_rel` of the tasks
-    that none but the reference was recorded right with. `use` is how much of its capacity was
+    that the reference does right and the next two models do not. `use` is how much of its capacity was
     taken, None without a limit. `failed` counts all phases. `price_moves_per_min` are changes of
     its price between zero and more, in all phases; `turns_per_min` how often its share of answers
     changed by more than 20 points from one second to the next. `price_gone_s` is how long after the
@@ -102,7 +102,7 @@ def figures(
 
     Args:
         calls: how many the reference takes at a time.
-        needy: ids of tasks that none but the reference was recorded right with.
+        needy: ids of tasks that the reference does right and the next two models do not.
     """
     peak = _peak(run, phases)
     hard = _hardest([one.arrival.item.id for one in peak], unlimited.difficulty)

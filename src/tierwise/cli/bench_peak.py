@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("quality", lambda one: f"{one.quality:.3f}"),
     ("of unlimited", lambda one: f"{one.quality_rel:.1%}"),
-    ("of it, complex third", lambda one: f"{one.complex_rel:.1%}"),
-    ("of it, only reference right", lambda one: f"{one.needy_rel:.1%}"),
+    ("the same, complex third", lambda one: f"{one.complex_rel:.1%}"),
+    ("the same, needs it", lambda one: f"{one.needy_rel:.1%}"),
     ("reference answers", lambda one: f"{one.reference_share:.1%}"),
     ("its capacity in use", lambda one: "" if one.use is None else f"{one.use:.0%}"),
     ("cost, USD", lambda one: f"{one.cost_usd:.2f}"),

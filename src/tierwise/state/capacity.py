@@ -65,7 +65,8 @@ def _rate(deployment: Deployment, state: DeploymentState, tokens: float) -> floa
     if limits.tpm is not None and tokens > 0:
         rate = min(rate, limits.tpm / MINUTE_S / tokens)
     calls = state.cap if limits.concurrency is None else float(limits.concurrency)
-    usual = state.latency_s
+    # Of few calls, some long, a mean comes out too short more often than not: one of many.
+    usual = state.pace.mean_s
     if calls < INFINITE and usual:
         rate = min(rate, calls / usual)
     return rate

@@ -28,7 +28,8 @@ class Pace:
     """Times of one deployment's calls, in seconds: moving averages, percentiles, the usual.
 
     `heard_s` is until something of an answer is there, the whole of it or a stream's first token:
-    a client that reads slowly does not make it longer. `seen_at` is when the last call was taken
+    a client that reads slowly does not make it longer. `mean_s` is until the end of an answer, as
+    `latency_s` is, of more calls. `seen_at` is when the last call was taken
     in, minus infinity before the first.
     """
 
@@ -39,12 +40,14 @@ class Pace:
         "_whole",
         "heard_s",
         "latency_s",
+        "mean_s",
         "seen_at",
         "ttft_s",
     )
 
     def __init__(self) -> None:
         self.latency_s: float | None = None
+        self.mean_s: float | None = None
         self.ttft_s: float | None = None
         self.heard_s: float | None = None
         self.seen_at = float("-inf")
@@ -84,9 +87,11 @@ class Pace:
         elif tokens is not None:
             late = self._whole.saw(float(tokens), latency_s)
         self._heard.add(heard)
-        old = self.heard_s
         weight = max(STEADY, 1.0 / len(self._heard))
+        old = self.heard_s
         self.heard_s = heard if old is None else old + weight * (heard - old)
+        old = self.mean_s
+        self.mean_s = latency_s if old is None else old + weight * (latency_s - old)
         return late if slow_s is None else max(late, heard / slow_s)
 
     @property

@@ -19,19 +19,20 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-AIM = 0.9
+AIM = 0.95
 """The share of a model's capacity that prices aim at; the rest is for what comes in bursts."""
-STEP = 0.03
+STEP = 0.012
 """How much a price moves in a second, in quality, at a demand that is off by the whole capacity."""
-SMOOTHING_S = 0.5
-"""Time constant of the running mean of demand, in seconds. With `STEP` it keeps the ascent from
-swinging as long as a price of 0.03 moves no more than the whole capacity, which is what was seen of
-tasks whose answers are judged: gains lie close together. The damping ratio of the linearised loop
-is 1 / (2 √(STEP · SMOOTHING_S / 0.03)), about 0.7."""
+SMOOTHING_S = 0.2
+"""Time constant of the running mean of demand, in seconds. Demand answers a price late: by this,
+and by the time that a smaller model takes whose answer is judged first, about half a second. Where
+a price of 0.015 moves the whole capacity, as was seen of such tasks (gains lie close together), the
+loop's gain times that delay is `STEP` / 0.015 · 0.7, about 0.6; up to 1 it does not swing for long
+(Åström, Hägglund, Advanced PID Control, 2006, section 2.6: an integrator with dead time)."""
 A_REQUEST = 0.003
 """How much one request moves a price at most. Where that makes the step smaller, the running mean
 is of as much more time, so that the damping stays."""
-CAPACITY_S = 2.0
+CAPACITY_S = 5.0
 """Time constant of the running mean of the capacity, in seconds: where calls at a time are limited
 it hangs on how long the latest answers took, and some are short."""
 MOST_DEMAND = 4.0
@@ -39,8 +40,17 @@ MOST_DEMAND = 4.0
 MOST = 0.5
 """A higher price would send away even those whom no other model serves half as well."""
 START = 0.01
-"""A price counts once it has come up to this, and until it is back at 0: a burst in a calm hour,
+"""A price counts once it has come up to this, and until the peak is over: a burst in a calm hour,
 some requests more than the model takes, moves nobody."""
+LEAST = 0.001
+"""While a price counts it is not less than this."""
+CALM = 0.5
+"""A peak is over when the price is down at `LEAST` and this share of the capacity suffices. Even
+the least price may halve what is wanted, as answers of smaller models are then looked at first. So
+where it is only just enough, all would come back at once without it, and leave again."""
+LATELY = 10.0
+"""Whether it is over is seen of so many times as long as prices are moved by: chance must not end
+it."""
 PERIOD_S = 0.1
 _OUT = 1e-6
 """Requests a second. A model that takes less is out, and not scarce: it keeps the price that it
@@ -52,11 +62,12 @@ _TOKENS = 0.05
 @dataclass(slots=True)
 class _Resource:
     """`each_s` is the running mean of what one request takes of the capacity, in seconds; `rate`
-    that of the requests a second that want it."""
+    that of the requests a second that want it, and `lately` the same over a longer time."""
 
     wanted: int = 0
     tokens: float = 0.0
     rate: float = 0.0
+    lately: float = 0.0
     each_s: float | None = None
     price: float = 0.0
     counts: bool = False
@@ -79,7 +90,9 @@ class _Resource:
         rise = min(step * (self.rate - AIM * usual), STEP * (MOST_DEMAND - AIM))
         # In long pauses everything ebbs: a single step must not do more than that.
         self.price = min(MOST, max(0.0, self.price + rise * min(passed, smoothing)))
-        self.counts = self.price > 0 and (self.counts or self.price >= START)
+        self.lately += _share(passed, LATELY * smoothing) * (seen - self.lately)
+        busy = self.price > LEAST or self.lately > CALM * usual
+        self.counts = busy if self.counts else self.price >= START
 
 
 class ShadowPrices:
@@ -130,7 +143,7 @@ class ShadowPrices:
             if capacity > _OUT:
                 resource.move(seen, capacity, passed)
             if resource.counts:
-                prices[model] = resource.price
+                prices[model] = max(LEAST, resource.price)
         self.prices = prices
 
 
