@@ -92,3 +92,25 @@ def test_with_the_switch_off_nothing_has_a_price(on: bool) -> None:
             health.wanted("large", 100)
         health.scarcity.now()
     assert bool(health.scarcity.now()) == on
+
+
+def test_what_it_takes_is_calls_at_a_time_over_how_long_one_takes() -> None:
+    health = Health([TWO], Clock())
+    assert health.capacity("large", 100) is None
+    for _ in range(100):
+        health.started(TWO)
+        health.succeeded(TWO, 0.5, None)
+        health.left(TWO)
+    assert health.capacity("large", 100) == pytest.approx(4.0)
+
+
+def test_some_long_answers_count_for_as_long_as_they_take() -> None:
+    health = Health([TWO], Clock())
+    found = []
+    for number in range(400):
+        health.started(TWO)
+        health.succeeded(TWO, 4.0 if number % 10 == 0 else 0.2, None)
+        health.left(TWO)
+        found.append(health.capacity("large", 100) or 0.0)
+    # 0.58 s in the mean. Of the last few calls only it would mostly seem to be three times more.
+    assert sum(found[100:]) / 300 == pytest.approx(2 / 0.58, rel=0.25)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierwise.state.shadow import AIM, MOST, PERIOD_S, ShadowPrices
+from tierwise.state.shadow import AIM, LEAST, MOST, PERIOD_S, ShadowPrices
 
 
 class Clock:
@@ -99,6 +99,30 @@ def test_a_steady_peak_does_not_make_the_price_swing() -> None:
     assert market.moves == 1  # it rose once, and stayed
 
 
+def halved(market: Market, seconds: float, rate: float) -> None:
+    """Half of all requests leave as soon as there is any price, however small."""
+    market.run(seconds, rate, gain=lambda: 1.0 if market.random.random() < 0.5 else LEAST / 2)
+
+
+def test_where_the_least_price_is_just_enough_it_stays() -> None:
+    market = Market(capacity=40.0)
+    halved(market, 20, rate=70)
+    assert market.prices.now()["big"] >= LEAST
+    market.moves = 0
+    halved(market, 120, rate=70)
+    assert market.moves == 0
+
+
+def test_the_least_price_goes_when_all_have_room_without_it() -> None:
+    market = Market(capacity=40.0)
+    halved(market, 20, rate=70)
+    halved(market, 20, rate=20)
+    assert market.prices.now() == {}
+    market.moves = 0
+    halved(market, 60, rate=20)
+    assert market.moves == 0
+
+
 def test_a_price_does_not_rise_without_bound() -> None:
     market = Market(capacity=1.0)
     market.run(120, rate=50, gain=lambda: 1.0)
@@ -148,4 +172,4 @@ def test_whatever_comes_prices_stay_within_their_bounds(
         for _ in range(wanted):
             prices.wanted("big", 100)
         clock.now += passed
-        assert all(0 < price <= MOST for price in prices.now().values())
+        assert all(LEAST <= price <= MOST for price in prices.now().values())

@@ -41,11 +41,11 @@ class Figures(Struct, frozen=True, kw_only=True):
 
     `quality` is the mean score. `quality_rel` is it as a fraction of the unlimited run's, and
     `complex_rel` the same of the third that is predicted to be hardest, `needy_rel` of the tasks
-    that the reference does right and the next two models do not. `use` is how much of its capacity was
-    taken, None without a limit. `failed` counts all phases. `price_moves_per_min` are changes of
-    its price between zero and more, in all phases; `turns_per_min` how often its share of answers
-    changed by more than 20 points from one second to the next. `price_gone_s` is how long after the
-    peak's end its price was last above zero, None if it never was.
+    that the reference does right and the next two models do not. `use` is how much of its capacity
+    was taken, None without a limit. `failed` counts all phases. `price_moves_per_min` are changes
+    of its price between zero and more, in all phases; `turns_per_min` how often its share of
+    answers changed by more than 20 points from one second to the next. `price_gone_s` is how long
+    after the peak's end its price was last above zero, None if it never was.
     """
 
     requests: int
