@@ -27,8 +27,8 @@ SMOOTHING_S = 0.2
 """Time constant of the running mean of demand, in seconds. Demand answers a price late: by this,
 and by the time that a smaller model takes whose answer is judged first, about half a second. Where
 a price of 0.015 moves the whole capacity, as was seen of such tasks (gains lie close together), the
-loop's gain times that delay is `STEP` / 0.015 · 0.7, about 0.6; up to 1 it does not swing for long
-(Åström, Hägglund, Advanced PID Control, 2006, section 2.6: an integrator with dead time)."""
+loop's gain times that delay is `STEP` / 0.015 · 0.7, about 0.6. (From π/2 on an integrator that is
+answered late swings for ever.)"""
 A_REQUEST = 0.003
 """How much one request moves a price at most. Where that makes the step smaller, the running mean
 is of as much more time, so that the damping stays."""
