@@ -1,6 +1,9 @@
-"""A request that is over, for the ledger."""
+"""What comes of a request: an answer, a stream, and in the end what the ledger keeps of it."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -8,7 +11,7 @@ from msgspec.structs import replace
 from tierwise.analysis import Measured, classify
 from tierwise.catalog import reference_cost
 from tierwise.execution import Run
-from tierwise.types import Decision, Prices, Record
+from tierwise.types import Completion, Decision, Prices, Record
 
 
 class Finished(Struct):
@@ -55,3 +58,27 @@ class Finished(Struct):
             prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
             answer=run.answer,
         )
+
+
+@dataclass(slots=True)
+class Answered:
+    """A complete answer in the caller's dialect, and how it came about."""
+
+    body: bytes
+    completion: Callable[[], Completion]
+    finished: Finished
+
+
+@dataclass(slots=True)
+class Streaming:
+    """A stream in the caller's dialect. Iterate `chunks` to its end, or close it.
+
+    `judged` says that the whole stream was held back and has passed its gates.
+    """
+
+    chunks: AsyncGenerator[bytes]
+    run: Run
+    model: str
+    deployment: str
+    tier: int
+    judged: bool

@@ -8,8 +8,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,7 @@ from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
 from tierwise.execution.revive import Reviver
 from tierwise.execution.rooms import MOST_WAITING
-from tierwise.finished import Finished
+from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.providers import Adapter, Transport, load_adapter
@@ -45,7 +44,7 @@ from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
-from tierwise.types import Completion, Decision, Task
+from tierwise.types import Decision, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -55,30 +54,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
-
-
-@dataclass(slots=True)
-class Answered:
-    """A complete answer in the caller's dialect, and how it came about."""
-
-    body: bytes
-    completion: Callable[[], Completion]
-    finished: Finished
-
-
-@dataclass(slots=True)
-class Streaming:
-    """A stream in the caller's dialect. Iterate `chunks` to its end, or close it.
-
-    `judged` says that the whole stream was held back and has passed its gates.
-    """
-
-    chunks: AsyncGenerator[bytes]
-    run: Run
-    model: str
-    deployment: str
-    tier: int
-    judged: bool
 
 
 class Orchestrator:

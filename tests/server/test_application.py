@@ -16,7 +16,8 @@ from gateway import Provider, RunningGateway, call, chat, config_for
 from tierwise.config import Config, from_mapping
 from tierwise.errors import ConfigError
 from tierwise.execution import Run
-from tierwise.orchestrator import Orchestrator, Streaming
+from tierwise.finished import Streaming
+from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
 from tierwise.server.run import check_exposure, create_worker, dump
 from tierwise.types import Task

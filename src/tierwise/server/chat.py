@@ -12,7 +12,8 @@ from typing import Any
 
 from tierwise.errors import BodyTooSlow, RequestError, ShuttingDown, TierwiseError
 from tierwise.execution import Run
-from tierwise.orchestrator import Answered, Orchestrator, Streaming
+from tierwise.finished import Answered, Streaming
+from tierwise.orchestrator import Orchestrator
 from tierwise.server.keys import Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.once import HEADER, Kept
