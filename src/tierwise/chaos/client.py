@@ -44,7 +44,7 @@ async def ask_all(
         number = 0
 
         async def ask(number: int) -> Seen:
-            seen = await _ask(session, url, number, items[number % len(items)], policy)
+            seen = await ask_one(session, url, number, items[number % len(items)], policy)
             heard(seen)
             return seen
 
@@ -61,9 +61,10 @@ def request_body(item: WorkItem, policy: str, *, stream: bool) -> bytes:
     return msgspec.json.encode({**item.request, "model": policy, **more})
 
 
-async def _ask(
+async def ask_one(
     session: aiohttp.ClientSession, url: str, number: int, item: WorkItem, policy: str
 ) -> Seen:
+    """One request, a stream if its number is odd, and all that came of it."""
     stream = number % 2 == 1
     body = request_body(item, policy, stream=stream)
     at = time.monotonic()

@@ -9,6 +9,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from tierwise.chaos import Result, ScenarioFigures
+    from tierwise.chaos.soak import SoakFigures
 
 
 def show(result: Result, console: Console) -> None:
@@ -86,3 +87,19 @@ def _rests_on(result: Result) -> list[str]:
         "found out: the slowest of its deployments to be left alone. back: from the end of the "
         "outage until all serve again.",
     ]
+
+
+def soaked(found: SoakFigures) -> str:
+    """A long run in words."""
+    low, high = found.slope_interval
+    kind = "SIMULATED fleet" if found.simulated else "recorded answers of real models"
+    lines = [
+        f"{found.minutes:g} minutes at {found.rate:.0f} requests/s, half of the "
+        f"{found.full_rate:.0f} that it can take here; {kind}",
+        f"{found.requests:,} requests, {found.failed} failed, {found.wrong} wrong",
+        f"memory {found.rss_first_mb:.1f} MB after the warm-up, {found.rss_last_mb:.1f} at the "
+        f"end, {found.rss_most_mb:.1f} at the most",
+        f"trend {found.slope_mb_per_hour:+.2f} MB an hour (95%: {low:+.2f} to {high:+.2f}): "
+        + ("no growth shows" if found.flat else "it GROWS"),
+    ]
+    return "\n".join([*lines, *found.errors])
