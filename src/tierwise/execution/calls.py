@@ -341,19 +341,12 @@ class Calls:
                 verdicts, outcome = refused, "abandoned"
                 p = run.posterior(refused, step.tier)
             elif step.gated:
-                tier = step.tier
                 answer = completion()
                 length = len(answer.text)
-                verdicts = await self._checker.verdicts(tier.gates, run.task, answer)
-                if self.probing is not None:
-                    verdicts = await self.probing.more(step, run, answer, verdicts, probes)
-                p = run.posterior(verdicts, tier)
-                accepted = p >= tier.accept
-                if run.course is not None:
-                    verdicts, p, accepted = run.course.heard(tier, answer, verdicts)
+                verdicts, p, accepted = await self._weighed(step, run, answer, probes)
                 if not accepted:
                     outcome = "rejected"
-                    self._hand_over(run, completion(), verdicts)
+                    self._hand_over(run, answer, verdicts)
         except RequestError:
             outcome = "rejected"
             raise
@@ -387,6 +380,23 @@ class Calls:
             for probe in probes:
                 run.add(probe)
         return attempt
+
+    async def _weighed(
+        self, step: Step, run: Run, answer: Completion, probes: list[Attempt]
+    ) -> tuple[tuple[Verdict, ...], float, bool]:
+        """What is said of an answer, P(acceptable) by all of it, and whether it is accepted.
+
+        Args:
+            probes: the calls that are made to judge it are appended.
+        """
+        tier = step.tier
+        verdicts = await self._checker.verdicts(tier.gates, run.task, answer)
+        if self.probing is not None:
+            verdicts = await self.probing.more(step, run, answer, verdicts, probes)
+        if run.course is not None:
+            return run.course.heard(tier, answer, verdicts)
+        p = run.posterior(verdicts, tier)
+        return verdicts, p, p >= tier.accept
 
     def _hand_over(self, run: Run, draft: Completion, verdicts: tuple[Verdict, ...]) -> None:
         """Shows a rejected draft to whoever is asked next, if the policy allows."""
