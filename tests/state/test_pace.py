@@ -12,12 +12,17 @@ from tierwise.state.pace import MIN_CALLS, SLOW_BY_S, SLOW_TIMES, Pace
 from tierwise.state.quantile import LATEST, MIN_VALUES, Latest
 
 
+def later(pace: Pace) -> float:
+    """A moment that is not close to the last call."""
+    return max(0.0, pace.seen_at) + 1.0
+
+
 def whole(pace: Pace, latency_s: float, tokens: int | None) -> bool:
-    return pace.saw(0.0, latency_s, tokens=tokens) > 1
+    return pace.saw(later(pace), latency_s, tokens=tokens) > 1
 
 
 def stream(pace: Pace, ttft_s: float, latency_s: float = 30.0) -> bool:
-    return pace.saw(0.0, latency_s, ttft_s) > 1
+    return pace.saw(later(pace), latency_s, ttft_s) > 1
 
 
 def a_pace(calls: int = 200) -> Pace:
@@ -28,6 +33,16 @@ def a_pace(calls: int = 200) -> Pace:
         whole(pace, (0.5 + tokens / 100) * draw.uniform(0.7, 1.4), tokens)
         stream(pace, 0.5 * draw.uniform(0.5, 2.0))
     return pace
+
+
+def test_a_call_that_ends_with_another_counts_as_that_one_did() -> None:
+    pace = a_pace()
+    now = later(pace)
+    assert pace.saw(now, 60.0, tokens=10) > 1
+    known = pace.latency_s
+    assert pace.saw(now + 0.0001, 0.1, tokens=10) > 1
+    assert pace.latency_s == known
+    assert pace.saw(now + 0.01, 0.1, tokens=10) <= 1
 
 
 def test_moving_averages_follow() -> None:
@@ -106,7 +121,7 @@ def test_percentiles_are_there_when_there_are_enough_values() -> None:
     pace = Pace()
     for place in range(100):
         assert (pace.p95_ttft_s is None) == (place < MIN_VALUES)
-        pace.saw(0.0, 9.0, place / 100)
+        pace.saw(later(pace), 9.0, place / 100)
     assert pace.p95_ttft_s == 0.95
     pace.saw(0.0, 9.0)
     assert pace.p95_ttft_s == 0.95

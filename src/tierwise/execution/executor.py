@@ -77,7 +77,7 @@ class Executor:
             run.course = self.courses.start(run.task, run.decision, self._checker, run.reading)
         if run.decision.plan.hedge:
             ask = partial(self._hedge.ask, ask)
-        walked = _Walked[Given]()
+        walked: _Walked[Given] = _Walked()
         turn = 0
         while (answer := await self._round(ask, run, walked)) is None:
             if walked.left is not None and not run.out_of_time:

@@ -98,7 +98,11 @@ def _chosen(run: Run, answered: Collection[str]) -> Iterator[Step]:
     call for, and nobody once one of them is good enough."""
     course = run.course
     if course is None:
-        yield from _tiers(run, answered)
+        plan = run.decision.plan
+        if len(plan.tiers) == 1 and not plan.fallbacks:
+            yield Step(plan.tiers[0], 1, False)  # as most who name a model have it
+        else:
+            yield from _tiers(run, answered)
         return
     asked = 0
     for tier, judged in course.tiers():

@@ -74,6 +74,8 @@ class Health:
         self.scarcity = ShadowPrices(clock, self.capacity if shadow_prices else _unknown)
         self.freed: Callable[[str], None] = _nobody
         """Is told the model whenever a call is over, as there may be room for another."""
+        self._bounded = {d.model for d in self._all.values() if d.limits != _NO_LIMITS}
+        """Models with limits, configured or found out: only these can be scarce."""
         self._look_at = {
             model: 0.0 for model, siblings in self._siblings.items() if len(siblings) > 1
         }
@@ -93,7 +95,8 @@ class Health:
 
     def wanted(self, model: str, tokens: int = 0) -> None:
         """A request would ask this model, be there room or not; tokens of prompt and answer."""
-        self.scarcity.wanted(model, tokens)
+        if model in self._bounded:
+            self.scarcity.wanted(model, tokens)
 
     def order(self, deployments: Sequence[Deployment], tokens: int = 0) -> list[Deployment]:
         """The deployments that may be asked, the one to ask first in front (`choice`).
@@ -232,6 +235,7 @@ class Health:
         else:
             state.breaker.succeeded(now)
         if state.cap < INFINITE:
+            self._bounded.add(deployment.model)
             state.cap = state.adaptive.answered(state.in_flight + 1, late)
         if not state.clear:
             self._answers_again(deployment, state, now)
@@ -247,6 +251,7 @@ class Health:
         state.last_error, state.last_error_at = f"{error.kind}: {error.message}", now
         if isinstance(error, (UpstreamTimeout, RateLimited)) or error.status in _OVERLOADED:
             state.overloaded(now)
+            self._bounded.add(deployment.model)
         if isinstance(error, RateLimited):
             self._rate_limit(deployment, state, now, error)
         elif isinstance(error, OutOfService):

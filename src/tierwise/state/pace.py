@@ -7,7 +7,7 @@ of it takes is up to its length, and to who reads it.
 
 from __future__ import annotations
 
-from tierwise.state.quantile import Latest
+from tierwise.state.quantile import LATEST, Latest
 
 SMOOTHING = 0.2
 """Weight of the newest value in what is shown and predicted from."""
@@ -17,6 +17,9 @@ SLOW_TIMES = 4.0
 """So many times its usual time makes a call slow."""
 SLOW_BY_S = 0.25
 """What is late by less than this, in seconds, is not slow, however quick the usual."""
+CLOSE_S = 0.001
+"""A call that ends so soon after another counts as that one did, once much is known: at thousands a
+second each tells little, and a slow one is followed by another as often as not."""
 MIN_CALLS = 20
 """Before it has answered so often, nothing is usual."""
 _SLOWEST_LEARNING = 0.01
@@ -36,6 +39,7 @@ class Pace:
     __slots__ = (
         "_first",
         "_heard",
+        "_late",
         "_ttft",
         "_whole",
         "heard_s",
@@ -51,6 +55,7 @@ class Pace:
         self.ttft_s: float | None = None
         self.heard_s: float | None = None
         self.seen_at = float("-inf")
+        self._late = 0.0
         self._ttft = Latest()
         self._heard = Latest()
         self._first = _Line()
@@ -74,6 +79,8 @@ class Pace:
                 not known whether it was slow or long.
             slow_s: what is slow whatever is usual: a first token, or a whole answer, after longer.
         """
+        if now - self.seen_at < CLOSE_S and len(self._heard) == LATEST:
+            return self._late
         self.seen_at = now
         old = self.latency_s
         self.latency_s = latency_s if old is None else old + SMOOTHING * (latency_s - old)
@@ -92,7 +99,8 @@ class Pace:
         self.heard_s = heard if old is None else old + weight * (heard - old)
         old = self.mean_s
         self.mean_s = latency_s if old is None else old + weight * (latency_s - old)
-        return late if slow_s is None else max(late, heard / slow_s)
+        self._late = late if slow_s is None else max(late, heard / slow_s)
+        return self._late
 
     @property
     def p95_ttft_s(self) -> float | None:
