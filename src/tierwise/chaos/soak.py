@@ -25,6 +25,8 @@ WARM_UP = 0.25
 """The share of the run whose memory is left out: caches fill up once."""
 EVERY_S = 0.25
 """How often memory is read, in seconds."""
+NOTHING = 0.01
+"""Memory is read so finely that a few pages are a trend; less than this share of it is none."""
 BLOCKS = 12
 """Means of so many parts of the rest are compared, as single readings hang together."""
 _T95 = {8: 2.306, 9: 2.262, 10: 2.228, 11: 2.201, 12: 2.179}
@@ -37,7 +39,8 @@ class SoakFigures(Struct, frozen=True, kw_only=True):
 
     `full_rate` is what it answered when asked for all that it can take, `rate` what it was asked
     for in the long run, both in requests a second. `slope_mb_per_hour` is the trend of its memory
-    after the warm-up, with a 95% interval; `flat` says that no growth shows in it.
+    after the warm-up, with a 95% interval; `flat` says that no growth shows in it, or less than
+    `NOTHING` of the memory in all of the run.
     """
 
     minutes: float
@@ -111,7 +114,7 @@ class _Soak:
             rss_most_mb=max(mb for _, mb in readings),
             slope_mb_per_hour=3600.0 * slope,
             slope_interval=(3600.0 * low, 3600.0 * high),
-            flat=low <= 0.0,
+            flat=low <= 0.0 or slope * self._seconds < NOTHING * kept[0][1],
             errors=[f"{count} x {why}" for why, count in sorted(self._errors.items())[:5]],
             simulated=self._fleet.simulated_answers,
         )
