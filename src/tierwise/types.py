@@ -91,6 +91,8 @@ class Task(Struct, frozen=True, kw_only=True):
     """One request, read from any dialect, with the raw body it came in.
 
     `model` is what the caller asked for: a catalogue model, `provider/model`, or a policy.
+    `dialect` is what `body` is written in; the caller reads the answer in `read_in`, None for the
+    same.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     """
 
@@ -98,6 +100,7 @@ class Task(Struct, frozen=True, kw_only=True):
     model: str
     messages: list[Message]
     dialect: str = "openai-chat"
+    read_in: str | None = None
     stream: bool = False
     wants_stream_usage: bool = False
     max_output_tokens: int | None = None
@@ -117,6 +120,11 @@ class Task(Struct, frozen=True, kw_only=True):
     caller: str | None = None
     priority: Priority = "normal"
     deadline: float = float("inf")
+
+    @property
+    def reads(self) -> str:
+        """The dialect in which the caller reads the answer."""
+        return self.read_in or self.dialect
 
 
 class Profile(Struct, frozen=True, kw_only=True):

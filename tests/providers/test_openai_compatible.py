@@ -136,7 +136,7 @@ def test_the_limit_has_the_name_that_the_provider_knows(
 
 def test_an_answer_is_handed_on_as_it_is() -> None:
     raw = json.dumps(an_answer(), indent=3).encode()
-    reply = an_adapter().reply(raw)
+    reply = an_adapter().reply(raw, a_task())
     assert reply.body is raw
     assert (reply.reported_model, reply.usage) == (
         "small",
@@ -147,7 +147,7 @@ def test_an_answer_is_handed_on_as_it_is() -> None:
 
 def test_a_renamed_answer_keeps_everything_else() -> None:
     answer = an_answer(model="gpt-x")
-    reply = an_adapter().reply(json.dumps(answer).encode())
+    reply = an_adapter().reply(json.dumps(answer).encode(), a_task())
     reply.rename('back\\slash "and" quote')
     assert json.loads(reply.body) == {**answer, "model": 'back\\slash "and" quote'}
 
@@ -169,14 +169,14 @@ def test_a_renamed_answer_keeps_everything_else() -> None:
 )
 def test_garbage_behind_a_200_is_a_failed_server(raw: bytes) -> None:
     with pytest.raises(ServerFailed):
-        an_adapter().reply(raw)
+        an_adapter().reply(raw, a_task())
 
 
 @pytest.mark.parametrize("content", [5, {"a": 1}, [5]])
 def test_an_answer_whose_words_cannot_be_read_is_a_failed_server(content: Any) -> None:
     answer = an_answer()
     answer["choices"][0]["message"]["content"] = content
-    reply = an_adapter().reply(json.dumps(answer).encode())
+    reply = an_adapter().reply(json.dumps(answer).encode(), a_task())
     with pytest.raises(ServerFailed):
         reply.completion()
 
@@ -195,7 +195,7 @@ ODD_USAGES: list[Any] = [
 @pytest.mark.parametrize("usage", ODD_USAGES)
 def test_a_good_answer_with_an_odd_usage_is_a_good_answer(usage: Any) -> None:
     raw = json.dumps({**an_answer("Paris."), "usage": usage}).encode()
-    reply = an_adapter().reply(raw)
+    reply = an_adapter().reply(raw, a_task())
     assert reply.body is raw
     assert reply.usage is None
     assert reply.completion().text == "Paris."
@@ -218,7 +218,7 @@ def test_only_a_provider_that_bills_by_it_is_believed_a_cost(
     quirks: tuple[str, ...], cost: float | None
 ) -> None:
     adapter = an_adapter(quirks=frozenset(quirks))
-    reply = adapter.reply(json.dumps(an_answer(usage=COSTLY)).encode())
+    reply = adapter.reply(json.dumps(an_answer(usage=COSTLY)).encode(), a_task())
     reader = adapter.stream_reader(a_task(stream=True))
     reader.feed(b"".join(a_stream(usage=COSTLY)))
     expected = Usage(input_tokens=100, output_tokens=50, cost_usd=cost)
@@ -232,7 +232,7 @@ def test_of_the_known_providers_only_openrouter_bills_by_the_cost_it_names() -> 
 def test_an_error_behind_a_200_is_what_it_says() -> None:
     raw = b'{"error":{"message":"sk-abcdefgh is rate limited","code":429}}'
     with pytest.raises(RateLimited) as caught:
-        an_adapter().reply(raw)
+        an_adapter().reply(raw, a_task())
     assert caught.value.message == "[redacted] is rate limited"
 
 

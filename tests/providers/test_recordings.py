@@ -94,7 +94,7 @@ async def test_a_recorded_answer_is_read_as_it_was_meant(
     assert sent["messages"] == request_body["messages"]
     assert sent["model"] == request_body["model"]
     body = response["parsed_body"]
-    reply = adapter.reply(answer.body)
+    reply = adapter.reply(answer.body, task)
     assert json.loads(reply.body) == body
     assert reply.reported_model == body["model"]
     assert reply.usage is not None

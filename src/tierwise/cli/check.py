@@ -149,6 +149,7 @@ async def _ping(deployments: Sequence[Deployment]) -> dict[str, dict[str, object
 
     from tierwise.errors import TierwiseError
     from tierwise.providers import Transport, load_adapter
+    from tierwise.providers.translating import speaking
     from tierwise.wire.openai_chat import read_request
 
     transport = Transport()
@@ -159,14 +160,14 @@ async def _ping(deployments: Sequence[Deployment]) -> dict[str, dict[str, object
             "messages": [{"role": "user", "content": "Say ok."}],
             "max_tokens": 16,
         }
-        adapter = load_adapter(deployment.dialect)(deployment)
         began = time.monotonic()
         try:
-            request = adapter.request(read_request(msgspec.json.encode(body)))
-            response = await transport.send(request, 20.0)
+            task = read_request(msgspec.json.encode(body))
+            adapter = speaking(load_adapter(deployment.dialect)(deployment), task)
+            response = await transport.send(adapter.request(task), 20.0)
             if response.status != 200:
                 raise adapter.error(response.status, response.headers, response.body)
-            adapter.reply(response.body)
+            adapter.reply(response.body, task)
         except TierwiseError as error:
             return {"error": f"{getattr(error, 'kind', 'error')}: {error}", "latency_s": None}
         return {"error": None, "latency_s": round(time.monotonic() - began, 3)}

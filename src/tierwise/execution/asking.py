@@ -123,7 +123,7 @@ class Asker:
             response = await self._transport.send(adapter.request(task), patience)
             if not 200 <= response.status < 300:
                 raise adapter.error(response.status, response.headers, response.body)
-            reply = adapter.reply(response.body)
+            reply = adapter.reply(response.body, task)
             said = reply.completion()
         except UpstreamError as error:
             # That a probe has less time than a call may take says nothing about the deployment.

@@ -24,6 +24,7 @@ from tierwise.execution.paths import Step
 from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.providers.cooldown import rest_after_answer
+from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Task, Usage, Verdict
 
@@ -130,7 +131,7 @@ class Calls:
     ) -> Given:
         """Asks; and asks again with less if it was refused: without a rejected draft, and without
         log-probabilities."""
-        adapter = self._adapter(deployment, step, run)
+        adapter = self._native(deployment, step, run)
         try:
             return await ask(deployment, step, run)
         except (UpstreamRejected, ContextTooLong) as error:
@@ -147,6 +148,10 @@ class Calls:
                 raise
 
     def _adapter(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
+        """What speaks to a deployment, for a caller of any dialect."""
+        return speaking(self._native(deployment, step, run), run.asked)
+
+    def _native(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
         """What speaks to a deployment; it asks for log-probabilities where a gate reads them.
 
         A caller who asked for them sees what it asked for, and the gate reads that.
@@ -168,7 +173,7 @@ class Calls:
             response = await self._transport.send(adapter.request(run.asked), wait)
             if not 200 <= response.status < 300:
                 raise adapter.error(response.status, response.headers, response.body)
-            reply = adapter.reply(response.body)
+            reply = adapter.reply(response.body, run.asked)
         except BaseException as error:
             self._note(error, deployment, step, run, began)
             raise

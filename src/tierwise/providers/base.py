@@ -19,9 +19,17 @@ BUILTIN = {"openai_compatible": "tierwise.providers.openai_compatible:OpenAIComp
 class Reply(Protocol):
     """A whole answer: bytes for the client, and what accounting and gates need to know."""
 
-    body: bytes
-    reported_model: str | None
-    usage: Usage | None
+    @property
+    def body(self) -> bytes:
+        """The answer as the caller reads it."""
+
+    @property
+    def reported_model(self) -> str | None:
+        """The model that the provider names."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider counted, as far as it can be believed."""
 
     def completion(self) -> Completion:
         """What the answer says; decoded only when asked for."""
@@ -33,12 +41,25 @@ class Reply(Protocol):
 class StreamReader(Protocol):
     """Reads one stream while it passes, and says what has been seen so far."""
 
-    started: bool
-    finished: bool
-    reported_model: str | None
-    usage: Usage | None
-    output_chars: int
-    """About how many characters were said so far, for providers that do not count tokens."""
+    @property
+    def started(self) -> bool:
+        """Whether its first event was here."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is whole; the stream itself may go on."""
+
+    @property
+    def reported_model(self) -> str | None:
+        """The model that the provider names."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider counted so far."""
+
+    @property
+    def output_chars(self) -> int:
+        """About how many characters were said, for providers that do not count tokens."""
 
     def feed(self, data: bytes) -> bytes:
         """The bytes to hand on for the bytes that came; b"" while an event is incomplete.
@@ -62,17 +83,22 @@ class StreamReader(Protocol):
 
 
 class Adapter(Protocol):
-    """Speaks one provider dialect for one deployment. Knows nothing of policies or tiers."""
+    """Speaks one provider dialect for one deployment. Knows nothing of policies or tiers.
+
+    `speaks` is the dialect of the tasks that it takes and of the answers that it gives, one of
+    `tierwise.wire.dialect`; callers of others are served through a translation.
+    """
 
     deployment: Deployment
+    speaks: str
 
     def __init__(self, deployment: Deployment) -> None: ...
 
     def request(self, task: Task) -> HttpRequest:
         """The HTTP call that asks this deployment the task."""
 
-    def reply(self, body: bytes) -> Reply:
-        """A 200 answer. Raises `ServerFailed` if it cannot be read as one."""
+    def reply(self, body: bytes, task: Task) -> Reply:
+        """A 200 answer to a task. Raises `ServerFailed` if it cannot be read as one."""
 
     def stream_reader(self, task: Task, *, keep: bool = False) -> StreamReader:
         """A reader for a 200 stream; `keep` remembers the chunks for gates."""

@@ -52,6 +52,8 @@ _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 class OpenAICompatible:
     """Asks one deployment in the dialect of `POST {base_url}/chat/completions`."""
 
+    speaks = "openai-chat"
+
     def __init__(self, deployment: Deployment, *, asks_logprobs: bool = False) -> None:
         self.deployment = deployment
         self.asks_logprobs = asks_logprobs
@@ -101,7 +103,7 @@ class OpenAICompatible:
             return replace(task, body=body)
         return None
 
-    def reply(self, body: bytes) -> _Reply:
+    def reply(self, body: bytes, task: Task) -> _Reply:  # noqa: ARG002 - the protocol's
         """A whole answer; raises `ServerFailed` if the body is not one."""
         return _Reply(body, self)
 

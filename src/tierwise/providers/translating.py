@@ -1,0 +1,163 @@
+"""An adapter for callers of another dialect: asks in the provider's, answers in theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.providers.base import Adapter, Reply, StreamReader
+from tierwise.providers.http import HttpRequest
+from tierwise.types import Completion, Deployment, Task, Usage
+from tierwise.wire.conversation import Conversation
+from tierwise.wire.dialect import Dialect, dialect_named
+from tierwise.wire.openai_chat import json_string
+from tierwise.wire.spoken import Counted
+from tierwise.wire.translate import CHAT, conversation_of, in_dialect
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_CHARS_PER_TOKEN = 4
+
+
+def speaking(adapter: Adapter, task: Task) -> Adapter:
+    """What asks a task of an adapter's deployment and answers as the task's caller reads."""
+    if task.dialect == adapter.speaks == task.reads:
+        return adapter
+    return Translating(adapter, task)
+
+
+class Translating:
+    """Stands before an adapter for the calls of one task."""
+
+    def __init__(self, adapter: Adapter, task: Task) -> None:
+        self.deployment: Deployment = adapter.deployment
+        self.speaks = task.reads
+        self._adapter = adapter
+        self._theirs = dialect_named(adapter.speaks)
+        self._ours = dialect_named(task.reads)
+
+    def request(self, task: Task) -> HttpRequest:
+        """The call in the provider's dialect."""
+        return self._adapter.request(self._in_theirs(task))
+
+    def reply(self, body: bytes, task: Task) -> Reply:
+        """The answer in the caller's dialect; raises `ServerFailed` if it is none."""
+        reply = self._adapter.reply(body, self._in_theirs(task))
+        return _Reply(reply, self._theirs, self._ours, conversation_of(task))
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> StreamReader:
+        """A reader that gives events of the caller's dialect."""
+        reader = self._adapter.stream_reader(self._in_theirs(task), keep=keep)
+        return _Stream(reader, self._theirs, self._ours, task)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What an answer with another status means. Its body is in words that the caller does not
+        know."""
+        error = self._adapter.error(status, headers, body)
+        if self._theirs is not self._ours:
+            error.body = None
+        return error
+
+    def _in_theirs(self, task: Task) -> Task:
+        asked = in_dialect(task, self._adapter.speaks)
+        return replace(asked, read_in=None, wants_stream_usage=task.stream)
+
+
+class _Reply:
+    __slots__ = ("_asked", "_body", "_native", "_ours", "_spoken", "reported_model", "usage")
+
+    def __init__(self, native: Reply, theirs: Dialect, ours: Dialect, asked: Conversation) -> None:
+        try:
+            self._spoken = theirs.read_reply(native.body)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        self._native = native
+        self._ours = ours
+        self._asked = asked
+        self._body: bytes | None = None
+        self.reported_model = native.reported_model
+        self.usage: Usage | None = native.usage
+
+    @property
+    def body(self) -> bytes:
+        """The answer in the caller's dialect."""
+        if self._body is None:
+            self._body = self._ours.write_reply(self._spoken, self._asked)
+        return self._body
+
+    def completion(self) -> Completion:
+        return self._native.completion()
+
+    def rename(self, model: str) -> None:
+        self._spoken.model = model
+        self._body = None
+
+
+class _Stream:
+    __slots__ = ("_events", "_name", "_native", "_ours", "_task", "_written")
+
+    def __init__(self, native: StreamReader, theirs: Dialect, ours: Dialect, task: Task) -> None:
+        self._native = native
+        self._ours = ours
+        self._task = task
+        self._events = theirs.event_reader()
+        self._written = ours.event_writer(conversation_of(task))
+        self._name: tuple[bytes, bytes] | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._native.started
+
+    @property
+    def finished(self) -> bool:
+        return self._native.finished
+
+    @property
+    def reported_model(self) -> str | None:
+        return self._native.reported_model
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._native.usage
+
+    @property
+    def output_chars(self) -> int:
+        return self._native.output_chars
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._native.feed(data)
+        return self._translated(block) if block else b""
+
+    def close(self) -> bytes:
+        out = self._translated(self._native.close())
+        if self.usage is None and self._ours.name != CHAT:
+            # There, whoever relays it counts for those who want to know.
+            out += self._renamed(self._written.write([Counted(usage=self._guessed())]))
+        return out + self._renamed(self._written.close())
+
+    def rename(self, model: str, block: bytes) -> bytes:
+        was, now = json_string(self.reported_model or ""), json_string(model)
+        self._name = (b":" + was, b":" + now)
+        return self._renamed(block)
+
+    def completion(self) -> Completion:
+        return self._native.completion()
+
+    def _translated(self, block: bytes) -> bytes:
+        try:
+            events = self._events.read(block)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        return self._renamed(self._written.write(events))
+
+    def _renamed(self, block: bytes) -> bytes:
+        """Quotes are escaped in text, so the name of a model is found nowhere else."""
+        return block.replace(*self._name) if self._name is not None else block
+
+    def _guessed(self) -> Usage:
+        return Usage(
+            input_tokens=len(self._task.body) // _CHARS_PER_TOKEN,
+            output_tokens=self.output_chars // _CHARS_PER_TOKEN,
+        )

@@ -1,0 +1,102 @@
+"""From one dialect to another: what is asked, and a stream of what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from tierwise.types import Message, Task
+from tierwise.types import Part as Read
+from tierwise.wire.conversation import (
+    Audio,
+    Conversation,
+    Document,
+    Image,
+    Part,
+    Refusal,
+    Text,
+    ToolResult,
+    Turn,
+    Video,
+)
+from tierwise.wire.dialect import dialect_named
+
+CHAT = "openai-chat"
+"""The dialect that stations work in which change a request or a stream in its middle."""
+_NO_EFFORT = frozenset({"none", "minimal"})
+
+
+def conversation_of(task: Task) -> Conversation:
+    """What a task asks, in words of no dialect.
+
+    Raises:
+        InvalidRequest: its body is wrong.
+    """
+    asked = dialect_named(task.dialect).read_request(task.body)
+    return replace(asked, model=task.model, stream=task.stream)
+
+
+def in_dialect(task: Task, dialect: str) -> Task:
+    """The task with its body in another dialect. Its client still reads the answer in its own."""
+    if task.dialect == dialect:
+        return task
+    body = dialect_named(dialect).write_request(conversation_of(task))
+    return replace(
+        task, body=body, dialect=dialect, read_in=task.reads, wants_stream_usage=task.stream
+    )
+
+
+def as_chat(task: Task) -> Task:
+    """The task with its body in OpenAI's chat dialect."""
+    return in_dialect(task, CHAT)
+
+
+def task_of(asked: Conversation, body: bytes) -> Task:
+    """The task of a request that a dialect has read from `body`."""
+    thinking, wanted = asked.thinking, asked.format
+    thinks = thinking is not None and (
+        thinking.budget != 0 if thinking.effort is None else thinking.effort not in _NO_EFFORT
+    )
+    return Task(
+        body=body,
+        dialect=asked.dialect,
+        model=asked.model,
+        messages=[_message(turn) for turn in asked.turns],
+        stream=asked.stream,
+        wants_stream_usage=asked.stream_usage,
+        max_output_tokens=asked.max_tokens,
+        choices=asked.choices,
+        tools=bool(asked.tools or asked.foreign_tools),
+        logprobs=asked.logprobs,
+        reasoning=thinks,
+        json_mode=wanted is not None and wanted.kind == "json",
+        json_schema=bytes(wanted.schema)
+        if wanted is not None and wanted.kind == "schema"
+        else None,
+    )
+
+
+def _message(turn: Turn) -> Message:
+    """What analysis and gates read of a turn: OpenAI's names for the types of parts."""
+    parts = list(_read(turn.parts))
+    if len(parts) == 1 and parts[0].type == "text":
+        return Message(turn.role, parts[0].text)
+    return Message(turn.role, parts)
+
+
+def _read(parts: tuple[Part, ...]) -> Iterator[Read]:
+    for part in parts:
+        match part:
+            case Text() | Refusal():
+                yield Read("text", part.text)
+            case Image():
+                yield Read("image_url")
+            case Audio():
+                yield Read("input_audio")
+            case Video():
+                yield Read("video_url")
+            case Document():
+                yield Read("file", part.text or "")
+            case ToolResult():
+                yield from _read(part.parts)
