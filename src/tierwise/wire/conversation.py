@@ -16,9 +16,13 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class CacheMark(Struct, frozen=True):
-    """The caller's wish that the provider keeps everything up to here. `ttl` is such as `5m`."""
+    """The caller's wish that the provider keeps everything up to here. `ttl` is such as `5m`.
+
+    `origin` is set where a dialect has a word of its own for it (OpenAI's breakpoints).
+    """
 
     ttl: str | None = None
+    origin: str = ""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -247,6 +251,10 @@ class Conversation(Struct, frozen=True, kw_only=True):
     are, and `top_logprobs` of how many others beside them. `own` holds the fields that only
     `dialect` knows, by name: they are what a translation cannot carry. `cache` is a mark on the
     request as a whole. `user` is the caller's own id for whoever asks.
+
+    `hints` are fields as in `own`, but such as change nothing of the answer: they are left out
+    elsewhere without a word. `functions` says that the client speaks of functions, as OpenAI did
+    before there were tools, and reads calls of them in that form.
     """
 
     dialect: str
@@ -275,3 +283,5 @@ class Conversation(Struct, frozen=True, kw_only=True):
     cache_key: str | None = None
     verbosity: str | None = None
     own: dict[str, Raw] = field(default_factory=dict)
+    hints: dict[str, Raw] = field(default_factory=dict)
+    functions: bool = False
