@@ -6,7 +6,6 @@ through untouched, so a parameter that is newer than this file reaches the model
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Raw, Struct, field
 from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
 from tierwise.wire.openai_logprobs import read_logprobs
+from tierwise.wire.openai_mistakes import mistake_in
 
 _ABSENT = Raw(b"")
 
@@ -117,14 +117,6 @@ _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
-# Pairs come first, so that what is left of surrogates is alone.
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
-_PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-
 
 def read_request(body: bytes) -> Task:
     """The body of `POST /v1/chat/completions` as a `Task`.
@@ -162,46 +154,8 @@ def read_request(body: bytes) -> Task:
 def _parse(body: bytes) -> _Request:
     try:
         return _decode_request(body)
-    except msgspec.ValidationError as error:
-        raise _explain(error, body) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        half = _half_character(body)
-        if half is not None:
-            raise InvalidRequest(
-                f"The body contains half a character: `{half}` is one half of a surrogate pair, "
-                "and the other half is missing. Send the whole character, or leave it out."
-            ) from None
-        raise InvalidRequest(
-            f"The body is not valid JSON: {error}. Send a JSON object with `model` and `messages`."
-        ) from None
-    except RecursionError:
-        raise InvalidRequest(
-            "The body is nested too deeply. Send a JSON object with `model` and `messages`."
-        ) from None
-
-
-def _half_character(body: bytes) -> str | None:
-    """The first lone surrogate, if such are all that is wrong with the JSON.
-
-    Texts that were cut in the middle of an emoji are full of them, and msgspec's own words for it
-    ("input data was truncated") lead elsewhere.
-    """
-    found: list[bytes] = []
-
-    def mend(escape: re.Match[bytes]) -> bytes:
-        if escape["half"] is None:
-            return escape[0]
-        found.append(escape[0])
-        return rb"\ufffd"
-
-    mended = _ESCAPE.sub(mend, body)
-    if not found:
-        return None
-    try:
-        _decode_fields(mended)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    return found[0].decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise mistake_in(body, error) from None
 
 
 def _output_limit(request: _Request) -> int | None:
@@ -225,58 +179,6 @@ def _wanted_schema(wanted: _ResponseFormat | None) -> bytes | None:
             param="response_format.json_schema.schema",
         )
     return bytes(wanted.json_schema.schema)
-
-
-def _explain(error: msgspec.ValidationError, body: bytes) -> InvalidRequest:
-    """Turns msgspec's words into ones that a caller of the API can act on."""
-    text = str(error)
-    found = _PATH.search(text)
-    path = found["path"] if found else ""
-    text = _PATH.sub("", text)
-    missing = re.match(r"Object missing required field `(\w+)`", text)
-    if missing:
-        path = f"{path}.{missing[1]}" if path else missing[1]
-        return InvalidRequest(f"`{path}` is missing. {_REMEDIES.get(path, 'Add it.')}", param=path)
-    if not path:
-        return InvalidRequest(
-            f"The body must be a JSON object with `model` and `messages`: {text}."
-        )
-    wrong = re.match(r"Expected `([^`]+)`, got `([^`]+)`", text)
-    said = f"must be {_TYPES.get(wrong[1], wrong[1])}, not {wrong[2]}" if wrong else text
-    value = _value_at(body, path)
-    shown = f" (got {value})" if value else ""
-    return InvalidRequest(f"`{path}` {said}{shown}. {_REMEDIES.get(path, '')}".strip(), param=path)
-
-
-_TYPES = {
-    "str": "a string",
-    "int": "a whole number",
-    "bool": "true or false",
-    "bool | null": "true or false",
-    "int | null": "a whole number",
-    "str | null": "a string",
-    "array": "a list",
-    "array | null": "a list",
-    "object": "an object",
-    "object | null": "an object",
-    "str | array | null": "a string or a list of parts",
-}
-_REMEDIES = {
-    "model": 'Name a model or a policy, for example "auto"; GET /v1/models lists them.',
-    "messages": 'Send a list such as [{"role": "user", "content": "Hello"}].',
-}
-
-
-def _value_at(body: bytes, path: str) -> str:
-    """The offending value, shortened, for simple top-level paths."""
-    if not path.isidentifier():
-        return ""
-    try:
-        value = _decode_fields(body).get(path)
-    except msgspec.MsgspecError:
-        return ""
-    shown = bytes(value).decode("utf-8", "replace") if value is not None else ""
-    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 def with_fields(body: bytes, changes: Mapping[str, bytes | None]) -> bytes:

@@ -83,3 +83,17 @@ def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
         reasoning_tokens=reasoning,
         cost_usd=cost,
     )
+
+
+def write_usage(usage: Usage) -> dict[str, object]:
+    """The field `usage` that says so."""
+    read: dict[str, int] = {"cached_tokens": usage.cached_input_tokens}
+    if usage.cache_write_tokens:
+        read["cache_write_tokens"] = usage.cache_write_tokens
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": read,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
