@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from msgspec.structs import replace
 
 from builders import a_deployment
+from chat_recordings import ABSENT, RECORDINGS, interactions, kind_of, recorded
 from tierwise.config.presets import PRESETS
 from tierwise.errors import OutOfService, ServerFailed, UpstreamError, UpstreamRejected
 from tierwise.providers import Transport
@@ -23,39 +20,6 @@ from tierwise.types import Completion, ToolCall
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import read_request
 from upstream import Reply, upstreams
-
-SHARED = Path(os.environ.get("TIERWISE_SHARED", Path(__file__).parents[2].parent / "shared"))
-RECORDINGS = SHARED / "cassettes"
-PROVIDERS = ("openai", "groq", "mistral", "deepseek", "openrouter", "xai")
-ABSENT = f"no recordings at {RECORDINGS}; set TIERWISE_SHARED"
-
-
-def interactions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Provider, name, request and response of each recorded chat completion."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for provider in PROVIDERS:
-        for file in sorted((RECORDINGS / provider).glob("*.yaml")):
-            recorded = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
-            for number, item in enumerate(recorded["interactions"]):
-                if "chat/completions" in item.get("request", {}).get("uri", ""):
-                    name = f"{provider}-{file.stem}-{number}"
-                    yield provider, name, item["request"]["parsed_body"], item["response"]
-
-
-def kind_of(response: dict[str, Any]) -> str:
-    if response["status"]["code"] != 200:
-        return "error"
-    kind = response["headers"].get("content-type", [""])[0]
-    return "stream" if "event-stream" in kind else "whole" if "json" in kind else "other"
-
-
-def recorded(kind: str) -> list[Any]:
-    found = [
-        pytest.param(provider, request, response, id=name)
-        for provider, name, request, response in interactions()
-        if kind_of(response) == kind
-    ]
-    return found or [pytest.param("", {}, {}, marks=pytest.mark.skip(reason=ABSENT), id="absent")]
 
 
 def replayed(response: dict[str, Any]) -> Reply:
