@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
-from tierwise.errors import ConnectFailed, UpstreamTimeout
+from tierwise.errors import ConnectFailed, OutOfService, UpstreamTimeout
 from tierwise.providers import HttpRequest, Transport
 from tierwise.providers.connections import HttpStream
 from upstream import HANGS, Upstream, dead_url, fails, says, streams, upstreams
@@ -52,6 +53,35 @@ async def test_a_whole_answer_has_status_headers_and_body(transport: Transport) 
     assert b"error" in reply.body
     assert upstream.asked[0].headers["x-one"] == "1"
     assert upstream.asked[0].body == b"{}"
+
+
+async def test_a_call_is_authorised_just_before_it_is_made(transport: Transport) -> None:
+    async def sign(request: HttpRequest) -> dict[str, str]:
+        return {"authorization": f"signed {request.body!r}"}
+
+    async with upstreams(says({})) as (upstream,):
+        await transport.send(replace(a_call(upstream.base_url), authorise=sign), 5)
+    assert upstream.asked[0].headers["Authorization"] == "signed b'{}'"
+    assert upstream.asked[0].headers["x-one"] == "1"
+
+
+async def test_no_call_is_made_without_credentials(transport: Transport) -> None:
+    async def fail(request: HttpRequest) -> dict[str, str]:
+        raise OutOfService("no credentials")
+
+    async with upstreams(says({})) as (upstream,):
+        with pytest.raises(OutOfService):
+            await transport.send(replace(a_call(upstream.base_url), authorise=fail), 5)
+    assert upstream.calls == 0
+
+
+async def test_credentials_that_take_too_long_are_a_timeout(transport: Transport) -> None:
+    async def hang(request: HttpRequest) -> dict[str, str]:
+        await asyncio.sleep(60)
+        return {}
+
+    with pytest.raises(UpstreamTimeout):
+        await transport.send(replace(a_call(dead_url()), authorise=hang), 0.05)
 
 
 async def test_large_answers_arrive_whole(transport: Transport) -> None:

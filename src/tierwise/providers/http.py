@@ -8,8 +8,9 @@ variables.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
@@ -20,13 +21,16 @@ from tierwise.providers.connections import Connections, HttpStream, tls_context
 class HttpRequest(Struct, frozen=True):
     """A POST to a provider, or a GET where there is no body.
 
-    `connect_s` bounds the connection's set-up, in seconds.
+    `connect_s` bounds the connection's set-up, in seconds. `authorise` gives more headers for the
+    call just before it is made, where they take a wait (credentials that are fetched anew) or hold
+    good only for a while (signatures). It raises an `UpstreamError` if it cannot.
     """
 
     url: str
     headers: dict[str, str]
     body: bytes | None
     connect_s: float = 5.0
+    authorise: Callable[[HttpRequest], Awaitable[Mapping[str, str]]] | None = None
 
 
 class HttpReply(Struct, frozen=True):
@@ -70,10 +74,18 @@ class Transport:
 
         Raises:
             ConnectFailed: no connection, or it broke.
+            OutOfService: no credentials for it can be had.
             TimeoutError: they were not here within `timeout_s` seconds.
         """
+        headers = request.headers
+        if request.authorise is not None:
+            began = time.monotonic()
+            async with asyncio.timeout(timeout_s):
+                headers = {**headers, **await request.authorise(request)}
+            if timeout_s is not None:
+                timeout_s -= time.monotonic() - began
         return await self._connections.open(
-            request.url, request.headers, request.body, request.connect_s, timeout_s
+            request.url, headers, request.body, request.connect_s, timeout_s
         )
 
     async def close(self) -> None:
