@@ -92,7 +92,8 @@ class Task(Struct, frozen=True, kw_only=True):
 
     `model` is what the caller asked for: a catalogue model, `provider/model`, or a policy.
     `dialect` is what `body` is written in; the caller reads the answer in `read_in`, None for the
-    same.
+    same. `betas` are the trials of its dialect's provider that the caller takes part in
+    (Anthropic's header `anthropic-beta`).
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     """
 
@@ -101,6 +102,7 @@ class Task(Struct, frozen=True, kw_only=True):
     messages: list[Message]
     dialect: str = "openai-chat"
     read_in: str | None = None
+    betas: tuple[str, ...] = ()
     stream: bool = False
     wants_stream_usage: bool = False
     max_output_tokens: int | None = None
@@ -201,7 +203,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     """One place where a model is served.
 
     `upstream_model` is the provider's own name of the model; `prices` are what it costs here.
-    `api_key` never leaves the process except in the call itself; `repr` hides it.
+    `max_output_tokens` is the longest answer that it gives, None where unknown. `api_key` never
+    leaves the process except in the call itself; `repr` hides it.
     """
 
     id: str
@@ -211,6 +214,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     base_url: str
     upstream_model: str
     prices: Prices
+    max_output_tokens: int | None = None
     api_key: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     region: str | None = None

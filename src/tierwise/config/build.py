@@ -227,6 +227,7 @@ def _deploy(
         base_url=provider.base_url or preset.base_url,
         upstream_model=upstream,
         prices=prices,
+        max_output_tokens=model.max_output_tokens,
         api_key=provider.api_key.get_secret_value() if provider.api_key else None,
         headers=tuple((k.lower(), v.get_secret_value()) for k, v in provider.headers.items()),
         region=item.region or provider.region,

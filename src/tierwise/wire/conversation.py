@@ -92,11 +92,13 @@ class Video(Struct, frozen=True, kw_only=True):
 class Document(Struct, frozen=True, kw_only=True):
     """A file to be read, such as a PDF. `cited` asks that the answer cites it.
 
-    A plain text has `text` in place of a source's bytes.
+    A plain text has `text` in place of a source's bytes. `pieces` are those that citations are to
+    count, where it was given in such; `text` is then all of them.
     """
 
     source: Source
     text: str | None = None
+    pieces: tuple[str, ...] = ()
     name: str | None = None
     context: str | None = None
     cited: bool = False
@@ -186,7 +188,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     """A function that the model may ask to be called. `parameters` is a JSON Schema.
 
     `strict` asks that the arguments satisfy it; None: as the dialect does by default. `custom`
-    takes free text; `grammar` is then the JSON of what it must look like.
+    takes free text; `grammar` is then the JSON of what it must look like. `own` holds hints about
+    it that only the conversation's dialect knows, by name: the tool is the same without them.
     """
 
     name: str
@@ -196,6 +199,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     custom: bool = False
     grammar: Raw = Raw(b"")
     cache: CacheMark | None = None
+    own: dict[str, Raw] = field(default_factory=dict)
 
 
 class ToolChoice(Struct, frozen=True, kw_only=True):
