@@ -1,4 +1,4 @@
-"""What is known of each provider of the OpenAI-compatible family, as data.
+"""What is known of each provider, as data.
 
 Facts from the providers' own API references; see `providers/openai_compatible.py` for what each
 quirk does.
@@ -49,6 +49,13 @@ PRESETS: dict[str, Preset] = {
         # https://platform.openai.com/docs/api-reference/chat/create
         quirks=frozenset({"max-completion-tokens"}),
         offers=("gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"),
+    ),
+    "anthropic": Preset(
+        base_url="https://api.anthropic.com",
+        key_variables=("ANTHROPIC_API_KEY",),
+        dialect="anthropic",
+        catalog="anthropic",
+        offers=("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"),
     ),
     "groq": Preset(
         base_url="https://api.groq.com/openai/v1",

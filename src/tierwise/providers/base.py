@@ -12,7 +12,10 @@ from tierwise.errors import ConfigError, UpstreamError
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 
-BUILTIN = {"openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible"}
+BUILTIN = {
+    "openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible",
+    "anthropic": "tierwise.providers.anthropic:Anthropic",
+}
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 
 

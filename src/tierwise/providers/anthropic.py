@@ -1,0 +1,326 @@
+"""Anthropic's Messages API, spoken natively: `POST {base_url}/v1/messages`.
+
+The deployment's own headers go with every call, `anthropic-version` and `anthropic-beta` among
+them; the trials that a caller takes part in are added to the latter.
+
+Anthropic requires `max_tokens`. Where a caller of another dialect gave none, it is the longest
+answer that the catalogue knows of the model, else 4,096 tokens beside those it may think with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.providers.errors import classify, redact
+from tierwise.providers.http import HttpRequest
+from tierwise.types import Completion, Deployment, Task, Usage
+from tierwise.wire import openai_chat, sse
+from tierwise.wire.anthropic.reply import completion_of, finish_of, read_reply
+from tierwise.wire.anthropic.stream_reader import EventReader, decode_event
+from tierwise.wire.anthropic.unsigned import without_unsigned
+from tierwise.wire.anthropic.usage import read_usage
+from tierwise.wire.conversation import Text
+from tierwise.wire.conversation import ToolCall as Call
+from tierwise.wire.spoken import Choice, Ended, TextPiece, ToolBegan, ToolPiece
+
+VERSION = "2023-06-01"
+"""https://platform.claude.com/docs/en/api/versioning"""
+DEFAULT_MAX_TOKENS = 4096
+_CHAT = "openai-chat"
+# Asked to go on from what they said, the models since 4.6 answer with a 400:
+# https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6#prefill-removal
+_PREFILLED = re.compile(
+    r"claude-(?:[123]\b|v\d|instant|(?:opus|sonnet|haiku)-4(?:-[015]\b|-\d{8}|$))"
+)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+_MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
+# The few events of a stream that are looked into; others pass as bytes. A model's words that look
+# like one of these only cost a look.
+_NOTABLE = (b"message_delta", b"message_stop", b'"error"')
+_GOODBYE = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+class Anthropic:
+    """Asks one deployment in the dialect of the Messages API."""
+
+    speaks = "anthropic"
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._base = deployment.base_url.rstrip("/").removesuffix("/v1")
+        self._headers = {
+            "content-type": "application/json",
+            "anthropic-version": VERSION,
+            **dict(deployment.headers),
+        }
+        if deployment.api_key:
+            self._headers["x-api-key"] = deployment.api_key
+        self._upstream_model = openai_chat.json_string(deployment.upstream_model)
+        secrets = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
+        self._secrets = (*secrets, *([deployment.api_key] if deployment.api_key else ()))
+        self._prefills = _PREFILLED.search(deployment.upstream_model) is not None
+
+    def request(self, task: Task) -> HttpRequest:
+        """The caller's own bytes, with only the fields changed that must be."""
+        deployment = self.deployment
+        body = without_unsigned(task.body)
+        changes: dict[str, bytes | None] = {}
+        if task.model != deployment.upstream_model:
+            changes["model"] = self._upstream_model
+        if task.max_output_tokens is None and openai_chat.field_of(body, "max_tokens") is None:
+            changes["max_tokens"] = b"%d" % self._most_tokens(body)
+        if changes:
+            body = openai_chat.with_fields(body, changes)
+        url = self._base + "/v1/messages"
+        return HttpRequest(url, self._headers_for(task), body, deployment.timeouts.connect)
+
+    def sign_of_life(self) -> HttpRequest:
+        """Its list of models, which is free and asks for the key."""
+        url = self._base + "/v1/models"
+        return HttpRequest(url, self._headers, None, self.deployment.timeouts.connect)
+
+    def prefilled(self, task: Task, said: str) -> Task | None:
+        """The task with the beginning of its answer; None if the model does not go on from one,
+        which none does that thinks or has a form to keep to."""
+        if not self._prefills or task.dialect not in (self.speaks, _CHAT):
+            return None
+        if task.reasoning or task.json_mode or task.json_schema is not None:
+            return None
+        message = {"role": "assistant", "content": said}
+        return replace(task, body=openai_chat.with_messages(task.body, [message]))
+
+    def reply(self, body: bytes, task: Task) -> _Reply:  # noqa: ARG002 - the protocol's
+        """A whole answer; raises `ServerFailed` if the body is not one."""
+        return _Reply(body, self)
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> _Stream:  # noqa: ARG002
+        """A reader that forwards bytes."""
+        return _Stream(keep=keep, adapter=self)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What a non-200 answer means, without the secrets it may quote."""
+        if status == 400 and b"credit balance" in body:
+            status = 402  # nobody's request is served, whatever it asks
+        return classify(status, headers, body, secrets=self._secrets)
+
+    def no_stream(self, body: bytes) -> UpstreamError:
+        """What it means that something else came where a stream should have begun."""
+        if b'"error"' in body:
+            return self.error(200, {}, body)
+        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
+        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
+
+    def _headers_for(self, task: Task) -> dict[str, str]:
+        if not task.betas:
+            return self._headers
+        known = [one.strip() for one in self._headers.get("anthropic-beta", "").split(",")]
+        every = dict.fromkeys(one for one in (*known, *task.betas) if one)
+        return {**self._headers, "anthropic-beta": ",".join(every)}
+
+    def _most_tokens(self, body: bytes) -> int:
+        if self.deployment.max_output_tokens is not None:
+            return self.deployment.max_output_tokens
+        try:
+            thinking = _decode_budget(openai_chat.field_of(body, "thinking") or b"{}")
+        except _UNREADABLE:
+            return DEFAULT_MAX_TOKENS
+        return DEFAULT_MAX_TOKENS + (thinking.budget_tokens or 0)
+
+
+class _Budget(Struct):
+    budget_tokens: int | None = None
+
+
+class _Head(Struct):
+    """The part of an answer that accounting needs."""
+
+    content: list[Raw]
+    model: str | None = None
+    usage: Raw = Raw(b"")
+
+
+_decode_budget = msgspec.json.Decoder(_Budget).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+class _Reply:
+    __slots__ = ("body", "reported_model", "usage")
+
+    def __init__(self, body: bytes, adapter: Anthropic) -> None:
+        try:
+            head = _decode_head(body)
+        except _UNREADABLE as error:
+            if b'"error"' in body:
+                raise adapter.error(200, {}, body) from None
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        self.body = body
+        self.reported_model = head.model
+        self.usage = read_usage(head.usage)
+
+    def completion(self) -> Completion:
+        try:
+            return completion_of(read_reply(self.body).choices[0])
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+
+    def rename(self, model: str) -> None:
+        self.body = openai_chat.with_fields(self.body, {"model": openai_chat.json_string(model)})
+
+
+class _Stream:
+    __slots__ = (
+        "_adapter",
+        "_buffer",
+        "_done",
+        "_kept",
+        "_name",
+        "_strange",
+        "finished",
+        "output_chars",
+        "reported_model",
+        "started",
+        "usage",
+    )
+
+    def __init__(self, *, keep: bool, adapter: Anthropic) -> None:
+        self._adapter = adapter
+        self._buffer = sse.EventBuffer()
+        self._kept: list[bytes] | None = [] if keep else None
+        self._name: bytes | None = None
+        self._strange = b""
+        self._done = False
+        self.started = False
+        self.finished = False
+        self.reported_model: str | None = None
+        self.usage: Usage | None = None
+        self.output_chars = 0
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._buffer.feed(data)
+        if not block:
+            return b""
+        return self._take(block)
+
+    def close(self) -> bytes:
+        rest = self._buffer.rest
+        out = b""
+        if rest.strip():
+            # Some servers leave out the blank line after the last event.
+            self._buffer.rest = b""
+            out = self._take(rest.rstrip(b"\r\n") + b"\n\n")
+        if not self.finished and not self._done:
+            if self._strange and not self.started:
+                raise self._adapter.no_stream(self._strange)
+            where = "in the middle of the answer" if self.started else "before its first event"
+            raise StreamBroken(f"the stream ended {where}")
+        return out if self._done else out + _GOODBYE
+
+    def rename(self, model: str, block: bytes) -> bytes:
+        name = openai_chat.json_string(model)
+        self._name = b'"model":' + name.replace(b"\\", rb"\\")
+        return self._renamed(block)
+
+    def completion(self) -> Completion:
+        """What the stream said, as gates read it."""
+        return _joined(b"".join(self._kept or ()))
+
+    def _take(self, block: bytes) -> bytes:
+        events = block.count(b"data:")
+        # An event carries a few tokens; a token is about four characters.
+        self.output_chars += 4 * events
+        if events != block.count(b"}\n\n"):
+            self._check(block)
+        for begin, end in self._to_read(block):
+            self._read(block[begin:end])
+        if self._kept is not None:
+            self._kept.append(block)
+        return self._renamed(block)
+
+    def _renamed(self, block: bytes) -> bytes:
+        """The model is named where the message starts, and nowhere else."""
+        if self._name is None or b"message_start" not in block:
+            return block
+        return _MODEL.sub(self._name, block, count=1)
+
+    def _check(self, block: bytes) -> None:
+        """Refuses what is no event, in a block that does not only hold such as usual."""
+        for event in sse.events(block):
+            data = (sse.payload(event) or b"").strip()
+            if data and not (data[:1] == b"{" and data[-1:] == b"}"):
+                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
+
+    def _to_read(self, block: bytes) -> Iterator[tuple[int, int]]:
+        """Where the events begin and end that need a look inside."""
+        place = 0
+        while place < len(block) and not self.started:
+            span = sse.event_around(block, place)
+            yield span
+            place = span[1]
+        found: set[tuple[int, int]] = set()
+        for notable in _NOTABLE:
+            at = block.find(notable, place)
+            while at >= 0:
+                span = sse.event_around(block, at)
+                found.add(span)
+                at = block.find(notable, span[1])
+        yield from sorted(found)
+
+    def _read(self, event: bytes) -> None:
+        data = sse.payload(event)
+        if data is None:
+            if not (self.started or self._strange or sse.is_event(event)):
+                self._strange = event
+            return
+        try:
+            said = decode_event(data)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        match said.type:
+            case "message_start":
+                self.started = True
+                if said.message is not None:
+                    self.reported_model = said.message.model or None
+                    self.usage = read_usage(said.message.usage)
+            case "message_delta":
+                self.usage = read_usage(said.usage, self.usage)
+                if said.delta is not None and finish_of(said.delta.stop_reason) is not None:
+                    self.finished = True
+            case "message_stop":
+                self._done = self.finished = True
+            case "error":
+                raise self._adapter.error(200, {}, data)
+            case _:
+                pass
+
+
+def _joined(block: bytes) -> Completion:
+    """What the events of a whole stream say."""
+    texts: list[str] = []
+    calls: dict[int, list[str]] = {}
+    began: dict[int, ToolBegan] = {}
+    ended: Ended | None = None
+    for event in EventReader().read(block):
+        match event:
+            case TextPiece():
+                texts.append(event.text)
+            case ToolBegan():
+                began[event.call], calls[event.call] = event, []
+            case ToolPiece():
+                calls[event.call].append(event.arguments)
+            case Ended():
+                ended = event
+            case _:
+                pass
+    parts = [
+        Call(id=one.id, name=one.name, arguments="".join(calls[number]))
+        for number, one in began.items()
+    ]
+    finish = ended.finish if ended is not None else None
+    return completion_of(Choice(parts=(Text(text="".join(texts)), *parts), finish=finish))
