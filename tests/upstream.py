@@ -125,7 +125,7 @@ async def upstreams(*scripts: Reply | Sequence[Reply]) -> AsyncIterator[list[Ups
         for script in scripts:
             upstream = Upstream(*([script] if isinstance(script, Reply) else script))
             app = web.Application(client_max_size=1 << 26)
-            app.router.add_post("/v1/chat/completions", upstream.handle)
+            app.router.add_post("/{path:.*}", upstream.handle)
             server = TestServer(app, host="127.0.0.1")
             await server.start_server()
             servers.append(server)

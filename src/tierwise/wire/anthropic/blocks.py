@@ -104,6 +104,7 @@ class _ToolUse(Struct):
     id: str
     name: str
     input: Raw = _ABSENT
+    caller: Typed | None = None
     cache_control: CacheControl | None = None
 
 
@@ -265,6 +266,8 @@ def _read_redacted(raw: Raw) -> Part:
 
 def _read_tool_use(raw: Raw) -> Part:
     block = _decode_tool_use(raw)
+    if block.caller is not None and block.caller.type != "direct":
+        return foreign(f"tool_use called by {block.caller.type}", raw)
     return ToolCall(
         id=block.id,
         name=block.name,

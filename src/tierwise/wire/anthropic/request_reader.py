@@ -58,9 +58,9 @@ class _Choice(Struct):
 
 class _Tool(Struct):
     name: str
+    input_schema: Raw
     type: str | None = None
     description: str | None = None
-    input_schema: Raw = _ABSENT
     strict: bool | None = None
     cache_control: CacheControl | None = None
 

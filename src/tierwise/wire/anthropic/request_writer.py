@@ -140,7 +140,7 @@ def _write_tool(tool: Tool, asked: Conversation) -> dict[str, object]:
     out: dict[str, object] = {"name": tool.name}
     if tool.description is not None:
         out["description"] = tool.description
-    schema = tool.parameters if ours else _object_schema(tool.parameters)
+    schema = _object_schema(tool.parameters)
     out["input_schema"] = closed(schema) if tool.strict and not ours else schema
     if tool.strict is not None and (ours or tool.strict):
         out["strict"] = tool.strict
