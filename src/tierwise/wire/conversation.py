@@ -2,7 +2,8 @@
 
 A dialect reads its own body into a `Conversation` and writes its own body from one. What only one
 dialect knows stays in it as JSON (`Foreign`, `Conversation.own`), so that it survives as long as
-the conversation stays there, and is named where it cannot.
+the conversation stays there, and is named where it cannot. `hints` are such JSON too, of what
+changes nothing in the answer: they are left out elsewhere without a word.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Document(Struct, frozen=True, kw_only=True):
     """A file to be read, such as a PDF. `cited` asks that the answer cites it.
 
     A plain text has `text` in place of a source's bytes. `pieces` are those that citations are to
-    count, where it was given in such; `text` is then all of them.
+    count, where it was given in such; `text` is then all of them. `detail` is as in `Image`.
     """
 
     source: Source
@@ -102,6 +103,7 @@ class Document(Struct, frozen=True, kw_only=True):
     name: str | None = None
     context: str | None = None
     cited: bool = False
+    detail: str | None = None
     cache: CacheMark | None = None
 
 
@@ -124,7 +126,8 @@ class Reasoning(Struct, frozen=True, kw_only=True):
 class ToolCall(Struct, frozen=True, kw_only=True):
     """A tool that the model wants called; `arguments` is JSON text.
 
-    `signature` is as in `Text`. `custom` is a tool that takes free text for its arguments.
+    `signature` is as in `Text`. `custom` is a tool that takes free text for its arguments. `hints`
+    is an object of further fields that its dialect has.
     """
 
     id: str
@@ -133,17 +136,22 @@ class ToolCall(Struct, frozen=True, kw_only=True):
     signature: str | None = None
     origin: str = ""
     custom: bool = False
+    hints: Raw = Raw(b"")
     cache: CacheMark | None = None
 
 
 class ToolResult(Struct, frozen=True, kw_only=True):
-    """What a tool gave. `name` is that of the tool, empty where the dialect does not say."""
+    """What a tool gave. `name` is that of the tool, empty where the dialect does not say.
+
+    `hints` is as in `ToolCall`.
+    """
 
     call_id: str
     parts: tuple[Part, ...]
     name: str = ""
     failed: bool = False
     custom: bool = False
+    hints: Raw = Raw(b"")
     cache: CacheMark | None = None
 
 
@@ -175,13 +183,14 @@ Part = (
 class Turn(Struct, frozen=True, kw_only=True):
     """What one side says at once. `name` tells speakers of the same role apart.
 
-    `id` is what a dialect calls it (Responses' items have ids).
+    `id` is what a dialect calls it (Responses' items have ids). `hints` is as in `ToolCall`.
     """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
     id: str | None = None
+    hints: Raw = Raw(b"")
 
 
 class Tool(Struct, frozen=True, kw_only=True):
@@ -190,6 +199,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     `strict` asks that the arguments satisfy it; None: as the dialect does by default. `custom`
     takes free text; `grammar` is then the JSON of what it must look like. `own` holds hints about
     it that only the conversation's dialect knows, by name: the tool is the same without them.
+    `hints` is as in `ToolCall`.
     """
 
     name: str
@@ -198,6 +208,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
     custom: bool = False
     grammar: Raw = Raw(b"")
+    hints: Raw = Raw(b"")
     cache: CacheMark | None = None
     own: dict[str, Raw] = field(default_factory=dict)
 
@@ -253,12 +264,11 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
     `choices` is how many answers are wanted, `logprobs` whether their tokens' log-probabilities
     are, and `top_logprobs` of how many others beside them. `own` holds the fields that only
-    `dialect` knows, by name: they are what a translation cannot carry. `cache` is a mark on the
-    request as a whole. `user` is the caller's own id for whoever asks.
-
-    `hints` are fields as in `own`, but such as change nothing of the answer: they are left out
-    elsewhere without a word. `functions` says that the client speaks of functions, as OpenAI did
-    before there were tools, and reads calls of them in that form.
+    `dialect` knows, by name: they are what a translation cannot carry. `hints` are fields as in
+    `own`, but such as change nothing of the answer: they are left out elsewhere without a word.
+    `cache` is a mark on the request as a whole. `user` is the caller's own id for whoever asks.
+    `functions` says that the client speaks of functions, as OpenAI did before there were tools,
+    and reads calls of them in that form.
     """
 
     dialect: str
