@@ -15,6 +15,7 @@ from tierwise.types import Completion, Deployment, Task, Usage
 BUILTIN = {
     "openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible",
     "anthropic": "tierwise.providers.anthropic:Anthropic",
+    "openai_responses": "tierwise.providers.openai_responses:OpenAIResponses",
 }
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 
