@@ -130,8 +130,10 @@ def reported(answer: Body) -> str | None:
     return answer.status
 
 
-def finish_of(answer: Body, parts: list[Part]) -> Finish:
-    """Why an answer that says so ended; an end for a reason unknown is a pause."""
+def finish_of(answer: Body, parts: list[Part]) -> Finish | None:
+    """Why an answer ended; an end for a reason unknown is a pause. None: it has not ended."""
+    if answer.status in ("queued", "in_progress"):
+        return None
     if answer.status == "incomplete" or (
         answer.incomplete_details is not None and answer.incomplete_details.reason
     ):

@@ -90,6 +90,7 @@ class _Item(Struct):
     before: int = 0
     thought: set[bool] = field(default_factory=set)
     begins: bool = True
+    done: bool = False
 
 
 decode_event = msgspec.json.Decoder(_Event).decode
@@ -228,6 +229,7 @@ class EventReader:
             item = self._items[event.output_index] = _Item(kind=kind)
             if known is not None:
                 item.said, item.thought = known.said, known.thought
+        item.done = True
         if kind in CALLS:
             return self._call_done(item, read_call(event.item, custom=kind == "custom_tool_call"))
         if kind == "reasoning":
@@ -288,16 +290,28 @@ class EventReader:
             said = why.message if why is not None else None
             raise ServerFailed(said or "the provider gave up", status=200)
         found: list[Event] = list(self._begin(raw))
-        if not self._items and answer.output:
-            for index, item in enumerate(answer.output):  # some say all of it at the end alone
-                found += self._done(_Event(output_index=index, item=item))
+        found += self._unsaid(answer.output or [])
         usage = read_usage(answer.usage, with_cost=False)
         if usage is not None:
             found.append(Counted(usage=usage))
         finish = finish_of(answer, read_output(answer.output or [])[0])
-        if finish == "stop" and self._calls:  # some leave the output out at the end
+        if finish in (None, "stop") and self._calls:  # some leave the output out at the end
             finish = "tool_calls"
-        found.append(Ended(finish=finish, reported=reported(answer)))
+        found.append(Ended(finish=finish or "stop", reported=reported(answer)))
+        return found
+
+    def _unsaid(self, output: list[Raw]) -> list[Event]:
+        """What the whole answer says at the end that no event said before.
+
+        OpenAI leaves out the end of an item at times, and some servers everything before the end.
+        """
+        found: list[Event] = []
+        silent = not self._items
+        for index, raw in enumerate(output):
+            item = self._items.get(index)
+            same = item is not None and not item.done and item.kind == kind_of(raw).type
+            if silent or same:
+                found += self._done(_Event(output_index=index, item=raw))
         return found
 
 
