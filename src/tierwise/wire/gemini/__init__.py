@@ -1,0 +1,8 @@
+"""Google's Gemini dialect, for its clients and for the Gemini API and Vertex AI."""
+
+from tierwise.wire.gemini.dialect import Gemini
+from tierwise.wire.gemini.framing import JsonArray
+
+GEMINI = Gemini()
+
+__all__ = ["GEMINI", "Gemini", "JsonArray"]
