@@ -13,6 +13,7 @@ from tierwise.catalog import Catalog, ModelOverride
 from tierwise.config.certified import Certified, under_certificate
 from tierwise.config.clients import limits_of, share_of
 from tierwise.config.mistakes import Mistakes
+from tierwise.config.places import place_of
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
     Config,
@@ -219,18 +220,19 @@ def _deploy(
     if "/" in item.model or model.id != item.model:
         # A slash is how callers name provider/model, so ids have none.
         model = msgspec.structs.replace(model, id=item.model.rsplit("/", 1)[-1])
+    place = place_of(name, provider, preset)
     deployment = Deployment(
         id=f"{name}/{model.id}",
         model=model.id,
         provider=name,
-        dialect=provider.dialect or preset.dialect,
-        base_url=provider.base_url or preset.base_url,
+        dialect=place.dialect,
+        base_url=place.base_url,
         upstream_model=upstream,
         prices=prices,
         max_output_tokens=model.max_output_tokens,
         api_key=provider.api_key.get_secret_value() if provider.api_key else None,
         headers=tuple((k.lower(), v.get_secret_value()) for k, v in provider.headers.items()),
-        region=item.region or provider.region,
+        region=item.region or place.region,
         weight=item.weight,
         timeouts=_timeouts(provider.timeouts or config.timeouts),
         limits=limits_of(item.limits, provider.limits),

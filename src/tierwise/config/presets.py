@@ -151,6 +151,22 @@ PRESETS: dict[str, Preset] = {
         # https://docs.x.ai/docs/migration/may-15-retirement
         offers=("grok-build-0.1", "grok-4.3", "grok-4.7"),
     ),
+    # Through its OpenAI-compatible endpoint: `dialect: openai_compatible`,
+    # `base_url: https://generativelanguage.googleapis.com/v1beta/openai`.
+    "gemini": Preset(
+        base_url="https://generativelanguage.googleapis.com",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        dialect="gemini",
+        catalog="google",
+        offers=("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-4-argon"),
+    ),
+    # Of a `project` and `location` with Google's application default credentials, or of express
+    # mode with a key.
+    "vertex": Preset(
+        base_url="https://aiplatform.googleapis.com/v1beta1",
+        dialect="vertex",
+        catalog="google",
+    ),
     "vllm": Preset(
         base_url="http://127.0.0.1:8000/v1",
         local=True,

@@ -108,6 +108,14 @@ class ProviderConfig(_Section):
     api_key: SecretStr | None = None
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     region: str | None = None
+    project: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9.:-]*$", description="Of Google Cloud, for Vertex AI."
+    )
+    location: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9-]*$",
+        description="Of Vertex AI, such as `europe-west4`; `global` unless written.",
+    )
     timeouts: TimeoutsConfig | None = None
     limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
     quirks: list[str] | None = None

@@ -16,6 +16,8 @@ BUILTIN = {
     "openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible",
     "anthropic": "tierwise.providers.anthropic:Anthropic",
     "openai_responses": "tierwise.providers.openai_responses:OpenAIResponses",
+    "gemini": "tierwise.providers.gemini:Gemini",
+    "vertex": "tierwise.providers.vertex:Vertex",
 }
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 

@@ -1,0 +1,216 @@
+"""Answers of the Gemini API and of Vertex AI, as they pass to clients of the same dialect."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.types import Completion, TokenLogprob, ToolCall, Usage
+from tierwise.wire import openai_chat, sse
+from tierwise.wire.gemini.answers import Answer, Candidate, read_answer
+from tierwise.wire.gemini.finish import read_finish
+from tierwise.wire.gemini.logprobs import read_logprobs
+from tierwise.wire.gemini.reply import arguments_of
+from tierwise.wire.gemini.usage import read_usage
+from tierwise.wire.openai_chat import given, json_string
+from tierwise.wire.openai_logprobs import read_logprobs as read_tokens
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_FINISHES = {"filter": "content_filter", "pause": "length"}
+"""What gates call the reasons why answers end, where they call them otherwise."""
+# Marks the events of a stream that need a look inside. Quotes are escaped in text; arguments of
+# calls may have a field of one of these names, and are then looked at in vain.
+_NOTABLE = (b'"finishReason"', b'"promptFeedback"', b'"error"')
+_USAGE = b'"usageMetadata"'
+
+
+class Adapter(Protocol):
+    """What an answer needs of its adapter."""
+
+    def error(self, status: int, headers: dict[str, str], body: bytes) -> UpstreamError:
+        """What an error means."""
+
+    def no_stream(self, body: bytes) -> UpstreamError:
+        """What it means that something else came."""
+
+
+class GeminiReply:
+    """A whole answer; see `providers.base.Reply`."""
+
+    __slots__ = ("_answer", "body", "reported_model", "usage")
+
+    def __init__(self, body: bytes, adapter: Adapter) -> None:
+        try:
+            answer = read_answer(body)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        if given(answer.error):
+            raise adapter.error(200, {}, body)
+        if not answer.candidates and answer.blocked is None:
+            raise ServerFailed("the answer has no candidates", status=200)
+        self._answer = answer
+        self.body = body
+        self.reported_model = answer.model_version
+        self.usage: Usage | None = read_usage(answer.usage_metadata)
+
+    def completion(self) -> Completion:
+        return completion_of([self._answer])
+
+    def rename(self, model: str) -> None:
+        self.body = openai_chat.with_fields(self.body, {"modelVersion": json_string(model)})
+
+
+class GeminiStream:
+    """A stream; see `providers.base.StreamReader`."""
+
+    __slots__ = (
+        "_adapter",
+        "_buffer",
+        "_counted",
+        "_kept",
+        "_name",
+        "_strange",
+        "finished",
+        "output_chars",
+        "reported_model",
+        "started",
+    )
+
+    def __init__(self, *, keep: bool, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._buffer = sse.EventBuffer()
+        self._kept: list[Answer] | None = [] if keep else None
+        self._name: bytes | None = None
+        self._strange = b""
+        self._counted: bytes | Usage | None = None
+        self.started = False
+        self.finished = False
+        self.reported_model: str | None = None
+        self.output_chars = 0
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last one that can be believed: every event has one, and only the last is read."""
+        if isinstance(self._counted, bytes):
+            try:
+                self._counted = read_usage(read_answer(self._counted).usage_metadata)
+            except _UNREADABLE:
+                self._counted = None
+        return self._counted
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._buffer.feed(data)
+        return self._look(block) if block else b""
+
+    def close(self) -> bytes:
+        rest = self._buffer.rest
+        out = b""
+        if rest.strip():
+            # Some servers leave out the blank line after the last event.
+            self._buffer.rest = b""
+            out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
+        if not self.finished:
+            if self._strange and not self.started:
+                raise self._adapter.no_stream(self._strange)
+            where = "in the middle of the answer" if self.started else "before its first event"
+            raise StreamBroken(f"the stream ended {where}")
+        return out
+
+    def rename(self, model: str, block: bytes) -> bytes:
+        self._name = json_string(model)
+        return self._renamed(block)
+
+    def completion(self) -> Completion:
+        return completion_of(self._kept or [])
+
+    def _look(self, block: bytes) -> bytes:
+        """Reads the events that need it, and gives all of them."""
+        for event in sse.events(block):
+            data = sse.payload(event)
+            if data is None:
+                if not (self.started or self._strange or sse.is_event(event)):
+                    self._strange = event
+                continue
+            self._event(data)
+        return self._renamed(block) if self._name is not None else block
+
+    def _event(self, data: bytes) -> None:
+        self.output_chars += _text_length(data)
+        if _USAGE in data:
+            self._counted = data
+        notable = self._kept is not None or not self.started
+        if not (notable or any(mark in data for mark in _NOTABLE)):
+            if data[:1] != b"{" or data.rstrip()[-1:] != b"}":
+                # A client that meets half an event gives up, and nobody can go on for it then.
+                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
+            return
+        try:
+            answer = read_answer(data)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        if given(answer.error):
+            raise self._adapter.error(200, {}, b'{"error":' + bytes(answer.error) + b"}")
+        self.started = True
+        self.reported_model = self.reported_model or answer.model_version
+        if self._kept is not None:
+            self._kept.append(answer)
+        ended = any(one.finish_reason for one in answer.candidates or ())
+        self.finished |= ended or answer.blocked is not None
+
+    def _renamed(self, block: bytes) -> bytes:
+        if self._name is None:
+            return block
+        out: list[bytes] = []
+        for event in sse.events(block):
+            data = sse.payload(event)
+            if data is not None and b'"modelVersion"' in data:
+                data = openai_chat.with_fields(data, {"modelVersion": self._name})
+                event = b"data: " + data
+            out.append(event + b"\n\n")
+        return b"".join(out)
+
+
+def _text_length(data: bytes) -> int:
+    """About how many characters an event says: from the text to the quote that ends it."""
+    place = data.find(b'"text"')
+    if place < 0:
+        return 4
+    return max(4, data.find(b'"', data.find(b'"', place + 6) + 1) - place - 9)
+
+
+def completion_of(answers: list[Answer]) -> Completion:
+    """What the first candidate says, in what may be the events of a stream."""
+    text: list[str] = []
+    calls: list[ToolCall] = []
+    logprobs: list[TokenLogprob] = []
+    refusal: str | None = None
+    reason: str | None = None
+    for answer in answers:
+        if answer.blocked is not None:
+            refusal, reason = answer.blocked.words, "SAFETY"
+        for candidate in answer.candidates or ():
+            if (candidate.index or 0) == 0:
+                _say(candidate, text, calls)
+                logprobs += read_tokens(read_logprobs(candidate.logprobs_result))
+                reason = candidate.finish_reason or reason
+    finish = read_finish(reason, calls=bool(calls)) if reason else None
+    return Completion(
+        text="".join(text),
+        finish_reason=_FINISHES.get(finish, finish) if finish else None,
+        tool_calls=tuple(calls),
+        refusal=refusal,
+        logprobs=tuple(logprobs),
+    )
+
+
+def _say(candidate: Candidate, text: list[str], calls: list[ToolCall]) -> None:
+    for piece in candidate.pieces:
+        if piece.text is not None:
+            if not piece.thought:
+                text.append(piece.text)
+        elif piece.function_call is not None:
+            call = piece.function_call
+            arguments = arguments_of(call.args)
+            calls.append(ToolCall(name=call.name, arguments=arguments, id=call.id or ""))
