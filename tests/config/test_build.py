@@ -263,7 +263,7 @@ def test_a_preset_s_facts_are_consistent(name: str) -> None:
         assert f":{preset.port}/" in preset.base_url
     elif name != "openai_compatible":
         assert preset.base_url.startswith("https://")
-        assert preset.key_variables
+        assert preset.key_variables or name == "vertex"  # which has credentials of other kinds
 
 
 def test_a_judge_needs_a_model() -> None:

@@ -13,7 +13,7 @@ from tierwise.catalog import Catalog, ModelOverride
 from tierwise.config.certified import Certified, under_certificate
 from tierwise.config.clients import limits_of, share_of
 from tierwise.config.mistakes import Mistakes
-from tierwise.config.places import place_of
+from tierwise.config.places import Place, place_of
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
     Config,
@@ -85,11 +85,14 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
     for name, provider in config.providers.items():
         with mistakes.noted():
             preset = _preset(name, provider)
+            place = place_of(name, provider, preset)
             for index, served in enumerate(provider.models):
                 field = f"providers.{name}.models.{index}"
                 item = ServedModel(model=served) if isinstance(served, str) else served
                 with mistakes.noted(at=field):
-                    model, deployment = _deploy(name, provider, preset, item, catalog, config)
+                    model, deployment = _deploy(
+                        name, provider, preset, place, item, catalog, config
+                    )
                     group = deployments.setdefault(model.id, [])
                     _no_twin(deployment, group)
                     group.append(deployment)
@@ -190,6 +193,7 @@ def _deploy(
     name: str,
     provider: ProviderConfig,
     preset: Preset,
+    place: Place,
     item: ServedModel,
     catalog: Catalog,
     config: Config,
@@ -220,7 +224,6 @@ def _deploy(
     if "/" in item.model or model.id != item.model:
         # A slash is how callers name provider/model, so ids have none.
         model = msgspec.structs.replace(model, id=item.model.rsplit("/", 1)[-1])
-    place = place_of(name, provider, preset)
     deployment = Deployment(
         id=f"{name}/{model.id}",
         model=model.id,
