@@ -199,12 +199,25 @@ class Limits(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
 
 
+class Aws(Struct, frozen=True, kw_only=True):
+    """Credentials for AWS: keys, else a profile of AWS's own files. `repr` hides the keys."""
+
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+    profile: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Aws(profile={self.profile!r})"
+
+
 class Deployment(Struct, frozen=True, kw_only=True):
     """One place where a model is served.
 
     `upstream_model` is the provider's own name of the model; `prices` are what it costs here.
     `max_output_tokens` is the longest answer that it gives, None where unknown. `api_key` never
-    leaves the process except in the call itself; `repr` hides it.
+    leaves the process except in the call itself; `repr` hides it. `aws` is what is configured for
+    AWS; without, its own tools' places are looked at.
     """
 
     id: str
@@ -222,6 +235,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     quirks: frozenset[str] = frozenset()
+    aws: Aws | None = None
 
     def __repr__(self) -> str:
         return f"Deployment({self.id!r}, model={self.model!r}, base_url={self.base_url!r})"

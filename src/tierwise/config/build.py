@@ -16,6 +16,7 @@ from tierwise.config.mistakes import Mistakes
 from tierwise.config.places import Place, place_of
 from tierwise.config.presets import PRESETS, Preset
 from tierwise.config.schema import (
+    AwsConfig,
     Config,
     ModelConfig,
     PolicyConfig,
@@ -24,7 +25,7 @@ from tierwise.config.schema import (
     TimeoutsConfig,
 )
 from tierwise.errors import ConfigError
-from tierwise.types import Deployment, Model, Policy, Prices, Tier, Timeouts, Weights
+from tierwise.types import Aws, Deployment, Model, Policy, Prices, Tier, Timeouts, Weights
 
 DEFAULT_POLICIES: dict[str, PolicyConfig] = {
     "auto": PolicyConfig(quality=0.95),
@@ -240,12 +241,23 @@ def _deploy(
         timeouts=_timeouts(provider.timeouts or config.timeouts),
         limits=limits_of(item.limits, provider.limits),
         quirks=frozenset(provider.quirks) if provider.quirks is not None else preset.quirks,
+        aws=_aws(provider.aws),
     )
     return model, deployment
 
 
 def _timeouts(config: TimeoutsConfig) -> Timeouts:
     return Timeouts(**config.model_dump())
+
+
+def _aws(config: AwsConfig | None) -> Aws | None:
+    if config is None:
+        return None
+    keys = config.model_dump(exclude={"profile"})
+    return Aws(
+        profile=config.profile,
+        **{name: key.get_secret_value() if key else None for name, key in keys.items()},
+    )
 
 
 def _no_twin(deployment: Deployment, group: list[Deployment]) -> None:

@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
         # https://github.com/editor-code-assistant/eca/issues/231
         # A last message by the assistant needs `prefix`:
         # https://docs.mistral.ai/api/endpoint/chat
-        quirks=frozenset({"no-stream-options", "max-tokens", "prefill-prefix"}),
+        quirks=frozenset({"no-stream-options", "max-tokens", "prefill-prefix", "output-dimension"}),
         offers=(
             _as("ministral-3-8b", "ministral-8b-2512"),
             _as("mistral-small-4", "mistral-small-2603"),
@@ -166,6 +166,20 @@ PRESETS: dict[str, Preset] = {
         base_url="https://aiplatform.googleapis.com/v1beta1",
         dialect="vertex",
         catalog="google",
+    ),
+    "voyage": Preset(
+        # Embeddings only. https://docs.voyageai.com/reference/embeddings-api
+        base_url="https://api.voyageai.com/v1",
+        key_variables=("VOYAGE_API_KEY",),
+        quirks=frozenset({"output-dimension"}),
+    ),
+    "bedrock": Preset(
+        # The region is the provider's `region`, or that of AWS's own variables and files. Keys of
+        # AWS come from there as well; one of Bedrock's own is `api_key`.
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        dialect="bedrock",
+        key_variables=("AWS_BEARER_TOKEN_BEDROCK",),
+        catalog="aws",
     ),
     "vllm": Preset(
         base_url="http://127.0.0.1:8000/v1",

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
@@ -99,6 +107,24 @@ class ServedModel(_Section):
     )
 
 
+class AwsConfig(_Section):
+    """Credentials for AWS, where they are not to come from where its own tools look: environment,
+    files, the role of the container or the machine."""
+
+    profile: str | None = Field(None, min_length=1, description="Of ~/.aws/config.")
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("`access_key_id` and `secret_access_key` go together; add the other")
+        if self.profile is not None and self.access_key_id is not None:
+            raise ValueError("give either `profile` or keys, not both")
+        return self
+
+
 class ProviderConfig(_Section):
     """One account or server that serves models."""
 
@@ -116,6 +142,7 @@ class ProviderConfig(_Section):
         pattern=r"^[a-z][a-z0-9-]*$",
         description="Of Vertex AI, such as `europe-west4`; `global` unless written.",
     )
+    aws: AwsConfig | None = None
     timeouts: TimeoutsConfig | None = None
     limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
     quirks: list[str] | None = None

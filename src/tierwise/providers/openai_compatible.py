@@ -9,7 +9,8 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 - `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed;
 - `prefill-continue`: goes on from the text of a last message by the assistant if
   `continue_final_message` says so;
-- `prefill-prefix`: does so if that message says `prefix`.
+- `prefill-prefix`: does so if that message says `prefix`;
+- `output-dimension`: about embeddings, see `embedding_openai.py`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ _NOTABLE = (
     re.compile(rb'"finish_reason"\s*:\s*"'),
     re.compile(rb"\[DONE\]"),
 )
-_NOT_OF_EVERY_REQUEST = frozenset({"usage-cost", "prefill-continue", "prefill-prefix"})
+_NOT_OF_EVERY_REQUEST = frozenset(
+    {"usage-cost", "prefill-continue", "prefill-prefix", "output-dimension"}
+)
 """Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -1,0 +1,147 @@
+"""Calls to Amazon Bedrock, whatever is asked: addresses, proof of who calls, errors.
+
+docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html (bearer keys),
+docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from tierwise.errors import UpstreamError
+from tierwise.providers.aws import AwsSigner, region_of
+from tierwise.providers.errors import classify
+from tierwise.providers.http import HttpRequest
+from tierwise.types import Deployment
+
+_KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# What an exception's name says is surer than the status, and in streams there is no status.
+_STATUS = {
+    "accessdenied": 403,
+    "expiredtoken": 403,
+    "internalserver": 500,
+    "modelerror": 502,
+    "modelnotready": 503,
+    "modelstreamerror": 502,
+    "modeltimeout": 504,
+    "resourcenotfound": 404,
+    "servicequotaexceeded": 429,
+    "serviceunavailable": 503,
+    "throttling": 429,
+    "unrecognizedclient": 403,
+    "validation": 400,
+}
+# Said with a 400, which would otherwise be the caller's fault.
+_NO_MODEL = re.compile(
+    r"model identifier is invalid|on-demand throughput isn.t supported|"
+    r"operation not allowed|end of its life|access to the model",
+    re.IGNORECASE,
+)
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+
+
+class BedrockCalls:
+    """What all that speaks to one deployment at Bedrock has in common.
+
+    Raises:
+        ConfigError: the region is not known, or signatures are needed and botocore is missing.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        key = deployment.api_key
+        if key is None and deployment.aws is None:
+            key = os.environ.get(_KEY_VARIABLE)
+        base = deployment.base_url.rstrip("/")
+        region = ""
+        if "{region}" in base or key is None:
+            field = f"providers.{deployment.provider}.region"
+            region = region_of(deployment.region, deployment.aws, field)
+            base = base.replace("{region}", region)
+        # The id may be an ARN, whose slashes are not those of the path.
+        self._url = f"{base}/model/{quote(deployment.upstream_model, safe='')}/"
+        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
+        self._signer: AwsSigner | None = None
+        if key is not None:
+            self._headers["authorization"] = f"Bearer {key}"
+        else:
+            self._signer = AwsSigner("bedrock", region, deployment.aws)
+        self._secrets = _secrets(deployment, key)
+
+    def request(self, operation: str, body: bytes) -> HttpRequest:
+        """A call of an operation on the deployment's model."""
+        return HttpRequest(
+            self._url + operation,
+            self._headers,
+            body,
+            self.deployment.timeouts.connect,
+            self._signer.sign if self._signer is not None else None,
+        )
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What a non-200 answer means, without the secrets it may quote."""
+        said = _read(body)
+        name = headers.get("x-amzn-errortype") or said.type or said.code or ""
+        # Such as `ThrottlingException:http://internal...` or `com.amazon.coral#Throttling`.
+        return self.exception(name.split(":")[0].rsplit("#")[-1], said, headers, body, status)
+
+    def exception(
+        self,
+        name: str,
+        said: AwsError,
+        headers: Mapping[str, str],
+        body: bytes,
+        status: int = 500,
+    ) -> UpstreamError:
+        """What one of AWS's exceptions means; `status` counts only if its name is unknown."""
+        message = said.message or said.capital or said.original or ""
+        kind = name.lower().removesuffix("exception")
+        status = _STATUS.get(kind, status)
+        if status == 400 and _NO_MODEL.search(message):
+            status = 404
+        if message:
+            body = msgspec.json.encode({"message": message, "type": name})
+        error = classify(status, headers, body, secrets=self._secrets)
+        error.body = None  # no client reads AWS's words
+        return error
+
+    def exception_in_stream(self, name: str, payload: bytes) -> UpstreamError:
+        """What an exception among the frames of a stream means."""
+        return self.exception(name, _read(payload), {}, payload)
+
+
+class AwsError(Struct):
+    """An error's body, in all the spellings of it."""
+
+    type: str | None = msgspec.field(default=None, name="__type")
+    code: str | None = None
+    message: str | None = None
+    capital: str | None = msgspec.field(default=None, name="Message")
+    original: str | None = msgspec.field(default=None, name="originalMessage")
+
+
+_decode_error = msgspec.json.Decoder(AwsError, strict=False).decode
+
+
+def _read(body: bytes) -> AwsError:
+    try:
+        return _decode_error(body)
+    except _UNREADABLE:
+        return AwsError()
+
+
+def _secrets(deployment: Deployment, key: str | None) -> tuple[str, ...]:
+    found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
+    aws = deployment.aws
+    if aws is not None:
+        found += [one for one in (aws.secret_access_key, aws.session_token) if one]
+    if key:
+        found.append(key)
+    return tuple(found)
