@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
     from tierwise.execution.probing import Probing
     from tierwise.routing.build import Brain
+    from tierwise.routing.expressed import Unsaid
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
@@ -90,6 +91,8 @@ class Orchestrator:
         self._waking = threading.Lock()
         self._analyst: Analyst | None = None
         self._guarded = False
+        adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
+        self._speaks = {name: adapter.speaks for name, adapter in adapters.items()}
         self.router = self._router(PriorPredictor())
         self._traffic: Traffic = after._traffic if after else Traffic()
         self._sessions: Sessions = after._sessions if after else Sessions()
@@ -98,7 +101,6 @@ class Orchestrator:
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         billing = Billing(setup.catalog)
-        adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
         self._calls = Calls(
             adapters,
             self._transport,
@@ -280,7 +282,7 @@ class Orchestrator:
 
     def decide(self, task: Task) -> Decision:
         """What would happen to a task, and why. Asks no model."""
-        return self._decide(task, measure(task))[0]
+        return self._decide(task, measure(task), self.router.unsaid(task))[0]
 
     async def answer(self, task: Task) -> Answered:
         """The answer to a task.
@@ -374,14 +376,17 @@ class Orchestrator:
         when the record is made.
         """
         measured = measure(task)
-        decision, reading = self._decide(task, measured)
-        paths = self.router.paths(decision)
+        unsaid = self.router.unsaid(task)
+        decision, reading = self._decide(task, measured, unsaid)
+        paths = self.router.paths(decision, unsaid)
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
-        run.reading = reading
+        run.reading, run.unsaid = reading, unsaid
         return run, measured
 
-    def _decide(self, task: Task, measured: Measured) -> tuple[Decision, Reading | None]:
+    def _decide(
+        self, task: Task, measured: Measured, unsaid: Unsaid | None
+    ) -> tuple[Decision, Reading | None]:
         """The decision about a task, and what was read in its prompt for it."""
         reading: Reading | None = None
         if self.router.explicit(task):
@@ -404,6 +409,7 @@ class Orchestrator:
             held=self._sessions.held(task.session, time.monotonic()),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
+            unsaid=unsaid,
         )
         if reading is not None:
             self._traffic.saw(novelty_of(decision))
@@ -431,7 +437,7 @@ class Orchestrator:
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup
-        return Router(setup.models, setup.deployments, setup.policies, predictor)
+        return Router(setup.models, setup.deployments, setup.policies, predictor, self._speaks)
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""
@@ -470,7 +476,7 @@ class Orchestrator:
         self._spending.add(run.decision.policy or "", run.cost_usd)
         # From here on only the record is wanted, and a body may be large.
         del run.task
-        run.course = run.reading = None
+        run.course = run.reading = run.read_by_gates = None
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished

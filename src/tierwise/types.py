@@ -94,6 +94,8 @@ class Task(Struct, frozen=True, kw_only=True):
     `dialect` is what `body` is written in; the caller reads the answer in `read_in`, None for the
     same. `betas` are the trials of its dialect's provider that the caller takes part in
     (Anthropic's header `anthropic-beta`).
+    `drop_unsupported` says whether what a provider's dialect has no words for may be left out; None
+    leaves that to the policy.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     """
 
@@ -118,6 +120,7 @@ class Task(Struct, frozen=True, kw_only=True):
     max_latency_s: float | None = None
     streams: Streams | None = None
     on_stream_break: OnStreamBreak | None = None
+    drop_unsupported: bool | None = None
     session: str | None = None
     caller: str | None = None
     priority: Priority = "normal"
@@ -281,6 +284,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     `wait_s` is how long a request waits for a path to come back when none is open. `hedge`
     asks a second deployment when the first is slower than it is 95 times of 100.
+    `drop_unsupported` leaves out of a request what a provider's dialect has no words for.
     """
 
     name: str
@@ -306,6 +310,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     deadline_s: float = 600.0
     wait_s: float = WAIT_S
     hedge: bool = False
+    drop_unsupported: bool = False
 
     @property
     def gate_names(self) -> frozenset[str]:

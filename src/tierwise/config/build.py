@@ -358,6 +358,7 @@ def policy_of(name: str, config: PolicyConfig) -> Policy:
         deadline_s=config.deadline_s,
         wait_s=config.wait_s,
         hedge=config.hedge,
+        drop_unsupported=config.drop_unsupported,
     )
 
 

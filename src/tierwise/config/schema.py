@@ -251,6 +251,10 @@ class PolicyConfig(_Section):
         False,
         description="Asks a second deployment when the first is slower than in 95 of 100 calls.",
     )
+    drop_unsupported: bool = Field(
+        False,
+        description="Leaves parameters out that a provider has no words for, rather than refuse.",
+    )
     certificate: str | None = Field(
         None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
     )

@@ -11,10 +11,12 @@ from tierwise.certificate import Combination
 from tierwise.errors import UpstreamError
 from tierwise.gates.combine import posterior
 from tierwise.types import Attempt, Decision, Deployment, Task, Tier, Usage, Verdict
+from tierwise.wire.translate import as_chat
 
 if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
     from tierwise.execution.course import Course
+    from tierwise.routing.expressed import Unsaid
 
 _TIMER_S = 0.002
 """Timers of event loops may fire this much early."""
@@ -30,7 +32,7 @@ class Run:
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
-    other.
+    other. `unsaid` is what of the task some dialects have no words for.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Run:
         "on_hold",
         "outrun",
         "paths",
+        "read_by_gates",
         "reading",
         "said",
         "started",
@@ -57,6 +60,7 @@ class Run:
         "task",
         "tier",
         "ttft_s",
+        "unsaid",
         "usage",
     )
 
@@ -75,6 +79,8 @@ class Run:
         self.handed_over: Task | None = None
         self.combination = combination
         self.reading: Reading | None = None
+        self.unsaid: Unsaid | None = None
+        self.read_by_gates: Task | None = None
         self.course: Course | None = None
         self.on_hold: Callable[[], None] | None = None
         self.outrun: set[str] = set()
@@ -120,6 +126,17 @@ class Run:
     def asked(self) -> Task:
         """What the next call asks: the task, or the task with the draft that was rejected."""
         return self.handed_over or self.task
+
+    @property
+    def judged(self) -> Task:
+        """The task as gates and probes read it, in OpenAI's chat dialect."""
+        if self.read_by_gates is None:
+            self.read_by_gates = as_chat(self.task)
+        return self.read_by_gates
+
+    def dropped(self, deployment: str) -> tuple[str, ...]:
+        """What a deployment, by id, was not told of the request, by the client's names of it."""
+        return self.unsaid.dropped(deployment) if self.unsaid is not None else ()
 
     @property
     def out_of_time(self) -> bool:

@@ -15,10 +15,11 @@ from tierwise.routing import exclude
 from tierwise.routing.asked import with_asked
 from tierwise.routing.certified import CertifiedPlan, certified_plan
 from tierwise.routing.explain import listed
-from tierwise.routing.permitted import permitted_models
+from tierwise.routing.expressed import Tongues, Unsaid
+from tierwise.routing.permitted import narrowed, permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
-from tierwise.routing.refuse import unsatisfiable, within_ceilings
+from tierwise.routing.refuse import unsatisfiable, within_ceilings, within_words
 from tierwise.routing.weigh import NOTHING, weigh
 from tierwise.types import (
     Candidate,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
     from tierwise.routing.exchange import Terms
 
+NOTHING_SAID: Mapping[str, str] = {}
 _EVERYDAY_ODDS = math.log(PriorPredictor.EVERYDAY / (1.0 - PriorPredictor.EVERYDAY))
 
 
@@ -50,11 +52,14 @@ class Router:
         deployments: Mapping[str, Sequence[Deployment]],
         policies: Mapping[str, Policy],
         predictor: Predictor,
+        speaks: Mapping[str, str] = NOTHING_SAID,
     ) -> None:
+        """`speaks` are the dialects of deployments, by id; OpenAI's chat where it has none."""
         self._models = models
         self._deployments = deployments
         self._policies = policies
         self._predictor = predictor
+        self._tongues = Tongues(deployments, speaks)
         # What a request says for itself changes a policy's targets and ceilings, never its lists.
         self._permitted = {
             name: permitted_models(policy, models, deployments) for name, policy in policies.items()
@@ -77,6 +82,22 @@ class Router:
         """Whether the caller names a model and no ceiling, so that there is nothing to weigh."""
         return self._names_model(task) and task.max_cost_usd is None and task.max_latency_s is None
 
+    def unsaid(self, task: Task) -> Unsaid | None:
+        """What of a task the dialects of those who may answer have no words for.
+
+        Raises:
+            UnknownModel: the requested name is neither model nor policy.
+            InvalidRequest: the body is wrong.
+        """
+        if not self._tongues.differ(task):
+            return None
+        named = self._names_model(task)
+        model = self.model_named(task.model)[0] if named else None
+        drops = task.drop_unsupported
+        if drops is None:
+            drops = (self._policies["auto"] if named else self._policy_for(task)).drop_unsupported
+        return self._tongues.unsaid(task, model, drops=drops)
+
     def decide(
         self,
         task: Task,
@@ -90,6 +111,7 @@ class Router:
         held: Held | None = None,
         certificates: Mapping[str, Certified] | None = None,
         scarce: Mapping[str, float] = NOTHING,
+        unsaid: Unsaid | None = None,
     ) -> Decision:
         """The plan for a task and everything it was chosen from.
 
@@ -103,17 +125,18 @@ class Router:
             certificates: those of policies that have one, as they stand, by policy.
             scarce: what the use of a model costs others who want it, in quality; only models that
                 are wanted more than they can take.
+            unsaid: what of the task some dialects have no words for.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
             Unsatisfiable: no configured model can do what is asked.
         """
         if self._names_model(task):
-            return self._explicit(task, profile, decision_id, now, latency)
+            return self._explicit(task, profile, decision_id, now, latency, unsaid)
         policy = _overridden(self._policy_for(task), task)
-        estimates, excluded = self._candidates(policy, profile, latency, reading)
+        estimates, excluded = self._candidates(policy, profile, latency, reading, unsaid)
         if not estimates:
-            raise unsatisfiable(policy, excluded)
+            raise unsatisfiable(policy, excluded, unsaid)
         estimates = self._with_cache(estimates, profile, held)
         reference = policy.reference or self._best
         expected = estimates.get(reference) or self._one(profile, reading, reference)
@@ -171,8 +194,21 @@ class Router:
             guard=weighed.guard if weighed is not None else "",
         )
 
-    def paths(self, decision: Decision) -> Mapping[str, Sequence[Deployment]]:
+    def paths(
+        self, decision: Decision, unsaid: Unsaid | None = None
+    ) -> Mapping[str, Sequence[Deployment]]:
         """The deployments that a decision may use, by model, those of its probes included."""
+        paths = self._permitted_paths(decision)
+        if unsaid is None:
+            return paths
+        # A judge is asked a question of our own, whatever it could be told of the task.
+        judge = decision.plan.judge
+        return {
+            model: unsaid.places(group) or (group if model == judge else ())
+            for model, group in paths.items()
+        }
+
+    def _permitted_paths(self, decision: Decision) -> Mapping[str, Sequence[Deployment]]:
         if decision.pinned is not None:
             model = decision.plan.tiers[0].model
             return {model: [d for d in self._deployments[model] if d.id == decision.pinned]}
@@ -214,9 +250,13 @@ class Router:
         decision_id: str,
         now: float,
         latency: Mapping[str, Latency],
+        unsaid: Unsaid | None,
     ) -> Decision:
         """The caller named a model: it gets that model, from whoever serves it, or an error."""
         model, pinned = self.model_named(task.model)
+        if unsaid is not None:
+            group = [d for d in self._deployments[model] if pinned in (None, d.id)]
+            within_words(task.model, group, unsaid)
         usual = self._policies["auto"]
         if not self.explicit(task):
             seen = latency.get(pinned or self._deployments[model][0].id)
@@ -255,6 +295,7 @@ class Router:
         profile: Profile,
         latency: Mapping[str, Latency],
         reading: Reading | None,
+        unsaid: Unsaid | None,
     ) -> tuple[dict[str, Estimate], dict[str, Candidate]]:
         """The estimate of every model that may be asked, and why the others may not."""
         able: list[Model] = []
@@ -262,6 +303,8 @@ class Router:
         excluded: dict[str, Candidate] = {}
         for one in self._permitted[policy.name]:
             name = one.model.id
+            if unsaid is not None and one.why is None:
+                one = narrowed(one, policy, self._deployments[name], unsaid)
             why = one.why or exclude.by_capability(profile, one.model)
             if why is not None:
                 excluded[name] = Candidate(model=name, role="excluded", why=why)

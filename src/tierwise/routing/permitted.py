@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.routing import exclude
+from tierwise.routing.expressed import Unsaid
 from tierwise.types import Deployment, Model, Policy
 
 
@@ -37,7 +38,23 @@ def _permitted(policy: Policy, model: Model, group: Sequence[Deployment]) -> Per
     if why is not None:
         return Permitted(model, why=why)
     permitted = exclude.permitted_deployments(policy, group)
-    if len(permitted) < len(group):
+    return _served_at(model, permitted, len(group))
+
+
+def narrowed(
+    one: Permitted, policy: Policy, group: Sequence[Deployment], unsaid: Unsaid
+) -> Permitted:
+    """The same for one request, with only the places that it can be put to in their words."""
+    permitted = exclude.permitted_deployments(policy, group)
+    why = unsaid.why(permitted)
+    if why is not None:
+        return Permitted(one.model, why=why)
+    places = unsaid.places(permitted)
+    return one if len(places) == len(permitted) else _served_at(one.model, places, len(group))
+
+
+def _served_at(model: Model, permitted: Sequence[Deployment], of: int) -> Permitted:
+    if len(permitted) < of:
         # A place that may not be asked lends neither its price nor its pace.
         prices = min((d.prices for d in permitted), key=lambda p: p.input + p.output)
         model = replace(model, prices=prices)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tierwise.errors import Unsatisfiable
-from tierwise.types import Candidate, Estimate, Policy, Task
+from tierwise.routing.expressed import NO_WORD, Unsaid
+from tierwise.types import Candidate, Deployment, Estimate, Policy, Task
+from tierwise.wire.features import Lack
+
+UNSUPPORTED = "unsupported_parameter"
+DROP_HEADER = "x-tierwise-drop-unsupported"
+"""The header by which a request lets parameters be left out."""
 
 
 def within_ceilings(task: Task, model: str, estimate: Estimate) -> None:
@@ -29,11 +35,37 @@ def within_ceilings(task: Task, model: str, estimate: Estimate) -> None:
         )
 
 
-def unsatisfiable(policy: Policy, excluded: Mapping[str, Candidate]) -> Unsatisfiable:
+def within_words(model: str, group: Sequence[Deployment], unsaid: Unsaid) -> None:
+    """Raises `Unsatisfiable` where a model that was named cannot be told all that is asked."""
+    why = unsaid.why(group)
+    if why is None:
+        return
+    lacks = [lack for _, lack in unsaid.bars(group)]
+    raise Unsatisfiable(
+        f"{model} cannot be asked this: {why}. {_remedy(lacks)}, or let a policy choose with "
+        'model "auto".',
+        param=lacks[0].word,
+        code=UNSUPPORTED,
+    )
+
+
+def unsatisfiable(
+    policy: Policy, excluded: Mapping[str, Candidate], unsaid: Unsaid | None = None
+) -> Unsatisfiable:
     """That nobody may serve a request: the reason of each candidate, and what can be done."""
     reasons = "; ".join(f"{name}: {one.why}" for name, one in sorted(excluded.items()))
+    said = f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
+    if unsaid is not None and all(NO_WORD in one.why for one in excluded.values()):
+        lacks = unsaid.needed
+        return Unsatisfiable(f"{said}{_remedy(lacks)}.", param=lacks[0].word, code=UNSUPPORTED)
     return Unsatisfiable(
-        f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
-        "Change the request, the policy or the ceiling.",
+        f"{said}Change the request, the policy or the ceiling.",
         param="model",
     )
+
+
+def _remedy(lacks: Sequence[Lack]) -> str:
+    names = ", ".join(str(lack) for lack in lacks)
+    if any(lack.is_content for lack in lacks):
+        return f"Ask without {names}"
+    return f"Leave {names} out, or have it left out with `{DROP_HEADER}: true`"

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tierwise.errors import TierwiseError
 from tierwise.wire.conversation import Conversation
-from tierwise.wire.features import Feature
 from tierwise.wire.spoken import Event, Spoken
+
+if TYPE_CHECKING:
+    from tierwise.wire.features import Feature
 
 _DIALECTS = {
     "openai-chat": "tierwise.wire.chat:CHAT",

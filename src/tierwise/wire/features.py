@@ -3,13 +3,15 @@
 Each dialect says in its `words` what it has words for, and which; a provider that cannot take a
 feature is never asked for it. What only helps a provider to answer sooner or cheaper, and what only
 labels a request, is no feature: it is left out where there is no word for it, and the answer is the
-same.
+same. docs/dialects.md has the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from msgspec import Raw
 
 from tierwise.wire.conversation import (
     Audio,
@@ -23,6 +25,7 @@ from tierwise.wire.conversation import (
     ToolResult,
     Video,
 )
+from tierwise.wire.dialect import dialect_named
 from tierwise.wire.openai_chat import given
 
 Feature = Literal[
@@ -74,6 +77,59 @@ FEATURES: tuple[Feature, ...] = Feature.__args__  # type: ignore[attr-defined]
 """All of them, in the order of the table."""
 
 
+CONTENT: frozenset[str] = frozenset(
+    name
+    for name in FEATURES
+    if name.startswith(("image_", "audio_", "video_", "document_", "tool_results"))
+    and name != "document_citations"
+) | {"tools", "custom_tools", "prefill"}
+"""What the question itself consists of. It is never left out: the answer would be to another."""
+
+LABELS: dict[str, frozenset[str]] = {
+    "openai-chat": frozenset(
+        {
+            *("metadata", "prediction", "prompt_cache_key", "prompt_cache_options"),
+            *("prompt_cache_retention", "safety_identifier", "store", "stream_options", "user"),
+        }
+    ),
+    "openai-responses": frozenset(
+        {
+            *("client_metadata", "context_management", "include", "max_tool_calls", "metadata"),
+            *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
+            *("safety_identifier", "store", "stream_options", "truncation", "user"),
+        }
+    ),
+    "anthropic": frozenset({"betas", "cache_control", "context_management", "metadata"}),
+    "gemini": frozenset({"labels", "mediaResolution", "store"}),
+}
+"""Fields of one dialect that are left out for another without a word: they say who asks and what
+for, or help the provider to answer sooner or cheaper, or say what is to be sent beside the answer,
+or how a conversation is made to fit that is too long. The answer is the same without them."""
+
+_NOTHING = frozenset({b"", b"null", b"false", b"[]", b"{}", b'""'})
+_USUAL = {"modalities": b'["text"]', "responseModalities": b'["TEXT"]'}
+"""What fields say that ask for what is given anyway."""
+
+
+class Lack(NamedTuple):
+    """One thing that a request uses and a dialect has no words for.
+
+    `feature` is of the list, or says that it is a field, a tool or a piece that one dialect alone
+    knows. `word` is the client's own name of it.
+    """
+
+    feature: Feature | Literal["field", "tool", "piece"]
+    word: str
+
+    @property
+    def is_content(self) -> bool:
+        """Whether it is a part of the question, which nobody may leave out."""
+        return self.feature in CONTENT
+
+    def __str__(self) -> str:
+        return f"the tool `{self.word}`" if self.feature == "tool" else f"`{self.word}`"
+
+
 def features_of(asked: Conversation) -> frozenset[Feature]:
     """What a request uses of the list."""
     found: set[Feature] = set(_of_parameters(asked))
@@ -85,13 +141,46 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     return frozenset(found)
 
 
-def foreign_to(asked: Conversation, dialect: str) -> list[str]:
-    """What a request uses that only another dialect knows, by its names there."""
+def unsupported(asked: Conversation, dialect: str) -> list[Lack]:
+    """What a request uses that a dialect has no words for; in the order of the table."""
     if asked.dialect == dialect:
         return []
-    pieces = (part for turn in asked.turns for part in turn.parts if isinstance(part, Foreign))
-    bound = [one for one in (*asked.foreign_tools, *pieces) if one.binding]
-    return [*asked.own, *dict.fromkeys(one.what for one in bound if one.origin != dialect)]
+    words = dialect_named(dialect).words
+    used = features_of(asked)
+    named = dialect_named(asked.dialect).words
+    lacks = [
+        Lack(feature, named.get(feature, feature))
+        for feature in FEATURES
+        if feature in used and feature not in words
+    ]
+    return [*lacks, *_foreign(asked, dialect)]
+
+
+def _foreign(asked: Conversation, dialect: str) -> Iterator[Lack]:
+    """The fields, tools and pieces that only another dialect knows, each once."""
+    labels = LABELS.get(asked.dialect, frozenset())
+    for name, value in asked.own.items():
+        if name not in labels and asks_something(name, value):
+            yield Lack("field", name)
+    pieces = (
+        piece
+        for turn in asked.turns
+        for part in turn.parts
+        for piece in (part.parts if isinstance(part, ToolResult) else (part,))
+        if isinstance(piece, Foreign)
+    )
+    kinds: list[tuple[Literal["tool", "piece"], Iterable[Foreign]]]
+    kinds = [("tool", asked.foreign_tools), ("piece", pieces)]
+    for kind, found in kinds:
+        bound = [one.what for one in found if one.binding and one.origin != dialect]
+        for what in dict.fromkeys(bound):
+            yield Lack(kind, what)
+
+
+def asks_something(name: str, value: Raw) -> bool:
+    """Whether a field asks for anything, as null, false and what is empty do not."""
+    said = bytes(value)
+    return said not in _NOTHING and said != _USUAL.get(name)
 
 
 def _of_parameters(asked: Conversation) -> Iterator[Feature]:
