@@ -14,6 +14,7 @@ from tierwise.execution.question import as_task
 from tierwise.execution.run import Run
 from tierwise.gates.probe import Question, Reply
 from tierwise.providers import Adapter, Transport
+from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Usage
 
@@ -116,6 +117,7 @@ class Asker:
             outcome="probe",
             gate=inquiry.gate,
         )
+        adapter = speaking(adapter, task)
         began = run.clock()
         patience = min(place.timeouts.total, inquiry.until - began)
         self._health.started(place)

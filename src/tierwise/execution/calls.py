@@ -165,7 +165,7 @@ class Calls:
     async def _whole(self, deployment: Deployment, step: Step, run: Run) -> Whole:
         adapter = self._adapter(deployment, step, run)
         if step.gated:
-            self._checker.prepare(step.tier.gates, run.task)
+            self._checker.prepare(step.tier.gates, run.judged)
         began = run.clock()
         self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
@@ -198,7 +198,7 @@ class Calls:
     async def _stream(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
         adapter = self._adapter(deployment, step, run)
         if step.gated:
-            self._checker.prepare(step.tier.gates, run.task)
+            self._checker.prepare(step.tier.gates, run.judged)
         streamed: Streamed | None = None
         began = run.clock()
         self._health.started(deployment, run.expected_tokens, first=not run.failures)
@@ -241,7 +241,7 @@ class Calls:
 
         def passes() -> bool:
             nonlocal said
-            said = self._checker.first_look(tier.gates, run.task, live.reader.completion())
+            said = self._checker.first_look(tier.gates, run.judged, live.reader.completion())
             return run.begins_well(said, tier)
 
         if run.on_hold is not None:
@@ -395,7 +395,7 @@ class Calls:
             probes: the calls that are made to judge it are appended.
         """
         tier = step.tier
-        verdicts = await self._checker.verdicts(tier.gates, run.task, answer)
+        verdicts = await self._checker.verdicts(tier.gates, run.judged, answer)
         if self.probing is not None:
             verdicts = await self.probing.more(step, run, answer, verdicts, probes)
         if run.course is not None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-from msgspec.structs import replace
-
 from tierwise.gates.probe import quoted, speaks_for_itself
-from tierwise.types import Completion, Message, Task, Verdict
-from tierwise.wire.openai_chat import field_of, with_fields
+from tierwise.types import Completion, Task, Verdict
+from tierwise.wire.altered import asks_for_form, with_turns
 
 MOST_CHARS = 8000
 """A longer draft is not handed over: it would make the next tier's input dear."""
-_FORMS = ("response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice")
-"""Fields that ask for a form. A note in the conversation might end up in it."""
 
 
 def handed_over(task: Task, draft: Completion, verdicts: Sequence[Verdict]) -> Task | None:
@@ -25,7 +20,7 @@ def handed_over(task: Task, draft: Completion, verdicts: Sequence[Verdict]) -> T
     """
     if not speaks_for_itself(task, draft) or len(draft.text) > MOST_CHARS:
         return None
-    if any(field_of(task.body, name) is not None for name in _FORMS):
+    if asks_for_form(task):
         return None
     reasons = "; ".join(f"{one.gate}: {one.reason}" for one in verdicts if one.p < 1)
     note = (
@@ -35,7 +30,4 @@ def handed_over(task: Task, draft: Completion, verdicts: Sequence[Verdict]) -> T
         f"{quoted('draft', draft.text)}\n\n"
         "Give a better answer to the conversation above. Do not mention the draft."
     )
-    given = msgspec.json.decode(field_of(task.body, "messages") or b"[]", type=list[msgspec.Raw])
-    added = msgspec.Raw(msgspec.json.encode({"role": "user", "content": note}))
-    body = with_fields(task.body, {"messages": msgspec.json.encode([*given, added])})
-    return replace(task, body=body, messages=[*task.messages, Message("user", note)])
+    return with_turns(task, ("user", note))

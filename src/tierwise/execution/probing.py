@@ -116,7 +116,7 @@ class Probing:
                 self._checker.left_out(inquiry.gate, reply)
         known = [None if isinstance(reply, BaseException) else reply for reply in replies]
         try:
-            return offer.probe.conclude(inquiry.run.task, answer, known)
+            return offer.probe.conclude(inquiry.run.judged, answer, known)
         except Exception as error:  # noqa: BLE001 - counted and told
             self._checker.left_out(inquiry.gate, error)
             return None
@@ -126,8 +126,8 @@ class Probing:
     ) -> Offer | None:
         """What the probe would ask and gain; None where it cannot, or has nothing to ask."""
         try:
-            asked = probe.ask(run.task, answer)
-            power = probe.power(run.task, answer)
+            asked = probe.ask(run.judged, answer)
+            power = probe.power(run.judged, answer)
         except Exception as error:  # noqa: BLE001 - counted and told
             self._checker.left_out(probe.name, error)
             return None

@@ -1,4 +1,4 @@
-"""A probe's question as a task of its own, in the dialect of the task that it is about."""
+"""A probe's question as a task of its own, whose answer is read by us and not by the caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from tierwise.gates.probe import Question
 from tierwise.types import Task
-from tierwise.wire.openai_chat import read_request, with_fields
+from tierwise.wire.altered import drawn_again
+from tierwise.wire.openai_chat import read_request
 
 _ROOM_TO_THINK = 1000
 """Tokens that a reasoning model may spend before it says what it was asked for: it counts them as
@@ -40,17 +41,4 @@ def as_task(question: Question, task: Task, model: str, *, reasons: bool) -> Tas
         if temperature is not None:
             body["temperature"] = temperature
         return replace(read_request(msgspec.json.encode(body)), deadline=task.deadline)
-    changes: dict[str, bytes | None] = {"stream": None, "stream_options": None}
-    if temperature is not None:
-        # With a seed, a second sample would only repeat the first.
-        changes |= {"temperature": b"%g" % temperature, "seed": None}
-    if limit is not None:
-        changes |= {"max_tokens": b"%d" % limit, "max_completion_tokens": None}
-    changed = replace(
-        task,
-        body=with_fields(task.body, changes),
-        stream=False,
-        wants_stream_usage=False,
-        max_output_tokens=limit if limit is not None else task.max_output_tokens,
-    )
-    return changed
+    return drawn_again(task, temperature=temperature, limit=limit)

@@ -20,9 +20,11 @@ from tierwise.state.health import Health
 from tierwise.types import Attempt, Task, Usage
 from tierwise.wire.sent import Sent, Transcript, read_sent
 from tierwise.wire.splice import DONE, usage_event
+from tierwise.wire.translate import CHAT
 
 if TYPE_CHECKING:
     from tierwise.execution.resume import Resumed
+    from tierwise.wire.continued import Continued
 
 
 class Relay:
@@ -54,32 +56,29 @@ class Relay:
             yield self._with_usage(held, streamed, run, asked, partial(read_sent, held))
             return
         part = _Part(streamed, run)
-        sent = Transcript()
+        sent = Transcript(_reader_of(asked))
         try:
             while True:
-                live, splice = part.live, part.splice
+                live = part.live
                 self._health.entered(live.deployment)
                 try:
-                    if splice is None:
+                    if part.splice is None:
                         yield b""
                     for block in part.streamed.held:
-                        shown = block if splice is None else splice.feed(block)
-                        if shown:
+                        if shown := self._shown(block, part, run, asked, sent):
                             sent.add(shown)
                             yield shown
                     while block := await live.read():
-                        if splice is not None:
-                            block = splice.feed(block)
-                        if block:
-                            block = self._with_usage(block, part.streamed, run, asked, sent.read)
-                            sent.add(block)
-                            yield block
+                        if shown := self._shown(block, part, run, asked, sent):
+                            sent.add(shown)
+                            yield shown
                     part.outcome = "accepted"
                 except UpstreamError as broken:
                     part.broke(broken)
-                    if live.reader.finished and sent.is_whole(asked.choices):
+                    goodbye = self._goodbye(part, run, asked, sent)
+                    if goodbye is not None:
                         part.outcome, part.error = "accepted", None
-                        yield self._with_usage(DONE, part.streamed, run, asked, sent.read)
+                        yield goodbye
                 finally:
                     live.close()
                     self._health.left(live.deployment)
@@ -92,10 +91,43 @@ class Relay:
                 run.said = sent.read().text
             finish()
 
+    def _shown(self, block: bytes, part: _Part, run: Run, asked: Task, sent: Transcript) -> bytes:
+        """What the client gets of a block."""
+        if part.splice is not None:
+            block = part.splice.feed(block)
+        if block:
+            block = self._with_usage(block, part.streamed, run, part.asked or asked, sent.read)
+        if part.continued is not None and block:
+            block = part.continued.feed(block)
+        return block
+
+    def _goodbye(self, part: _Part, run: Run, asked: Task, sent: Transcript) -> bytes | None:
+        """What ends a stream that broke when its answer was whole; None if it was not."""
+        reader = part.live.reader
+        if not reader.finished:
+            return None
+        if asked.reads == CHAT:
+            if not sent.is_whole(asked.choices):
+                return None
+            return self._with_usage(DONE, part.streamed, run, asked, sent.read)
+        if part.continued is not None:
+            if len(part.continued.ended) < asked.choices:
+                return None
+            last = self._with_usage(DONE, part.streamed, run, part.asked or asked, sent.read)
+            return part.continued.feed(last)
+        try:
+            rest = reader.close()
+        except UpstreamError:
+            return None
+        return rest if sent.is_whole(asked.choices, rest) else None
+
     def _with_usage(
         self, block: bytes, streamed: Streamed, run: Run, asked: Task, sent: Callable[[], Sent]
     ) -> bytes:
-        """The block; the last one with a count of our own if the provider's was wanted and lost."""
+        """The block; the last one with a count of our own if the provider's was wanted and lost.
+
+        That is one of chat: adapters for callers of other dialects count by themselves.
+        """
         reader = streamed.live.reader
         lost = reader.usage is None and asked.wants_stream_usage
         if not lost or not block.endswith(DONE):
@@ -128,6 +160,10 @@ class Relay:
             run.error = f"{part.live.deployment.id}: {error.kind}: {why}"
             raise type(error)(why, status=error.status, retry_after=error.retry_after) from error
         following = _Part(resumed.streamed, run, resumed)
+        if asked.reads != CHAT:
+            from tierwise.wire.continued import Tongue
+
+            following.continued = Tongue(asked).after(sent.whole())
         by = resumed.streamed.live.deployment.id
         resumed.splice.notes = following.notes = [
             *part.notes,
@@ -185,16 +221,36 @@ class Relay:
             )
 
 
-class _Part:
-    """What one deployment says of a stream. `resumed` is how it goes on from those before it."""
+def _reader_of(asked: Task) -> Callable[[bytes], Sent] | None:
+    """What reads a broken stream of the caller's dialect; None for chat."""
+    if asked.reads == CHAT:
+        return None
 
-    __slots__ = ("error", "live", "notes", "outcome", "resumed", "splice", "streamed", "ttft_s")
+    def read(block: bytes) -> Sent:
+        # Imported only here: most streams do not break.
+        from tierwise.wire.continued import Tongue
+
+        return Tongue(asked).read(block)
+
+    return read
+
+
+class _Part:
+    """What one deployment says of a stream. `resumed` is how it goes on from those before it, and
+    `continued` writes that on in the dialect of a caller who reads another than chat."""
+
+    __slots__ = (
+        "asked", "continued", "error", "live", "notes", "outcome", "resumed", "splice", "streamed",
+        "ttft_s",
+    )  # fmt: skip
 
     def __init__(self, streamed: Streamed, run: Run, resumed: Resumed | None = None) -> None:
         self.streamed = streamed
         self.live = streamed.live
         self.resumed = resumed
         self.splice = resumed.splice if resumed is not None else None
+        self.asked = resumed.asked if resumed is not None else None
+        self.continued: Continued | None = None
         self.ttft_s = run.clock() - streamed.live.began
         self.outcome = "cancelled"
         self.error: UpstreamError | None = None

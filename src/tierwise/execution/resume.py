@@ -28,11 +28,12 @@ from tierwise.execution.paths import Step, by_plan, stand_in
 from tierwise.execution.run import Run
 from tierwise.providers import Prefills
 from tierwise.state.health import Health
-from tierwise.types import Deployment, Message, Task
-from tierwise.wire.openai_chat import field_of, with_fields, with_messages
+from tierwise.types import Deployment, Task
+from tierwise.wire.altered import asks_for_form, with_limit, with_turns
 from tierwise.wire.overlap import Overlap, Replay, Trimmer
 from tierwise.wire.sent import Sent
 from tierwise.wire.splice import Share, Splicer
+from tierwise.wire.translate import CHAT, in_dialect
 
 MOST = 8
 """How often one answer is continued."""
@@ -42,20 +43,18 @@ NOTE = (
     "its last words, which are\n\n{words}\n\nand go on from there, with nothing else repeated, no "
     "introduction and no comment."
 )
-_FORMS = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
-"""Fields that ask for a form beside `response_format`; a second half alone does not have it."""
-_LIMITS = ("max_tokens", "max_completion_tokens")
 _LAST_WORDS = re.compile(r"(?:\S+\s+){0,5}\S{1,60}\Z")
 
 
 class Resumed(Struct):
     """A stream that goes on, what makes it one with what was sent, and how many characters that
-    were."""
+    were. `asked` is what the first of its streams was asked, to be answered in chunks of chat."""
 
     streamed: Streamed
     splice: Splicer
     share: Share
     after: int
+    asked: Task
 
 
 class _Way(Struct):
@@ -79,6 +78,9 @@ class Resumer:
         Args:
             asked: what the first of its streams was asked.
         """
+        # Streams are made one of two in chunks of chat, whatever the client reads in the end.
+        if asked.reads != CHAT:
+            asked = replace(asked, read_in=CHAT, wants_stream_usage=True)
         refusal = why_not(asked, sent, run)
         if refusal:
             return refusal
@@ -99,7 +101,7 @@ class Resumer:
                 except UpstreamError:
                     break
                 splice = Splicer(sent, way.trim, way.share)
-                return Resumed(streamed, splice, way.share, len(sent.text))
+                return Resumed(streamed, splice, way.share, len(sent.text), asked)
         return "nobody else could continue it"
 
     def _paths(self, run: Run, broken: Streamed, sent: Sent) -> Iterator[tuple[Step, Deployment]]:
@@ -124,24 +126,30 @@ class Resumer:
         if not (sent.text or arguments):
             yield anew
             return
-        if sent.calls or _has_form(asked):
+        if sent.calls or asks_for_form(asked):
             yield anew
             return
         said = sent.text.rstrip()
         tokens = max(sent.pieces, len(sent.text) // CHARS_PER_TOKEN)
         shorter = _with_less(asked, tokens)
-        adapter = self._calls.adapter(deployment)
-        prefilled = adapter.prefilled(shorter, said) if isinstance(adapter, Prefills) else None
+        prefilled = self._prefilled(deployment, shorter, said)
         if prefilled is not None:
             trim = Overlap(sent.text, strict=True)
             yield _Way(prefilled, trim, Share(asked=tokens, said=tokens))
         by_note = NOTE.format(words=_last_words(said))
         more = tokens + len(by_note) // CHARS_PER_TOKEN
         yield _Way(
-            _with_note(shorter, said, by_note),
+            with_turns(shorter, ("assistant", said), ("user", by_note)),
             Overlap(sent.text),
             Share(asked=more, said=tokens),
         )
+
+    def _prefilled(self, deployment: Deployment, task: Task, said: str) -> Task | None:
+        """The task with the beginning of its answer, where the provider goes on from that."""
+        adapter = self._calls.adapter(deployment)
+        if not isinstance(adapter, Prefills):
+            return None
+        return adapter.prefilled(in_dialect(task, adapter.speaks), said)
 
 
 def why_not(asked: Task, sent: Sent, run: Run) -> str:
@@ -191,28 +199,11 @@ def _got_on(run: Run, sent: Sent) -> set[str]:
     return {name for name, hope in hopeful.items() if hope}
 
 
-def _has_form(task: Task) -> bool:
-    if task.json_mode or task.json_schema is not None:
-        return True
-    return any(field_of(task.body, name) is not None for name in _FORMS)
-
-
 def _with_less(task: Task, tokens: int) -> Task:
     """The task with a limit that leaves out what was said already."""
     if task.max_output_tokens is None:
         return task
-    left = max(1, task.max_output_tokens - tokens)
-    limits = {name: b"%d" % left for name in _LIMITS if field_of(task.body, name) is not None}
-    return replace(task, body=with_fields(task.body, limits), max_output_tokens=left)
-
-
-def _with_note(task: Task, said: str, note: str) -> Task:
-    added = [{"role": "assistant", "content": said}, {"role": "user", "content": note}]
-    return replace(
-        task,
-        body=with_messages(task.body, added),
-        messages=[*task.messages, Message("assistant", said), Message("user", note)],
-    )
+    return with_limit(task, max(1, task.max_output_tokens - tokens))
 
 
 def _last_words(text: str) -> str:

@@ -14,7 +14,7 @@ from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
 from tierwise.wire.openai_chat import json_string
-from tierwise.wire.spoken import Counted
+from tierwise.wire.spoken import Counted, Ended
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -96,7 +96,7 @@ class _Reply:
 
 
 class _Stream:
-    __slots__ = ("_events", "_name", "_native", "_ours", "_task", "_written")
+    __slots__ = ("_ended", "_events", "_name", "_native", "_ours", "_task", "_written")
 
     def __init__(self, native: StreamReader, theirs: Dialect, ours: Dialect, task: Task) -> None:
         self._native = native
@@ -105,6 +105,7 @@ class _Stream:
         self._events = theirs.event_reader()
         self._written = ours.event_writer(conversation_of(task))
         self._name: tuple[bytes, bytes] | None = None
+        self._ended: set[int] = set()
 
     @property
     def started(self) -> bool:
@@ -112,7 +113,8 @@ class _Stream:
 
     @property
     def finished(self) -> bool:
-        return self._native.finished
+        """Whether all of the answer was written for the caller, but for what ends the stream."""
+        return len(self._ended) >= self._task.choices
 
     @property
     def reported_model(self) -> str | None:
@@ -150,6 +152,8 @@ class _Stream:
             events = self._events.read(block)
         except _UNREADABLE as error:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        if self._native.finished:
+            self._ended.update(one.choice for one in events if isinstance(one, Ended))
         return self._renamed(self._written.write(events))
 
     def _renamed(self, block: bytes) -> bytes:

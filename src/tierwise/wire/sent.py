@@ -7,7 +7,7 @@ and then: they are alike but for a word each, and a twentieth of them is left.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -25,11 +25,12 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Transcript:
-    """The bytes that went out, as a stream's blocks of complete events."""
+    """The bytes that went out, as a stream's blocks of complete events, and what reads them."""
 
-    __slots__ = ("_blocks", "_pressed", "_size")
+    __slots__ = ("_blocks", "_pressed", "_reads", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, reads: Callable[[bytes], Sent] | None = None) -> None:
+        self._reads = reads or read_sent
         self._blocks: list[bytes] = []
         self._pressed: list[bytes] = []
         self._size = 0
@@ -43,14 +44,21 @@ class Transcript:
             self._blocks.clear()
             self._size = 0
 
-    def is_whole(self, choices: int) -> bool:
-        """Whether so many choices have ended, so that only the goodbye is missing."""
-        return len(self.read().finished) >= choices
+    def is_whole(self, choices: int, rest: bytes = b"") -> bool:
+        """Whether so many choices have ended, so that only the goodbye is missing.
+
+        Args:
+            rest: what ends the stream, of dialects that say there why an answer ended.
+        """
+        return len(self._reads(self.whole() + rest).finished) >= choices
+
+    def whole(self) -> bytes:
+        """All that went out."""
+        return b"".join([*(zlib.decompress(part) for part in self._pressed), *self._blocks])
 
     def read(self) -> Sent:
         """What all of it says."""
-        whole = [*(zlib.decompress(part) for part in self._pressed), *self._blocks]
-        return read_sent(b"".join(whole))
+        return self._reads(self.whole())
 
 
 class _Function(Struct):
