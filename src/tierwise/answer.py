@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tierwise.wire import openai_chat, sse
 
 Messages = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages as the OpenAI SDK takes them."""
+Piece = TypeVar("Piece")
 MAX_SESSION_CHARS = 200
 MAX_COST_USD = 1e9
 MIN_DEADLINE_S, MAX_DEADLINE_S = 0.001, 1e9
@@ -28,6 +29,7 @@ def make_task(
     quality: float | None,
     max_cost_usd: float | None,
     session: str | None,
+    drop_unsupported: bool | None = None,
     params: Mapping[str, Any],
 ) -> Task:
     """The task that the same request over HTTP would be, but for its deadline.
@@ -37,27 +39,59 @@ def make_task(
     """
     if "stream" in params:
         raise InvalidRequest("`stream` is not a parameter here: use chat_stream.", param="stream")
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    body = {"model": model, "messages": messages, **params}
+    if stream:
+        body["stream"] = True
+    return with_wishes(
+        openai_chat.read_request(encoded(body)),
+        quality=quality,
+        max_cost_usd=max_cost_usd,
+        session=session,
+        drop_unsupported=drop_unsupported,
+    )
+
+
+def with_wishes(
+    task: Task,
+    *,
+    quality: float | None,
+    max_cost_usd: float | None,
+    session: str | None,
+    drop_unsupported: bool | None,
+) -> Task:
+    """The task with what the caller wants of it beside its body.
+
+    Raises:
+        InvalidRequest: a value cannot be used.
+    """
     if quality is not None:
         check_number("quality", quality, 0.0, 1.0)
     if max_cost_usd is not None:
         check_number("max_cost_usd", max_cost_usd, 0.0, MAX_COST_USD)
     if session is not None:
         _check_session(session)
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    body = {"model": model, "messages": messages, **params}
-    if stream:
-        body["stream"] = True
-    try:
-        encoded = msgspec.json.encode(body)
-    except TypeError as error:
-        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
+    if drop_unsupported not in (None, True, False):
+        raise InvalidRequest(
+            f"`drop_unsupported` is {drop_unsupported!r}; it must be True or False.",
+            param="drop_unsupported",
+        )
     return msgspec.structs.replace(
-        openai_chat.read_request(encoded),
+        task,
         quality=quality,
         max_cost_usd=max_cost_usd,
         session=session or None,
+        drop_unsupported=drop_unsupported,
     )
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON; raises `InvalidRequest` if it cannot be written so."""
+    try:
+        return msgspec.json.encode(body)
+    except TypeError as error:
+        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
 
 
 def check_number(name: str, value: float, lowest: float, highest: float) -> None:
@@ -97,7 +131,8 @@ def _check_session(session: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer. `body` is the JSON that an OpenAI client would have received."""
+    """A complete answer. `body` is the JSON that a client of the request's dialect would have
+    received."""
 
     body: bytes
     completion: Completion
@@ -149,8 +184,8 @@ class Answer:
         return decoded
 
 
-class AnswerStream:
-    """An answer that is read as it comes: iterate over its pieces of text.
+class LiveAnswer(Generic[Piece]):
+    """An answer that is read as it comes, piece by piece.
 
     `run` and `cost_usd` are complete when the iteration is over. Leave the iteration early with
     `aclose`, which also ends the upstream call.
@@ -160,7 +195,9 @@ class AnswerStream:
         self.run = run
         self.model = model
         self.chunks = chunks
-        self.finish_reason: str | None = None
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        raise NotImplementedError
 
     @property
     def decision(self) -> Decision:
@@ -172,6 +209,16 @@ class AnswerStream:
         """USD so far, every attempt billed."""
         return self.run.cost_usd
 
+    async def aclose(self) -> None:
+        """Ends the stream and the upstream call."""
+        await self.chunks.aclose()
+
+
+class AnswerStream(LiveAnswer[str]):
+    """An answer whose text is read as it comes: iterate over its pieces."""
+
+    finish_reason: str | None = None
+
     async def __aiter__(self) -> AsyncIterator[str]:
         async for block in self.chunks:
             for event in sse.events(block):
@@ -182,7 +229,3 @@ class AnswerStream:
                     self.finish_reason = choice.finish_reason or self.finish_reason
                     if choice.delta is not None and (text := choice.delta.text):
                         yield text
-
-    async def aclose(self) -> None:
-        """Ends the stream and the upstream call."""
-        await self.chunks.aclose()

@@ -36,6 +36,7 @@ from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.handover import hand_over
@@ -57,7 +58,7 @@ log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
 
 
-class Orchestrator:
+class Orchestrator(Natively):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
@@ -209,6 +210,7 @@ class Orchestrator:
         max_cost_usd: float | None = None,
         session: str | None = None,
         deadline_s: float | None = None,
+        drop_unsupported: bool | None = None,
         **params: Any,
     ) -> Answer:
         """The answer to a conversation.
@@ -220,13 +222,18 @@ class Orchestrator:
             max_cost_usd: ceiling for this request, in USD.
             session: keeps the requests of one conversation together.
             deadline_s: seconds after which no answer is wanted, instead of the policy's.
+            drop_unsupported: whether to leave out what a provider has no words for, instead of the
+                policy's.
             params: anything else that the request body may hold, such as `tools`.
 
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
-        limits = quality, max_cost_usd, deadline_s
-        task = self._task(messages, policy, limits, session, params, stream=False)
+        wishes = {
+            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
+            "drop_unsupported": drop_unsupported,
+        }  # fmt: skip
+        task = self._task(messages, policy, wishes, deadline_s, params, stream=False)
         answered = await self.answer(task)
         return Answer(answered.body, answered.completion(), answered.finished.record())
 
@@ -239,11 +246,15 @@ class Orchestrator:
         max_cost_usd: float | None = None,
         session: str | None = None,
         deadline_s: float | None = None,
+        drop_unsupported: bool | None = None,
         **params: Any,
     ) -> AnswerStream:
         """As `chat`, read as it comes: iterate over what this returns."""
-        limits = quality, max_cost_usd, deadline_s
-        task = self._task(messages, policy, limits, session, params, stream=True)
+        wishes = {
+            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
+            "drop_unsupported": drop_unsupported,
+        }  # fmt: skip
+        task = self._task(messages, policy, wishes, deadline_s, params, stream=True)
         streaming = await self.stream(task)
         return AnswerStream(streaming.run, streaming.model, streaming.chunks)
 
@@ -343,18 +354,14 @@ class Orchestrator:
         self,
         messages: Messages,
         policy: str,
-        limits: tuple[float | None, float | None, float | None],
-        session: str | None,
+        wishes: Mapping[str, Any],
+        deadline_s: float | None,
         params: Mapping[str, Any],
         *,
         stream: bool,
     ) -> Task:
-        """The task of a `chat` or a `chat_stream`; `limits` are its quality, cost and deadline."""
-        quality, max_cost_usd, deadline_s = limits
-        task = make_task(
-            messages, policy, stream=stream, quality=quality, max_cost_usd=max_cost_usd,
-            session=session, params=params,
-        )  # fmt: skip
+        """The task of a `chat` or a `chat_stream`; `wishes` is what it wants beside its body."""
+        task = make_task(messages, policy, stream=stream, params=params, **wishes)
         if deadline_s is None:
             deadline_s = self.patience_s(policy)
         else:

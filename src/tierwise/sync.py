@@ -7,9 +7,9 @@ import concurrent.futures
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from tierwise.answer import Answer, AnswerStream, Messages
+from tierwise.answer import Answer, AnswerStream, LiveAnswer, Messages, Piece
 from tierwise.config import Config
 from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
@@ -18,10 +18,12 @@ from tierwise.types import Decision
 T = TypeVar("T")
 
 
-class SyncAnswerStream:
-    """As `AnswerStream`, without `await`. Leave it early with `close`, or use a `with` block."""
+class _SyncStream(Generic[Piece]):
+    """As `LiveAnswer`, without `await`. Leave it early with `close`, or use a `with` block."""
 
-    def __init__(self, stream: AnswerStream, run: Callable[[Coroutine[Any, Any, Any]], Any]):
+    def __init__(
+        self, stream: LiveAnswer[Piece], run: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
         self._stream = stream
         self._run = run
 
@@ -40,12 +42,7 @@ class SyncAnswerStream:
         """USD so far, every attempt billed."""
         return self._stream.cost_usd
 
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the model stopped; None before it has."""
-        return self._stream.finish_reason
-
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Piece]:
         pieces = self._stream.__aiter__()
         try:
             while (piece := self._run(_next(pieces))) is not None:
@@ -60,11 +57,26 @@ class SyncAnswerStream:
         except Closed:
             return  # closing the orchestrator has ended every stream
 
-    def __enter__(self) -> SyncAnswerStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class SyncAnswerStream(_SyncStream[str]):
+    """As `AnswerStream`, without `await`. Leave it early with `close`, or use a `with` block."""
+
+    _stream: AnswerStream
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped; None before it has."""
+        return self._stream.finish_reason
+
+
+class SyncEventStream(_SyncStream[dict[str, Any]]):
+    """As `EventStream`, without `await`. Leave it early with `close`, or use a `with` block."""
 
 
 class Closed(RuntimeError):
@@ -117,6 +129,33 @@ class SyncOrchestrator:
         stream = self._run(self._orchestrator.chat_stream(messages, policy, **params))
         return SyncAnswerStream(stream, self._run)
 
+    def messages(self, **given: Any) -> Answer:
+        """See `Orchestrator.messages`."""
+        return self._run(self._orchestrator.messages(**given))
+
+    def messages_stream(self, **given: Any) -> SyncEventStream:
+        """See `Orchestrator.messages_stream`."""
+        stream = self._run(self._orchestrator.messages_stream(**given))
+        return SyncEventStream(stream, self._run)
+
+    def responses(self, **given: Any) -> Answer:
+        """See `Orchestrator.responses`."""
+        return self._run(self._orchestrator.responses(**given))
+
+    def responses_stream(self, **given: Any) -> SyncEventStream:
+        """See `Orchestrator.responses_stream`."""
+        stream = self._run(self._orchestrator.responses_stream(**given))
+        return SyncEventStream(stream, self._run)
+
+    def generate_content(self, **given: Any) -> Answer:
+        """See `Orchestrator.generate_content`."""
+        return self._run(self._orchestrator.generate_content(**given))
+
+    def generate_content_stream(self, **given: Any) -> SyncEventStream:
+        """See `Orchestrator.generate_content_stream`."""
+        stream = self._run(self._orchestrator.generate_content_stream(**given))
+        return SyncEventStream(stream, self._run)
+
     def feedback(self, decision_id: str, **given: Any) -> Feedback:
         """See `Orchestrator.feedback`."""
         return self._run(self._orchestrator.feedback(decision_id, **given))
@@ -155,7 +194,7 @@ class SyncOrchestrator:
             raise
 
 
-async def _next(pieces: AsyncIterator[str]) -> str | None:
+async def _next(pieces: AsyncIterator[Piece]) -> Piece | None:
     async for piece in pieces:
         return piece
     return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
 
 from tierwise.types import Task
+from tierwise.wire.conversation import Tool
+from tierwise.wire.openai_chat import given
+from tierwise.wire.translate import CHAT, conversation_of
 
 _EARLIER_TURNS = 4
 _READ_CHARS = 400
@@ -47,17 +50,31 @@ def conversation(task: Task) -> Conversation:
 
 
 def declared_tools(task: Task) -> bytes | None:
-    """The JSON of the tools that a task declares, None without any."""
+    """The JSON of the tools that a task declares, as a chat request has it; None without any."""
     if not task.tools:
         return None
-    try:
-        declared = msgspec.json.decode(task.body, type=_Declared)
-    except msgspec.MsgspecError:  # the dialect keeps its tools elsewhere
-        return None
+    if task.dialect != CHAT:
+        return _as_in_chat(conversation_of(task).tools)
+    declared = msgspec.json.decode(task.body, type=_Declared)
     for found in (bytes(declared.tools), bytes(declared.functions)):
         if found != b"null":
             return found
     return None
+
+
+def _as_in_chat(tools: Sequence[Tool]) -> bytes | None:
+    """Functions in the words in which those that were learned from were recorded."""
+    functions = [
+        {
+            "name": tool.name,
+            **({"description": tool.description} if tool.description else {}),
+            **({"parameters": tool.parameters} if given(tool.parameters) else {}),
+        }
+        for tool in tools
+        if not tool.custom
+    ]
+    listed = [{"type": "function", "function": function} for function in functions]
+    return msgspec.json.encode(listed) if listed else None
 
 
 def ends(text: str, chars: int = _READ_CHARS) -> str:

@@ -41,6 +41,7 @@ _PART_CAPABILITY: dict[str, Capability] = {
     "image_url": "vision",
     "input_image": "vision",
     "image": "vision",
+    "video_url": "vision",
     "input_audio": "audio",
     "file": "documents",
     "document": "documents",

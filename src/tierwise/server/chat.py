@@ -14,6 +14,7 @@ from tierwise.errors import BodyTooSlow, RequestError, ShuttingDown, TierwiseErr
 from tierwise.execution import Run
 from tierwise.finished import Answered, Streaming
 from tierwise.orchestrator import Orchestrator
+from tierwise.server.dropped import dropped
 from tierwise.server.keys import Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.once import HEADER, Kept
@@ -301,6 +302,7 @@ def _answer_headers(answered: Answered) -> list[tuple[bytes, bytes]]:
         (b"x-tierwise-tier", b"%d" % (run.tier or 0)),
         (b"x-tierwise-cost-usd", b"%.8f" % run.cost_usd),
         (b"x-tierwise-attempts", b"%d" % len(run.attempts)),
+        *dropped(run, run.deployment),
     ]
 
 
@@ -313,4 +315,5 @@ def _stream_headers(streaming: Streaming) -> list[tuple[bytes, bytes]]:
         (b"x-tierwise-deployment", streaming.deployment.encode()),
         (b"x-tierwise-tier", b"%d" % streaming.tier),
         (b"x-tierwise-attempts", b"%d" % attempts),
+        *dropped(streaming.run, streaming.deployment),
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from tierwise.answer import MAX_COST_USD, MAX_DEADLINE_S, MAX_SESSION_CHARS
 from tierwise.errors import BodyTooLarge, InvalidRequest
+from tierwise.routing.refuse import DROP_HEADER
 from tierwise.server.keys import Client
 from tierwise.state.queue import PRIORITIES
 from tierwise.types import OnStreamBreak, Priority, Streams, Task
@@ -92,6 +93,7 @@ def with_headers(
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
         streams=_word(headers, b"x-tierwise-streams", Streams),
         on_stream_break=_word(headers, b"x-tierwise-on-stream-break", OnStreamBreak),
+        drop_unsupported=_flag(headers, DROP_HEADER.encode()),
         caller=client.name,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
@@ -119,6 +121,12 @@ def _word(headers: Mapping[bytes, bytes], name: bytes, words: Any) -> Any:
             f"`{header}` is {_text(raw)!r}. Use one of: {', '.join(get_args(words))}.",
             param=header,
         ) from None
+
+
+def _flag(headers: Mapping[bytes, bytes], name: bytes) -> bool | None:
+    """What a header that is `true` or `false` says, None without it."""
+    word = _word(headers, name, Literal["true", "false"])
+    return None if word is None else word == "true"
 
 
 def _priority(headers: Mapping[bytes, bytes], client: Client) -> Priority:

@@ -97,6 +97,7 @@ def _read(parts: tuple[Part, ...]) -> Iterator[Read]:
             case Video():
                 yield Read("video_url")
             case Document():
-                yield Read("file", part.text or "")
+                # A document that is text needs no model that can read files.
+                yield Read("text", part.text) if part.text is not None else Read("file")
             case ToolResult():
                 yield from _read(part.parts)

@@ -1,0 +1,129 @@
+"""The library in other dialects than OpenAI's chat: bodies as their SDKs take them, answers and
+events as these give them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from tierwise.answer import (
+    MAX_DEADLINE_S,
+    MIN_DEADLINE_S,
+    Answer,
+    LiveAnswer,
+    check_number,
+    encoded,
+    with_wishes,
+)
+from tierwise.errors import InvalidRequest
+from tierwise.finished import Answered, Streaming
+from tierwise.types import Task
+from tierwise.wire import sse
+from tierwise.wire.dialect import dialect_named
+from tierwise.wire.translate import task_of
+
+_WISHES = ("quality", "max_cost_usd", "session", "drop_unsupported")
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class EventStream(LiveAnswer[dict[str, Any]]):
+    """An answer that is read as it comes: iterate over the events of its dialect, decoded."""
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        async for block in self.chunks:
+            for event in sse.events(block):
+                data = sse.payload(event)
+                if data is not None and data != b"[DONE]":
+                    yield _decode(data)
+
+
+class _Asks(Protocol):
+    """What answers tasks: an orchestrator."""
+
+    def patience_s(self, name: str) -> float: ...
+
+    async def answer(self, task: Task) -> Answered: ...
+
+    async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming: ...
+
+
+class Natively:
+    """Calls that take a dialect's own body as keyword arguments.
+
+    `model` is a policy, a model or `provider/model`. Beside the body each takes `quality`,
+    `max_cost_usd`, `session`, `deadline_s` and `drop_unsupported`, as `Orchestrator.chat` does, and
+    raises what that raises.
+    """
+
+    async def messages(self: _Asks, **given: Any) -> Answer:
+        """The answer to a body of Anthropic's Messages; its `json()` is a message."""
+        return await _answer(self, "anthropic", given)
+
+    async def messages_stream(self: _Asks, **given: Any) -> EventStream:
+        """As `messages`, event by event: `message_start` and what follows."""
+        return await _stream(self, "anthropic", given)
+
+    async def responses(self: _Asks, **given: Any) -> Answer:
+        """The answer to a body of OpenAI's Responses; its `json()` is a response.
+
+        Responses are not kept: send the conversation rather than `previous_response_id`.
+        """
+        return await _answer(self, "openai-responses", given)
+
+    async def responses_stream(self: _Asks, **given: Any) -> EventStream:
+        """As `responses`, event by event: `response.created` and what follows."""
+        return await _stream(self, "openai-responses", given)
+
+    async def generate_content(self: _Asks, **given: Any) -> Answer:
+        """The answer to a body of Gemini's generateContent, with `model` beside its fields."""
+        return await _answer(self, "gemini", given)
+
+    async def generate_content_stream(self: _Asks, **given: Any) -> EventStream:
+        """As `generate_content`, one answer in parts."""
+        return await _stream(self, "gemini", given)
+
+
+async def _answer(asks: _Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
+    answered = await asks.answer(_task(asks, dialect, given, stream=False))
+    return Answer(answered.body, answered.completion(), answered.finished.record())
+
+
+async def _stream(asks: _Asks, dialect: str, given: Mapping[str, Any]) -> EventStream:
+    streaming = await asks.stream(_task(asks, dialect, given, stream=True))
+    return EventStream(streaming.run, streaming.model, streaming.chunks)
+
+
+def _task(asks: _Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Task:
+    """The task that the same request over HTTP would be.
+
+    Raises:
+        InvalidRequest: a parameter cannot be used.
+    """
+    body = dict(given)
+    wishes = {name: body.pop(name, None) for name in _WISHES}
+    deadline_s = body.pop("deadline_s", None)
+    model = body.get("model", "auto")
+    if not isinstance(model, str):
+        raise InvalidRequest(f"`model` is {model!r}; it must be a string.", param="model")
+    if body.pop("stream", None) is not None:
+        raise InvalidRequest(
+            "`stream` is not a parameter here: use the call whose name ends with `_stream`.",
+            param="stream",
+        )
+    if dialect == "gemini":  # where model and stream stand in the path
+        body.pop("model", None)
+    else:
+        body["model"] = model
+        body |= {"stream": True} if stream else {}
+    if deadline_s is None:
+        deadline_s = asks.patience_s(model)
+    else:
+        check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
+    raw = encoded(body)
+    asked = replace(dialect_named(dialect).read_request(raw), model=model, stream=stream)
+    task = with_wishes(task_of(asked, raw), **wishes)
+    return replace(task, wants_stream_usage=stream, deadline=time.monotonic() + deadline_s)
