@@ -20,8 +20,7 @@ from tierwise.gates import Gate
 from tierwise.gates.complete import CompleteGate
 from tierwise.gates.json_schema import JsonSchemaGate
 from tierwise.gates.token_confidence import TokenConfidenceGate
-from tierwise.providers import Transport
-from tierwise.providers.openai_compatible import OpenAICompatible
+from tierwise.providers import Transport, load_adapter
 from tierwise.state.health import Health
 from tierwise.state.spending import Spending
 from tierwise.types import Candidate, Completion, Deployment, Plan, Prices, Task, Timeouts, Verdict
@@ -105,7 +104,7 @@ class Laboratory:
         everyone = [deployment for group in paths.values() for deployment in group]
         self.health = Health(everyone, self.clock, Steady())
         billing = Billing(Catalog.builtin())
-        adapters = {deployment.id: OpenAICompatible(deployment) for deployment in everyone}
+        adapters = {one.id: load_adapter(one.dialect)(one) for one in everyone}
         self.calling = Calls(
             adapters, transport, self.health, billing, self.checker,
             tell_logprobs={"small", "middle"},
@@ -181,10 +180,15 @@ def hangs(script: Script) -> bool:
 
 @asynccontextmanager
 async def a_laboratory(
-    scripts: Mapping[str, Sequence[Script]], *, timeouts: Timeouts | None = None, **fields: Any
+    scripts: Mapping[str, Sequence[Script]],
+    *,
+    timeouts: Timeouts | None = None,
+    dialects: Mapping[str, str] | None = None,
+    **fields: Any,
 ) -> AsyncIterator[Laboratory]:
     """A laboratory with a deployment for each script of each model.
 
+    `dialects` are those of models' adapters where they are not OpenAI's.
     `timeouts` are for those that hang; a busy machine may keep the others waiting.
     """
     alive = [
@@ -204,6 +208,7 @@ async def a_laboratory(
                     base_url=urls.get((model, number)) or dead_url(),
                     prices=PRICES[model],
                     timeouts=timeouts if timeouts and hangs(script) else PATIENT,
+                    dialect=(dialects or {}).get(model, "openai_compatible"),
                     **fields,
                 )
                 for number, script in enumerate(group)

@@ -8,6 +8,8 @@ ids, blocks and sequence numbers go on. Nothing of this is used for a stream tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tierwise.errors import ServerFailed, UpstreamError
@@ -24,14 +26,14 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Continued:
     """Chunks of chat in, events of the client's dialect out; comments pass."""
 
-    __slots__ = ("_reader", "_writer", "ended")
+    __slots__ = ("_began", "_reader", "_writer", "ended")
 
-    def __init__(self, reader: EventReader, writer: EventWriter, ended: set[int]) -> None:
-        """Reader and writer have been told of what is out; `ended` are the choices that are over
-        by now."""
+    def __init__(self, reader: EventReader, writer: EventWriter, out: Sequence[Event]) -> None:
+        """Reader and writer were told of what is out. `ended` are the choices that are over."""
         self._reader = reader
         self._writer = writer
-        self.ended = ended
+        self._began = any(isinstance(one, Began) for one in out)
+        self.ended = {one.choice for one in out if isinstance(one, Ended)}
 
     def feed(self, block: bytes) -> bytes:
         """What the client gets for a block of complete events; the stream ends with `[DONE]`.
@@ -56,8 +58,8 @@ class Continued:
         except UNREADABLE as error:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
         self.ended.update(one.choice for one in events if isinstance(one, Ended))
-        # Its beginning is out, whoever goes on with it.
-        return [one for one in events if not isinstance(one, Began)]
+        # There is one beginning, whoever goes on with it.
+        return [one for one in events if not (self._began and isinstance(one, Began))]
 
 
 class Tongue:
@@ -87,8 +89,7 @@ class Tongue:
         writer.write(events)
         reader = self._chat.event_reader()
         reader.read(self._chat.event_writer(self._asked).write(events))
-        ended = {one.choice for one in events if isinstance(one, Ended)}
-        return Continued(reader, writer, ended)
+        return Continued(reader, writer, events)
 
     def _events(self, block: bytes) -> list[Event]:
         return self._theirs.event_reader().read(block)

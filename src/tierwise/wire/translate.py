@@ -34,7 +34,8 @@ def conversation_of(task: Task) -> Conversation:
         InvalidRequest: its body is wrong.
     """
     asked = dialect_named(task.dialect).read_request(task.body)
-    return replace(asked, model=task.model, stream=task.stream)
+    wants_usage = task.wants_stream_usage
+    return replace(asked, model=task.model, stream=task.stream, stream_usage=wants_usage)
 
 
 def in_dialect(task: Task, dialect: str) -> Task:
