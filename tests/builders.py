@@ -42,6 +42,7 @@ def a_task(prompt: str = "What is the capital of France?", **fields: Any) -> Tas
 
 _TASK_ONLY = (
     *("policy", "quality", "max_cost_usd", "max_latency_s", "session", "caller", "deadline"),
+    "drop_unsupported",
     "body",
 )
 

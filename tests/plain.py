@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from msgspec import Raw
 
 from tierwise.errors import InvalidRequest, ServerFailed, StreamBroken, TierwiseError, UpstreamError
@@ -191,7 +192,9 @@ class PlainProvider:
 
     def request(self, task: Task) -> HttpRequest:
         assert (task.dialect, task.reads) == ("plain", "plain")
-        return HttpRequest(f"{self.deployment.base_url}/chat/completions", {}, task.body, 2.0)
+        body = {**json.loads(task.body), "model": self.deployment.upstream_model}
+        url = f"{self.deployment.base_url}/chat/completions"
+        return HttpRequest(url, {}, json.dumps(body).encode(), 2.0)
 
     def reply(self, body: bytes, task: Task) -> PlainReply:  # noqa: ARG002
         return PlainReply(body)
@@ -291,6 +294,19 @@ def plain_events(*pieces: str, ends: bool = True, model: str = "large") -> list[
         writer.write([counted, Ended(finish="stop")])
         blocks.append(writer.close())
     return blocks
+
+
+async def answers(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """What a provider of this dialect does: it repeats the last thing that was said."""
+    said = body["say"][-1]["what"]
+    if not body.get("stream"):
+        return web.Response(body=a_plain_answer(said, model=body["model"]))
+    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    await response.prepare(request)
+    for event in plain_events(said, model=body["model"]):
+        await response.write(event)
+    await response.write_eof()
+    return response
 
 
 def read_plain(seen: bytes) -> list[dict[str, Any]]:

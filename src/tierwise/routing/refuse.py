@@ -55,9 +55,10 @@ def unsatisfiable(
     """That nobody may serve a request: the reason of each candidate, and what can be done."""
     reasons = "; ".join(f"{name}: {one.why}" for name, one in sorted(excluded.items()))
     said = f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
-    if unsaid is not None and all(NO_WORD in one.why for one in excluded.values()):
+    if unsaid is not None and any(NO_WORD in one.why for one in excluded.values()):
         lacks = unsaid.needed
-        return Unsatisfiable(f"{said}{_remedy(lacks)}.", param=lacks[0].word, code=UNSUPPORTED)
+        words = f"{said}{_remedy(lacks)}, or change the policy."
+        return Unsatisfiable(words, param=lacks[0].word, code=UNSUPPORTED)
     return Unsatisfiable(
         f"{said}Change the request, the policy or the ceiling.",
         param="model",

@@ -1,0 +1,90 @@
+"""A gateway some of whose providers speak another dialect than its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import Provider, RunningGateway, call, chat, config_for
+from plain import answers, install
+
+DROP = "x-tierwise-drop-unsupported"
+
+
+@pytest.fixture
+def gateway(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningGateway]:
+    """`small` and `large` are OpenAI's, `other` is served in words of `plain`."""
+    install(monkeypatch)
+    provider.acts["other"] = answers
+    data = config_for(
+        provider.url,
+        policies={"far": {"allow": ["other"]}, "lenient": {"tiers": [{"model": "other"}],
+                                                           "drop_unsupported": True}},
+    )  # fmt: skip
+    data["providers"]["far"] = {"dialect": "plain", "base_url": provider.url, "models": ["other"]}
+    data["models"]["other"] = {"prices": {"input": 1, "output": 2}, "capabilities": ["tools"]}
+    with RunningGateway(data) as running:
+        yield running
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_openai_client_is_answered_by_a_provider_of_another_dialect(
+    gateway: RunningGateway, provider: Provider, stream: bool
+) -> None:
+    reply = chat(gateway.url, "other", text="Hello", stream=stream)
+    assert reply.status == 200
+    assert b'"content":"Hello"' in reply.body
+    assert provider.seen[-1].body["say"] == [{"who": "user", "what": "Hello"}]
+    assert "x-tierwise-dropped" not in reply.headers
+
+
+@pytest.mark.parametrize("model", ["other", "far"])
+def test_what_it_has_no_word_for_is_refused_before_anybody_is_asked(
+    gateway: RunningGateway, provider: Provider, model: str
+) -> None:
+    reply = chat(gateway.url, model, seed=7)
+    assert (reply.status, reply.error["param"]) == (400, "seed")
+    assert reply.error["code"] == "unsupported_parameter"
+    assert f"`{DROP}: true`" in reply.error["message"]
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("model", "headers"), [("other", {DROP: "true"}), ("lenient", {})])
+def test_what_is_left_out_is_told(
+    gateway: RunningGateway, provider: Provider, model: str, headers: dict[str, str], stream: bool
+) -> None:
+    reply = chat(gateway.url, model, seed=7, mirostat=2, stream=stream, headers=headers)
+    assert (reply.status, reply.headers["x-tierwise-dropped"]) == (200, "seed, mirostat")
+    assert not {"seed", "mirostat"} & provider.seen[-1].body.keys()
+
+
+def test_a_provider_of_the_clients_own_dialect_is_told_all(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    reply = chat(gateway.url, "small", seed=7, mirostat=2, headers={DROP: "true"})
+    assert "x-tierwise-dropped" not in reply.headers
+    assert (provider.seen[-1].body["seed"], provider.seen[-1].body["mirostat"]) == (7, 2)
+
+
+def test_the_names_of_what_was_left_out_cannot_break_the_head(gateway: RunningGateway) -> None:
+    body = (
+        b'{"model": "other", "messages": [{"role": "user", "content": "Hi"}], '
+        b'"a\\r\\nx-evil: 1\\u00e9": 1}'
+    )
+    reply = call(gateway.url, "POST", "/v1/chat/completions", body, headers={DROP: "true"})
+    assert reply.status == 200
+    assert "x-evil" not in reply.headers
+    assert reply.headers["x-tierwise-dropped"] == "ax-evil: 1?"
+
+
+def test_the_header_is_true_or_false(gateway: RunningGateway) -> None:
+    reply = chat(gateway.url, "small", headers={DROP: "maybe"})
+    assert (reply.status, reply.error["param"]) == (400, DROP)
+
+
+def test_a_decision_can_be_seen_with_what_left_a_model_out(gateway: RunningGateway) -> None:
+    assert chat(gateway.url, "auto", seed=7).status == 200
+    found = {one.model: one.why for one in gateway.last_record().decision.candidates}
+    assert found["other"] == "plain has no word for `seed`"

@@ -1,0 +1,101 @@
+"""What a request uses, and what of it a dialect has no words for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from plain import PLAIN, a_plain_task, install
+from tierwise.wire.conversation import Conversation, Foreign, Sampling, ToolResult, Turn
+from tierwise.wire.dialect import dialect_named
+from tierwise.wire.features import CONTENT, FEATURES, Lack, features_of, unsupported
+from tierwise.wire.translate import conversation_of
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+
+
+def asked(content: Any = "Hi", **fields: Any) -> Conversation:
+    """What a chat client asks."""
+    messages = [{"role": "user", "content": content}]
+    body = json.dumps({"model": "m", "messages": messages, **fields})
+    return dialect_named("openai-chat").read_request(body.encode())
+
+
+def words(conversation: Conversation, dialect: str = "plain") -> list[str]:
+    return [lack.word for lack in unsupported(conversation, dialect)]
+
+
+def test_what_a_dialect_has_words_for_is_not_missing() -> None:
+    tool = {"type": "function", "function": {"name": "look"}}
+    assert words(asked(temperature=0.5, max_tokens=3, tools=[tool])) == []
+
+
+def test_what_it_has_none_for_is_told_in_the_clients_own_words() -> None:
+    found = unsupported(asked(seed=7, n=2, response_format={"type": "json_object"}), "plain")
+    assert found == [
+        Lack("json_mode", "response_format"), Lack("seed", "seed"), Lack("choices", "n"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_missing_in_the_clients_own_dialect() -> None:
+    assert words(asked(seed=7, mirostat=2), "openai-chat") == []
+
+
+def test_a_field_that_one_dialect_alone_knows_is_missing_elsewhere() -> None:
+    assert unsupported(asked(mirostat=2), "plain") == [Lack("field", "mirostat")]
+    plain = conversation_of(a_plain_task("Hi", rare=1))
+    assert unsupported(plain, "openai-chat") == [Lack("field", "rare")]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"user": "u"}, {"metadata": {"a": "b"}}, {"store": True}, {"prompt_cache_key": "k"},
+        {"safety_identifier": "s"}, {"prediction": {"type": "content", "content": "x"}},
+        {"stream_options": {"include_obfuscation": True}}, {"modalities": ["text"]},
+        {"mirostat": None}, {"mirostat": False}, {"mirostat": []},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_only_labels_a_request_or_asks_for_nothing_is_not_missed(field: Any) -> None:
+    assert words(asked(stream=True, **field)) == []
+
+
+def test_tools_and_pieces_that_one_dialect_alone_knows_are_told_once() -> None:
+    search = Foreign(origin="other", what="web_search", raw=Raw(b"{}"))
+    used = Foreign(origin="other", what="search_result", raw=Raw(b"{}"))
+    hint = Foreign(origin="other", what="hint", raw=Raw(b"{}"), binding=False)
+    said = ToolResult(call_id="1", parts=(used,))
+    one = Conversation(
+        dialect="openai-chat",
+        model="m",
+        turns=(Turn(role="user", parts=(used, hint)), Turn(role="tool", parts=(said,))),
+        foreign_tools=(search, search),
+    )
+    assert unsupported(one, "plain") == [Lack("tool", "web_search"), Lack("piece", "search_result")]
+    assert [str(lack) for lack in unsupported(one, "plain")] == [
+        "the tool `web_search`", "`search_result`",
+    ]  # fmt: skip
+
+
+def test_a_picture_is_content_and_a_seed_is_not() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    found = unsupported(asked([picture], seed=7), "plain")
+    assert [(lack.feature, lack.is_content) for lack in found] == [
+        ("image_url", True), ("seed", False),
+    ]  # fmt: skip
+    assert set(FEATURES) >= CONTENT
+
+
+def test_every_feature_is_told_by_its_own_name_where_the_client_has_none() -> None:
+    sampling = Sampling(top_k=5)
+    one = Conversation(dialect="plain", model="m", turns=(), sampling=sampling, choices=2)
+    assert "choices" not in PLAIN.words
+    assert features_of(one) == {"top_k", "choices"}
+    assert words(one, "openai-chat") == []
