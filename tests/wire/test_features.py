@@ -9,9 +9,18 @@ import pytest
 from msgspec import Raw
 
 from plain import PLAIN, a_plain_task, install
-from tierwise.wire.conversation import Conversation, Foreign, Sampling, ToolResult, Turn
+from tierwise.wire.conversation import (
+    Conversation,
+    Document,
+    Foreign,
+    Sampling,
+    Source,
+    Thinking,
+    ToolResult,
+    Turn,
+)
 from tierwise.wire.dialect import dialect_named
-from tierwise.wire.features import CONTENT, FEATURES, Lack, features_of, unsupported
+from tierwise.wire.features import CONTENT, FEATURES, LABELS, Lack, features_of, unsupported
 from tierwise.wire.translate import conversation_of
 
 
@@ -25,6 +34,13 @@ def asked(content: Any = "Hi", **fields: Any) -> Conversation:
     messages = [{"role": "user", "content": content}]
     body = json.dumps({"model": "m", "messages": messages, **fields})
     return dialect_named("openai-chat").read_request(body.encode())
+
+
+def installed(dialect: str) -> bool:
+    try:
+        return bool(dialect_named(dialect))
+    except ModuleNotFoundError:
+        return False
 
 
 def words(conversation: Conversation, dialect: str = "plain") -> list[str]:
@@ -65,6 +81,41 @@ def test_a_field_that_one_dialect_alone_knows_is_missing_elsewhere() -> None:
 )  # fmt: skip
 def test_what_only_labels_a_request_or_asks_for_nothing_is_not_missed(field: Any) -> None:
     assert words(asked(stream=True, **field)) == []
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"), [(one, name) for one, names in LABELS.items() for name in sorted(names)]
+)
+def test_labels_of_any_dialect_are_left_out_without_a_word(dialect: str, name: str) -> None:
+    if not installed(dialect):
+        pytest.skip(f"{dialect} is not there")
+    one = Conversation(dialect=dialect, model="m", turns=(), own={name: Raw(b'"x"')})
+    assert words(one) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"frequency_penalty": 0, "presence_penalty": 0}, {"logit_bias": {}}, {"n": 1},
+        {"verbosity": "medium"}, {"service_tier": "auto"}, {"tool_choice": "none"},
+        {"parallel_tool_calls": False},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_asked_for_as_it_is_anyway_is_not_missed(fields: Any) -> None:
+    assert words(asked(**fields)) == []
+
+
+@pytest.mark.parametrize(("budget", "used"), [(0, False), (-1, False), (2000, True)])
+def test_how_much_is_thought_matters_only_where_it_is_a_number(budget: int, used: bool) -> None:
+    one = Conversation(dialect="plain", model="m", turns=(), thinking=Thinking(budget=budget))
+    assert ("thinking_budget" in features_of(one)) is used
+
+
+def test_a_file_that_lies_with_one_provider_is_not_to_be_found_at_another() -> None:
+    file = Document(source=Source(file_id="file-1"))
+    one = Conversation(dialect="plain", model="m", turns=(Turn(role="user", parts=(file,)),))
+    assert unsupported(one, "openai-chat") == [Lack("document_file", "document_file")]
 
 
 def test_tools_and_pieces_that_one_dialect_alone_knows_are_told_once() -> None:

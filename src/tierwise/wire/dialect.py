@@ -99,6 +99,11 @@ def dialect_named(name: str) -> Dialect:
     return found
 
 
+def dialect_names() -> tuple[str, ...]:
+    """The names of all dialects."""
+    return tuple(_DIALECTS)
+
+
 def is_dialect(name: str) -> bool:
     """Whether requests in a dialect of that name can be translated."""
     return name in _DIALECTS

@@ -89,7 +89,8 @@ LABELS: dict[str, frozenset[str]] = {
     "openai-chat": frozenset(
         {
             *("metadata", "prediction", "prompt_cache_key", "prompt_cache_options"),
-            *("prompt_cache_retention", "safety_identifier", "store", "stream_options", "user"),
+            *("prompt_cache_retention", "safety_identifier", "store", "stream_options", "usage"),
+            "user",
         }
     ),
     "openai-responses": frozenset(
@@ -106,6 +107,8 @@ LABELS: dict[str, frozenset[str]] = {
 for, or help the provider to answer sooner or cheaper, or say what is to be sent beside the answer,
 or how a conversation is made to fit that is too long. The answer is the same without them."""
 
+_HOUSE = {"openai-chat": "openai", "openai-responses": "openai"}
+"""Dialects of the same provider, which knows a file by the same id in each."""
 _NOTHING = frozenset({b"", b"null", b"false", b"[]", b"{}", b'""'})
 _USUAL = {"modalities": b'["text"]', "responseModalities": b'["TEXT"]'}
 """What fields say that ask for what is given anyway."""
@@ -151,9 +154,15 @@ def unsupported(asked: Conversation, dialect: str) -> list[Lack]:
     lacks = [
         Lack(feature, named.get(feature, feature))
         for feature in FEATURES
-        if feature in used and feature not in words
+        if feature in used
+        and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect))
     ]
     return [*lacks, *_foreign(asked, dialect)]
+
+
+def _is_elsewhere(feature: Feature, ours: str, theirs: str) -> bool:
+    """Whether something lies with one provider, where no other can look for it."""
+    return feature.endswith("_file") and _HOUSE.get(ours, ours) != _HOUSE.get(theirs, theirs)
 
 
 def _foreign(asked: Conversation, dialect: str) -> Iterator[Lack]:
@@ -185,16 +194,22 @@ def asks_something(name: str, value: Raw) -> bool:
 
 def _of_parameters(asked: Conversation) -> Iterator[Feature]:
     sampling, thinking = asked.sampling, asked.thinking
-    for name in ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty"):
+    for name in ("temperature", "top_p", "top_k", "seed"):
         if getattr(sampling, name) is not None:
             yield name
-    if given(sampling.logit_bias):
+    if sampling.frequency_penalty:
+        yield "frequency_penalty"
+    if sampling.presence_penalty:
+        yield "presence_penalty"
+    if asks_something("logit_bias", sampling.logit_bias):
         yield "logit_bias"
     if asked.format is not None:
         yield "json_mode" if asked.format.kind == "json" else "json_schema"
     if thinking is not None and thinking.effort is not None:
         yield "effort"
-    if thinking is not None and thinking.budget is not None:
+    if thinking is not None and thinking.budget is not None and thinking.budget > 0:
+        # To think not at all, or as the model likes, costs less or more; it asks for no other
+        # answer.
         yield "thinking_budget"
     if asked.stop:
         yield "stop"
@@ -208,7 +223,7 @@ def _of_parameters(asked: Conversation) -> Iterator[Feature]:
         yield "safety"
     if asked.service_tier not in (None, "auto", "default"):
         yield "service_tier"
-    if asked.verbosity is not None:
+    if asked.verbosity not in (None, "medium"):
         yield "verbosity"
     yield from _of_tools(asked)
 
@@ -218,9 +233,11 @@ def _of_tools(asked: Conversation) -> Iterator[Feature]:
         yield "tools"
     if any(tool.custom for tool in asked.tools):
         yield "custom_tools"
+    choice = asked.tool_choice
+    if not (asked.tools or asked.foreign_tools):
+        return
     if asked.parallel_tools is False:
         yield "one_tool_at_a_time"
-    choice = asked.tool_choice
     if choice is None:
         return
     if len(choice.names) > 1:
