@@ -22,6 +22,7 @@ import httptools
 from msgspec import Struct
 
 from tierwise.errors import ConnectFailed
+from tierwise.wire.compression import Inflater, NotCompressed, UnknownCoding, inflater
 
 IDLE_S = 60.0
 """How long an unused connection is kept, in seconds."""
@@ -219,6 +220,7 @@ class _Connection(asyncio.Protocol):
         self._keep = True
         self._paused = False
         self._error: ConnectFailed | None = None
+        self._inflater: Inflater | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
@@ -232,6 +234,7 @@ class _Connection(asyncio.Protocol):
         """Begins a request."""
         self._complete = self._has_head = self.heard = False
         self._head_bytes = 0
+        self._inflater = None
         self._parser = httptools.HttpResponseParser(self)
         if self._transport is None or not self._keep:
             self._fail("the connection was closed as soon as it was made")
@@ -273,7 +276,18 @@ class _Connection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        return data
+        return data if self._inflater is None else self._inflated(data)
+
+    def _inflated(self, data: bytes) -> bytes | None:
+        """What compressed bytes say; as `ready` where that is nothing yet."""
+        assert self._inflater is not None  # noqa: S101 - only then
+        try:
+            out = self._inflater.feed(data)
+        except NotCompressed as error:
+            self._complete = self._keep = False
+            self._error = ConnectFailed(f"the answer cannot be unpacked: {error}")
+            return None
+        return out or (b"" if self._complete else None)
 
     def abort(self) -> None:
         """Closes the connection at once."""
@@ -368,6 +382,13 @@ class _Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         self._has_head = self.status >= 200  # those below announce the answer, they are none
+        coding = self.headers.get("content-encoding")
+        if coding is not None and coding.lower() != "identity":
+            # It was asked not to be compressed; some proxies on the way do it all the same.
+            try:
+                self._inflater = inflater(coding)
+            except UnknownCoding:
+                raise ValueError(f"its content-encoding {coding!r} is not read here") from None
 
     def on_message_complete(self) -> None:
         if self._has_head:
