@@ -11,10 +11,16 @@ TierwiseError
 │   ├── UnknownModel             404 neither a model nor a policy
 │   ├── UnknownDecision          404 the ledger has none of this id
 │   ├── UnknownDeployment        404 none of this id is configured
+│   ├── UnknownResponse          404 no answer of this id is kept
+│   ├── UnknownProvider          404 none of this name is configured
+│   ├── UnknownPath              404 there is nothing at this address
+│   ├── WrongMethod              405
 │   ├── BodyTooSlow              408
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
+│   ├── UnknownEncoding          415 a body that is compressed in a way that is not read here
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
+│   ├── GatewayBroke             500 a mistake of ours; the log has it
 │   ├── LedgerFull               503 no room for it just now
 │   └── ShuttingDown             503 the gateway's grace was over before the answer was
 ├── UpstreamError                one call to one deployment failed
@@ -40,11 +46,13 @@ class TierwiseError(Exception):
     """Base of every error that Tierwise raises on purpose.
 
     `decision_id` and `attempts`, the number of calls made, are set on an error that ends a request
-    after it was routed: the ledger has a record of it.
+    after it was routed: the ledger has a record of it. `upstream_id` is what the provider calls a
+    request that it refused.
     """
 
     decision_id: str | None = None
     attempts: int = 0
+    upstream_id: str | None = None
 
 
 class ConfigError(TierwiseError):
@@ -150,6 +158,38 @@ class UnknownDeployment(RequestError):
     code = "deployment_not_found"
 
 
+class UnknownResponse(RequestError):
+    """No answer of this id is kept for this caller."""
+
+    status = 404
+    code = None
+
+
+class UnknownProvider(RequestError):
+    """No provider of this name is configured, or there are several and none was named."""
+
+    status = 404
+    code = "provider_not_found"
+
+
+class UnknownPath(RequestError):
+    """There is nothing at this address."""
+
+    status = 404
+    code = "unknown_path"
+
+
+class WrongMethod(RequestError):
+    """The address is right, the HTTP method is not. `allowed` lists those that are."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
 class BodyTooSlow(RequestError):
     """The rest of the body did not come."""
 
@@ -169,6 +209,13 @@ class BodyTooLarge(RequestError):
 
     status = 413
     code = "request_too_large"
+
+
+class UnknownEncoding(RequestError):
+    """The body is compressed in a way that is not read here."""
+
+    status = 415
+    code = "unsupported_encoding"
 
 
 class Overloaded(RequestError):
@@ -197,6 +244,16 @@ class ShuttingDown(RequestError):
 
     status = 503
     code = "shutting_down"
+
+
+class GatewayBroke(RequestError):
+    """The request is not at fault: something happened that nobody foresaw."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__("Internal error; the gateway's log has the details.")
 
 
 class UpstreamError(TierwiseError):

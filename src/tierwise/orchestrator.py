@@ -38,6 +38,7 @@ from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, load_adapter
+from tierwise.providers.http import request_id_of
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.handover import hand_over
 from tierwise.state.health import Health
@@ -310,6 +311,7 @@ class Orchestrator(Natively):
             raise
         run.ttft_s = time.monotonic() - run.started
         run.deliver(whole.attempt)
+        run.upstream_id = whole.upstream_id
         if self._store_content:
             run.answer = whole.reply.completion().text
         return Answered(whole.reply.body, whole.reply.completion, self._finish(run, measured))
@@ -330,6 +332,7 @@ class Orchestrator(Natively):
         chunks = self._relay.relay(
             streamed, run, partial(self._finish_stream, streamed, run, measured)
         )
+        run.upstream_id = request_id_of(streamed.live.headers)
         await anext(chunks)  # starts it: from here on it is booked, even if nobody reads it
         return Streaming(
             chunks,
@@ -408,7 +411,7 @@ class Orchestrator(Natively):
         decision = self.router.decide(
             task,
             profile,
-            decision_id=_new_id(),
+            decision_id=new_id(),
             now=time.time(),
             latency=self.health.states,
             reading=reading,
@@ -489,6 +492,9 @@ class Orchestrator(Natively):
         return finished
 
 
-def _new_id() -> str:
-    """Sorts by time, which keeps the ledger's index compact; the rest is random."""
+def new_id() -> str:
+    """A name for a decision.
+
+    It sorts by time, which keeps the ledger's index compact; the rest is random.
+    """
     return f"{int(time.time() * 1000):011x}{_random.getrandbits(64):016x}"

@@ -135,7 +135,7 @@ def test_a_client_that_stays_and_does_not_read_is_cut_off_after_the_deadline(
 
         return await stream(request, endless())
 
-    monkeypatch.setattr("tierwise.server.chat.STALLED_S", 0.2)
+    monkeypatch.setattr("tierwise.server.answers.STALLED_S", 0.2)
     provider.acts["small"] = act
     with asking(gateway, "hasty", stream=True):
         assert provider.gone.wait(PATIENCE_S)

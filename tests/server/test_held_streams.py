@@ -19,7 +19,7 @@ from gateway import (
     fails,
     pauses,
 )
-from tierwise.server import chat as endpoint
+from tierwise.server import sent as endpoint
 
 CHAT = "/v1/chat/completions"
 

@@ -78,6 +78,21 @@ class ServerConfig(_Section):
     )
     max_wait_s: float = Field(10.0, ge=0, le=3600, description="How long one may wait for that.")
     max_body_mb: float = Field(32, gt=0, le=1024, description="Largest request body, in MiB.")
+    max_upload_mb: float = Field(
+        512,
+        gt=0,
+        le=1_048_576,
+        description="Largest body that is passed through to a provider, in MiB.",
+    )
+    passthrough: list[str] = Field(
+        default_factory=list,
+        description="Providers to which clients may send anything under /passthrough/NAME/, with "
+        "the provider's key.",
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
+    )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
 
 

@@ -24,6 +24,7 @@ from tierwise.execution.paths import Step
 from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.providers.cooldown import rest_after_answer
+from tierwise.providers.http import request_id_of
 from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
 from tierwise.types import Attempt, Completion, Deployment, Prices, Task, Usage, Verdict
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 
 class Whole(Struct):
-    """A complete answer from one deployment."""
+    """A complete answer from one deployment, and what that calls the request."""
 
     reply: Reply
     attempt: Attempt
+    upstream_id: str | None = None
 
 
 class Streamed(Struct):
@@ -172,7 +174,9 @@ class Calls:
             wait = min(deployment.timeouts.total, run.task.deadline - began)
             response = await self._transport.send(adapter.request(run.asked), wait)
             if not 200 <= response.status < 300:
-                raise adapter.error(response.status, response.headers, response.body)
+                error = adapter.error(response.status, response.headers, response.body)
+                error.upstream_id = request_id_of(response.headers)
+                raise error
             reply = adapter.reply(response.body, run.asked)
         except BaseException as error:
             self._note(error, deployment, step, run, began)
@@ -193,7 +197,7 @@ class Calls:
             model=model, prices=prices, usage=usage, chars=None,
             completion=reply.completion, latency=latency, ttft=None,
         )  # fmt: skip
-        return Whole(reply, attempt)
+        return Whole(reply, attempt, request_id_of(response.headers))
 
     async def _stream(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
         adapter = self._adapter(deployment, step, run)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tierwise.errors import ConnectFailed, StreamBroken, UpstreamTimeout
 from tierwise.providers import Adapter, StreamReader, Transport
 from tierwise.providers.connections import HttpStream
+from tierwise.providers.http import request_id_of
 from tierwise.types import Deployment, Task
 
 
@@ -68,7 +69,9 @@ class LiveStream:
         try:
             http = await transport.open(adapter.request(task), wait)
             if not 200 <= http.status < 300:
-                raise adapter.error(http.status, http.headers, await http.read_all())
+                error = adapter.error(http.status, http.headers, await http.read_all())
+                error.upstream_id = request_id_of(http.headers)
+                raise error
             reader = adapter.stream_reader(task, keep=keep)
             live = cls(http, reader, deployment, clock, began, until)
             await live._begin(began + wait)

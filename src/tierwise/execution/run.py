@@ -32,7 +32,8 @@ class Run:
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
-    other. `unsaid` is what of the task some dialects have no words for.
+    other. `unsaid` is what of the task some dialects have no words for. `upstream_id` is what the
+    provider that answers calls the request.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Run:
         "tier",
         "ttft_s",
         "unsaid",
+        "upstream_id",
         "usage",
     )
 
@@ -98,6 +100,7 @@ class Run:
         self.ttft_s: float | None = None
         self.answer: str | None = None
         self.said: str | None = None
+        self.upstream_id: str | None = None
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""

@@ -41,6 +41,25 @@ class HttpReply(Struct, frozen=True):
     body: bytes
 
 
+_REQUEST_IDS = (
+    "x-request-id",  # OpenAI, Mistral, Groq, ...
+    "request-id",  # Anthropic
+    "x-amzn-requestid",  # Bedrock
+    "apim-request-id",  # Azure
+    "cf-ray",  # those behind Cloudflare that give none of their own
+)
+_LONGEST_ID = 200
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """What a provider calls the request that it answered with these headers."""
+    for name in _REQUEST_IDS:
+        found = headers.get(name)
+        if found:
+            return found[:_LONGEST_ID]
+    return None
+
+
 class Transport:
     """Pooled HTTP connections of one process. Close it when done."""
 

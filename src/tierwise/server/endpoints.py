@@ -8,26 +8,52 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from tierwise.config import Config
-from tierwise.errors import RequestError, UnknownModel
+from tierwise.errors import (
+    GatewayBroke,
+    RequestError,
+    TierwiseError,
+    UnknownPath,
+    UpstreamError,
+    WrongMethod,
+)
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admin import AdminEndpoint, Reload
+from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.certificate import NONE_CONFIGURED, described
-from tierwise.server.chat import ChatEndpoint
+from tierwise.server.counting import CountEndpoint
+from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
-from tierwise.server.keys import Keys
+from tierwise.server.google import COUNT, asked_in
+from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
-from tierwise.server.request import Receive, Scope, Send
+from tierwise.server.models import ModelEndpoint
+from tierwise.server.refusals import refused
+from tierwise.server.request import ClientGone, Receive, Scope, Send
+from tierwise.server.speech import Speech
+from tierwise.server.speeches import Speeches
 from tierwise.server.status import status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
 
 CHAT_PATH = "/v1/chat/completions"
+_POST = ["POST"]
+_UNDER_V1BETA = "/v1beta/models"
+_EXPOSED = [
+    "x-request-id",
+    "request-id",
+    "x-upstream-request-id",
+    "retry-after",
+    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+]
+"""Headers that a page in a browser may read, where pages may ask at all."""
 
 
 class Endpoints:
@@ -40,50 +66,101 @@ class Endpoints:
         self._lasting = lasting
         self._file = config.origin.file
         self._keys = Keys(config.server.api_keys)
+        self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
-        self._chat = ChatEndpoint(
-            orchestrator,
-            self._keys,
-            lasting,
-            self.in_use,
-            max_body=int(config.server.max_body_mb * 1024 * 1024),
-        )
+        self._speeches = speeches = Speeches(lasting.kept_responses)
+        self._chat = self._answering(speeches.chat)
+        self._gemini = self._answering(speeches.gemini)
+        self._others = {
+            "/v1/messages": self._answering(speeches.anthropic),
+            "/v1/responses": self._answering(speeches.responses),
+        }
         self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=lasting.metrics.refused)
         self._admin = AdminEndpoint(orchestrator, self._keys, lasting, reload)
         self._rest = self._starlette()
+        self._serve: ASGIApp = self._served
+        if config.server.cors_origins:
+            self._serve = CORSMiddleware(
+                self._served,
+                allow_origins=config.server.cors_origins,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=_EXPOSED,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         with self.in_use:
-            path = scope["path"]
-            if path == CHAT_PATH and scope["method"] == "POST":
+            await self._serve(scope, receive, send)
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if scope["method"] == "POST":
+            if path == CHAT_PATH:
                 await self._chat(scope, receive, send)
                 return
-            if path.endswith("/"):
-                # A redirect instead would cost a client its body, or an hour of its owner.
-                scope["path"] = path.rstrip("/") or "/"
-            await self._rest(scope, receive, send)
+            endpoint = self._others.get(path)
+            if endpoint is None and path[-1:] != "/":
+                asked = asked_in(path)
+                if asked is not None and asked[1] != COUNT:
+                    endpoint = self._gemini
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+                return
+        if path.endswith("/"):
+            # A redirect instead would cost a client its body, or an hour of its owner.
+            scope["path"] = path.rstrip("/") or "/"
+        await self._rest(scope, receive, send)
+
+    def _answering(self, speech: Speech) -> AnswerEndpoint:
+        return AnswerEndpoint(
+            speech,
+            self._orchestrator,
+            self._keys,
+            self._lasting,
+            self.in_use,
+            max_body=self._max_body,
+        )
 
     def _starlette(self) -> Starlette:
+        models = ModelEndpoint(self._orchestrator)
+        counts = CountEndpoint(self._speeches, max_body=self._max_body)
+        earlier = EarlierEndpoint(self._lasting.kept_responses, self._caller)
         routes = [
             Route("/health/live", self._live),
             Route("/health/ready", self._readiness),
-            Route("/v1/models", self._with_key(self._models)),
-            Route("/v1/models/{model:path}", self._with_key(self._model)),
+            Route("/v1/models", self._with_key(models.all)),
+            Route(
+                "/v1/models/{model:path}:countTokens", self._with_key(counts.gemini), methods=_POST
+            ),
+            Route("/v1/models/{model:path}", self._with_key(models.one)),
+            Route(_UNDER_V1BETA, self._with_key(models.all_google)),
+            Route(
+                f"{_UNDER_V1BETA}/{{model:path}}:countTokens",
+                self._with_key(counts.gemini),
+                methods=_POST,
+            ),
+            Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
+            Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
+            Route("/v1/responses/input_tokens", self._with_key(counts.responses), methods=_POST),
+            *earlier.routes(),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
             Route("/v1/certificate", self._with_key(self._certificates)),
-            Route("/v1/feedback", self._feedback.post, methods=["POST"]),
+            Route("/v1/feedback", self._feedback.post, methods=_POST),
             Route("/v1/status", self._with_key(self._status)),
             Route("/metrics", self._with_key(self._scrape)),
             *self._admin.routes(),
-            Route(CHAT_PATH, self._chat, methods=["POST"]),
+            Route(CHAT_PATH, self._chat, methods=_POST),
+            *(Route(path, endpoint, methods=_POST) for path, endpoint in self._others.items()),
         ]
         return Starlette(
             routes=routes,
             exception_handlers={
-                HTTPException: _http_error,
-                RequestError: _refused,
-                Exception: _unexpected,
+                HTTPException: self._http_error,
+                RequestError: self._refused,
+                UpstreamError: self._refused,
+                ClientGone: _nobody_there,
+                Exception: self._unexpected,
             },
         )
 
@@ -96,8 +173,18 @@ class Endpoints:
 
         return guarded
 
+    def _client(self, request: Request) -> Client:
+        """Whoever asks.
+
+        Raises:
+            AuthenticationFailed: no key, or an unknown one.
+        """
+        speech = self._speeches.of(request.scope)
+        headers = dict(request.scope["headers"])
+        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+
     def _caller(self, request: Request) -> str | None:
-        return self._keys.caller(dict(request.scope["headers"]).get(b"authorization"))
+        return self._client(request).name
 
     async def _live(self, _: Request) -> Response:
         return _json({"status": "ok"})
@@ -117,45 +204,6 @@ class Endpoints:
                 "gates": {"broken": self._orchestrator.checker.broken},
             }
         )
-
-    async def _models(self, _: Request) -> Response:
-        setup = self._orchestrator.setup
-        listed = [_policy_entry(name) for name in setup.policies]
-        listed += [self._model_entry(name) for name in setup.models]
-        return _json({"object": "list", "data": listed})
-
-    async def _model(self, request: Request) -> Response:
-        name = request.path_params["model"]
-        setup = self._orchestrator.setup
-        if name in setup.policies:
-            return _json(_policy_entry(name))
-        try:
-            found, pinned = self._orchestrator.router.model_named(name)
-        except UnknownModel as error:
-            return _error(404, error.message, code=error.code)
-        return _json({**self._model_entry(found, pinned), "id": name})
-
-    def _model_entry(self, name: str, pinned: str | None = None) -> dict[str, object]:
-        """What is listed of a model; with `pinned`, as it is at that deployment alone."""
-        model = self._orchestrator.setup.models[name]
-        deployments = [
-            deployment
-            for deployment in self._orchestrator.setup.deployments[name]
-            if pinned in (None, deployment.id)
-        ]
-        return {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": model.family or deployments[0].provider,
-            "tierwise": {
-                "deployments": [d.id for d in deployments],
-                "available": any(self._orchestrator.health.available(d) for d in deployments),
-                "capabilities": sorted(model.capabilities),
-                "context_window": model.context_window,
-                "prices": msgspec.to_builtins(model.prices),
-            },
-        }
 
     async def _decision(self, request: Request) -> Response:
         wanted = request.path_params["decision"]
@@ -186,9 +234,32 @@ class Endpoints:
     async def _scrape(self, _: Request) -> Response:
         return Response(self._lasting.metrics.render(), media_type="text/plain; version=0.0.4")
 
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
+        if isinstance(error, RequestError):
+            self._lasting.metrics.refused(error)
+        return refused(error, self._speeches.of(request.scope))
 
-def _policy_entry(name: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "tierwise"}
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
+        speech, path = self._speeches.of(request.scope), request.url.path
+        if error.status_code == 404:
+            return refused(
+                UnknownPath(
+                    f"There is nothing at {request.method} {path}. Use POST {CHAT_PATH} or GET "
+                    "/v1/models; the base URL of a client ends with /v1."
+                ),
+                speech,
+            )
+        if error.status_code == 405 and error.headers:
+            allowed = error.headers.get("Allow", "")
+            text = f"{path} does not take {request.method}. Use {allowed}."
+            return refused(WrongMethod(text, allowed=allowed), speech)
+        return _error(error.status_code, error.detail, headers=error.headers)
+
+    async def _unexpected(self, request: Request, error: Exception) -> Response:
+        log.error("%s %s broke", request.method, request.url.path, exc_info=error)
+        return refused(GatewayBroke(), self._speeches.of(request.scope))
 
 
 def _json(value: object, status: int = 200) -> Response:
@@ -206,33 +277,5 @@ def _error(
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)  # noqa: S101 - the only one sent here
-    status, body, headers = openai_errors.render(error)
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
-    path, headers = request.url.path, error.headers
-    if error.status_code == 404:
-        return _error(
-            404,
-            f"There is nothing at {request.method} {path}. Use POST {CHAT_PATH} or GET /v1/models; "
-            "the base URL of a client ends with /v1.",
-            code="unknown_path",
-        )
-    if error.status_code == 405 and headers:
-        allowed = headers.get("Allow", "")
-        return _error(
-            405,
-            f"{path} does not take {request.method}. Use {allowed}.",
-            code="method_not_allowed",
-            headers={"allow": allowed},
-        )
-    return _error(error.status_code, error.detail, headers=headers)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("%s %s broke", request.method, request.url.path, exc_info=error)
-    return _error(500, "Internal error; the gateway's log has the details.", code="internal")
+async def _nobody_there(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # nobody is left to read it

@@ -35,7 +35,7 @@ class FeedbackEndpoint:
     async def post(self, request: Request) -> Response:
         """One opinion: 200 as soon as the ledger has taken it, an error in OpenAI's shape else."""
         try:
-            caller = self._keys.caller(dict(request.scope["headers"]).get(b"authorization"))
+            caller = self._keys.client(dict(request.scope["headers"]).get(b"authorization")).name
             fields = _fields(await _body(request))
             given = await self._orchestrator.feedback(
                 fields.get("decision_id"),  # type: ignore[arg-type] # checked there

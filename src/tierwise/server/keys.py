@@ -14,6 +14,7 @@ from tierwise.errors import AuthenticationFailed, ConfigError
 from tierwise.types import Priority
 
 _KNOWN_HEADERS = 1000
+_BEARER = "`Authorization: Bearer <key>`"
 
 
 class Client(Struct, frozen=True):
@@ -45,12 +46,11 @@ class Keys:
         # Headers that were right before; hashing each anew would cost more than parsing a body.
         self._known: dict[bytes, Client] = {}
 
-    def caller(self, authorization: bytes | None) -> str | None:
-        """The name under which the holder of this header is recorded; raises as `client`."""
-        return self.client(authorization).name
-
-    def client(self, authorization: bytes | None) -> Client:
+    def client(self, authorization: bytes | None, proves: str = _BEARER) -> Client:
         """The holder of the key in this `authorization` header.
+
+        Args:
+            proves: how to send a key, for those who sent none.
 
         Raises:
             AuthenticationFailed: no key, or an unknown one.
@@ -59,7 +59,7 @@ class Keys:
             return ANYBODY
         if authorization is None:
             raise AuthenticationFailed(
-                "No API key was given. Send one as `Authorization: Bearer <key>`.",
+                f"No API key was given. Send one as {proves}.",
                 param="authorization",
                 code="missing_api_key",
             )

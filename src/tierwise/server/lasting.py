@@ -11,6 +11,7 @@ from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
+from tierwise.server.kept_responses import InProcess, KeptResponses
 from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
@@ -34,6 +35,7 @@ class Lasting:
         self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
         self.watch = ClientWatch()
         self.once = Once()
+        self.kept_responses: KeptResponses = InProcess()
         self.orders = Orders(orchestrator.crew)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()

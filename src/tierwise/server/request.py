@@ -40,7 +40,7 @@ async def read_body(
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(int(declared), limit)
+        raise too_large(int(declared), limit)
     parts: list[bytes] = []
     size = 0
     more = True
@@ -52,13 +52,14 @@ async def read_body(
         parts.append(part)
         size += len(part)
         if size > limit:
-            raise _too_large(size, limit)
+            raise too_large(size, limit)
         more = message.get("more_body", False)
         watched.heard(more)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _too_large(size: int, limit: int) -> BodyTooLarge:
+def too_large(size: int, limit: int) -> BodyTooLarge:
+    """The error of a body with so many bytes."""
     return BodyTooLarge(
         f"The body has {size:,} bytes or more; the limit is {limit:,}. Send less, or raise "
         "`server.max_body_mb`."

@@ -1,0 +1,81 @@
+"""`/v1/responses/{id}`: answers that were kept, for those who asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tierwise.errors import InvalidRequest, UnknownResponse
+from tierwise.server.kept_responses import Kept, KeptResponses
+from tierwise.server.responses import listed
+
+_ONE = "/v1/responses/{response}"
+
+
+class EarlierEndpoint:
+    """Gives a kept answer, its input, or forgets it.
+
+    Args:
+        caller: the name of whoever asks; raises `AuthenticationFailed`.
+    """
+
+    def __init__(self, kept: KeptResponses, caller: Callable[[Request], str | None]) -> None:
+        self._kept = kept
+        self._caller = caller
+
+    def routes(self) -> list[Route]:
+        """Where these calls are."""
+        return [
+            Route(f"{_ONE}/input_items", self.items),
+            Route(f"{_ONE}/cancel", self.cancel, methods=["POST"]),
+            Route(_ONE, self.give),
+            Route(_ONE, self.forget, methods=["DELETE"]),
+        ]
+
+    async def give(self, request: Request) -> Response:
+        """The answer as it was given."""
+        kept = await self._found(request)
+        if request.query_params.get("stream") == "true":
+            raise InvalidRequest(
+                "`stream` is true. A kept answer is given whole: leave it out.", param="stream"
+            )
+        return Response(kept.response, media_type="application/json")
+
+    async def items(self, request: Request) -> Response:
+        """A page of what it is an answer to."""
+        kept = await self._found(request)
+        return _json(listed(kept, request.query_params))
+
+    async def cancel(self, request: Request) -> Response:
+        """Only answers in the background can be cancelled, and there are none here."""
+        await self._found(request)
+        raise InvalidRequest(
+            "Only a response that was created with `background: true` can be cancelled.",
+            param="response_id",
+        )
+
+    async def forget(self, request: Request) -> Response:
+        """Forgets the answer."""
+        caller, name = self._caller(request), request.path_params["response"]
+        if not await self._kept.forget(caller, name):
+            raise _unknown(name)
+        return _json({"id": name, "object": "response", "deleted": True})
+
+    async def _found(self, request: Request) -> Kept:
+        caller, name = self._caller(request), request.path_params["response"]
+        kept = await self._kept.find(caller, name)
+        if kept is None:
+            raise _unknown(name)
+        return kept
+
+
+def _unknown(name: str) -> UnknownResponse:
+    return UnknownResponse(f"Response with id '{name}' not found.")
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

@@ -1,0 +1,99 @@
+"""Gemini's way of asking: the model and the method stand in the path, the key may in the query.
+
+`POST /v1beta/models/{model}:generateContent`, and `:streamGenerateContent`, whose answer is a JSON
+array unless the query says `alt=sse`: https://ai.google.dev/api/generate-content
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qs
+
+import msgspec
+
+from tierwise.errors import TierwiseError
+from tierwise.server.keys import Client
+from tierwise.server.request import Scope
+from tierwise.server.speech import Exchange, Header, Speech, Spoken
+from tierwise.types import Task
+from tierwise.wire import sse
+from tierwise.wire.translate import task_of
+
+GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
+_PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
+_ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"),)
+
+
+def asked_in(path: str) -> tuple[str, str] | None:
+    """The model and the method that a path names; None if it is not of this kind."""
+    prefix = next((one for one in _PREFIXES if path.startswith(one)), None)
+    if prefix is None:
+        return None
+    model, colon, method = path[len(prefix) :].rpartition(":")
+    return (model, method) if colon and model and method in (GENERATE, STREAM, COUNT) else None
+
+
+class GeminiSpeech(Spoken):
+    """Gemini's generateContent."""
+
+    proves = "`x-goog-api-key: <key>` or `Authorization: Bearer <key>`"
+
+    def __init__(self) -> None:
+        super().__init__("gemini")
+
+    def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """As in `Speech`."""
+        key = headers.get(b"x-goog-api-key") or _query(scope).get(b"key")
+        return super().credential(scope, headers) if key is None else b"Bearer " + key
+
+    async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
+        """As in `Speech`."""
+        model, method = asked_in(scope["path"]) or ("", "")
+        streams = method == STREAM
+        asked = self.dialect.read_request(body)
+        task = msgspec.structs.replace(
+            task_of(asked, body), model=model, stream=streams, wants_stream_usage=streams
+        )
+        array = streams and _query(scope).get(b"alt") != b"sse"
+        return ArrayExchange(self, task) if array else Exchange(self, task)
+
+
+class ArrayExchange(Exchange):
+    """A stream that is one JSON array, an element for each event."""
+
+    __slots__ = ("_between",)
+
+    head = _ARRAY
+    alive = b"\n"  # space is allowed wherever this can come
+
+    def __init__(self, speech: Speech, task: Task) -> None:
+        super().__init__(speech, task)
+        self._between = b"["
+
+    def shown(self, block: bytes) -> bytes:
+        """The events of a block as elements."""
+        parts: list[bytes] = []
+        for event in sse.events(block):
+            data = sse.payload(event)
+            if data is not None:
+                parts += (self._between, data)
+                self._between = b",\r\n"
+        return b"".join(parts)
+
+    def ended(self) -> bytes:
+        """The array's end."""
+        return b"]" if self._between != b"[" else b"[]"
+
+    def late(self, headers: Sequence[Header]) -> bytes:  # noqa: ARG002
+        """JSON has no comments, so such headers are lost."""
+        return b""
+
+    def broken(self, error: TierwiseError) -> bytes:
+        """The error as the last element."""
+        return self._between + self.speech.error(error)[1] + b"]"
+
+
+def _query(scope: Scope) -> dict[bytes, bytes]:
+    """The parameters of the query; of those given twice, the first."""
+    raw: bytes = scope["query_string"]
+    return {name: values[0] for name, values in parse_qs(raw).items()} if raw else {}

@@ -1,0 +1,277 @@
+"""OpenAI's Responses: requests that go on from an earlier answer, and the answers that are kept.
+
+A request that names an earlier answer is sent on with all that was said before it in place of the
+name, so that any provider can take it, not only the one that gave the answer. Reference:
+https://platform.openai.com/docs/api-reference/responses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tierwise.errors import InvalidRequest, UnknownResponse
+from tierwise.server.kept_responses import Kept, KeptResponses
+from tierwise.server.keys import Client
+from tierwise.server.request import Scope
+from tierwise.server.speech import Exchange, Spoken
+from tierwise.types import Task
+from tierwise.wire import sse
+from tierwise.wire.openai_chat import field_of, json_string, with_fields
+from tierwise.wire.translate import task_of
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_ENDS = (b"response.completed", b"response.incomplete")
+
+
+class _Asked(Struct):
+    input: str | list[Raw] | None = None
+    previous_response_id: str | None = None
+    store: bool | None = None
+    background: bool | None = None
+
+
+class _Item(Struct):
+    type: str = "message"
+    id: str | None = None
+    encrypted_content: str | None = None
+
+
+class _Response(Struct):
+    id: str
+    output: list[Raw] = []
+
+
+class _Event(Struct):
+    type: str = ""
+    response: Raw = Raw(b"")
+
+
+_decode_asked = msgspec.json.Decoder(_Asked).decode
+_decode_item = msgspec.json.Decoder(_Item).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+class ResponsesSpeech(Spoken):
+    """The dialect of `POST /v1/responses`."""
+
+    def __init__(self, kept: KeptResponses) -> None:
+        super().__init__("openai-responses")
+        self.kept = kept
+
+    async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
+        """As in `Speech`; raises `UnknownResponse` where it goes on from what is not kept."""
+        try:
+            asked = _decode_asked(body)
+        except _UNREADABLE:
+            asked = _Asked(store=False)  # the dialect says what is wrong with it
+        if asked.background:
+            raise InvalidRequest(
+                "`background` is true. Answers are given while the request waits: leave it out, "
+                "and send `stream: true` for those that take long.",
+                param="background",
+            )
+        items = _items_of(asked.input)
+        whole = [*await self._earlier(asked, client), *await self._resolved(items, client)]
+        if asked.previous_response_id is not None or whole != items:
+            changes = {"input": _list(whole), "previous_response_id": None}
+            body = with_fields(body, changes)
+        task = task_of(self.dialect.read_request(body), body)
+        keeps = asked.store is not False
+        return ResponsesExchange(
+            self,
+            task,
+            caller=client.name,
+            items=tuple(whole) if keeps else None,
+            previous=asked.previous_response_id,
+        )
+
+    async def _earlier(self, asked: _Asked, client: Client) -> list[bytes]:
+        """All that was said up to the answer that the request goes on from."""
+        name = asked.previous_response_id
+        if name is None:
+            return []
+        found = await self.kept.find(client.name, name)
+        if found is None:
+            raise InvalidRequest(
+                f"Previous response with id '{name}' not found. Answers are kept here for a day, "
+                "and not those that were asked for with `store: false`. Send the whole "
+                "conversation as `input` instead.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        said = [one for one in map(_as_input, found.output) if one is not None]
+        return [*found.input, *said]
+
+    async def _resolved(self, items: list[bytes], client: Client) -> list[bytes]:
+        """The items, those in place of the references that stand for them."""
+        found: list[bytes] = []
+        for index, item in enumerate(items):
+            read = _read_item(item)
+            if read.type != "item_reference" or read.id is None:
+                found.append(item)
+                continue
+            meant = await self.kept.item(client.name, read.id)
+            if meant is None:
+                raise UnknownResponse(
+                    f"Item with id '{read.id}' not found. Items are kept here for a day, and not "
+                    "those of answers that were asked for with `store: false`. Send the item "
+                    "itself instead.",
+                    param=f"input[{index}].id",
+                )
+            said = _as_input(meant)
+            if said is not None:
+                found.append(said)
+        return found
+
+
+class ResponsesExchange(Exchange):
+    """One request, whose answer is kept before the client has it.
+
+    `items` are those that it answers, None if it is not to be kept.
+    """
+
+    __slots__ = ("_caller", "_items", "_kept", "_previous")
+
+    def __init__(
+        self,
+        speech: ResponsesSpeech,
+        task: Task,
+        *,
+        caller: str | None,
+        items: tuple[bytes, ...] | None,
+        previous: str | None,
+    ) -> None:
+        super().__init__(speech, task)
+        self._kept = speech.kept
+        self._caller = caller
+        self._items = items
+        self._previous = json_string(previous) if previous is not None else None
+
+    def whole(self, body: bytes) -> bytes:
+        """The answer, which says what it goes on from."""
+        if self._previous is not None:
+            body = with_fields(body, {"previous_response_id": self._previous})
+        self._keep(body)
+        return body
+
+    def shown(self, block: bytes) -> bytes:
+        """The block, in which events say what the answer goes on from."""
+        if self._previous is not None:
+            field = b'"previous_response_id":'
+            block = block.replace(field + b"null", field + self._previous)
+            block = block.replace(field + b" null", field + self._previous)
+        if self._items is not None and any(end in block for end in _ENDS):
+            for event in sse.events(block):
+                self._look(sse.payload(event))
+        return block
+
+    def _look(self, data: bytes | None) -> None:
+        """Keeps the answer if this event ends it."""
+        if data is None:
+            return
+        try:
+            event = _decode_event(data)
+        except _UNREADABLE:
+            return
+        if event.type.encode() in _ENDS:
+            self._keep(bytes(event.response))
+
+    def _keep(self, response: bytes) -> None:
+        if self._items is None:
+            return
+        try:
+            read = _decode_response(response)
+        except _UNREADABLE:
+            return  # nobody can name it, then
+        output = tuple(bytes(item) for item in read.output)
+        named = {_read_item(item).id: item for item in output}
+        ids = {name: item for name, item in named.items() if name is not None}
+        self._kept.keep(self._caller, read.id, Kept(response, self._items, output, ids))
+
+
+def listed(kept: Kept, query: Mapping[str, str]) -> dict[str, Any]:
+    """One page of the items that an answer is an answer to.
+
+    Raises:
+        InvalidRequest: a parameter of the query cannot be used.
+    """
+    order, after = query.get("order", "desc"), query.get("after")
+    if order not in ("asc", "desc"):
+        raise InvalidRequest(f"`order` is {order!r}. Use asc or desc.", param="order")
+    limit = page_size(query.get("limit"), "limit", default=20, most=100)
+    items = [_with_id(item, index) for index, item in enumerate(kept.input)]
+    if order == "desc":
+        items.reverse()
+    names = [name for name, _ in items]
+    begin = names.index(after) + 1 if after in names else 0
+    page = items[begin : begin + limit]
+    return {
+        "object": "list",
+        "data": [item for _, item in page],
+        "first_id": page[0][0] if page else None,
+        "last_id": page[-1][0] if page else None,
+        "has_more": begin + limit < len(items),
+    }
+
+
+def page_size(raw: str | None, name: str, *, default: int, most: int) -> int:
+    """How many entries a page may have.
+
+    Raises:
+        InvalidRequest: it is no number from 1 to `most`.
+    """
+    if raw is None:
+        return default
+    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:9]) <= most):
+        raise InvalidRequest(f"`{name}` is {raw!r}; it must be from 1 to {most}.", param=name)
+    return int(raw)
+
+
+def _items_of(given: str | list[Raw] | None) -> list[bytes]:
+    """The items of a field `input`; a text is a message of the user."""
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [msgspec.json.encode({"type": "message", "role": "user", "content": given})]
+    return [bytes(item) for item in given]
+
+
+def _list(items: list[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
+
+
+def _read_item(item: bytes) -> _Item:
+    try:
+        return _decode_item(item)
+    except _UNREADABLE:
+        return _Item()
+
+
+def _as_input(item: bytes) -> bytes | None:
+    """An item of an answer as one of a later request; None if that has no use for it.
+
+    Ids belong to the provider that gave them, which may not be the one that is asked next, and
+    thoughts that are only named by their id are lost with it.
+    """
+    read = _read_item(item)
+    if read.type == "reasoning" and read.encrypted_content is None:
+        return None
+    if read.type not in ("message", "function_call", "custom_tool_call"):
+        return item
+    return with_fields(item, {"id": None, "status": None})
+
+
+def _with_id(item: bytes, index: int) -> tuple[str, Raw]:
+    """An item's id, and the item with one."""
+    name = _read_item(item).id
+    if name is not None:
+        return name, Raw(item)
+    name = f"msg_{index}"
+    if field_of(item, "type") is None:
+        item = with_fields(item, {"type": b'"message"'})
+    return name, Raw(with_fields(item, {"id": json_string(name)}))
