@@ -39,6 +39,7 @@ from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, load_adapter
 from tierwise.providers.http import request_id_of
+from tierwise.providers.passthrough import Passages
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.handover import hand_over
 from tierwise.state.health import Health
@@ -102,6 +103,7 @@ class Orchestrator(Natively):
         self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
+        self.passages = Passages()
         billing = Billing(setup.catalog)
         self._calls = Calls(
             adapters,
@@ -188,6 +190,7 @@ class Orchestrator(Natively):
         """Closes connections, and leaves the ledger to the one that follows."""
         await self._reviver.stop()
         await self._transport.close()
+        await self.passages.close()
 
     async def close(self) -> None:
         """Closes connections and writes what the ledger still holds."""

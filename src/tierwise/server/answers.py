@@ -19,12 +19,12 @@ from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.once import HEADER, Kept
 from tierwise.server.refusals import refusal
 from tierwise.server.request import (
-    UPLOAD_STALLED_S,
     ClientGone,
     Receive,
     Scope,
     Send,
     read_body,
+    too_slow,
     with_headers,
 )
 from tierwise.server.sent import STALLED_S, KeepAlive, Sent
@@ -89,7 +89,7 @@ class AnswerEndpoint:
                     await self._once.answer(key, client.name, asked, ask, sent.message)
             except asyncio.CancelledError:
                 if watched.stalled:
-                    raise _too_slow() from None
+                    raise too_slow() from None
                 if not watched.gone:
                     if self._lasting.state == "draining":
                         raise _shutting_down() from None  # its grace is over
@@ -225,12 +225,6 @@ def _asked(scope: Scope, body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
     own = sorted(item for item in headers.items() if item[0].startswith(b"x-tierwise-"))
     path = scope["path"].encode("utf-8", "surrogateescape")
     return b"".join([path, b"\n", body, *(b"\n%b: %b" % item for item in own)])
-
-
-def _too_slow() -> BodyTooSlow:
-    return BodyTooSlow(
-        f"The rest of the body did not come within {UPLOAD_STALLED_S:g} s. Send the request again."
-    )
 
 
 def _shutting_down() -> ShuttingDown:

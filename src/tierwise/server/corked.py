@@ -1,5 +1,7 @@
 """uvicorn's HTTP protocol, with what is written in one turn of the event loop sent at once.
 
+Requests whose heads do not end are refused: uvicorn would take them in for ever.
+
 uvicorn writes the head of an answer, each part and the end one by one, and uvloop makes a system
 call of each. Those calls are a tenth of what a request costs.
 """
@@ -14,9 +16,24 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _OFFER_OF_HTTP_2 = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 
+MOST_HEAD_BYTES = 64 << 10
+"""Of a request line and headers, keys and all; what comes at once may be a little more."""
+_SAID = (
+    b'{"error":{"message":"The request line and headers have more than %d bytes. Send fewer or '
+    b'shorter headers, and what is long in the body.","type":"invalid_request_error",'
+    b'"param":null,"code":"headers_too_large"}}' % MOST_HEAD_BYTES
+)
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_SAID), _SAID)
+)
+
 
 class CorkedProtocol(HttpToolsProtocol):
     """For uvicorn's `http` option."""
+
+    _head_bytes = 0
+    """Those of a head whose end has not come yet."""
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived, without the offer to speak HTTP/2 instead.
@@ -28,6 +45,14 @@ class CorkedProtocol(HttpToolsProtocol):
             head, blank_line, body = data.partition(b"\r\n\r\n")
             data = _OFFER_OF_HTTP_2.sub(b"", head + b"\r\n", count=1)[:-2] + blank_line + body
         super().data_received(data)
+        scope: Any = self.scope
+        if scope is None or "method" in scope:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Puts the cork between uvicorn and its connection."""

@@ -34,6 +34,7 @@ from tierwise.server.google import COUNT, asked_in
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
+from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
@@ -77,6 +78,7 @@ class Endpoints:
         }
         self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=lasting.metrics.refused)
         self._admin = AdminEndpoint(orchestrator, self._keys, lasting, reload)
+        self._passing = PassingEndpoint(orchestrator, config, self._keys, lasting, self._speeches)
         self._rest = self._starlette()
         self._serve: ASGIApp = self._served
         if config.server.cors_origins:
@@ -107,6 +109,9 @@ class Endpoints:
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
+        if self._passing.takes(scope):
+            await self._passing(scope, receive, send)
+            return
         if path.endswith("/"):
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"

@@ -62,6 +62,12 @@ class Metrics:
             ("code",),
             registry=self._registry,
         )
+        self._passed = Counter(
+            "tierwise_passed_through",
+            "Calls that were passed through to a provider, by the status that it gave.",
+            ("provider", "status"),
+            registry=self._registry,
+        )
         self._request_children: dict[tuple[str | None, str | None, str], Counter] = {}
         self._attempt_children: dict[tuple[str, str], Counter] = {}
 
@@ -90,6 +96,10 @@ class Metrics:
     def refused(self, error: RequestError) -> None:
         """Counts a request that got this error; most of those never reach the ledger."""
         self._refused.labels(error.code or "").inc()
+
+    def passed(self, provider: str, status: int) -> None:
+        """Counts a call that was passed through."""
+        self._passed.labels(provider, str(status)).inc()
 
     def render(self) -> bytes:
         """The text of a scrape."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from tierwise.answer import MAX_COST_USD, MAX_DEADLINE_S, MAX_SESSION_CHARS
-from tierwise.errors import BodyTooLarge, InvalidRequest
+from tierwise.errors import BodyTooLarge, BodyTooSlow, InvalidRequest
 from tierwise.routing.refuse import DROP_HEADER
 from tierwise.server.keys import Client
 from tierwise.state.queue import PRIORITIES
@@ -58,11 +58,18 @@ async def read_body(
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def too_large(size: int, limit: int) -> BodyTooLarge:
-    """The error of a body with so many bytes."""
+def too_large(size: int, limit: int, field: str = "server.max_body_mb") -> BodyTooLarge:
+    """The error of a body with so many bytes, which `field` of the configuration allows."""
     return BodyTooLarge(
         f"The body has {size:,} bytes or more; the limit is {limit:,}. Send less, or raise "
-        "`server.max_body_mb`."
+        f"`{field}`."
+    )
+
+
+def too_slow() -> BodyTooSlow:
+    """The error of a body whose rest does not come."""
+    return BodyTooSlow(
+        f"The rest of the body did not come within {UPLOAD_STALLED_S:g} s. Send the request again."
     )
 
 

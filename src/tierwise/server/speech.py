@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from tierwise.errors import TierwiseError
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
@@ -146,5 +148,10 @@ class AnthropicSpeech(Spoken):
         return super().credential(scope, headers) if key is None else b"Bearer " + key
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
-        """As in `Speech`."""
-        return AnthropicExchange(self, task_of(self.dialect.read_request(body), body))
+        """As in `Speech`, with the trials that the header `anthropic-beta` names."""
+        task = task_of(self.dialect.read_request(body), body)
+        named = b",".join(value for name, value in scope["headers"] if name == b"anthropic-beta")
+        if named:
+            betas = (one.strip() for one in named.decode("latin-1").split(","))
+            task = replace(task, betas=tuple(one for one in betas if one))
+        return AnthropicExchange(self, task)

@@ -1,0 +1,337 @@
+"""Endpoints that are passed through to one provider: images, audio, files, batches and the like.
+
+The provider is named by the header `x-tierwise-provider`, by the model of a JSON body
+(`provider/model`), or is the only one that can be meant. Nothing is translated and nothing is
+routed: the answer is the provider's own. Such calls count as requests of their keys and show in
+the metrics; the ledger, which is about answers of models, has no record of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from tierwise.config import Config
+from tierwise.errors import (
+    ConnectFailed,
+    GatewayBroke,
+    InvalidRequest,
+    RequestError,
+    TierwiseError,
+    UnknownPath,
+    UnknownProvider,
+)
+from tierwise.orchestrator import Orchestrator
+from tierwise.providers.http import request_id_of
+from tierwise.providers.passthrough import Passed, PassedAnswer, by_provider
+from tierwise.server.body import plain
+from tierwise.server.keys import Client, Keys
+from tierwise.server.lasting import Lasting
+from tierwise.server.refusals import refusal
+from tierwise.server.request import (
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    Watched,
+    read_body,
+    too_large,
+    too_slow,
+)
+from tierwise.server.sent import Sent
+from tierwise.server.speech import Header, Speech
+from tierwise.server.speeches import Speeches
+from tierwise.types import Deployment
+from tierwise.wire.openai_chat import json_string, with_fields
+
+log = logging.getLogger("tierwise.server")
+
+ANY = "/passthrough/"
+_HEADER = b"x-tierwise-provider"
+_OPENAI = (
+    "/v1/images",
+    "/v1/audio",
+    "/v1/moderations",
+    "/v1/files",
+    "/v1/uploads",
+    "/v1/batches",
+    "/v1/vector_stores",
+    "/v1/fine_tuning",
+)
+_ANTHROPIC = ("/v1/messages/batches",)
+_NO_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+
+
+class _Named(Struct):
+    model: str | None = None
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+class PassingEndpoint:
+    """Sends requests on as they are, with the provider's key in place of the client's."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        config: Config,
+        keys: Keys,
+        lasting: Lasting,
+        speeches: Speeches,
+    ) -> None:
+        self._passages = orchestrator.passages
+        self._providers = by_provider(orchestrator.setup.all_deployments())
+        self._open = frozenset(config.server.passthrough)
+        self._keys = keys
+        self._lasting = lasting
+        self._speeches = speeches
+        self._max_body = int(config.server.max_body_mb * 1024 * 1024)
+        self._max_upload = int(config.server.max_upload_mb * 1024 * 1024)
+        self._patience_s = orchestrator.patience_s("auto")
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is one of those."""
+        path: str = scope["path"]
+        return path.startswith(ANY) or _family(path) is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        sent = Sent(send)
+        speech = self._speeches.of(scope)
+        try:
+            headers = dict(scope["headers"])
+            client = self._keys.client(speech.credential(scope, headers), speech.proves)
+            watched = self._lasting.watch.enter(receive)
+            try:
+                await self._pass(_Asked(scope, headers, receive, watched), client, sent)
+            except asyncio.CancelledError:
+                if watched.stalled:
+                    raise too_slow() from None
+                if not watched.gone:
+                    raise
+            finally:
+                self._lasting.watch.leave(watched)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log
+            await self._failed(error, sent, speech)
+
+    async def _pass(self, asked: _Asked, client: Client, sent: Sent) -> None:
+        lasting = self._lasting
+        deadline = time.monotonic() + self._patience_s
+        with lasting.allowances.enter(client.name, 0, time.monotonic()):
+            place = lasting.admission.enter(
+                client.priority or "normal", client.name or "", deadline
+            )
+            with await place:
+                deployment, passed = await self._target(asked)
+                try:
+                    answer = await self._passages.open(deployment, passed)
+                except ConnectFailed:
+                    if asked.failed is not None:
+                        raise asked.failed from None
+                    raise
+                async with answer:
+                    lasting.metrics.passed(deployment.provider, answer.status)
+                    await _relay(answer, sent)
+
+    async def _target(self, asked: _Asked) -> tuple[Deployment, Passed]:
+        """Who is asked, and what."""
+        path = _clean(asked.path)
+        if asked.path.startswith(ANY):
+            name, slash, rest = path[len(ANY) :].partition("/")
+            if not slash or name not in self._open:
+                raise UnknownPath(
+                    f"Nothing is passed through to {name!r}. Name the provider in "
+                    "`server.passthrough` to allow it."
+                )
+            return self._named(name), asked.passed("/" + rest, self._max_upload)
+        if _family(path) is None:  # its slashes are written in a way that a provider may not read
+            raise UnknownPath(f"There is nothing at {path}.")
+        named = asked.headers.get(_HEADER)
+        if named is not None:
+            deployment = self._named(named.decode("latin-1").strip())
+            return deployment, asked.passed(path, self._max_upload)
+        if asked.is_json:
+            return await self._by_model(asked, path)
+        return self._only(path), asked.passed(path, self._max_upload)
+
+    async def _by_model(self, asked: _Asked, path: str) -> tuple[Deployment, Passed]:
+        """As the body's model says; it must be read for that, so it may not be too large."""
+        body = await read_body(asked.receive, asked.headers, self._max_body, asked.watched)
+        codings = asked.headers.get(b"content-encoding")
+        if codings is not None:
+            body = plain(body, codings, self._max_body)
+        try:
+            model = _decode_named(body).model or ""
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            model = ""  # the provider says what is wrong with it
+        name, slash, upstream = model.partition("/")
+        if slash and name in self._providers:
+            body = with_fields(body, {"model": json_string(upstream)})
+            return self._providers[name], asked.with_body(path, body)
+        return self._only(path), asked.with_body(path, body)
+
+    def _named(self, name: str) -> Deployment:
+        deployment = self._providers.get(name)
+        if deployment is None:
+            raise UnknownProvider(
+                f"There is no provider {name!r}. Use one of: {', '.join(sorted(self._providers))}.",
+                param=_HEADER.decode(),
+            )
+        return deployment
+
+    def _only(self, path: str) -> Deployment:
+        """The one provider that a path can mean."""
+        family = _family(path)
+        able = [one for one in self._providers.values() if _speaks(one, family)]
+        if len(able) == 1:
+            return able[0]
+        names = ", ".join(sorted(one.provider for one in able)) or "none that is configured"
+        raise UnknownProvider(
+            f"It is not clear whose {path} is meant: {names} may have it. Name the provider in the "
+            "header `x-tierwise-provider`, or as `provider/model` in a JSON body.",
+            param=_HEADER.decode(),
+        )
+
+    async def _failed(self, error: Exception, sent: Sent, speech: Speech) -> None:
+        if not isinstance(error, TierwiseError):
+            log.error("a call that is passed through broke the gateway", exc_info=error)
+            error = GatewayBroke()
+        elif isinstance(error, RequestError):
+            self._lasting.metrics.refused(error)
+        if sent.started:
+            raise error  # its connection is cut, which is all that can be said of a broken body
+        await sent.error(*refusal(error, speech))
+
+
+class _Asked:
+    """One request that is to be passed on."""
+
+    def __init__(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, watched: Watched
+    ) -> None:
+        self.path: str = scope["raw_path"].decode("latin-1")
+        self.headers = headers
+        self.receive = receive
+        self.watched = watched
+        self.failed: Exception | None = None
+        """Why its body could not be read to the end."""
+        self._all: Sequence[Header] = scope["headers"]
+        self._method: str = scope["method"]
+        self._query: bytes = scope["query_string"]
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it has a body that a model may be named in."""
+        kind = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        return kind == b"application/json" and self._method not in _NO_BODY
+
+    def passed(self, path: str, limit: int) -> Passed:
+        """It with its body as it comes, of `limit` bytes at most."""
+        declared = self.headers.get(b"content-length")
+        length = int(declared) if declared is not None and declared.isdigit() else None
+        if length is not None and length > limit:
+            raise _too_large(length, limit)
+        if length == 0 or (length is None and b"transfer-encoding" not in self.headers):
+            self.watched.heard(False)
+            return self._made(path)
+        return self._made(path, self._body(limit), length)
+
+    def with_body(self, path: str, body: bytes) -> Passed:
+        """It with a body that was read."""
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield body
+
+        return self._made(path, whole(), len(body), unpacked=True)
+
+    def _made(
+        self,
+        path: str,
+        body: AsyncIterator[bytes] | None = None,
+        length: int | None = None,
+        *,
+        unpacked: bool = False,
+    ) -> Passed:
+        query = _without_key(self._query)
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._all
+            if not (unpacked and name == b"content-encoding")
+        ]
+        target = f"{path}?{query}" if query else path
+        return Passed(self._method, target, headers, body, length)
+
+    async def _body(self, limit: int) -> AsyncIterator[bytes]:
+        size = 0
+        more = True
+        while more:
+            self.watched.heard(True)
+            message = await self.receive()
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            if message["type"] == "http.disconnect":
+                self.failed = ClientGone()
+            elif size > limit:
+                self.failed = _too_large(size, limit)
+            if self.failed is not None:
+                raise self.failed
+            more = message.get("more_body", False)
+            self.watched.heard(more)
+            if part:
+                yield part
+
+
+async def _relay(answer: PassedAnswer, sent: Sent) -> None:
+    """The answer as it comes."""
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    upstream = request_id_of(dict(answer.headers))
+    if upstream is not None:
+        headers.append((b"x-upstream-request-id", upstream.encode("latin-1", "replace")))
+    await sent.head(answer.status, headers)
+    async for piece in answer.pieces():
+        await sent.block(piece)
+    await sent.end()
+
+
+def _family(path: str) -> str | None:
+    """Whose a path is, by its dialect; None if it is not passed through."""
+    for family, prefixes in (("anthropic", _ANTHROPIC), ("openai", _OPENAI)):
+        if any(path == one or path.startswith(one + "/") for one in prefixes):
+            return family
+    return None
+
+
+def _speaks(deployment: Deployment, family: str | None) -> bool:
+    return (deployment.dialect == "anthropic") == (family == "anthropic") and (
+        family == "anthropic" or deployment.dialect.startswith(("openai", "azure"))
+    )
+
+
+def _clean(path: str) -> str:
+    """The path, which must not lead out of where it begins.
+
+    Raises:
+        InvalidRequest: it could.
+    """
+    plain_path = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/")
+    if any(part in (".", "..") for part in plain_path.replace("\\", "/").split("/")):
+        raise InvalidRequest("The path has `..` in it. Send it without.")
+    return path
+
+
+def _without_key(query: bytes) -> str:
+    """The query without Google's `key`, which is the client's."""
+    parts = [part for part in query.split(b"&") if part and not part.startswith(b"key=")]
+    return b"&".join(parts).decode("latin-1")
+
+
+def _too_large(size: int, limit: int) -> TierwiseError:
+    return too_large(size, limit, "server.max_upload_mb")

@@ -1,0 +1,259 @@
+"""What is passed through to a provider as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway import KEY, PATIENCE_S, UPSTREAM_KEY, Provider, RunningGateway, call, config_for
+
+_LARGE = 3 << 20
+
+
+@dataclass
+class Elsewhere(Provider):
+    """A provider that says what it got, whatever the path."""
+
+    got: list[dict[str, Any]] = field(default_factory=list)
+
+    async def _start(self) -> None:
+        app = web.Application(client_max_size=64 << 20)
+        app.router.add_route("*", "/{path:.*}", self._any)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}/v1"
+
+    async def _any(self, request: web.Request) -> web.StreamResponse:
+        size = 0
+        kept = b""
+        async for piece in request.content.iter_any():
+            size += len(piece)
+            kept = (kept + piece)[:10_000]
+            self.arrived.set()
+        self.got.append(
+            {
+                "method": request.method,
+                "path": request.path_qs,
+                "headers": {name.lower(): value for name, value in request.headers.items()},
+                "size": size,
+                "body": kept,
+            }
+        )
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/content"):
+            response = web.StreamResponse(headers={"content-type": "application/octet-stream"})
+            await response.prepare(request)
+            for _ in range(_LARGE >> 16):
+                await response.write(b"x" * (1 << 16))
+            await response.write_eof()
+            return response
+        if request.path.endswith("/missing"):
+            return web.json_response(
+                {"error": {"message": "gone"}}, status=404, headers={"retry-after": "7"}
+            )
+        if request.path.endswith("/slow"):
+            try:
+                self.arrived.set()
+                await asyncio.Event().wait()
+            except BaseException:
+                self.gone.set()
+                raise
+        return web.json_response(
+            {"ok": True}, headers={"x-request-id": "req_1", "set-cookie": "a=b", "x-own": "1"}
+        )
+
+
+@pytest.fixture(scope="module")
+def _elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as one:
+        yield one
+
+
+@pytest.fixture
+def elsewhere(_elsewhere: Elsewhere) -> Elsewhere:
+    _elsewhere.reset()
+    _elsewhere.got.clear()
+    return _elsewhere
+
+
+@pytest.fixture(scope="module")
+def passing(_elsewhere: Elsewhere) -> Iterator[RunningGateway]:
+    data = config_for(
+        _elsewhere.url,
+        server={
+            "api_keys": [KEY],
+            "max_body_mb": 1,
+            "max_upload_mb": 4,
+            "passthrough": ["alpha"],
+        },
+    )
+    second = {**data["providers"]["alpha"], "api_key": "other-key", "models": ["small"]}
+    data["providers"]["beta"] = second
+    with RunningGateway(data) as gateway:
+        yield gateway
+
+
+def test_the_providers_key_takes_the_place_of_the_clients(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    headers = {
+        "x-tierwise-provider": "alpha",
+        "cookie": "secret",
+        "x-api-key": KEY,
+        "x-own": "kept",
+        "connection": "x-hop",
+        "x-hop": "dropped",
+    }
+    reply = call(passing.url, "GET", "/v1/files?limit=2&key=abc", headers=headers)
+    assert (reply.status, reply.json) == (200, {"ok": True})
+    [got] = elsewhere.got
+    assert (got["method"], got["path"]) == ("GET", "/v1/files?limit=2")
+    assert got["headers"]["authorization"] == f"Bearer {UPSTREAM_KEY}"
+    assert got["headers"]["x-own"] == "kept"
+    assert not {"cookie", "x-api-key", "x-hop", "x-tierwise-provider"} & got["headers"].keys()
+    assert reply.headers["x-own"] == "1"
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["x-upstream-request-id"] == "req_1"
+
+
+def test_a_models_prefix_names_the_provider_and_is_taken_off(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    body = {"model": "beta/dall-e-3", "prompt": "a cat"}
+    assert call(passing.url, "POST", "/v1/images/generations", body).status == 200
+    [got] = elsewhere.got
+    assert got["path"] == "/v1/images/generations"
+    assert json.loads(got["body"]) == {"model": "dall-e-3", "prompt": "a cat"}
+    assert got["headers"]["authorization"] == "Bearer other-key"
+
+
+def test_of_several_providers_one_must_be_named(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    reply = call(passing.url, "POST", "/v1/moderations", {"input": "hello"})
+    assert (reply.status, reply.error["code"]) == (404, "provider_not_found")
+    assert "alpha, beta" in reply.error["message"]
+    unknown = call(passing.url, "GET", "/v1/files", headers={"x-tierwise-provider": "gamma"})
+    assert (unknown.status, unknown.error["param"]) == (404, "x-tierwise-provider")
+    assert not elsewhere.got
+
+
+def test_a_single_provider_need_not_be_named(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "GET", "/v1/files/file-1")
+    assert reply.status == 404  # the provider's own: it has no such path
+    assert b"Not Found" in reply.body
+
+
+def test_uploads_are_larger_than_other_bodies_may_be(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x", "x-tierwise-provider": "alpha"}
+    assert call(passing.url, "POST", "/v1/files", b"x" * _LARGE, headers=headers).status == 200
+    [got] = elsewhere.got
+    assert (got["size"], got["headers"]["content-length"]) == (_LARGE, str(_LARGE))
+    assert got["headers"]["content-type"] == headers["content-type"]
+
+
+def test_chunked_uploads_stay_chunked(passing: RunningGateway, elsewhere: Elsewhere) -> None:
+    headers = {"content-type": "audio/wav", "x-tierwise-provider": "alpha"}
+    parts = iter([b"one", b"two", b"three"])
+    path = "/v1/audio/transcriptions"
+    assert call(passing.url, "POST", path, parts, headers=headers).status == 200
+    assert elsewhere.got[0]["body"] == b"onetwothree"
+    assert elsewhere.got[0]["headers"]["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_uploads_have_a_limit(passing: RunningGateway, chunked: bool) -> None:
+    headers = {"content-type": "audio/wav", "x-tierwise-provider": "alpha"}
+    body = b"x" * (5 << 20)
+    given = iter([body]) if chunked else body
+    try:
+        reply = call(passing.url, "POST", "/v1/files", given, headers=headers)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # it may hang up before it was sent
+    assert (reply.status, reply.error["code"]) == (413, "request_too_large")
+    assert "server.max_upload_mb" in reply.error["message"]
+
+
+def test_an_upload_reaches_the_provider_before_its_end(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"first"
+        assert elsewhere.arrived.wait(PATIENCE_S)
+        yield b"last"
+
+    headers = {"content-type": "audio/wav", "x-tierwise-provider": "alpha"}
+    assert call(passing.url, "POST", "/v1/files", parts(), headers=headers).status == 200
+    assert elsewhere.got[0]["body"] == b"firstlast"
+
+
+def test_a_large_answer_comes_whole(passing: RunningGateway) -> None:
+    headers = {"x-tierwise-provider": "alpha"}
+    reply = call(passing.url, "GET", "/v1/files/f/content", headers=headers)
+    assert (reply.status, len(reply.body)) == (200, _LARGE >> 16 << 16)
+    assert reply.headers["content-type"] == "application/octet-stream"
+
+
+def test_the_providers_errors_are_its_own(passing: RunningGateway) -> None:
+    headers = {"x-tierwise-provider": "alpha"}
+    reply = call(passing.url, "GET", "/v1/files/missing", headers=headers)
+    assert (reply.status, reply.json) == (404, {"error": {"message": "gone"}})
+    assert reply.headers["retry-after"] == "7"
+
+
+def test_a_client_that_leaves_ends_the_call(passing: RunningGateway, elsewhere: Elsewhere) -> None:
+    connection = http.client.HTTPConnection(passing.host, timeout=PATIENCE_S)
+    headers = {"authorization": f"Bearer {KEY}", "x-tierwise-provider": "alpha"}
+    connection.request("GET", "/v1/files/slow", headers=headers)
+    assert elsewhere.arrived.wait(PATIENCE_S)
+    connection.close()
+    assert elsewhere.gone.wait(PATIENCE_S)
+
+
+def test_nobody_comes_through_without_a_key(passing: RunningGateway, elsewhere: Elsewhere) -> None:
+    assert call(passing.url, "GET", "/v1/files", key=None).status == 401
+    assert not elsewhere.got
+
+
+def test_other_paths_are_open_where_the_configuration_says_so(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    reply = call(passing.url, "POST", "/passthrough/alpha/v1/assistants?a=1", {"name": "x"})
+    assert (reply.status, elsewhere.got[0]["path"]) == (200, "/v1/assistants?a=1")
+    closed = call(passing.url, "POST", "/passthrough/beta/v1/assistants", {"name": "x"})
+    assert (closed.status, closed.error["code"]) == (404, "unknown_path")
+
+
+@pytest.mark.parametrize("path", ["/v1/files/../models", "/v1/files/%2e%2e/models"])
+def test_paths_do_not_lead_elsewhere(
+    passing: RunningGateway, elsewhere: Elsewhere, path: str
+) -> None:
+    reply = call(passing.url, "GET", path, headers={"x-tierwise-provider": "alpha"})
+    assert reply.status == 400
+    assert not elsewhere.got
+
+
+def test_calls_are_counted(passing: RunningGateway, elsewhere: Elsewhere) -> None:
+    call(passing.url, "GET", "/v1/files", headers={"x-tierwise-provider": "beta"})
+    text = call(passing.url, "GET", "/metrics").body.decode()
+    assert 'tierwise_passed_through_total{provider="beta",status="200"}' in text
+
+
+def test_a_dead_provider_is_named_as_such() -> None:
+    data = config_for("http://127.0.0.1:9/v1", server={"api_keys": [KEY]})
+    with RunningGateway(data) as gateway:
+        reply = call(gateway.url, "GET", "/v1/files")
+    assert (reply.status, reply.error["code"]) == (502, "connect_failed")
