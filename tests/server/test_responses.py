@@ -1,0 +1,227 @@
+"""Clients of OpenAI's Responses: answers that are kept and gone on from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, says
+from tierwise.server import kept_responses
+from tierwise.server.kept_responses import InProcess, Kept
+
+pytest.importorskip("tierwise.wire.responses", reason="this dialect is not there yet")
+
+PATH = "/v1/responses"
+
+
+def ask(url: str, text: Any = "Hello", *, key: str = KEY, **rest: Any) -> Reply:
+    headers = rest.pop("headers", None)
+    body = {"model": "small", "input": text, **rest}
+    return call(url, "POST", PATH, body, key=key, headers=headers)
+
+
+def text_of(response: Body) -> str:
+    return "".join(
+        part["text"]
+        for item in response["output"]
+        if item["type"] == "message"
+        for part in item["content"]
+    )
+
+
+def asked_of(provider: Provider) -> list[tuple[str, str]]:
+    """Roles and texts of the messages that the provider got last."""
+    found = []
+    for message in provider.seen[-1].body["messages"]:
+        content = message["content"]
+        if not isinstance(content, str):
+            content = "".join(part["text"] for part in content)
+        found.append((message["role"], content))
+    return found
+
+
+def test_a_response_is_answered(gateway: RunningGateway, provider: Provider) -> None:
+    provider.acts["small"] = says("Good day", tokens=(12, 3))
+    reply = ask(gateway.url)
+    assert (reply.status, reply.json["object"], reply.json["status"]) == (
+        200,
+        "response",
+        "completed",
+    )
+    assert (text_of(reply.json), reply.json["model"]) == ("Good day", "small")
+    assert reply.json["usage"]["input_tokens"] == 12
+
+
+def test_a_request_goes_on_from_an_earlier_answer(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = says("I am well")
+    first = ask(gateway.url, "How are you?").json
+    second = ask(gateway.url, "And now?", previous_response_id=first["id"])
+    assert second.json["previous_response_id"] == first["id"]
+    expected = [("user", "How are you?"), ("assistant", "I am well"), ("user", "And now?")]
+    assert asked_of(provider) == expected
+    ask(gateway.url, "Still?", previous_response_id=second.json["id"])
+    assert asked_of(provider) == [*expected, ("assistant", "I am well"), ("user", "Still?")]
+
+
+def test_a_stream_is_kept_as_well(gateway: RunningGateway, provider: Provider) -> None:
+    provider.acts["small"] = says("I am well")
+    first = ask(gateway.url, "How are you?", stream=True)
+    blocks = [one for one in first.body.decode().split("\n\n") if one.startswith("event:")]
+    last = json.loads(blocks[-1].partition("data: ")[2])
+    assert last["type"] == "response.completed"
+    second = ask(gateway.url, "And now?", previous_response_id=last["response"]["id"], stream=True)
+    assert asked_of(provider)[:2] == [("user", "How are you?"), ("assistant", "I am well")]
+    name = json.dumps(last["response"]["id"])
+    assert f'"previous_response_id":{name}' in second.body.decode().replace(": ", ":")
+
+
+def test_calls_of_tools_survive(gateway: RunningGateway, provider: Provider) -> None:
+    provider.acts["small"] = says(tool=("weather", '{"city":"Oslo"}'))
+    tools = [{"type": "function", "name": "weather", "parameters": {"type": "object"}}]
+    first = ask(gateway.url, "Weather?", tools=tools).json
+    [called] = [item for item in first["output"] if item["type"] == "function_call"]
+    result = {"type": "function_call_output", "call_id": called["call_id"], "output": "sunny"}
+    provider.acts["small"] = says("It is sunny")
+    second = ask(gateway.url, [result], tools=tools, previous_response_id=first["id"])
+    assert second.status == 200
+    sent = provider.seen[-1].body["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
+    assert sent[1]["tool_calls"][0]["function"]["arguments"] == '{"city":"Oslo"}'
+
+
+def test_items_are_named_in_place_of_being_sent(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = says("I am well")
+    first = ask(gateway.url, "How are you?").json
+    reference = {"type": "item_reference", "id": first["output"][-1]["id"]}
+    again = {"role": "user", "content": "And now?"}
+    assert ask(gateway.url, [reference, again]).status == 200
+    assert asked_of(provider) == [("assistant", "I am well"), ("user", "And now?")]
+    unknown = ask(gateway.url, [{"type": "item_reference", "id": "msg_none"}, again])
+    assert (unknown.status, unknown.error["param"]) == (404, "input[0].id")
+
+
+def test_a_kept_answer_is_given_listed_and_forgotten(gateway: RunningGateway) -> None:
+    first = ask(gateway.url, "How are you?").json
+    one = f"{PATH}/{first['id']}"
+    assert call(gateway.url, "GET", one).json == first
+    items = call(gateway.url, "GET", f"{one}/input_items").json
+    assert (items["object"], items["has_more"], len(items["data"])) == ("list", False, 1)
+    assert items["data"][0]["role"] == "user"
+    assert items["first_id"] == items["last_id"] == items["data"][0]["id"]
+    gone = call(gateway.url, "DELETE", one)
+    assert gone.json == {"id": first["id"], "object": "response", "deleted": True}
+    for method in ("GET", "DELETE"):
+        reply = call(gateway.url, method, one)
+        assert (reply.status, reply.error["type"]) == (404, "invalid_request_error")
+        assert reply.error["message"] == f"Response with id '{first['id']}' not found."
+
+
+def test_items_come_in_pages_the_latest_first(gateway: RunningGateway) -> None:
+    given = [{"role": "user", "content": str(n)} for n in range(5)]
+    one = f"{PATH}/{ask(gateway.url, given).json['id']}/input_items"
+    first = call(gateway.url, "GET", f"{one}?limit=2").json
+    assert [item["content"] for item in first["data"]] == ["4", "3"]
+    rest = call(gateway.url, "GET", f"{one}?limit=3&after={first['last_id']}").json
+    assert [item["content"] for item in rest["data"]] == ["2", "1", "0"]
+    assert (first["has_more"], rest["has_more"]) == (True, False)
+    forward = call(gateway.url, "GET", f"{one}?order=asc&limit=1").json
+    assert forward["data"][0]["content"] == "0"
+    assert call(gateway.url, "GET", f"{one}?limit=0").status == 400
+
+
+def test_an_unknown_answer_cannot_be_gone_on_from(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    reply = ask(gateway.url, previous_response_id="resp_none")
+    assert (reply.status, reply.error["code"]) == (400, "previous_response_not_found")
+    assert reply.error["param"] == "previous_response_id"
+    assert reply.error["message"].startswith("Previous response with id 'resp_none' not found.")
+    assert not provider.seen
+
+
+def test_what_is_not_to_be_stored_is_not(provider: Provider) -> None:
+    with RunningGateway(config_for(provider.url, server={"api_keys": [KEY]})) as gateway:
+        first = ask(gateway.url, store=False).json
+        assert call(gateway.url, "GET", f"{PATH}/{first['id']}").status == 404
+        assert ask(gateway.url, previous_response_id=first["id"]).status == 400
+
+
+def test_answers_are_their_callers_alone(provider: Provider) -> None:
+    data = config_for(provider.url, server={"api_keys": [KEY, "another-key"]})
+    with RunningGateway(data) as gateway:
+        first = ask(gateway.url).json
+        one = f"{PATH}/{first['id']}"
+        assert call(gateway.url, "GET", one, key="another-key").status == 404
+        assert call(gateway.url, "DELETE", one, key="another-key").status == 404
+        other = ask(gateway.url, key="another-key", previous_response_id=first["id"])
+        assert (other.status, call(gateway.url, "GET", one).status) == (400, 200)
+
+
+def test_answers_in_the_background_are_refused(gateway: RunningGateway) -> None:
+    reply = ask(gateway.url, background=True)
+    assert (reply.status, reply.error["param"]) == (400, "background")
+
+
+def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None:
+    reply = call(gateway.url, "POST", f"{PATH}/input_tokens", {"input": "word " * 1000})
+    assert (reply.status, reply.json["object"]) == (200, "response.input_tokens")
+    assert 800 < reply.json["input_tokens"] < 2000
+    assert not provider.seen
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"model": "small", "input": 5}', b"null"])
+def test_wrong_bodies_are_said_to_be_wrong(gateway: RunningGateway, body: bytes) -> None:
+    reply = call(gateway.url, "POST", PATH, body)
+    assert (reply.status, reply.error["type"]) == (400, "invalid_request_error")
+
+
+def kept(text: bytes = b"{}", **ids: bytes) -> Kept:
+    return Kept(text, (), tuple(ids.values()), ids)
+
+
+async def test_old_answers_are_forgotten() -> None:
+    now = 0.0
+    store = InProcess(lambda: now)
+    store.keep("me", "one", kept(item=b"{}"))
+    now = kept_responses.KEEP_S - 1
+    store.keep("me", "two", kept())
+    assert await store.find("me", "one") is not None
+    now += 2
+    assert await store.find("me", "one") is None
+    assert await store.item("me", "item") is None
+    assert await store.find("me", "two") is not None
+
+
+async def test_a_caller_has_its_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_responses, "MOST_BYTES_EACH", 100)
+    store = InProcess()
+    store.keep("other", "one", kept(b"x" * 60))
+    for name in ("one", "two", "three"):
+        store.keep("me", name, kept(b"x" * 40))
+    assert await store.find("me", "one") is None
+    assert await store.find("me", "three") is not None
+    assert await store.find("other", "one") is not None
+
+
+async def test_all_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_responses, "MOST_BYTES", 100)
+    store = InProcess()
+    for number in range(10):
+        store.keep(str(number), "one", kept(b"x" * 40))
+    found = [await store.find(str(number), "one") for number in range(10)]
+    assert [one is not None for one in found] == [False] * 8 + [True] * 2
+
+
+async def test_an_item_of_two_answers_stays_with_the_one_that_is_left() -> None:
+    store = InProcess()
+    store.keep("me", "one", kept(item=b"first"))
+    store.keep("me", "two", kept(item=b"later"))
+    assert await store.forget("me", "one")
+    assert await store.item("me", "item") == b"later"
+    assert not await store.forget("me", "one")
