@@ -1,0 +1,149 @@
+"""What HTTP has in store: compressed bodies, heads without end, pages of other origins, ids."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+
+import pytest
+from aiohttp import web
+
+from gateway import (
+    KEY,
+    PATIENCE_S,
+    Body,
+    Provider,
+    RunningGateway,
+    call,
+    chat,
+    config_for,
+    fails,
+    says,
+)
+from tierwise.server.corked import MOST_HEAD_BYTES
+
+PATH = "/v1/chat/completions"
+BODY = json.dumps({"model": "small", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+
+
+def test_a_compressed_body_is_read(gateway: RunningGateway, provider: Provider) -> None:
+    headers = {"content-encoding": "gzip"}
+    reply = call(gateway.url, "POST", PATH, gzip.compress(BODY), headers=headers)
+    assert (reply.status, provider.seen[-1].body["model"]) == (200, "small")
+    assert "Content-Encoding" not in provider.seen[-1].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "coding", "body"),
+    [
+        (400, "gzip", BODY),
+        (413, "gzip", gzip.compress(b" " * (2 << 20))),
+        (415, "lzma", BODY),
+    ],
+)
+def test_one_that_cannot_be_unpacked_is_refused(
+    gateway: RunningGateway, status: int, coding: str, body: bytes
+) -> None:
+    reply = call(gateway.url, "POST", PATH, body, headers={"content-encoding": coding})
+    assert (reply.status, reply.error["param"]) == (status, "content-encoding")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_answer_that_comes_compressed_is_unpacked(
+    gateway: RunningGateway, provider: Provider, streaming: bool
+) -> None:
+    async def act(request: web.Request, body: Body) -> web.StreamResponse:
+        if not streaming:
+            answer = await says("Hello")(request, body)
+            assert isinstance(answer, web.Response)
+            answer.enable_compression(web.ContentCoding.gzip)
+            return answer
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        response.enable_compression(web.ContentCoding.deflate)
+        await response.prepare(request)
+        choice = {"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}
+        event = {"id": "1", "model": "small", "choices": [choice]}
+        await response.write(f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n".encode())
+        await response.write_eof()
+        return response
+
+    # A provider compresses only for those who ask; some proxies do not ask whether they may.
+    provider.acts["small"] = act
+    reply = chat(gateway.url, stream=streaming)
+    assert (reply.status, b"Hello" in reply.body) == (200, True)
+
+
+def test_a_head_without_end_is_cut_off(gateway: RunningGateway) -> None:
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
+        line = b"x-filler: " + b"x" * 8000 + b"\r\n"
+        answer = b""
+        try:
+            for _ in range(MOST_HEAD_BYTES * 4 // len(line)):
+                connection.sendall(line)
+        except OSError:
+            pass  # it has hung up
+        try:
+            answer = connection.recv(4096)
+        except OSError:
+            return
+    assert answer.startswith(b"HTTP/1.1 431 ") or not answer
+
+
+def test_a_very_long_path_is_no_trouble(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "GET", "/v1/models/" + "x" * 20_000)
+    assert (reply.status, reply.error["code"]) == (404, "model_not_found")
+
+
+def test_an_answer_has_ids_of_ours_and_of_the_provider(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    async def act(request: web.Request, body: Body) -> web.StreamResponse:
+        answer = await says("Hello")(request, body)
+        answer.headers["x-request-id"] = "req_upstream"
+        return answer
+
+    provider.acts["small"] = act
+    reply = chat(gateway.url)
+    assert reply.headers["x-upstream-request-id"] == "req_upstream"
+    assert reply.headers["x-request-id"] == reply.headers["x-tierwise-decision-id"]
+
+
+def test_a_refusal_has_the_providers_id(gateway: RunningGateway, provider: Provider) -> None:
+    provider.acts["small"] = fails(400, {"message": "no"}, {"request-id": "req_upstream"})
+    reply = chat(gateway.url)
+    assert (reply.status, reply.headers["x-upstream-request-id"]) == (400, "req_upstream")
+
+
+def test_an_error_before_all_has_an_id(gateway: RunningGateway) -> None:
+    assert call(gateway.url, "POST", PATH, b"{").headers["x-request-id"]
+
+
+def test_pages_of_other_origins_may_not_ask_unless_they_are_named(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    asks = {
+        "origin": "https://example.org",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+    plain = call(gateway.url, "OPTIONS", PATH, key=None, headers=asks)
+    assert (plain.status, "access-control-allow-origin" in plain.headers) == (405, False)
+    data = config_for(
+        provider.url, server={"api_keys": [KEY], "cors_origins": ["https://example.org"]}
+    )
+    with RunningGateway(data) as open_one:
+        allowed = call(open_one.url, "OPTIONS", PATH, key=None, headers=asks)
+        answered = chat(open_one.url, headers={"origin": "https://example.org"})
+        other = chat(open_one.url, headers={"origin": "https://example.com"})
+    assert (allowed.status, answered.status) == (200, 200)
+    for reply in (allowed, answered):
+        assert reply.headers["access-control-allow-origin"] == "https://example.org"
+    assert "x-tierwise-decision-id" in answered.headers["access-control-expose-headers"]
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_heads_are_given_without_bodies(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "HEAD", "/v1/models")
+    assert (reply.status, reply.body) == (200, b"")
