@@ -58,6 +58,19 @@ def test_a_class_that_had_nobody_waiting_has_saved_nothing_up() -> None:
     assert served["low"] <= 3
 
 
+@pytest.mark.parametrize("earlier", PRIORITIES)
+def test_what_a_class_had_in_an_earlier_crowd_is_not_held_against_it(earlier: Priority) -> None:
+    queue: FairQueue[Item] = FairQueue(300)
+    for _ in range(1000):  # whoever waited did so alone, long ago
+        queue.push(Item(earlier), earlier, "a")
+        queue.pop()
+    for priority in PRIORITIES:
+        for _ in range(100):
+            queue.push(Item(priority), priority, "a")
+    served = Counter(queue.pop().priority for _ in range(105))
+    assert served == {"high": 80, "normal": 20, "low": 5}
+
+
 def test_where_there_is_no_room_the_lowest_class_goes() -> None:
     low = Item("low")
     queue = filled(2, Item("normal"), low)

@@ -52,6 +52,9 @@ class FairQueue(Generic[Item]):
                 return item
             self._size -= 1
         mine = self._classes[priority]
+        if not self._size:
+            for one in self._classes.values():
+                one.passed = 0.0  # what was served in an earlier crowd is not held against anybody
         if not mine.size:
             waiting = [one.passed for one in self._classes.values() if one.size]
             mine.passed = max([mine.passed, min(waiting, default=mine.passed)])
