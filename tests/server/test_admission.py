@@ -163,6 +163,40 @@ def test_a_key_without_a_value_is_refused_in_both_forms() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (["k-1", {"key": "k-1", "admin": True}], "written twice, with different rights"),
+        ([{"key": "k-1", "admin": True}, "k-1 "], "written twice, with different rights"),
+        ([{"key": "k-1", "limits": {"rpm": 5}}, "k-1"], "have different limits"),
+        (
+            [
+                {"key": "k-1", "name": "acme", "limits": {"rpm": 5}},
+                {"key": "k-2", "name": "acme", "limits": {"rpm": 50}},
+            ],
+            "two keys of 'acme' have different limits",
+        ),
+    ],
+    ids=["rights", "rights lost", "limits", "name"],
+)
+def test_keys_of_which_nobody_can_say_what_they_may_do_are_refused(
+    written: list[Any], words: str
+) -> None:
+    config = from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": written}))
+    with pytest.raises(ConfigError, match=words) as caught:
+        check_exposure(config)
+    assert caught.value.field == "server.api_keys"
+    assert "k-1" not in str(caught.value)
+
+
+def test_a_key_may_be_written_twice_and_a_name_have_two_keys() -> None:
+    acme = {"name": "acme", "limits": {"rpm": 5}}
+    written = ["k-1", "k-1", {"key": "k-2", **acme}, {"key": "k-3", **acme}]
+    config = from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": written}))
+    keys = Keys(config.server.api_keys)
+    assert keys.caller(b"Bearer k-2") == keys.caller(b"Bearer k-3") == "acme"
+
+
+@pytest.mark.parametrize(
     ("key", "asked", "got"),
     [
         (KEY, None, "normal"),

@@ -9,7 +9,7 @@ from msgspec import Struct
 from pydantic import SecretStr
 
 from tierwise.config.clients import caller_of
-from tierwise.config.schema import KeyConfig
+from tierwise.config.schema import KeyConfig, LimitsConfig
 from tierwise.errors import AuthenticationFailed, ConfigError
 from tierwise.types import Priority
 
@@ -37,12 +37,13 @@ class Keys:
     """The keys that clients may use. Without any, everybody who can connect is let in.
 
     Raises:
-        ConfigError: a key is empty, so that an empty header would open the gateway.
+        ConfigError: a key is empty, so that an empty header would open the gateway; or it is not
+            clear what a key may do, or its holder.
     """
 
     def __init__(self, keys: Iterable[SecretStr | KeyConfig]) -> None:
         # Looking a SHA-256 digest up leaks nothing about how much of a key was right.
-        self._clients = dict(map(_client, keys))
+        self._clients = _clients(keys)
         # Headers that were right before; hashing each anew would cost more than parsing a body.
         self._known: dict[bytes, Client] = {}
 
@@ -84,9 +85,32 @@ class Keys:
         return client
 
 
-def _client(written: SecretStr | KeyConfig) -> tuple[bytes, Client]:
-    """A key's digest, and who holds it."""
-    config = written if isinstance(written, KeyConfig) else KeyConfig(key=written)
+def _clients(written: Iterable[SecretStr | KeyConfig]) -> dict[bytes, Client]:
+    """The holders by the digests of their keys. Raises `ConfigError` as `Keys` does."""
+    clients: dict[bytes, Client] = {}
+    limits: dict[str, LimitsConfig | None] = {}
+    for one in written:
+        config = one if isinstance(one, KeyConfig) else KeyConfig(key=one)
+        digest, client = _client(config)
+        name = caller_of(config)
+        if clients.setdefault(digest, client) != client:
+            raise ConfigError(
+                f"one key is written twice, with different rights ({clients[digest].name} and "
+                f"{name})",
+                field="server.api_keys",
+                remedy="Write each key once; those of TIERWISE_API_KEYS are added to them.",
+            )
+        if limits.setdefault(name, config.limits) != config.limits:
+            raise ConfigError(
+                f"two keys of {name!r} have different limits, and a name has one allowance",
+                field="server.api_keys",
+                remedy="Give each key a name of its own, or both the same limits.",
+            )
+    return clients
+
+
+def _client(config: KeyConfig) -> tuple[bytes, Client]:
+    """A key's digest, and who holds it. Raises `ConfigError` if the key is empty."""
     key = config.key.get_secret_value().strip()
     if not key:
         raise ConfigError(
