@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway import KEY, Provider, RunningGateway, chat, config_for
+from gateway import KEY, Provider, RunningGateway, chat, config_for, fails, says
 
-LIMITED = "limited-key"
+LIMITED, COUNTED = "limited-key", "counted-key"
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +31,23 @@ def test_a_key_at_its_limit_gets_an_honest_429_and_another_is_served(
     assert 1 <= int(reply.headers["retry-after"]) <= 60
     assert LIMITED not in reply.error["message"]
     assert chat(limited.url, stream=stream).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_that_nobody_answers_takes_no_tokens_of_its_key(stream: bool) -> None:
+    keys = [{"key": COUNTED, "limits": {"tpm": 1000}}]
+    with Provider() as provider:
+        config = config_for(provider.url, server={"api_keys": keys})
+        with RunningGateway(config) as gateway:
+
+            def ask() -> int:
+                options = {"key": COUNTED, "stream": stream, "max_tokens": 900}
+                return chat(gateway.url, **options).status
+
+            provider.acts["small"] = fails(400, {"message": "no such parameter"})
+            assert [ask(), ask()] == [400, 400]
+            provider.acts["small"] = fails(500, {"message": "broken"})
+            assert [ask(), ask()] == [503, 503]
+            provider.acts["small"] = says("Hello")
+            gateway.forget()
+            assert ask() == 200

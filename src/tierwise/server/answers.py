@@ -29,10 +29,12 @@ from tierwise.server.request import (
 )
 from tierwise.server.sent import STALLED_S, KeepAlive, Sent
 from tierwise.server.speech import Exchange, Header, Speech
+from tierwise.types import Usage
 
 log = logging.getLogger("tierwise.server")
 
 _BYTES_PER_TOKEN = 4
+_NOTHING = Usage()
 _JSON = (b"content-type", b"application/json")
 
 
@@ -115,8 +117,13 @@ class AnswerEndpoint:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
         with self._allowances.enter(task.caller, expected, time.monotonic()) as taken:
-            with await self._admission.enter(task.priority, task.caller or "", task.deadline):
-                run = await (self._stream if task.stream else self._whole)(exchange, sent)
+            try:
+                with await self._admission.enter(task.priority, task.caller or "", task.deadline):
+                    run = await (self._stream if task.stream else self._whole)(exchange, sent)
+            except TierwiseError:
+                if not sent.started:
+                    taken.used(_NOTHING)  # its client got an error instead of tokens
+                raise
             taken.used(run.usage)
 
     async def _failed(self, error: Exception, sent: Sent, exchange: Exchange | None) -> None:
