@@ -54,6 +54,28 @@ async def test_who_finds_the_queue_full_is_told_when_to_come_back() -> None:
     assert (door.inside, door.turned_away) == (0, 1)
 
 
+async def test_the_time_to_come_back_is_that_of_all_who_wait_before() -> None:
+    now = 0.0
+    door = Admission(1, 2, 60.0, lambda: now)
+    place = await door.enter("normal", "", LATER)
+    with place:
+        pass
+    place = await door.enter("normal", "", LATER)
+    waiting = [asyncio.create_task(door.enter("normal", "", LATER)) for _ in range(2)]
+    await asyncio.sleep(0)
+    now = 7.0
+    with place:
+        pass  # one in seven seconds: the next of them has its turn
+    waiting.append(asyncio.create_task(door.enter("normal", "", LATER)))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as caught:
+        await door.enter("normal", "", LATER)
+    assert caught.value.retry_after == pytest.approx(3 * 7.0)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_low_one_that_waits_gives_way_to_a_high_one() -> None:
     door, order = Admission(1, 1, 10.0), list[str]()
     with await door.enter("normal", "", LATER):

@@ -52,6 +52,14 @@ def test_a_request_beyond_a_limit_is_told_when_the_next_fits() -> None:
     assert "key-1" not in caught.value.message
 
 
+def test_a_client_with_too_many_requests_under_way_is_told_that_and_no_time() -> None:
+    allowances = Allowances(Limits(concurrency=1), {})
+    with allowances.enter("key-1", 0, NOW), pytest.raises(Overloaded) as caught:
+        allowances.enter("key-1", 0, NOW)
+    assert "has 1 requests under way" in caught.value.message
+    assert "fits in" not in caught.value.message
+
+
 def test_what_an_answer_took_is_what_counts() -> None:
     allowances = Allowances(Limits(tpm=1000), {})
     with allowances.enter("key-1", 1000, NOW) as taken:

@@ -17,6 +17,8 @@ from tierwise.types import Priority
 
 _SMOOTHING = 0.05
 _LONGEST_S = 60.0
+_BETWEEN_S = 0.1
+"""From one free place to the next, in seconds, until that was seen."""
 
 
 class Admission:
@@ -41,7 +43,7 @@ class Admission:
         self._clock = clock
         self._queue: FairQueue[asyncio.Future[bool]] = FairQueue(most_waiting)
         self._left_at: float | None = None
-        self._between_s = 0.1
+        self._between_s: float | None = None
         self.inside = 0
         self.turned_away = 0
 
@@ -83,7 +85,9 @@ class Admission:
         """A place is free, and whoever is next has it."""
         now = self._clock()
         if self._left_at is not None and self._queue:
-            self._between_s += _SMOOTHING * (now - self._left_at - self._between_s)
+            gap = now - self._left_at
+            usual = gap if self._between_s is None else self._between_s
+            self._between_s = usual + _SMOOTHING * (gap - usual)
         self._left_at = now
         while self._queue and self.inside <= self._most:
             turn = self._queue.pop()
@@ -114,7 +118,7 @@ class Admission:
             raise self._overloaded(priority)
 
     def _overloaded(self, priority: Priority) -> Overloaded:
-        wait = (self._queue.ahead_of(priority) + 1) * self._between_s
+        wait = (self._queue.ahead_of(priority) + 1) * (self._between_s or _BETWEEN_S)
         return Overloaded(
             f"The gateway is busy: {self.inside} requests are being answered and {self.waiting} "
             "wait. Try again later, or with a higher priority.",

@@ -70,8 +70,15 @@ class Allowances:
             return _FREE
         wait = limiter.wait_s(now, tokens)
         if wait > 0:
+            why = (
+                # How long they take is theirs; the wait is a guess, and no promise.
+                f"has {limiter.running} requests under way, as many as it may have; the next fits "
+                "when one of them is over."
+                if limiter.left(now).calls == 0
+                else f"has used up what it may ask for; the next request fits in {wait:.1f} s."
+            )
             raise Overloaded(
-                f"This key has used up what it may ask for; the next request fits in {wait:.1f} s. "
+                f"This key {why} "
                 "Its limits are set in `server.limits`, or with the key in `server.api_keys`.",
                 retry_after=wait,
                 code="rate_limit_exceeded",
