@@ -544,6 +544,39 @@ def test_who_is_out_is_to_be_looked_at_and_tried_when_it_gives_signs_of_life(
     assert health.due_probe() is A, "what answers a probe has not answered a request"
 
 
+@pytest.mark.parametrize("status", [402, 404, 429])
+def test_what_a_list_of_models_does_not_show_is_waited_for(
+    health: Health, clock: Clock, status: int
+) -> None:
+    health.failed(A, OutOfService("no quota, or no such model", status=status))
+    clock.forward(50.0)
+    assert health.due_probe() is None
+    health.answers_probe(A)
+    assert health.order([A]) == []
+    clock.forward(10.1)
+    assert health.order([A]) == [A]
+
+
+def test_an_answer_ends_a_rest_that_a_look_would_not_end(health: Health, clock: Clock) -> None:
+    health.failed(A, OutOfService("no quota", status=402))
+    answer(health, A)
+    assert health.order([A]) == [A]
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    clock.forward(0.6)
+    assert health.due_probe() is A
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_right_again_shows_in_a_list_of_models(
+    health: Health, clock: Clock, status: int
+) -> None:
+    health.failed(A, OutOfService("bad key", status=status))
+    clock.forward(0.6)
+    assert health.due_probe() is A
+    health.answers_probe(A)
+    assert health.order([A]) == [A]
+
+
 def test_the_p95_of_first_tokens_is_there_once_enough_streams_were_seen(health: Health) -> None:
     answer(health, times=10, ttft_s=0.3)
     assert health.p95_ttft_s(A) is None

@@ -27,6 +27,7 @@ class DeploymentState:
     `clear` says that nothing keeps calls away, so that the usual case is one look. `cap` is how
     many calls at a time were found to be too many, for deployments without configured limits.
     `unanswered` calls have begun since something was heard, the first of them at `silent_since`.
+    Until `unlisted_until` it is out for what a look at it does not show.
     `told` is the kind of error that the log said it is out for; None once it has answered again.
     """
 
@@ -39,6 +40,7 @@ class DeploymentState:
     resting_until: float = 0.0
     resting_because: str = ""
     rate_limited_until: float = 0.0
+    unlisted_until: float = 0.0
     ejected_until: float = 0.0
     ejections: int = 0
     drained: bool = False

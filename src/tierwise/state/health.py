@@ -43,6 +43,8 @@ those who have nobody else ask all the same."""
 UNKNOWN_S = 60.0
 """When clients may come back if nobody knows when somebody will."""
 _OVERLOADED = frozenset({503, 529})
+_NOT_LISTED = frozenset({402, 404, 429})
+"""Out of quota, or without the model: a list of models comes all the same, and says nothing."""
 _LOGGED_CHARS = 300
 _NO_LIMITS = Limits()
 
@@ -257,6 +259,8 @@ class Health:
         elif isinstance(error, OutOfService):
             wait = max(OUT_OF_SERVICE_S, error.retry_after or 0.0)
             self._rest(deployment, state, now, wait, error.kind, error.message)
+            if error.status in _NOT_LISTED:
+                state.unlisted_until = now + wait
         else:
             was_closed = state.breaker.closed
             state.breaker.failed(now, self._draw())
@@ -281,20 +285,22 @@ class Health:
         state, now = self.states[deployment.id], self._clock()
         state.drained = False
         state.resting_until = state.rate_limited_until = state.ejected_until = 0.0
+        state.unlisted_until = 0.0
         state.breaker.try_now(now)
         log.warning("%s is restored", deployment.id)
 
     def due_probe(self) -> Deployment | None:
         """A deployment that is out and should be looked at now; the next look is later.
 
-        Only those that failed: who asked us to wait is not to be disturbed. Say what was seen with
+        Only those that failed: who asked us to wait is not to be disturbed, and of quota or a model
+        that is missing a look does not tell. Say what was seen with
         `answers_probe`; of one that gives no sign nothing need be said.
         """
         now = self._clock()
         for deployment in self._all.values():
             state = self.states[deployment.id]
             out = not state.breaker.closed or state.resting_until > now
-            waits = state.drained or state.rate_limited_until > now
+            waits = state.drained or max(state.rate_limited_until, state.unlisted_until) > now
             if out and not waits and state.probes.at <= now:
                 state.probes.probed(now, self._draw())
                 return deployment
@@ -304,7 +310,8 @@ class Health:
         """A deployment that is out gives signs of life: the next request may try it."""
         state, now = self.states[deployment.id], self._clock()
         state.breaker.try_now(now)
-        state.resting_until = min(state.resting_until, max(now, state.rate_limited_until))
+        until = max(now, state.rate_limited_until, state.unlisted_until)
+        state.resting_until = min(state.resting_until, until)
 
     def p95_ttft_s(self, deployment: Deployment) -> float | None:
         """19 of 20 of its latest streams had begun after so many seconds; None while few have."""
@@ -347,7 +354,7 @@ class Health:
         if state.rate_limited_until > now:
             state.resting_until = min(state.resting_until, state.rate_limited_until)
             return
-        state.resting_until = 0.0
+        state.resting_until = state.unlisted_until = 0.0
         if not state.breaker.closed or state.ejected_until > now:
             return
         state.probes.answered()
