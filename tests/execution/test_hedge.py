@@ -8,7 +8,7 @@ import pytest
 
 from builders import a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
-from tierwise.errors import AllPathsFailed
+from tierwise.errors import AllPathsFailed, ServerFailed
 from tierwise.types import Timeouts
 from upstream import HANGS, Reply, Upstream, fails, says, streams
 
@@ -71,6 +71,19 @@ async def test_a_quick_answer_is_asked_for_once(stream: bool) -> None:
         for _ in range(3):
             await ask(lab, stream)
         assert sum(lab.calls("small")) == 3
+
+
+@both
+async def test_a_second_call_is_a_failover_and_within_the_budget_of_those(stream: bool) -> None:
+    async with a_laboratory({"small": [HANGS, answers(stream)]}, timeouts=SLOW) as lab:
+        usual(lab)
+        second = lab.paths["small"][1]
+        lab.health.failed(second, ServerFailed("x"))
+        while lab.health.may_fail_over(second):
+            pass
+        with pytest.raises(AllPathsFailed):
+            await ask(lab, stream)
+        assert lab.calls("small") == [1, 0]
 
 
 @both

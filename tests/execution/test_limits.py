@@ -6,7 +6,7 @@ import pytest
 
 from builders import a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
-from tierwise.errors import AllPathsFailed
+from tierwise.errors import AllPathsFailed, ServerFailed
 from tierwise.state.limits import Limiter
 from tierwise.types import Limits
 from upstream import Reply, fails, says, streams
@@ -98,3 +98,17 @@ async def test_a_request_that_failed_elsewhere_does_not_multiply_an_outage() -> 
         calls = sum(lab.calls("small") + lab.calls("large"))
         assert calls < 40 * 4 * 0.7
         assert calls >= 40
+
+
+@both
+async def test_a_place_that_has_failed_of_late_takes_failovers_only_within_its_budget(
+    stream: bool,
+) -> None:
+    async with a_laboratory({"small": [fails(500), healthy(stream)]}) as lab:
+        second = lab.paths["small"][1]
+        lab.health.failed(second, ServerFailed("x"))
+        while lab.health.may_fail_over(second):
+            pass
+        with pytest.raises(AllPathsFailed):
+            await lab.ask(a_task(stream=stream), a_plan("small"))
+        assert lab.calls("small") == [1, 0]
