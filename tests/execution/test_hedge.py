@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from builders import a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
 from tierwise.errors import AllPathsFailed, ServerFailed
-from tierwise.types import Timeouts
+from tierwise.execution import Run
+from tierwise.execution.hedge import Hedge
+from tierwise.execution.paths import Step
+from tierwise.types import Deployment, Tier, Timeouts
 from upstream import HANGS, Reply, Upstream, fails, says, streams
 
 USUAL_S = 0.05
@@ -130,3 +134,48 @@ async def test_a_caller_who_leaves_ends_both(stream: bool) -> None:
                 await ask(lab, stream)
         for upstream in lab.upstreams["small"]:
             await gone(upstream)
+
+
+class Together:
+    """Answers all calls at the same moment; keeps what is let go of."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.asked: list[str] = []
+        self.discarded: list[object] = []
+        self._all = asyncio.Event()
+
+    async def ask(self, deployment: Deployment, _: Step, __: Run) -> Any:
+        self.asked.append(deployment.id)
+        if len(self.asked) == self.most:
+            self._all.set()
+        await self._all.wait()
+        return deployment.id
+
+    def discard(self, answer: object, _: Run) -> None:
+        self.discarded.append(answer)
+
+
+async def hedged(lab: Laboratory, calls: Together, course: object = None) -> object:
+    usual(lab)
+    run = lab.begin(a_task(), a_plan("small", hedge=True))
+    run.course = course  # type: ignore[assignment]
+    step = Step(Tier(model="small"), 1, gated=False)
+    hedge = Hedge(calls, lab.health)  # type: ignore[arg-type]
+    return await hedge.ask(calls.ask, lab.paths["small"][0], step, run)
+
+
+async def test_of_two_that_answer_at_the_same_moment_one_is_let_go_of() -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        calls = Together(2)
+        answer = await hedged(lab, calls)
+        assert [*calls.discarded, answer] in (calls.asked, calls.asked[::-1])
+
+
+async def test_where_answers_are_weighed_one_after_the_other_there_is_no_second_call() -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        calls = Together(2)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(6 * USUAL_S):
+                await hedged(lab, calls, course=object())
+        assert calls.asked == ["p0/small"]
