@@ -355,10 +355,17 @@ class AllPathsFailed(TierwiseError):
 
 
 class DeadlineExceeded(TierwiseError):
-    """The caller's deadline passed before an answer was there."""
+    """The caller's deadline passed before an answer was there.
+
+    `failures` holds one line for each path that had failed by then; `retry_after` is when the first
+    may be worth another try, in seconds.
+    """
 
     status = 504
 
-    def __init__(self, message: str, failures: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, failures: Sequence[str] = (), *, retry_after: float = 1.0
+    ) -> None:
         self.failures = tuple(failures)
-        super().__init__(message)
+        self.retry_after = retry_after
+        super().__init__(": ".join([message, *filter(None, ["; ".join(self.failures)])]))

@@ -47,8 +47,14 @@ def test_an_error_has_its_status_type_and_code(
     assert (got, shown["type"], shown["code"]) == (status, kind, code)
 
 
-def test_a_spent_plan_says_why_and_when_to_come_back() -> None:
-    error = AllPathsFailed(["a: timeout", "b: rate_limited"], retry_after=2.2)
+@pytest.mark.parametrize(
+    "error",
+    [
+        AllPathsFailed(["a: timeout", "b: rate_limited"], retry_after=2.2),
+        DeadlineExceeded("late", ["a: timeout", "b: rate_limited"], retry_after=2.2),
+    ],
+)
+def test_a_spent_plan_says_why_and_when_to_come_back(error: TierwiseError) -> None:
     _, body, headers = render(error)
     assert headers["retry-after"] == "3"
     message = json.loads(body)["error"]["message"]

@@ -18,7 +18,7 @@ from tierwise.errors import ContextTooLong, DeadlineExceeded, UpstreamError, Ups
 from tierwise.execution.calls import Ask, Calls, Given, Streamed, Whole
 from tierwise.execution.check import Checker
 from tierwise.execution.hedge import Hedge
-from tierwise.execution.paths import Step, all_failed, in_order
+from tierwise.execution.paths import Step, all_failed, everywhere, in_order
 from tierwise.execution.patience import Patience
 from tierwise.execution.rooms import Rooms
 from tierwise.execution.run import Run
@@ -87,7 +87,8 @@ class Executor:
                     return await ask(deployment, replace(step, gated=False), run)
             if not await self._patience.wait(run, turn):
                 if run.out_of_time:
-                    raise DeadlineExceeded("the deadline passed", run.reasons())
+                    back = self._health.next_return_s(everywhere(run))
+                    raise DeadlineExceeded("the deadline passed", run.reasons(), retry_after=back)
                 raise all_failed(run, self._health)
             turn += 1
             run.next_round()

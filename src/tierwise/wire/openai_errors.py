@@ -50,7 +50,8 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
         body = error_body(str(error), status=error.status, code=code)
         return error.status, body, _retry_after(error.retry_after)
     if isinstance(error, DeadlineExceeded):
-        return 504, error_body(str(error), status=504, code="deadline_exceeded"), {}
+        body = error_body(str(error), status=504, code="deadline_exceeded")
+        return 504, body, _retry_after(error.retry_after)
     return 500, error_body("Internal error.", status=500, code="internal_error"), {}
 
 
