@@ -11,7 +11,7 @@ import pytest
 
 from builders import DONE, a_chunk, a_plan, a_stream, a_task
 from laboratory import Laboratory, a_laboratory
-from tierwise.errors import UpstreamError
+from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.types import Plan, Task, Timeouts
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import join_chunks, read_chunk
@@ -322,3 +322,23 @@ async def test_an_undisturbed_stream_keeps_its_bytes() -> None:
         _, seen = await read(lab, task(stream_options={"include_usage": True}))
         assert seen == b"".join(events)
         assert lab.run.said is None
+
+
+async def test_who_goes_on_is_asked_within_its_budget_for_failovers() -> None:
+    async with a_laboratory({"small": [breaks(WORDS[:3]), ends(WORDS[3:])]}) as lab:
+        second = lab.paths["small"][1]
+        lab.health.failed(second, ServerFailed("x"))
+        while lab.health.may_fail_over(second):
+            pass
+        with pytest.raises(UpstreamError):
+            await read(lab, task(), a_plan("small"))
+        assert lab.calls("small")[1] == 0
+
+
+async def test_who_stands_still_again_is_not_waited_for_a_third_time() -> None:
+    still = [streams(says(words), hang=True) for words in (WORDS[:2], WORDS[2:4])]
+    async with a_laboratory({"small": [[*still, ends(WORDS[4:])]]}, timeouts=PATIENT) as lab:
+        with pytest.raises(UpstreamError, match="nobody else could continue it"):
+            await read(lab, task(), a_plan("small"))
+        assert outcomes(lab) == [("p0/small", "timeout"), ("p0/small", "timeout")]
+        assert lab.calls("small") == [2]

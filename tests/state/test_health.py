@@ -464,6 +464,17 @@ def test_restoring_lets_a_resting_deployment_be_tried_at_once(health: Health) ->
     assert health.order([A]) == [A]
 
 
+@pytest.mark.parametrize("status", [402, 404])
+def test_who_was_restored_is_looked_at_again_when_it_fails(
+    health: Health, clock: Clock, status: int
+) -> None:
+    health.failed(A, OutOfService("x", status=status))
+    health.restore(A)
+    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
+    clock.forward(0.6)
+    assert health.due_probe() is A
+
+
 def spread(health: Health, failing: Deployment) -> None:
     """Each takes calls; one of them fails every third."""
     for place in range(3 * MIN_CALLS):
@@ -484,6 +495,17 @@ def test_who_is_much_worse_than_its_siblings_is_left_alone_for_a_while(
     assert health.states[B.id].breaker.closed
     assert health.why_out(B) == "resting for 10 s (much worse than its siblings)"
     clock.forward(EJECT_S)
+    assert B in health.order([A, B, C])
+
+
+def test_restoring_brings_back_who_was_left_alone_for_being_worse(
+    health: Health, clock: Clock
+) -> None:
+    spread(health, failing=B)
+    clock.forward(LOOK_S)
+    answer(health, A)
+    assert B not in health.order([A, B, C])
+    health.restore(B)
     assert B in health.order([A, B, C])
 
 
