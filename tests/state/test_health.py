@@ -426,6 +426,27 @@ def test_expected_tokens_are_taken_and_settled(alone: Health, clock: Clock) -> N
     assert alone.snapshot()[0].left == Left(1.0, pytest.approx(170.0), 4)
 
 
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        (UpstreamTimeout("x"), 7.0),
+        (RateLimited("x"), 7.0),
+        (ServerFailed("x", status=503), 7.0),
+        (ServerFailed("x", status=529), 7.0),
+        (ServerFailed("x", status=500), None),
+        (ConnectFailed("x"), None),
+    ],
+)
+def test_only_what_speaks_of_too_many_calls_limits_them(
+    health: Health, error: UpstreamError, limit: float | None
+) -> None:
+    for _ in range(10):
+        health.started(A)
+    health.left(A)
+    health.failed(A, error)
+    assert health.snapshot()[0].concurrency == (None if limit is None else pytest.approx(limit))
+
+
 def test_what_was_turned_away_limits_the_calls_at_a_time(health: Health, clock: Clock) -> None:
     for _ in range(10):
         health.started(A)
