@@ -98,6 +98,18 @@ async def test_nobody_waits_for_ever(deadline: float) -> None:
     assert door.inside == 0
 
 
+async def test_more_room_lets_in_those_who_wait() -> None:
+    door = Admission(1, 10, 10.0)
+    await door.enter("normal", "", LATER)
+    waiting = [asyncio.create_task(door.enter("normal", "", LATER)) for _ in range(2)]
+    await asyncio.sleep(0)
+    door.change(2, 10, 10.0)
+    async with asyncio.timeout(PATIENCE_S):
+        await waiting[0]
+    assert (door.inside, door.waiting) == (2, 1)
+    waiting[1].cancel()
+
+
 async def test_who_leaves_while_waiting_takes_no_place() -> None:
     door = Admission(1, 10, 10.0)
     with await door.enter("normal", "", LATER):

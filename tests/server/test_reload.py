@@ -250,6 +250,17 @@ def test_a_repaired_deployment_begins_afresh(written: Configured, provider: Prov
     assert provider.seen[-1].headers["Authorization"] == "Bearer the right one"
 
 
+def test_what_was_drained_stays_out_though_it_begins_afresh(written: Configured) -> None:
+    with written.start() as gateway:
+        url = gateway.url
+        assert admin(url, "deployments/alpha/small/drain").status == 200
+        written.data["providers"]["alpha"]["api_key"] = "another one"
+        written.write()
+        assert admin(url, "reload").status == 200
+        assert deployment(url, "alpha/small")["state"] == "drained"
+        assert deployment(url, "alpha/large")["state"] == "ready"
+
+
 def test_many_reloads_under_load_lose_no_request_and_leave_nothing_behind(
     written: Configured, provider: Provider
 ) -> None:
