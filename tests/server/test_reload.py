@@ -251,12 +251,23 @@ def test_a_repaired_deployment_begins_afresh(written: Configured, provider: Prov
 
 
 def test_what_was_drained_stays_out_though_it_begins_afresh(written: Configured) -> None:
+    alpha, policies = written.data["providers"]["alpha"], written.data["policies"]
+
+    def reload(url: str) -> None:
+        written.write()
+        assert admin(url, "reload").status == 200
+
     with written.start() as gateway:
         url = gateway.url
         assert admin(url, "deployments/alpha/small/drain").status == 200
-        written.data["providers"]["alpha"]["api_key"] = "another one"
-        written.write()
-        assert admin(url, "reload").status == 200
+        alpha["api_key"] = "another one"
+        reload(url)
+        assert deployment(url, "alpha/small")["state"] == "drained"
+        alpha["models"], written.data["policies"] = ["large"], {}
+        reload(url)
+        assert "small" not in models(url)
+        alpha["models"], written.data["policies"] = ["small", "large"], policies
+        reload(url)
         assert deployment(url, "alpha/small")["state"] == "drained"
         assert deployment(url, "alpha/large")["state"] == "ready"
 
