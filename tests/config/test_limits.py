@@ -72,6 +72,8 @@ def test_what_counts_as_slow_can_be_written() -> None:
             ("got -1", "above 0"),
         ),
         ({}, {"api_keys": [{"name": "acme"}]}, "server.api_keys.0.key", ("missing",)),
+        ({}, {"api_keys": [12345]}, "server.api_keys.0", ("valid dictionary.", "in quotes")),
+        ({}, {"api_keys": "k"}, "server.api_keys", ("valid list", "a list of keys")),
         (
             {},
             {"api_keys": [{"key": "k", "limit": {}}]},

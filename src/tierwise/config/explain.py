@@ -50,6 +50,7 @@ def _in_listed_model(path: Path) -> bool:
 
 def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
     message = complaint["msg"].removeprefix("Value error, ")
+    message = message.removesuffix(" or instance of KeyConfig")  # a name of our code, not of theirs
     if complaint["type"] == "extra_forbidden":
         message = f"unknown field {str(path[-1])!r}"
         known = _fields_at(path[:-1])
@@ -70,6 +71,8 @@ def _remedy(path: Path) -> str:
     """What to write instead of a value that cannot be used."""
     if "limits" in path[:-1]:
         return "Give a number above 0, or leave it out: then there is no limit."
+    if path[:2] == ("server", "api_keys") and len(path) <= 3:
+        return 'Write a list of keys in quotes, or of mappings: ["...", {key: "...", name: batch}].'
     if path[-1] == "weight":
         return "Give a number above 0; to keep calls away, take the model out of the list."
     return "`tierwise init --schema` prints what may stand there."
