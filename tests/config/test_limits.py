@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tierwise.config import Setup, build, from_mapping
 from tierwise.config.clients import caller_of, client_limits
 from tierwise.errors import ConfigError
+from tierwise.orchestrator import Orchestrator
+from tierwise.state.promises import Crew
 from tierwise.types import Limits
 
 
@@ -116,3 +119,36 @@ def test_no_key_is_in_the_name_that_is_recorded_or_in_the_log(
         _, own = client_limits(config(api_keys=KEYS).server)
     assert not any("secret" in caller for caller in own)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("workers", "part"),
+    [
+        (1, Limits(rpm=600, tpm=30_000, concurrency=7)),
+        (2, Limits(rpm=300, tpm=15_000, concurrency=3)),
+        (10, Limits(rpm=60, tpm=3_000, concurrency=1)),
+    ],
+)
+def test_each_of_several_workers_has_a_part_and_at_least_one_call_at_a_time(
+    workers: int, part: Limits
+) -> None:
+    limits = {"rpm": 600, "tpm": 30_000, "concurrency": 7}
+    written = config(
+        {"limits": limits}, limits=limits, api_keys=[{"key": "k", "name": "acme", "limits": limits}]
+    )
+    assert client_limits(written.server, workers) == (part, {"acme": part})
+    built = build(written).share(workers)
+    assert {d.limits for d in built.all_deployments()} == {part}
+
+
+def test_a_worker_keeps_to_its_part_of_the_limits(tmp_path: Path) -> None:
+    data = {
+        "providers": {"openai": {"models": ["gpt-4o"], "api_key": "k", "limits": {"rpm": 600}}},
+        "ledger": {"path": ":memory:"},
+    }
+    made = Orchestrator.from_config(from_mapping(data, {}), crew=Crew(2, tmp_path))
+    try:
+        limits = [deployment.limits for deployment in made.setup.all_deployments()]
+    finally:
+        made.ledger.close()
+    assert limits == [Limits(rpm=300)]
