@@ -179,3 +179,25 @@ async def test_where_answers_are_weighed_one_after_the_other_there_is_no_second_
             async with asyncio.timeout(6 * USUAL_S):
                 await hedged(lab, calls, course=object())
         assert calls.asked == ["p0/small"]
+
+
+async def test_a_caller_who_leaves_as_a_stream_begins_gives_its_place_back() -> None:
+    async with a_laboratory({"small": [streams([*a_stream()[:1], None, *a_stream()[1:]])]}) as lab:
+        usual(lab)
+        run = lab.begin(a_task(stream=True), a_plan("small", hedge=True))
+        step = Step(Tier(model="small"), 1, gated=False)
+        asking: asyncio.Task[Any]
+
+        async def ask(*given: Any) -> Any:
+            answer = await lab.calling.stream(*given)
+            asking.cancel()  # it leaves when the answer is there and nobody has taken it yet
+            return answer
+
+        hedge = Hedge(lab.calling, lab.health)
+        asking = asyncio.create_task(hedge.ask(ask, lab.deployment("small"), step, run))
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait([asking])
+        assert asking.cancelled()
+        assert lab.health.states["p0/small"].in_flight == 0
+        assert [one.outcome for one in run.attempts] == ["cancelled"]
+        await gone(lab.upstreams["small"][0])

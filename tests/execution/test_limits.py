@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from builders import a_plan, a_stream, a_task, an_answer
@@ -45,6 +47,39 @@ async def test_a_deployment_at_its_limit_is_passed_over_without_a_call(stream: b
         for _ in range(2):
             await ask(lab, stream)
         assert (lab.calls("small"), lab.calls("large")) == ([1], [1])
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+async def test_a_stream_keeps_its_place_until_its_end_though_others_wait_for_it(
+    hedge: bool,
+) -> None:
+    first, *rest = a_stream()
+    async with a_laboratory({"small": [streams([first, None, *rest])]}) as lab:
+        limiter = limit(lab, "p0/small", concurrency=1, rpm=100)
+        upstream = lab.upstreams["small"][0]
+        for _ in range(40):
+            lab.health.succeeded(lab.deployment("small"), 5.0, 5.0)  # so that there is a p95
+
+        async def read() -> bytes:
+            plan = a_plan("small", wait_s=60.0, hedge=hedge)
+            run = lab.begin(a_task(stream=True), plan)
+            chunks = lab.relay.relay(await lab.executor.stream(run), run, lambda: None)
+            return b"".join([block async for block in chunks])
+
+        readers = [asyncio.create_task(read())]
+        async with asyncio.timeout(10):
+            while not limiter.running:  # noqa: ASYNC110 - what is waited for is no event
+                await asyncio.sleep(0)
+        readers += [asyncio.create_task(read()) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        assert (upstream.calls, limiter.running) == (1, 1)
+        upstream.go_on.set()
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*readers)
+        assert all(b"[DONE]" in one for one in answers)
+        left = limiter.left(lab.clock())
+        assert (upstream.calls, limiter.running) == (3, 0)
+        assert left.requests == pytest.approx(97.0, abs=0.9)
 
 
 async def test_when_all_are_at_their_limits_the_client_is_told_when_there_is_room() -> None:

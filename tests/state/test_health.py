@@ -153,8 +153,7 @@ def test_any_sign_of_life_ends_a_silence(health: Health, clock: Clock, sign: str
         health.started(A)
     clock.forward(1.9)
     if sign == "stream":
-        health.left(A)
-        health.entered(A)
+        health.goes_on(A)
     elif sign == "error":
         health.failed(A, UpstreamRejected("x"))
     else:
@@ -370,8 +369,7 @@ def test_the_first_return_is_known(health: Health, clock: Clock) -> None:
 
 def test_a_stream_counts_as_one_call_from_begin_to_end(health: Health) -> None:
     health.started(A)
-    health.left(A)
-    health.entered(A)
+    health.goes_on(A)
     assert (health.states[A.id].in_flight, health.states[A.id].requests) == (1, 1)
     health.left(A)
     assert health.states[A.id].in_flight == 0

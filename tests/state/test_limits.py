@@ -74,14 +74,6 @@ def test_calls_at_a_time_are_limited_and_the_wait_is_a_share_of_a_call() -> None
     assert limiter.left(NOW).calls == 1
 
 
-def test_a_call_that_goes_on_as_a_stream_keeps_its_place_but_is_one_request() -> None:
-    limiter = Limiter(Limits(rpm=60, concurrency=1))
-    limiter.take(NOW)
-    limiter.release()
-    limiter.enter()
-    assert limiter.left(NOW) == Left(59.0, None, 0)
-
-
 @given(rpm=st.floats(0.5, 60), pauses=st.lists(st.floats(0, 2), min_size=1, max_size=80))
 def test_who_waits_as_told_may_begin_and_who_waits_less_may_not(
     rpm: float, pauses: list[float]

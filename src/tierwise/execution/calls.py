@@ -44,7 +44,8 @@ class Whole(Struct):
 class Streamed(Struct):
     """A stream from one deployment: what was held back, and what is still to come.
 
-    `attempt` is set if the stream was held to its end and judged, None if it is still running.
+    `attempt` is set if the stream was held to its end and judged, None if it is still running: then
+    it has its place at the deployment, which whoever ends it gives back (`Health.left`).
     """
 
     live: LiveStream
@@ -125,6 +126,7 @@ class Calls:
         elif isinstance(answer, Streamed):
             live = answer.live
             live.close()
+            self._health.left(live.deployment)
             late = asyncio.CancelledError()
             self._note(late, live.deployment, answer.step, run, live.began, answer)
 
@@ -204,6 +206,7 @@ class Calls:
         if step.gated:
             self._checker.prepare(step.tier.gates, run.judged)
         streamed: Streamed | None = None
+        goes_on = False
         began = run.clock()
         self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
@@ -217,16 +220,16 @@ class Calls:
             if not names_model(live.reader.reported_model, model):
                 live.first = live.reader.rename(model, live.first)
             streamed = Streamed(live, step, model, prices, [live.first])
-            if not step.gated:
-                return streamed
-            held, said = await self._hold(streamed, run)
+            held, said = (await self._hold(streamed, run)) if step.gated else ("released", ())
             if held == "released":
+                goes_on = True
                 return streamed
         except BaseException as error:
             self._note(error, deployment, step, run, began, streamed)
             raise
         finally:
-            self._health.left(deployment)
+            # A stream keeps its place without a moment between: somebody may wait for it.
+            (self._health.goes_on if goes_on else self._health.left)(deployment)
         latency = run.clock() - began
         self._health.succeeded(deployment, latency, ttft)
         self._took(deployment, run, began, live.reader.usage)

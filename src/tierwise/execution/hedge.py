@@ -40,9 +40,12 @@ class Hedge:
             other = None if done else self._other(deployment, step, run)
             if other is not None:
                 calls[asyncio.create_task(_run(ask, other, step, run))] = other
-            return await self._first_of(calls, run)
-        finally:
-            await _end(calls)
+            answer = await self._first_of(calls, run)
+            await self._end(calls, run, answer)
+        except BaseException:
+            await self._end(calls, run)
+            raise
+        return answer
 
     def _other(self, deployment: Deployment, step: Step, run: Run) -> Deployment | None:
         """Another place of the same model that may be asked now."""
@@ -57,21 +60,25 @@ class Hedge:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             answered = [call for call in done if call.exception() is None]
             if answered:
-                winner, *late = answered
                 run.outrun.update(calls[call].id for call in pending)
-                for call in late:
-                    self._calls.discard(call.result(), run)
-                return winner.result()
+                return answered[0].result()
             if not pending:
                 return next(iter(done)).result()
+
+    async def _end(
+        self,
+        calls: dict[asyncio.Task[Given], Deployment],
+        run: Run,
+        taken: Given | None = None,
+    ) -> None:
+        """Ends what still runs, waits until it is booked, lets go of all answers but `taken`."""
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        for call in calls:
+            if not call.cancelled() and call.exception() is None and call.result() is not taken:
+                self._calls.discard(call.result(), run)
 
 
 async def _run(ask: Ask[Given], deployment: Deployment, step: Step, run: Run) -> Given:
     return await ask(deployment, step, run)
-
-
-async def _end(calls: dict[asyncio.Task[Given], Deployment]) -> None:
-    """Ends what still runs, and waits until it is booked."""
-    for call in calls:
-        call.cancel()
-    await asyncio.wait(calls)

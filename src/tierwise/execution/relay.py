@@ -60,7 +60,6 @@ class Relay:
         try:
             while True:
                 live = part.live
-                self._health.entered(live.deployment)
                 try:
                     if part.splice is None:
                         yield b""

@@ -203,16 +203,12 @@ class Health:
         if limiter is not None:
             limiter.settle(began, expected, used)
 
-    def entered(self, deployment: Deployment) -> None:
-        """A call that has begun goes on, as a stream."""
-        state = self.states[deployment.id]
-        state.in_flight += 1
-        state.unanswered = 0
-        if state.limiter is not None:
-            state.limiter.enter()
+    def goes_on(self, deployment: Deployment) -> None:
+        """A call goes on as a stream, in the place that it has until it is over (`left`)."""
+        self.states[deployment.id].unanswered = 0
 
     def left(self, deployment: Deployment) -> None:
-        """A call is over, however it went, or goes on as a stream."""
+        """A call is over, however it went."""
         state = self.states[deployment.id]
         state.in_flight -= 1
         if state.unanswered:

@@ -73,10 +73,6 @@ class Limiter:
         if self._tokens is not None:
             self._tokens.settle(taken_at, expected, used)
 
-    def enter(self) -> None:
-        """A call that has begun goes on, as a stream."""
-        self.running += 1
-
     def release(self) -> None:
         """A call is over."""
         if self.running > 0:
