@@ -99,6 +99,25 @@ async def test_nobody_waits_for_longer_than_it_is_worth() -> None:
     assert not one.rooms.queued(one.places)
 
 
+async def test_whoever_would_be_behind_too_many_goes_on_at_once() -> None:
+    one = Place(1)
+    for _ in range(30):
+        one.health.succeeded(one.places[0], 1.0, None)
+    one.takes()
+    waiting = [asyncio.create_task(one.wait(one.run())) for _ in range(9)]
+    await settled()
+    late = asyncio.create_task(one.wait(one.run(gain=0.1)))  # worth five seconds, not ten
+    await settled()
+    assert late.done()
+    assert late.result() is None
+    first = replace(a_task(deadline=1e9), priority="high")
+    waiting.append(asyncio.create_task(one.wait(one.run(first, gain=0.1))))
+    await settled()
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+
+
 async def test_nobody_waits_for_longer_than_the_plan_does() -> None:
     one = Place(1)
     one.takes()
