@@ -188,6 +188,22 @@ def test_two_workers_serve_write_one_ledger_and_add_their_metrics_up(
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 60}
 
 
+def test_workers_do_not_outlive_the_process_over_them(file: Path, tmp_path: Path) -> None:
+    with GatewayProcess("--config", str(file), "--workers", "2", cwd=tmp_path) as gateway:
+        url = gateway.url
+        until(lambda: call(url, "GET", "/health/ready").status == 200, "a worker")
+        gateway.end(signal.SIGKILL)
+
+        def nobody_answers() -> bool:
+            try:
+                call(url, "GET", "/health/live")
+            except OSError:
+                return True
+            return False
+
+        until(nobody_answers, "the end of the workers")
+
+
 def test_a_broken_setup_stops_several_workers_with_one_line(file: Path, tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("This is not a database, but a text of some length. " * 99)
     done = tierwise("serve", "--config", str(file), "--workers", "2", "--port", "0", cwd=tmp_path)

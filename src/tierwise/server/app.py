@@ -148,8 +148,12 @@ class Gateway:
             log.exception("the configuration was not reloaded, the old one goes on serving")
 
     async def _hear(self) -> None:
-        """Carries out what other workers were ordered."""
+        """Carries out what other workers were ordered, and ends with the process over them."""
         while True:
+            if os.getppid() != self._supervisor:  # or it was gone before this one began
+                log.error("the process over this worker is gone; it stops as if asked to")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
             await asyncio.sleep(_HEAR_S)
