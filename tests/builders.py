@@ -23,6 +23,8 @@ from tierwise.types import (
     Tier,
     Usage,
 )
+from tierwise.wire.conversation import Conversation
+from tierwise.wire.features import unsupported
 from tierwise.wire.openai_chat import read_request
 
 PRICES = Prices(input=1.0, output=2.0)
@@ -256,3 +258,9 @@ class Clock:
 
     def forward(self, seconds: float) -> None:
         self.now += seconds
+
+
+def foreign_to(asked: Conversation, dialect: str) -> list[str]:
+    """The fields, tools and pieces of a request that a dialect does not know, by their names."""
+    lacks = unsupported(asked, dialect)
+    return [one.word for one in lacks if one.feature in ("field", "tool", "piece")]

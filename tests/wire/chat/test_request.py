@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from builders import foreign_to
 from tierwise.errors import InvalidRequest
 from tierwise.wire.chat import CHAT
 from tierwise.wire.conversation import (
@@ -35,7 +36,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
-from tierwise.wire.features import features_of, foreign_to
+from tierwise.wire.features import features_of
 
 CHAT_NAME = "openai-chat"
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
+from builders import foreign_to
 from tierwise.errors import InvalidRequest
 from tierwise.wire.conversation import (
     Audio,
@@ -34,7 +35,7 @@ from tierwise.wire.conversation import (
     ToolResult,
     Turn,
 )
-from tierwise.wire.features import features_of, foreign_to
+from tierwise.wire.features import features_of
 from tierwise.wire.responses import RESPONSES
 
 OURS = "openai-responses"
@@ -111,7 +112,6 @@ def test_what_only_this_dialect_knows_is_named_elsewhere() -> None:
     )
     assert set(foreign_to(asked, "anthropic")) == {
         "previous_response_id",
-        "truncation",
         "background",
         "tool_choice",
         "web_search",

@@ -1,0 +1,145 @@
+"""Requests without what makes no difference, so that two that mean the same are equal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+_Json = dict[str, Any]
+_SNAKE = re.compile(r"_([a-z])")
+
+
+def normal(dialect: str, body: _Json) -> Any:
+    """A request of a dialect in its plainest form."""
+    return _bare(_NORMAL[dialect](json.loads(json.dumps(body))))
+
+
+def _bare(value: Any) -> Any:
+    """Without fields that say nothing."""
+    if isinstance(value, dict):
+        kept = {name: _bare(one) for name, one in value.items() if one is not None}
+        return {name: one for name, one in kept.items() if one not in ({}, [])}
+    if isinstance(value, list):
+        return [_bare(one) for one in value]
+    return value
+
+
+def _without(body: _Json, *names: str) -> _Json:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def _chat(body: _Json) -> _Json:
+    body = _without(body, "stream", "stream_options", "model")
+    if body.get("n") == 1:
+        del body["n"]
+    if "max_completion_tokens" in body:
+        body["max_tokens"] = body.pop("max_completion_tokens")
+    if isinstance(body.get("stop"), str):
+        body["stop"] = [body["stop"]]
+    for message in body["messages"]:
+        message["content"] = _plain(message.get("content"), "text")
+        for call in message.get("tool_calls") or ():
+            if "function" in call:
+                call["function"]["arguments"] = _parsed(call["function"]["arguments"])
+    for tool in body.get("tools") or ():
+        if tool.get("function", {}).get("strict") is False:
+            del tool["function"]["strict"]
+    return body
+
+
+def _anthropic(body: _Json) -> _Json:
+    body = _without(body, "stream", "model", "anthropic_version")
+    body["system"] = _plain(body.get("system"), "text")
+    for message in body["messages"]:
+        message["content"] = _plain(message["content"], "text")
+        for block in message["content"]:
+            if block.get("type") == "tool_result":
+                block["content"] = _plain(block.get("content"), "text")
+                if block.get("is_error") is False:
+                    del block["is_error"]
+    if body.get("tool_choice") == {"type": "auto"}:
+        del body["tool_choice"]
+    return body
+
+
+def _gemini(body: _Json) -> _Json:
+    body = _camel(body)
+    system = body.get("systemInstruction")
+    if system:
+        system.pop("role", None)
+    for content in body["contents"]:
+        content.setdefault("role", "user")
+    return body
+
+
+def _camel(value: Any) -> Any:
+    """Google takes names in either form; schemas and arguments are the caller's."""
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    theirs = {"args", "response", "parameters", "parametersJsonSchema", "responseSchema"}
+    theirs |= {"responseJsonSchema", "labels"}
+    named = {_SNAKE.sub(lambda m: m[1].upper(), name): one for name, one in value.items()}
+    return {name: one if name in theirs else _camel(one) for name, one in named.items()}
+
+
+def _responses(body: _Json) -> _Json:
+    body = _without(body, "stream", "model")
+    given = body.get("input") or []
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    for item in given:
+        if item.get("type") == "message":
+            del item["type"]
+        if "content" in item:
+            spoken = "output_text" if item.get("role") == "assistant" else "input_text"
+            item["content"] = _plain(item["content"], spoken)
+            for piece in item["content"]:
+                if piece.get("annotations") == []:
+                    del piece["annotations"]
+        if item.get("type") == "function_call":
+            item["arguments"] = _parsed(item["arguments"])
+    body["input"] = given
+    if body.get("text") == {"format": {"type": "text"}}:
+        del body["text"]
+    if body.get("tool_choice") == "auto":
+        del body["tool_choice"]
+    for tool in body.get("tools") or ():
+        if tool.get("strict") is False:
+            del tool["strict"]
+    return body
+
+
+def _cohere(body: _Json) -> _Json:
+    body = _without(body, "stream", "model")
+    for message in body["messages"]:
+        message["content"] = _plain(message.get("content"), "text")
+    return body
+
+
+def _bedrock(body: _Json) -> _Json:
+    return body
+
+
+def _plain(content: Any, kind: str) -> Any:
+    return [{"type": kind, "text": content}] if isinstance(content, str) else content or []
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+_NORMAL: dict[str, Callable[[_Json], _Json]] = {
+    "openai-chat": _chat,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "openai-responses": _responses,
+    "cohere": _cohere,
+    "bedrock": _bedrock,
+}

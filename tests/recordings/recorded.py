@@ -1,0 +1,99 @@
+"""Reads recordings: what a client once sent to a provider, and what the provider answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_OF_THE_CONNECTION = frozenset(
+    {"content-length", "content-encoding", "transfer-encoding", "connection"}
+)
+"""Headers that said how the bytes travelled then; recordings keep them decoded."""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One request and its answer. Bodies are as they were on the wire, but never compressed."""
+
+    method: str
+    url: str
+    asked: bytes
+    status: int
+    headers: Mapping[str, str]
+    answered: bytes
+
+    @property
+    def path(self) -> str:
+        """The URL's path, without its query."""
+        return "/" + self.url.split("?")[0].split("#")[0].partition("://")[2].partition("/")[2]
+
+    @property
+    def host(self) -> str:
+        """Whom it was sent to."""
+        return self.url.partition("://")[2].partition("/")[0]
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer came in events."""
+        return "event-stream" in self.headers.get("content-type", "") or (
+            "eventstream" in self.headers.get("content-type", "")
+        )
+
+    def question(self) -> dict[str, Any]:
+        """The request's JSON object; an empty one if it has none."""
+        try:
+            found = json.loads(self.asked)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file. `wrong` says why it cannot be used, empty if it can."""
+
+    name: str
+    interactions: tuple[Interaction, ...]
+    wrong: str = ""
+
+
+def recordings(folder: Path) -> Iterator[Recording]:
+    """Those of a folder and the folders in it, in the order of their names."""
+    for file in sorted(folder.rglob("*.y*ml")):
+        name = str(file.relative_to(folder).with_suffix(""))
+        read = yaml.load(file.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
+        items = read.get("interactions") or []
+        if any("request" not in item for item in items):
+            yield Recording(name, (), "not recorded over HTTP")
+        else:
+            yield Recording(name, tuple(_interaction(item) for item in items))
+
+
+def _interaction(item: dict[str, Any]) -> Interaction:
+    request, response = item["request"], item["response"]
+    headers = {name.lower(): values[0] for name, values in (response.get("headers") or {}).items()}
+    return Interaction(
+        request["method"].upper(),
+        request["uri"],
+        _bytes(request),
+        response["status"]["code"],
+        {name: value for name, value in headers.items() if name not in _OF_THE_CONNECTION},
+        _bytes(response),
+    )
+
+
+def _bytes(side: dict[str, Any]) -> bytes:
+    if "parsed_body" in side:
+        return json.dumps(side["parsed_body"], ensure_ascii=False).encode()
+    body = side.get("body")
+    if isinstance(body, dict):
+        body = body.get("string")
+    if body is None:
+        return b""
+    return body if isinstance(body, bytes) else str(body).encode()

@@ -1,0 +1,330 @@
+"""What an answer says, read from its bytes by each dialect's own rules.
+
+This is the other reader: it shares no code with the one that it checks, takes its time, and knows
+only what a client has to know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_Json = dict[str, Any]
+
+
+@dataclass
+class Said:
+    """The first choice of an answer. `usage` is tokens read and tokens written.
+
+    `finish` is `stop`, `length`, `tool_calls` or `filter`.
+    """
+
+    text: str = ""
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    finish: str = ""
+    usage: tuple[int, int] | None = None
+
+    def settled(self) -> Said:
+        """With a finish that means the same in every dialect: whether tools are called shows in
+        the answer."""
+        if self.calls and self.finish == "stop":
+            self.finish = "tool_calls"
+        elif not self.calls and self.finish == "tool_calls":
+            self.finish = "stop"
+        return self
+
+
+def whole(dialect: str, body: bytes) -> Said:
+    """What a whole answer says."""
+    return _WHOLE[dialect](json.loads(body)).settled()
+
+
+def streamed(dialect: str, body: bytes) -> Said:
+    """What a stream says."""
+    return _STREAMED[dialect](list(_events(body))).settled()
+
+
+def _events(body: bytes) -> Iterator[_Json]:
+    """The JSON objects of server-sent events."""
+    data: list[str] = []
+    for line in [*body.decode().replace("\r\n", "\n").split("\n"), ""]:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line and data:
+            text, data = "\n".join(data), []
+            if text.strip() not in ("", "[DONE]"):
+                yield json.loads(text)
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return text
+
+
+def _chat_finish(reason: str | None) -> str:
+    known = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
+    if reason == "content_filter":
+        return "filter"
+    return known.get(reason or "", "stop")
+
+
+def _chat_usage(usage: _Json | None) -> tuple[int, int] | None:
+    if not usage:
+        return None
+    read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    return read, max(written, (usage.get("total_tokens") or 0) - read)
+
+
+def _chat_text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(one.get("text") or "" for one in content if one.get("type") == "text")
+    return content or ""
+
+
+def _chat_whole(body: _Json) -> Said:
+    choice = body["choices"][0]
+    message = choice["message"]
+    return Said(
+        _chat_text(message.get("content")) + (message.get("refusal") or ""),
+        [
+            (call["function"]["name"], _arguments(call["function"].get("arguments")))
+            for call in message.get("tool_calls") or ()
+            if call.get("function")
+        ],
+        _chat_finish(choice.get("finish_reason")),
+        _chat_usage(body.get("usage")),
+    )
+
+
+def _chat_stream(events: list[_Json]) -> Said:
+    said = Said()
+    calls: dict[int, list[str]] = {}
+    for event in events:
+        if event.get("usage"):
+            said.usage = _chat_usage(event["usage"])
+        for choice in event.get("choices") or ():
+            if choice.get("index"):
+                continue
+            delta = choice.get("delta") or {}
+            said.text += _chat_text(delta.get("content")) + (delta.get("refusal") or "")
+            for number, call in enumerate(delta.get("tool_calls") or ()):
+                one = calls.setdefault(call.get("index", number), ["", ""])
+                function = call.get("function") or {}
+                one[0] += function.get("name") or ""
+                one[1] += function.get("arguments") or ""
+            if choice.get("finish_reason"):
+                said.finish = _chat_finish(choice["finish_reason"])
+    said.calls = [(name, _arguments(text)) for name, text in calls.values()]
+    return said
+
+
+_ANTHROPIC_FINISH = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "filter"}
+
+
+def _anthropic_usage(usage: _Json) -> tuple[int, int]:
+    cached = ("cache_read_input_tokens", "cache_creation_input_tokens")
+    read = (usage.get("input_tokens") or 0) + sum(usage.get(name) or 0 for name in cached)
+    return read, usage.get("output_tokens") or 0
+
+
+def _anthropic_whole(body: _Json) -> Said:
+    content = body["content"]
+    return Said(
+        "".join(one["text"] for one in content if one["type"] == "text"),
+        [(one["name"], one["input"]) for one in content if one["type"] == "tool_use"],
+        _ANTHROPIC_FINISH.get(body["stop_reason"], "stop"),
+        _anthropic_usage(body["usage"]),
+    )
+
+
+def _anthropic_stream(events: list[_Json]) -> Said:
+    said = Said()
+    usage: _Json = {}
+    calls: dict[int, list[str]] = {}
+    for event in events:
+        match event["type"]:
+            case "message_start":
+                usage.update(event["message"].get("usage") or {})
+            case "content_block_start":
+                block = event["content_block"]
+                if block["type"] == "tool_use":
+                    begun = json.dumps(block["input"]) if block.get("input") else ""
+                    calls[event["index"]] = [block["name"], begun]
+                elif block["type"] == "text":
+                    said.text += block["text"]
+            case "content_block_delta":
+                delta = event["delta"]
+                if delta["type"] == "text_delta":
+                    said.text += delta["text"]
+                elif delta["type"] == "input_json_delta" and event["index"] in calls:
+                    calls[event["index"]][1] += delta["partial_json"]
+            case "message_delta":
+                said.finish = _ANTHROPIC_FINISH.get(event["delta"].get("stop_reason"), "stop")
+                told = (event.get("usage") or {}).items()
+                usage.update({name: count for name, count in told if count is not None})
+            case "error":
+                raise AssertionError(event)
+    said.calls = [(name, _arguments(text)) for name, text in calls.values()]
+    said.usage = _anthropic_usage(usage)
+    return said
+
+
+def _gemini_usage(usage: _Json | None) -> tuple[int, int] | None:
+    if not usage:
+        return None
+    read = (usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0)
+    return read, (usage.get("candidatesTokenCount") or 0) + (usage.get("thoughtsTokenCount") or 0)
+
+
+def _gemini_whole(body: _Json) -> Said:
+    return _gemini_stream([body])
+
+
+def _gemini_stream(events: list[_Json]) -> Said:
+    said = Said()
+    for event in events:
+        said.usage = _gemini_usage(event.get("usageMetadata")) or said.usage
+        if (event.get("promptFeedback") or {}).get("blockReason"):
+            said.finish = "filter"
+        for candidate in event.get("candidates") or ():
+            if candidate.get("index"):
+                continue
+            for part in (candidate.get("content") or {}).get("parts") or ():
+                if "functionCall" in part:
+                    call = part["functionCall"]
+                    said.calls.append((call["name"], call.get("args") or {}))
+                elif not part.get("thought"):
+                    said.text += part.get("text") or ""
+            reason = candidate.get("finishReason")
+            if reason:
+                known = {"STOP": "stop", "MAX_TOKENS": "length"}
+                said.finish = known.get(reason, "filter")
+    return said
+
+
+def _responses_whole(body: _Json) -> Said:
+    said = Said()
+    for item in body["output"]:
+        if item["type"] == "message":
+            for piece in item["content"]:
+                said.text += piece.get("text") or piece.get("refusal") or ""
+        elif item["type"] == "function_call":
+            said.calls.append((item["name"], _arguments(item["arguments"])))
+    why = (body.get("incomplete_details") or {}).get("reason")
+    if body.get("status") == "incomplete":
+        said.finish = "filter" if why == "content_filter" else "length"
+    else:
+        said.finish = "stop"
+    usage = body.get("usage")
+    if usage:
+        said.usage = usage["input_tokens"], usage["output_tokens"]
+    return said
+
+
+def _responses_stream(events: list[_Json]) -> Said:
+    """The pieces must add up to the answer at the end."""
+    text, arguments = "", dict[int, str]()
+    last: _Json | None = None
+    for event in events:
+        match event["type"]:
+            case "response.output_text.delta" | "response.refusal.delta":
+                text += event["delta"]
+            case "response.function_call_arguments.delta":
+                place = event["output_index"]
+                arguments[place] = arguments.get(place, "") + event["delta"]
+            case "response.completed" | "response.incomplete":
+                last = event["response"]
+            case "response.failed" | "error":
+                raise AssertionError(event)
+    assert last is not None, "the stream has no end"
+    said = _responses_whole(last)
+    if last["output"]:
+        assert said.text == text
+        pieces = [_arguments(piece) for piece in arguments.values()]
+        assert not pieces or [one for _, one in said.calls] == pieces
+    else:
+        said.text = text  # some leave the output out at the end
+    return said
+
+
+_BEDROCK_FINISH = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "guardrail_intervened": "filter",
+    "content_filtered": "filter",
+}
+
+
+def _bedrock_usage(usage: _Json) -> tuple[int, int]:
+    cached = ("cacheReadInputTokens", "cacheWriteInputTokens")
+    read = usage["inputTokens"] + sum(usage.get(name) or 0 for name in cached)
+    return read, usage["outputTokens"]
+
+
+def _bedrock_whole(body: _Json) -> Said:
+    content = body["output"]["message"]["content"]
+    uses = [one["toolUse"] for one in content if "toolUse" in one]
+    return Said(
+        "".join(one.get("text") or "" for one in content),
+        [(one["name"], one["input"]) for one in uses if one.get("type") != "server_tool_use"],
+        _BEDROCK_FINISH.get(body["stopReason"], "stop"),
+        _bedrock_usage(body["usage"]),
+    )
+
+
+def bedrock_frames(frames: list[tuple[str, _Json]]) -> Said:
+    """What a stream of Bedrock's says, given as kinds of events and their payloads."""
+    said = Said()
+    calls: dict[int, list[str]] = {}
+    for kind, event in frames:
+        match kind:
+            case "contentBlockStart":
+                use = event["start"].get("toolUse")
+                if use and use.get("type") != "server_tool_use":
+                    calls[event["contentBlockIndex"]] = [use["name"], ""]
+            case "contentBlockDelta":
+                delta = event["delta"]
+                said.text += delta.get("text") or ""
+                if "toolUse" in delta and event["contentBlockIndex"] in calls:
+                    calls[event["contentBlockIndex"]][1] += delta["toolUse"].get("input") or ""
+            case "messageStop":
+                said.finish = _BEDROCK_FINISH.get(event["stopReason"], "stop")
+            case "metadata":
+                said.usage = _bedrock_usage(event["usage"])
+    said.calls = [(name, _arguments(text)) for name, text in calls.values()]
+    return said.settled()
+
+
+def _cohere_whole(body: _Json) -> Said:
+    message, tokens = body["message"], (body.get("usage") or {}).get("tokens")
+    finish = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
+    return Said(
+        "".join(p.get("text") or "" for p in message.get("content") or () if p["type"] == "text"),
+        [
+            (call["function"]["name"], _arguments(call["function"]["arguments"]))
+            for call in message.get("tool_calls") or ()
+        ],
+        finish.get(body["finish_reason"], "stop"),
+        (int(tokens["input_tokens"]), int(tokens["output_tokens"])) if tokens else None,
+    )
+
+
+_WHOLE: dict[str, Callable[[_Json], Said]] = {
+    "openai-chat": _chat_whole,
+    "anthropic": _anthropic_whole,
+    "gemini": _gemini_whole,
+    "openai-responses": _responses_whole,
+    "bedrock": _bedrock_whole,
+    "cohere": _cohere_whole,
+}
+_STREAMED: dict[str, Callable[[list[_Json]], Said]] = {
+    "openai-chat": _chat_stream,
+    "anthropic": _anthropic_stream,
+    "gemini": _gemini_stream,
+    "openai-responses": _responses_stream,
+}

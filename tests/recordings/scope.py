@@ -1,0 +1,69 @@
+"""Which recorded interactions are calls that Tierwise makes, and in which dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recordings.recorded import Interaction
+
+PROVIDERS = {
+    "api.openai.com": "openai",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.deepseek.com": "deepseek",
+    "openrouter.ai": "openrouter",
+    "api.x.ai": "xai",
+}
+"""The presets of hosts whose adapter has peculiarities."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`adapter` is the name of what speaks to the provider, `dialect` what it speaks."""
+
+    kind: Literal["answer", "embedding"]
+    adapter: str
+    dialect: str
+    provider: str | None = None
+
+
+def scope_of(one: Interaction) -> Scope | str:
+    """How a call is made, or why it is none of ours."""
+    path, host = one.path, one.host
+    last = path.rpartition("/")[2]
+    if one.method != "POST":
+        return f"{one.method} {path} asks no model"
+    if "bedrock-runtime" in host:
+        return _bedrock(last, one)
+    if last.endswith((":generateContent", ":streamGenerateContent")):
+        return Scope("answer", "vertex" if "aiplatform" in host else "gemini", "gemini")
+    if last.endswith((":batchEmbedContents", ":embedContent")):
+        return Scope("embedding", "gemini", "gemini")
+    if host == "api.cohere.com":
+        kind: Literal["answer", "embedding"] = "answer" if last == "chat" else "embedding"
+        return Scope(kind, "cohere", "cohere")
+    if last == "messages":
+        return Scope("answer", "anthropic", "anthropic")
+    if last == "responses":
+        if one.question().get("background"):
+            return "answers in the background are fetched from the provider that gives them"
+        return Scope("answer", "openai_responses", "openai-responses", PROVIDERS.get(host))
+    if path.endswith("/chat/completions"):
+        provider = PROVIDERS.get(host)
+        adapter = "mistral" if provider == "mistral" else "openai_compatible"
+        return Scope("answer", adapter, "openai-chat", provider)
+    if last == "embeddings":
+        voyage = "voyage" if "voyageai" in host else "openai_compatible"
+        return Scope("embedding", voyage, "openai-chat")
+    return f"POST {path} asks no model for an answer"
+
+
+def _bedrock(last: str, one: Interaction) -> Scope | str:
+    if last in ("converse", "converse-stream"):
+        return Scope("answer", "bedrock", "bedrock")
+    if last in ("invoke", "invoke-with-response-stream"):
+        if "anthropic_version" in one.question():
+            return Scope("answer", "bedrock_invoke", "anthropic")
+        return Scope("embedding", "bedrock", "bedrock")
+    return f"POST .../{last} asks no model for an answer"
