@@ -1,4 +1,4 @@
-"""What is known of each provider, as data.
+"""What is known of each provider, as data; most are of the OpenAI-compatible family.
 
 Facts from the providers' own API references; see `providers/openai_compatible.py` for what each
 quirk does.
@@ -47,7 +47,8 @@ PRESETS: dict[str, Preset] = {
         catalog="openai",
         # Its reasoning models reject `max_tokens`; the others know both.
         # https://platform.openai.com/docs/api-reference/chat/create
-        quirks=frozenset({"max-completion-tokens"}),
+        # Refuses fields in messages that it does not know.
+        quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
         offers=("gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"),
     ),
     "anthropic": Preset(
@@ -68,12 +69,14 @@ PRESETS: dict[str, Preset] = {
         # Connections usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
         # Rejects `logprobs`, `logit_bias`, message names and n > 1:
         # https://console.groq.com/docs/openai
+        quirks=frozenset({"no-cache-marks"}),
         offers=("openai/gpt-oss-20b", "openai/gpt-oss-120b", "qwen/qwen3.8-27b"),
     ),
     "mistral": Preset(
         base_url="https://api.mistral.ai/v1",
         key_variables=("MISTRAL_API_KEY",),
         catalog="mistral",
+        dialect="mistral",
         # Answers 422 to every field it does not know, `stream_options.include_usage` and
         # `max_completion_tokens` among them, and streams usage unasked:
         # https://github.com/openai/openai-agents-python/issues/442,
@@ -94,7 +97,7 @@ PRESETS: dict[str, Preset] = {
         catalog="deepseek",
         # Ignores `max_completion_tokens` without a word:
         # https://github.com/earendil-works/pi/issues/8018
-        quirks=frozenset({"max-tokens"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks"}),
         # All that it serves: since September 2026 the other names are answered by this model,
         # at its price. https://api-docs.deepseek.com/quick_start/pricing
         offers=(_as("deepseek-v4.1-flash", "deepseek-flash"),),
@@ -105,7 +108,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.together.ai/v1",
         key_variables=("TOGETHER_API_KEY",),
         catalog="together",
-        quirks=frozenset({"max-tokens"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks"}),
         offers=(
             _as("qwen3.5-9b", "Qwen/Qwen3.5-9B"),
             "openai/gpt-oss-120b",
@@ -118,7 +121,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.fireworks.ai/inference/v1",
         key_variables=("FIREWORKS_API_KEY",),
         catalog="fireworks",
-        quirks=frozenset({"max-tokens"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks"}),
         offers=(
             "accounts/fireworks/models/gpt-oss-20b",
             "accounts/fireworks/models/gpt-oss-120b",
@@ -147,6 +150,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.x.ai/v1",
         key_variables=("XAI_API_KEY",),
         catalog="x-ai",
+        quirks=frozenset({"no-cache-marks"}),
         # The older and the fast Groks were retired in May 2026:
         # https://docs.x.ai/docs/migration/may-15-retirement
         offers=("grok-build-0.1", "grok-4.3", "grok-4.7"),
@@ -180,6 +184,19 @@ PRESETS: dict[str, Preset] = {
         dialect="bedrock",
         key_variables=("AWS_BEARER_TOKEN_BEDROCK",),
         catalog="aws",
+    ),
+    "azure": Preset(
+        base_url="",  # a resource's own: https://NAME.openai.azure.com
+        key_variables=("AZURE_OPENAI_API_KEY",),
+        dialect="azure",
+        catalog="azure",
+        quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
+    ),
+    "cohere": Preset(
+        base_url="https://api.cohere.com",
+        key_variables=("COHERE_API_KEY", "CO_API_KEY"),
+        dialect="cohere",
+        catalog="cohere",
     ),
     "vllm": Preset(
         base_url="http://127.0.0.1:8000/v1",

@@ -18,6 +18,9 @@ BUILTIN = {
     "openai_responses": "tierwise.providers.openai_responses:OpenAIResponses",
     "gemini": "tierwise.providers.gemini:Gemini",
     "vertex": "tierwise.providers.vertex:Vertex",
+    "mistral": "tierwise.providers.mistral:Mistral",
+    "azure": "tierwise.providers.azure:Azure",
+    "cohere": "tierwise.providers.cohere:Cohere",
 }
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 

@@ -6,6 +6,7 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 - `no-stream-options`: sends usage in every stream by itself, and may reject `stream_options`;
 - `max-tokens`: knows `max_tokens` only;
 - `max-completion-tokens`: knows `max_completion_tokens` only;
+- `no-cache-marks`: refuses `cache_control` in messages, or is not known to bear it;
 - `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed;
 - `prefill-continue`: goes on from the text of a last message by the assistant if
   `continue_final_message` says so;
@@ -26,6 +27,7 @@ from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
+from tierwise.wire.chat.marks import without_cache_marks
 from tierwise.wire.openai_usage import read_usage
 
 _ASKING_LOGPROBS = {"logprobs": b"true", "top_logprobs": b"2"}
@@ -43,7 +45,7 @@ _NOTABLE = (
     re.compile(rb"\[DONE\]"),
 )
 _NOT_OF_EVERY_REQUEST = frozenset(
-    {"usage-cost", "prefill-continue", "prefill-prefix", "output-dimension"}
+    {"usage-cost", "no-cache-marks", "prefill-continue", "prefill-prefix", "output-dimension"}
 )
 """Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
@@ -60,19 +62,30 @@ class OpenAICompatible:
     def __init__(self, deployment: Deployment, *, asks_logprobs: bool = False) -> None:
         self.deployment = deployment
         self.asks_logprobs = asks_logprobs
-        self._url = deployment.base_url.rstrip("/") + "/chat/completions"
+        self._url, self._models_url = self._urls(deployment)
         self._headers = {"content-type": "application/json", **dict(deployment.headers)}
         if deployment.api_key:
-            self._headers["authorization"] = f"Bearer {deployment.api_key}"
+            self._headers.update(self._key(deployment.api_key))
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         self._secrets = _secrets(deployment)
+        self._bears_marks = "no-cache-marks" not in deployment.quirks
         self._bills_cost = "usage-cost" in deployment.quirks
         self._asked_differently = deployment.quirks - _NOT_OF_EVERY_REQUEST
+
+    def _urls(self, deployment: Deployment) -> tuple[str, str]:
+        """Where it is asked for answers, and for its list of models."""
+        base = deployment.base_url.rstrip("/")
+        return f"{base}/chat/completions", f"{base}/models"
+
+    def _key(self, key: str) -> dict[str, str]:
+        """The header that shows the key."""
+        return {"authorization": f"Bearer {key}"}
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
         deployment = self.deployment
         quirks = self._asked_differently
+        asked = task.body if self._bears_marks else without_cache_marks(task.body)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
@@ -82,17 +95,19 @@ class OpenAICompatible:
             changes.update(_quirky(task, quirks))
         if self.asks_logprobs:
             changes.update(_ASKING_LOGPROBS)
-        body = openai_chat.with_fields(task.body, changes) if changes else task.body
-        return HttpRequest(self._url, self._headers, body, deployment.timeouts.connect)
+        body = openai_chat.with_fields(asked, changes) if changes else asked
+        return self._call(self._url, body)
 
     def sign_of_life(self) -> HttpRequest:
         """Its list of models, which is free everywhere and asks for the key where there is one."""
-        url = self.deployment.base_url.rstrip("/") + "/models"
-        return HttpRequest(url, self._headers, None, self.deployment.timeouts.connect)
+        return self._call(self._models_url, None)
+
+    def _call(self, url: str, body: bytes | None) -> HttpRequest:
+        return HttpRequest(url, self._headers, body, self.deployment.timeouts.connect)
 
     def asking_logprobs(self) -> OpenAICompatible:
         """For callers who did not ask for log-probabilities and are not to see them."""
-        return OpenAICompatible(self.deployment, asks_logprobs=True)
+        return type(self)(self.deployment, asks_logprobs=True)
 
     def prefilled(self, task: Task, said: str) -> Task | None:
         """The task with the beginning of its answer, by the quirks; None without one."""
@@ -322,7 +337,7 @@ class _Stream:
         if openai_chat.given(chunk.error):
             raise self._adapter.error(200, {}, b'{"error":' + bytes(chunk.error) + b"}")
         self.started = True
-        if self.reported_model is None:
+        if not self.reported_model:
             self.reported_model = chunk.model
         if self._kept is not None:
             self._kept.append(chunk)

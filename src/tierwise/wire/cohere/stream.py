@@ -1,0 +1,176 @@
+"""Streams of Cohere's Chat API v2: https://docs.cohere.com/docs/streaming"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tierwise.errors import ServerFailed
+from tierwise.wire import sse
+from tierwise.wire.cohere.reply import (
+    ABSENT,
+    FAILURES,
+    Call,
+    Piece,
+    read_citation,
+    read_finish,
+    read_usage,
+)
+from tierwise.wire.cohere.request import NAME
+from tierwise.wire.conversation import Part, Text, ToolCall
+from tierwise.wire.openai_chat import given
+from tierwise.wire.spoken import (
+    Began,
+    Choice,
+    Cited,
+    Counted,
+    Ended,
+    Event,
+    ReasoningPiece,
+    TextPiece,
+    ToolBegan,
+    ToolPiece,
+)
+
+
+class _Message(Struct):
+    content: Piece | list[Piece] | None = None
+    tool_plan: str | None = None
+    tool_calls: Call | list[Call] | None = None
+    citations: Raw = ABSENT
+
+
+class _Delta(Struct):
+    message: _Message | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    usage: Raw = ABSENT
+
+
+class StreamEvent(Struct):
+    """One event. `model` is not Cohere's; see `providers.cohere`."""
+
+    type: str = ""
+    id: str | None = None
+    index: int = 0
+    delta: _Delta | None = None
+    model: str | None = None
+
+
+decode_event = msgspec.json.Decoder(StreamEvent).decode
+_decode_citations = msgspec.json.Decoder(list[Raw]).decode
+
+
+class CohereEvents:
+    """Reads one stream."""
+
+    __slots__ = ("_calls", "_thinking")
+
+    def __init__(self) -> None:
+        self._calls: dict[int, int] = {}
+        self._thinking = False
+
+    def read(self, block: bytes) -> list[Event]:
+        """The events that a block of complete server-sent events says.
+
+        Raises:
+            ServerFailed: the stream reports an error.
+            msgspec.MsgspecError: it cannot be read.
+        """
+        events: list[Event] = []
+        for event in sse.events(block):
+            data = sse.payload(event)
+            if data is not None and data != b"[DONE]":
+                self._event(decode_event(data), events)
+        return events
+
+    def _event(self, event: StreamEvent, events: list[Event]) -> None:
+        delta = event.delta
+        if event.type == "message-start":
+            events.append(Began(id=event.id or "", model=event.model or ""))
+        if delta is None:
+            return
+        if event.type == "message-end":
+            events += _ended(delta)
+        elif delta.message is not None:
+            self._said(delta.message, event, events)
+
+    def _said(self, message: _Message, event: StreamEvent, events: list[Event]) -> None:
+        if message.tool_plan:
+            events.append(TextPiece(text=message.tool_plan))
+        if message.content is not None:
+            for piece in _list(message.content):
+                self._piece(piece, events)
+        if message.tool_calls is not None:
+            for call in _calls(message.tool_calls):
+                self._call(call, event.index, events)
+        if given(message.citations):
+            raws = [message.citations]
+            if bytes(message.citations)[:1] == b"[":
+                raws = _decode_citations(message.citations)
+            events += [Cited(citation=read_citation(raw)) for raw in raws]
+
+    def _piece(self, piece: Piece, events: list[Event]) -> None:
+        if piece.thinking:
+            begins = not self._thinking
+            events.append(ReasoningPiece(text=piece.thinking, origin=NAME, begins=begins))
+            self._thinking = True
+        if piece.text:
+            self._thinking = False
+            events.append(TextPiece(text=piece.text))
+
+    def _call(self, call: Call, index: int, events: list[Event]) -> None:
+        """A call begins where it has a name. Its index counts calls, but may count all pieces."""
+        if call.name:
+            number = len(self._calls)
+            self._calls[index] = number
+            id_ = call.id or f"call_{number}"
+            events.append(ToolBegan(call=number, id=id_, name=call.name))
+        known = self._calls.get(index)
+        if call.arguments and known is not None:
+            events.append(ToolPiece(call=known, arguments=call.arguments))
+
+
+def _list(content: Piece | list[Piece]) -> list[Piece]:
+    return content if isinstance(content, list) else [content]
+
+
+def _calls(calls: Call | list[Call]) -> list[Call]:
+    return calls if isinstance(calls, list) else [calls]
+
+
+def _ended(delta: _Delta) -> list[Event]:
+    reported = delta.finish_reason or "COMPLETE"
+    if delta.error or reported in FAILURES:
+        words = delta.error or f"the answer ended with {reported}"
+        raise ServerFailed(words, status=200)
+    events: list[Event] = [Ended(finish=read_finish(reported), reported=reported)]
+    usage = read_usage(delta.usage)
+    if usage is not None:
+        events.append(Counted(usage=usage))
+    return events
+
+
+def choice_of(block: bytes) -> Choice:
+    """What a whole stream said, of all of its events."""
+    texts: list[str] = []
+    calls: list[ToolBegan] = []
+    arguments: list[list[str]] = []
+    ended: Ended | None = None
+    for event in CohereEvents().read(block):
+        match event:
+            case TextPiece():
+                texts.append(event.text)
+            case ToolBegan():
+                calls.append(event)
+                arguments.append([])
+            case ToolPiece():
+                arguments[event.call].append(event.arguments)
+            case Ended():
+                ended = event
+    parts: list[Part] = [Text(text="".join(texts))]
+    parts += [
+        ToolCall(id=call.id, name=call.name, arguments="".join(pieces) or "{}")
+        for call, pieces in zip(calls, arguments, strict=True)
+    ]
+    return Choice(parts=tuple(parts), finish=ended.finish if ended is not None else None)
