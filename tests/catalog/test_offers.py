@@ -10,7 +10,7 @@ from tierwise.config.discover import discover
 from tierwise.config.presets import PRESETS
 from tierwise.config.schema import Config
 
-HOSTED = sorted(name for name, preset in PRESETS.items() if preset.key_variables)
+HOSTED = sorted(name for name, preset in PRESETS.items() if preset.key_variables and preset.offers)
 SERVES_ONE_MODEL = {"deepseek"}
 CATALOG = Catalog.builtin()
 

@@ -252,16 +252,19 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert len(each(failing(providers={"p": unknown, "q": {"models": ["x"]}}))) == 3
 
 
+HAVE_NO_URL = {"openai_compatible", "azure"}
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_s_facts_are_consistent(name: str) -> None:
     preset = PRESETS[name]
     assert not {"max-tokens", "max-completion-tokens"} <= preset.quirks
     assert not {"prefill-continue", "prefill-prefix"} <= preset.quirks
     known = {"max-tokens", "max-completion-tokens", "no-stream-options", "usage-cost"}
-    assert preset.quirks <= known | {"prefill-continue", "prefill-prefix"}
+    assert preset.quirks <= known | {"no-cache-marks", "prefill-continue", "prefill-prefix"}
     if preset.local:
         assert f":{preset.port}/" in preset.base_url
-    elif name != "openai_compatible":
+    elif name not in HAVE_NO_URL:
         assert preset.base_url.startswith("https://")
         assert preset.key_variables or name == "vertex"  # which has credentials of other kinds
 

@@ -197,6 +197,11 @@ PRESETS: dict[str, Preset] = {
         key_variables=("COHERE_API_KEY", "CO_API_KEY"),
         dialect="cohere",
         catalog="cohere",
+        offers=(
+            _as("command-r7b", "command-r7b-12-2024"),
+            _as("command-r", "command-r-08-2024"),
+            _as("command-a", "command-a-03-2025"),
+        ),
     ),
     "vllm": Preset(
         base_url="http://127.0.0.1:8000/v1",

@@ -64,10 +64,11 @@ _decode_citations = msgspec.json.Decoder(list[Raw]).decode
 class CohereEvents:
     """Reads one stream."""
 
-    __slots__ = ("_calls", "_thinking")
+    __slots__ = ("_calls", "_thinking", "_waiting")
 
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
+        self._waiting: int | None = None
         self._thinking = False
 
     def read(self, block: bytes) -> list[Event]:
@@ -88,6 +89,10 @@ class CohereEvents:
         delta = event.delta
         if event.type == "message-start":
             events.append(Began(id=event.id or "", model=event.model or ""))
+        elif event.type == "tool-call-end" and self._waiting is not None:
+            # Arguments are an object everywhere else, an empty one where there are none.
+            events.append(ToolPiece(call=self._waiting, arguments="{}"))
+            self._waiting = None
         if delta is None:
             return
         if event.type == "message-end":
@@ -126,9 +131,11 @@ class CohereEvents:
             self._calls[index] = number
             id_ = call.id or f"call_{number}"
             events.append(ToolBegan(call=number, id=id_, name=call.name))
+            self._waiting = number
         known = self._calls.get(index)
         if call.arguments and known is not None:
             events.append(ToolPiece(call=known, arguments=call.arguments))
+            self._waiting = None
 
 
 def _list(content: Piece | list[Piece]) -> list[Piece]:
@@ -170,7 +177,7 @@ def choice_of(block: bytes) -> Choice:
                 ended = event
     parts: list[Part] = [Text(text="".join(texts))]
     parts += [
-        ToolCall(id=call.id, name=call.name, arguments="".join(pieces) or "{}")
+        ToolCall(id=call.id, name=call.name, arguments="".join(pieces))
         for call, pieces in zip(calls, arguments, strict=True)
     ]
     return Choice(parts=tuple(parts), finish=ended.finish if ended is not None else None)
