@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import MsgspecError, Raw
 from openai.types.chat import ChatCompletion
@@ -189,6 +189,7 @@ parts = st.tuples(
 ).map(lambda found: (*filter(None, found[:3]), *found[3]))
 
 
+@settings(deadline=None)
 @given(st.lists(parts, min_size=1, max_size=3), st.sampled_from(["length", "filter"]))
 def test_an_answer_that_is_written_and_read_is_the_same(
     found: list[tuple[Part, ...]], finish: Finish
@@ -207,3 +208,16 @@ def test_an_answer_that_is_written_and_read_is_the_same(
     for choice in again.choices:
         choice.reported = None
     assert again == spoken
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"reasoning": {"text": "Hm."}},
+        {"reasoning_details": [{"type": "reasoning.text", "text": 3}]},
+        {"annotations": [3]},
+        {"annotations": "none"},
+    ],
+)
+def test_odd_thoughts_and_annotations_cost_nobody_the_answer(oddity: dict[str, Any]) -> None:
+    assert read({"content": "Hi", **oddity}).choices[0].parts == (Text(text="Hi"),)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -577,6 +577,7 @@ conversations = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(conversations)
 def test_a_conversation_that_is_written_and_read_is_the_same(asked: Conversation) -> None:
     assert CHAT.read_request(CHAT.write_request(asked)) == asked
@@ -589,12 +590,14 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bodies_are_refused_in_words(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         CHAT.read_request(body)
 
 
+@settings(deadline=None)
 @given(conversations, st.data())
 def test_a_body_with_something_else_in_it_is_read_or_refused_in_words(
     asked: Conversation, data: st.DataObject

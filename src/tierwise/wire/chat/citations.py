@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from tierwise.wire.chat.thoughts import NAME
 from tierwise.wire.conversation import Citation
 from tierwise.wire.openai_chat import given
+from tierwise.wire.openai_mistakes import UNREADABLE
 
 
 class _Url(Struct):
@@ -26,11 +27,20 @@ class _Annotation(Struct):
 
 
 _decode = msgspec.json.Decoder(_Annotation).decode
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
 
 
-def read_citations(annotations: Iterable[Raw]) -> list[Citation]:
-    """The citations that these are; those of other kinds are kept as they are."""
-    return [_citation(raw) for raw in annotations]
+def citations_in(annotations: Raw) -> list[Citation]:
+    """The citations in a field `annotations`; those of other kinds are kept as they are.
+
+    None if it cannot be read: an answer is good without them.
+    """
+    if not given(annotations):
+        return []
+    try:
+        return [_citation(raw) for raw in _decode_list(annotations)]
+    except UNREADABLE:
+        return []
 
 
 def _citation(raw: Raw) -> Citation:

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from tierwise.errors import InvalidRequest
 from tierwise.wire.chat.fields import ABSENT, Fields
 from tierwise.wire.chat.sources import media_type_of, read_url
-from tierwise.wire.chat.thoughts import FIELDS, NAME, Detail, read_details
+from tierwise.wire.chat.thoughts import FIELDS, NAME, details_in, read_details, signature_in
 from tierwise.wire.conversation import (
     Audio,
     CacheMark,
@@ -93,28 +93,17 @@ class _Custom(Struct):
     input: str = ""
 
 
-class _Google(Struct):
-    thought_signature: str | None = None
-
-
-class Extra(Struct):
-    """Where Gemini's compatible API has its signatures."""
-
-    google: _Google | None = None
-
-
 class _Call(Struct):
     id: str = ""
     function: _Function | None = None
     custom: _Custom | None = None
-    extra_content: Extra | None = None
+    extra_content: Raw = ABSENT
 
 
 _decode_content = msgspec.json.Decoder(str | list[_Part]).decode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
 _decode_calls = msgspec.json.Decoder(list[_Call]).decode
 _decode_function = msgspec.json.Decoder(_Function).decode
-_decode_details = msgspec.json.Decoder(list[Detail]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -277,12 +266,13 @@ def _thoughts(message: Fields) -> Iterator[Part]:
 
 def _first_thoughts(said: dict[str, Raw]) -> list[Reasoning]:
     """The thoughts in the first field that can be read."""
-    for name, raw in said.items():
+    details = details_in(said.get("reasoning_details", ABSENT))
+    if details:
+        return read_details(details)
+    for name in FIELDS[1:]:
         try:
-            if name == "reasoning_details":
-                return read_details(_decode_details(raw))
-            return [Reasoning(text=_decode_text(raw), origin=NAME)]
-        except UNREADABLE:
+            return [Reasoning(text=_decode_text(said[name]), origin=NAME)]
+        except (KeyError, *UNREADABLE):
             continue
     return []
 
@@ -291,8 +281,7 @@ def _calls(message: Fields, index: int) -> Iterator[Part]:
     calls = message.take("tool_calls", _decode_calls) or []
     for number, call in enumerate(calls):
         id_ = call.id or f"call_{index}_{number}"
-        mark = call.extra_content.google if call.extra_content is not None else None
-        signature = mark.thought_signature if mark is not None else None
+        signature = signature_in(call.extra_content)
         origin = "gemini" if signature is not None else ""
         if call.custom is not None:
             yield ToolCall(

@@ -9,10 +9,17 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from tierwise.wire.chat.citations import read_citations, write_citations
+from tierwise.wire.chat.citations import citations_in, write_citations
 from tierwise.wire.chat.endings import read_finish, write_finish
-from tierwise.wire.chat.messages import OF_MESSAGE, Extra
-from tierwise.wire.chat.thoughts import NAME, Detail, is_plain, read_details, write_detail
+from tierwise.wire.chat.messages import OF_MESSAGE
+from tierwise.wire.chat.thoughts import (
+    NAME,
+    details_in,
+    is_plain,
+    read_details,
+    signature_in,
+    write_detail,
+)
 from tierwise.wire.chat.turns import Json, write_call
 from tierwise.wire.conversation import (
     Conversation,
@@ -70,7 +77,7 @@ class Call(Struct):
     id: str | None = None
     function: Function | None = None
     custom: Custom | None = None
-    extra_content: Extra | None = None
+    extra_content: Raw = _ABSENT
 
     @property
     def name(self) -> str:
@@ -88,23 +95,28 @@ class Call(Struct):
     @property
     def signature(self) -> str | None:
         """Gemini's signature, where its compatible API answers."""
-        google = self.extra_content.google if self.extra_content is not None else None
-        return google.thought_signature if google is not None else None
+        return signature_in(self.extra_content)
 
 
 class Said(Struct):
-    """What a message or a delta says."""
+    """What a message or a delta says. Of thoughts and annotations, any form is borne."""
 
     content: str | list[Piece] | None = None
     refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    reasoning_details: list[Detail] | None = None
+    reasoning_content: object = None
+    reasoning: object = None
+    reasoning_details: Raw = _ABSENT
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
-    annotations: list[Raw] | None = None
+    annotations: Raw = _ABSENT
     audio: Raw = _ABSENT
     images: Raw = _ABSENT
+
+    @property
+    def thought(self) -> str:
+        """What the model thought, in the field for words alone."""
+        thought = self.reasoning_content or self.reasoning
+        return thought if isinstance(thought, str) else ""
 
     def others(self) -> Iterator[tuple[str, Raw]]:
         """Fields that no other dialect has."""
@@ -181,7 +193,7 @@ def _parts(said: Said) -> Iterator[Part]:
         text = "".join(piece.text or "" for piece in text)
     if thought:
         yield Reasoning(text=thought, origin=NAME)
-    citations = tuple(read_citations(said.annotations or ()))
+    citations = tuple(citations_in(said.annotations))
     if text or citations:
         yield Text(text=text, citations=citations, origin=NAME if citations else "")
     if said.refusal:
@@ -204,9 +216,10 @@ def _parts(said: Said) -> Iterator[Part]:
 
 
 def _thoughts(said: Said) -> list[Reasoning]:
-    if said.reasoning_details:
-        return read_details(said.reasoning_details)
-    text = said.reasoning_content or said.reasoning
+    details = details_in(said.reasoning_details)
+    if details:
+        return read_details(details)
+    text = said.thought
     return [Reasoning(text=text, origin=NAME)] if text else []
 
 

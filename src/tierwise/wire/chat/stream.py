@@ -7,10 +7,10 @@ from msgspec import Raw, Struct, field
 
 from tierwise.errors import ServerFailed
 from tierwise.wire import sse
-from tierwise.wire.chat.citations import read_citations
+from tierwise.wire.chat.citations import citations_in
 from tierwise.wire.chat.endings import read_finish
 from tierwise.wire.chat.reply import Call, Function, Said
-from tierwise.wire.chat.thoughts import NAME, Detail, origin_of
+from tierwise.wire.chat.thoughts import NAME, Detail, details_in, origin_of
 from tierwise.wire.openai_chat import given
 from tierwise.wire.openai_usage import read_usage
 from tierwise.wire.spoken import (
@@ -125,16 +125,16 @@ class _Told:
 
     def _delta(self, delta: Said, logprobs: Raw, events: list[Event]) -> None:
         index = self._index
-        if delta.reasoning_details:
-            for detail in delta.reasoning_details:
-                self._detail(detail, events)
-        elif thought := delta.reasoning_content or delta.reasoning:
+        details = details_in(delta.reasoning_details)
+        for detail in details:
+            self._detail(detail, events)
+        if not details and (thought := delta.thought):
             self._think(thought, events)
         content = delta.content
         if content and not isinstance(content, str):
             for piece in content:
-                if thought := piece.thought:
-                    self._think(thought, events)
+                if piece.thought:
+                    self._think(piece.thought, events)
             content = "".join(piece.text or "" for piece in content)
         has_logprobs = given(logprobs)
         if content or has_logprobs:
@@ -153,8 +153,8 @@ class _Told:
                 self._call(call, number, events)
         elif delta.function_call is not None:
             self._call(_as_call(delta.function_call), 0, events)
-        if delta.annotations:
-            cited = read_citations(delta.annotations)
+        if bytes(delta.annotations):
+            cited = citations_in(delta.annotations)
             events += [Cited(citation=citation, choice=index) for citation in cited]
         for name, raw in delta.others():
             events.append(ForeignPiece(origin=NAME, what=name, raw=raw, choice=index))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tierwise.wire.conversation import Reasoning
+from tierwise.wire.openai_mistakes import UNREADABLE
 from tierwise.wire.spoken import ReasoningPiece
 
 NAME = "openai-chat"
@@ -38,6 +40,40 @@ class Detail(Struct):
     id: str | None = None
     format: str | None = None
     index: int | None = None
+
+
+class _Google(Struct):
+    thought_signature: str | None = None
+
+
+class _Extra(Struct):
+    google: _Google | None = None
+
+
+_decode_details = msgspec.json.Decoder(list[Detail]).decode
+_decode_extra = msgspec.json.Decoder(_Extra).decode
+
+
+def details_in(raw: Raw) -> list[Detail]:
+    """What a field `reasoning_details` holds; nothing if it cannot be read. An answer or a
+    conversation is good without them."""
+    if not bytes(raw):
+        return []
+    try:
+        return _decode_details(raw)
+    except UNREADABLE:
+        return []
+
+
+def signature_in(extra: Raw) -> str | None:
+    """Gemini's signature of a call, where its compatible API has it: in `extra_content`."""
+    if not bytes(extra):
+        return None
+    try:
+        google = _decode_extra(extra).google
+    except UNREADABLE:
+        return None
+    return google.thought_signature if google is not None else None
 
 
 def origin_of(format_: str | None) -> str:
