@@ -18,7 +18,9 @@ from tierwise.types import Usage
 from tierwise.wire import sse
 from tierwise.wire.chat import CHAT
 from tierwise.wire.conversation import Citation, Conversation
+from tierwise.wire.overlap import Replay
 from tierwise.wire.sent import read_sent
+from tierwise.wire.splice import Splicer
 from tierwise.wire.spoken import (
     Began,
     Cited,
@@ -298,3 +300,22 @@ def test_events_that_are_written_and_read_tell_the_same_cut_anywhere(
         stream = stream[size:]
     assert again[0] == BEGAN
     assert told(again) == told(events)
+
+
+def test_two_streams_become_one_answer() -> None:
+    writer = CHAT.event_writer(ASKED)
+    first = writer.write([BEGAN, TextPiece(text="Paris is"), TextPiece(text=" the cap")])
+    second = written(
+        Began(id="other", model="n", created=2),
+        TextPiece(text="Paris is the"),
+        TextPiece(text=" capital."),
+        Ended(finish="stop"),
+        Counted(usage=USAGE),
+    )
+    sent = read_sent(first)
+    found = chunks(first + Splicer(sent, Replay(sent.text)).feed(second))
+    deltas = [choice.delta for one in found for choice in one.choices]
+    assert "".join(delta.content or "" for delta in deltas) == "Paris is the capital."
+    assert {one.id for one in found} == {"c"}
+    assert [delta.role for delta in deltas if delta.role is not None] == ["assistant"]
+    assert found[-1].usage is not None
