@@ -41,8 +41,8 @@ _WORD_LIKE = 8
 _TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|context length|context window|maximum context|"
     r"maximum prompt length|prompt is too long|too many tokens|input is too long|"
-    r"exceeds? the (?:available )?context|request too large for|max_new_tokens` must be <=|"
-    r"max_tokens must be at least 1, got -|input token count",
+    r"exceeds? the (?:available )?context|exceed context limit|request too large for|"
+    r"max_new_tokens` must be <=|max_tokens must be at least 1, got -|input token count",
     re.IGNORECASE,
 )
 # More than a minute's allowance in one request: waiting would not help.

@@ -76,15 +76,15 @@ def test_thoughts_come_with_their_signature_and_redacted_ones_at_once() -> None:
     ]
 
 
-def test_a_citation_is_about_the_text_of_its_block_so_far() -> None:
+def test_a_citation_is_about_the_text_of_its_block_before_which_it_comes() -> None:
     citation = {"type": "char_location", "cited_text": "q", "document_title": "d"}
     events = read(
         a_text(0, "ab"),
         a_block(
             1,
             {"type": "text", "text": "", "citations": []},
-            {"type": "text_delta", "text": "cde"},
             {"type": "citations_delta", "citation": citation},
+            {"type": "text_delta", "text": "cde"},
         ),
     )
     cited = events[-1]

@@ -182,6 +182,13 @@ def test_a_citation_follows_its_text() -> None:
     assert cited["citation"]["url"] == "http://x"
 
 
+def test_a_text_after_a_citation_is_a_block_of_its_own() -> None:
+    page = Citation(url="http://x", origin="gemini")
+    first, second = blocks(TextPiece(text="a"), Cited(citation=page), TextPiece(text="b"))
+    assert [delta["type"] for delta in first[1:]] == ["text_delta", "citations_delta"]
+    assert second == [TEXT, {"type": "text_delta", "text": "b"}]
+
+
 def test_a_refusal_is_text_with_its_reason() -> None:
     *_, text, _, last, _ = written(BEGAN, RefusalPiece(text="No."), Ended(finish="refusal"))
     assert text["delta"] == {"type": "text_delta", "text": "No."}

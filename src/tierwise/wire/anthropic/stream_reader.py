@@ -77,15 +77,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Open:
-    """A block that is being sent. `call` is the number of a call of a tool."""
+    """A block that is being sent. `call` is the number of a call of a tool, `cited` what a text
+    rests on, which comes before it and can be placed when it is whole."""
 
-    __slots__ = ("arguments", "begin", "call", "held", "inputs", "what")
+    __slots__ = ("arguments", "begin", "call", "cited", "held", "inputs", "what")
 
     def __init__(self) -> None:
         self.what = ""
         self.call: int | None = None
         self.begin = 0
         self.arguments = ""
+        self.cited: list[Raw] = []
         self.held: dict[str, Any] | None = None
         self.inputs: list[str] = []
 
@@ -149,8 +151,7 @@ class EventReader:
                 if part.text:
                     self._chars += len(part.text)
                     found.append(TextPiece(text=part.text))
-                for one in part.citations:
-                    self._cite(open_, one.raw, found)
+                open_.cited += (one.raw for one in part.citations)
             case Reasoning():
                 found.append(
                     ReasoningPiece(
@@ -188,16 +189,15 @@ class EventReader:
                 open_.arguments = ""  # they come in pieces
                 found.append(ToolPiece(call=open_.call, arguments=delta.partial_json))
         elif given(delta.citation):
-            self._cite(open_, delta.citation, found)
-
-    def _cite(self, open_: _Open, raw: Raw, found: list[Event]) -> None:
-        citation = blocks.read_citation(Raw(bytes(raw)), open_.begin, self._chars)
-        found.append(Cited(citation=citation))
+            open_.cited.append(delta.citation)
 
     def _stop(self, index: int, found: list[Event]) -> None:
         open_ = self._open.pop(index, None)
         if open_ is None:
             return
+        for raw in open_.cited:
+            citation = blocks.read_citation(raw, open_.begin, self._chars)
+            found.append(Cited(citation=citation))
         if open_.held is not None:
             whole = "".join(open_.inputs)
             if whole.strip():

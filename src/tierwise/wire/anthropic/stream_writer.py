@@ -57,7 +57,17 @@ class _Call:
 class EventWriter:
     """Writes one stream. Only the first choice has a place in it."""
 
-    __slots__ = ("_began", "_called", "_calls", "_ended", "_index", "_open", "_out", "_usage")
+    __slots__ = (
+        "_began",
+        "_called",
+        "_calls",
+        "_cited",
+        "_ended",
+        "_index",
+        "_open",
+        "_out",
+        "_usage",
+    )
 
     def __init__(self) -> None:
         self._out: list[bytes] = []
@@ -66,6 +76,7 @@ class EventWriter:
         self._index = -1
         self._calls: dict[int, _Call] = {}
         self._called = False
+        self._cited = False
         self._ended: Ended | None = None
         self._usage: Usage | None = None
 
@@ -124,8 +135,7 @@ class EventWriter:
         match event:
             case TextPiece() | RefusalPiece():
                 if event.text:
-                    self._begin("text", _TEXT)
-                    self._piece({"type": "text_delta", "text": event.text})
+                    self._text(event.text)
             case ReasoningPiece():
                 self._think(event)
             case ToolBegan():
@@ -137,6 +147,7 @@ class EventWriter:
                 if said is not None:
                     self._begin("text", _TEXT)
                     self._piece({"type": "citations_delta", "citation": said})
+                    self._cited = True
             case ForeignPiece():
                 if event.origin == NAME:
                     self._whole_block(event.raw)
@@ -144,6 +155,13 @@ class EventWriter:
                 self._ended = event
             case _:
                 pass
+
+    def _text(self, text: str) -> None:
+        if self._cited and self._open == "text":
+            self._end_block()  # what is cited is the text so far
+        self._cited = False
+        self._begin("text", _TEXT)
+        self._piece({"type": "text_delta", "text": text})
 
     def _begin(self, kind: str, block: Mapping[str, object]) -> None:
         """Opens a block, unless one of this kind is open."""
