@@ -177,6 +177,10 @@ def test_models_before_4_6_go_on_from_what_was_said(model: str, *, does: bool) -
             assert last == {"role": "assistant", "content": "Once"}
 
 
+def test_a_model_of_another_name_begins_anew() -> None:
+    assert an_adapter(upstream_model="glm-5.3").prefilled(a_task(), "Once") is None
+
+
 @pytest.mark.parametrize("field", ["reasoning", "json_mode"])
 def test_who_thinks_or_keeps_to_a_form_begins_anew(field: str) -> None:
     task = replace(a_task(), **{field: True})

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.providers.anthropic_models import fitted, takes
 from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
@@ -33,11 +34,6 @@ VERSION = "2023-06-01"
 """https://platform.claude.com/docs/en/api/versioning"""
 DEFAULT_MAX_TOKENS = 4096
 _CHAT = "openai-chat"
-# Asked to go on from what they said, the models since 4.6 answer with a 400:
-# https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6#prefill-removal
-_PREFILLED = re.compile(
-    r"claude-(?:[123]\b|v\d|instant|(?:opus|sonnet|haiku)-4(?:-[015]\b|-\d{8}|$))"
-)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -65,12 +61,14 @@ class Anthropic:
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         secrets = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
         self._secrets = (*secrets, *([deployment.api_key] if deployment.api_key else ()))
-        self._prefills = _PREFILLED.search(deployment.upstream_model) is not None
+        self._takes = takes(deployment.upstream_model)
+        self.lacks = self._takes.lacks
+        """What callers of other dialects may ask for, and this model refuses."""
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
         deployment = self.deployment
-        body = without_unsigned(task.body)
+        body = fitted(without_unsigned(task.body), self._takes)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
@@ -89,7 +87,7 @@ class Anthropic:
     def prefilled(self, task: Task, said: str) -> Task | None:
         """The task with the beginning of its answer; None if the model does not go on from one,
         which none does that thinks or has a form to keep to."""
-        if not self._prefills or task.dialect not in (self.speaks, _CHAT):
+        if not self._takes.prefill or task.dialect not in (self.speaks, _CHAT):
             return None
         if task.reasoning or task.json_mode or task.json_schema is not None:
             return None
