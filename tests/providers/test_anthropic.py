@@ -378,6 +378,13 @@ def test_what_is_no_event_is_a_failure(event: bytes) -> None:
         a_reader().feed(event)
 
 
+def test_a_stream_that_gates_cannot_read_is_a_failure() -> None:
+    reader = a_reader(keep=True)
+    reader.feed(a_start())
+    with pytest.raises(ServerFailed, match="cannot be read"):
+        reader.feed(an_event("content_block_start", index=0, content_block={"type": 5}))
+
+
 def test_another_model_is_named_where_the_message_starts_and_nowhere_else() -> None:
     reader = a_reader()
     start = a_start()

@@ -10,7 +10,7 @@ answer that the catalogue knows of the model, else 4,096 tokens beside those it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import Raw, Struct
@@ -28,7 +28,7 @@ from tierwise.wire.anthropic.unsigned import without_unsigned
 from tierwise.wire.anthropic.usage import read_usage
 from tierwise.wire.conversation import Text
 from tierwise.wire.conversation import ToolCall as Call
-from tierwise.wire.spoken import Choice, Ended, TextPiece, ToolBegan, ToolPiece
+from tierwise.wire.spoken import Choice, Ended, Event, TextPiece, ToolBegan, ToolPiece
 
 VERSION = "2023-06-01"
 """https://platform.claude.com/docs/en/api/versioning"""
@@ -177,6 +177,7 @@ class _Stream:
         "_adapter",
         "_buffer",
         "_done",
+        "_events",
         "_kept",
         "_name",
         "_strange",
@@ -190,7 +191,8 @@ class _Stream:
     def __init__(self, *, keep: bool, adapter: Anthropic) -> None:
         self._adapter = adapter
         self._buffer = sse.EventBuffer()
-        self._kept: list[bytes] | None = [] if keep else None
+        self._events = EventReader() if keep else None
+        self._kept: list[Event] = []
         self._name: bytes | None = None
         self._strange = b""
         self._done = False
@@ -227,7 +229,7 @@ class _Stream:
 
     def completion(self) -> Completion:
         """What the stream said, as gates read it."""
-        return _joined(b"".join(self._kept or ()))
+        return _joined(self._kept)
 
     def _take(self, block: bytes) -> bytes:
         events = block.count(b"data:")
@@ -237,8 +239,11 @@ class _Stream:
             self._check(block)
         for begin, end in self._to_read(block):
             self._read(block[begin:end])
-        if self._kept is not None:
-            self._kept.append(block)
+        if self._events is not None:
+            try:
+                self._kept += self._events.read(block)
+            except _UNREADABLE as error:
+                raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
         return self._renamed(block)
 
     def _renamed(self, block: bytes) -> bytes:
@@ -298,13 +303,13 @@ class _Stream:
                 pass
 
 
-def _joined(block: bytes) -> Completion:
-    """What the events of a whole stream say."""
+def _joined(events: Iterable[Event]) -> Completion:
+    """What the events of a stream say."""
     texts: list[str] = []
     calls: dict[int, list[str]] = {}
     began: dict[int, ToolBegan] = {}
     ended: Ended | None = None
-    for event in EventReader().read(block):
+    for event in events:
         match event:
             case TextPiece():
                 texts.append(event.text)

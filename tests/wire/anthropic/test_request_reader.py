@@ -276,6 +276,7 @@ def test_the_rest_of_the_parameters_is_read() -> None:
             "is missing",
         ),
         (b"{", None, "not valid JSON"),
+        (a_body(output_config={"x": 1}).replace(b'"x"', b'"\xff"'), None, "not valid JSON"),
         (b"[]", None, "must be a JSON object"),
         (b"[" * 100_000, None, ""),
         (b'{"model": "\\ud83d"}', None, "half a character: `\\ud83d`"),

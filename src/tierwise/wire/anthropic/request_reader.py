@@ -121,11 +121,10 @@ def read_request(body: bytes, *, counting: bool = False) -> Conversation:
     try:
         asked = _decode_request(body)
         fields = _decode_fields(body)
+        own = _own(fields)
     except _UNREADABLE as error:
         raise explained(error, body) from None
     _check(asked, counting=counting)
-    own = {name: raw for name, raw in fields.items() if name not in _KNOWN and given(raw)}
-    _own_of_output(fields.get("output_config", _ABSENT), own)
     thinking = _read_thinking(asked, fields, own)
     tools, foreign_tools = _read_tools(asked.tools or [])
     choice = asked.tool_choice
@@ -304,11 +303,12 @@ def _read_thinking(asked: _Request, fields: dict[str, Raw], own: dict[str, Raw])
     return Thinking(effort=effort) if effort is not None else None
 
 
-def _own_of_output(config: Raw, own: dict[str, Raw]) -> None:
-    """Keeps the wishes about the output that no other dialect has."""
-    if not given(config):
-        return
-    known = _Output.__struct_fields__
-    for name, raw in _decode_fields(config).items():
-        if name not in known and given(raw):
-            own[f"output_config.{name}"] = raw
+def _own(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """What no other dialect has, of the request and of its wishes about the output."""
+    own = {name: raw for name, raw in fields.items() if name not in _KNOWN and given(raw)}
+    config = fields.get("output_config", _ABSENT)
+    if given(config):
+        for name, raw in _decode_fields(config).items():
+            if name not in _Output.__struct_fields__ and given(raw):
+                own[f"output_config.{name}"] = raw
+    return own
