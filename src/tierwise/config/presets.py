@@ -58,10 +58,6 @@ PRESETS: dict[str, Preset] = {
         catalog="anthropic",
         offers=("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"),
     ),
-    # The same account in its newer dialect, for models and tools that only that one offers.
-    "openai-responses": Preset(
-        base_url="https://api.openai.com/v1", dialect="openai_responses", catalog="openai"
-    ),
     "groq": Preset(
         base_url="https://api.groq.com/openai/v1",
         key_variables=("GROQ_API_KEY",),
