@@ -96,10 +96,14 @@ def read_request(body: bytes) -> Conversation:
             field and says what to send.
     """
     try:
-        request = _decode_request(body)
-        fields = _decode_fields(body)
+        if not body.isascii():
+            body.decode()  # what is not decoded below is not looked at
+        return _read(_decode_request(body), _decode_fields(body))
     except UNREADABLE as error:
         raise explained(error, body) from None
+
+
+def _read(request: _Request, fields: dict[str, Raw]) -> Conversation:
     _check(request, fields)
     tools, hosted = read_tools(request.tools or [])
     own = {

@@ -98,9 +98,18 @@ def _read_tool(raw: Raw, at: str) -> Tool:
         parameters=tool.parameters if given(tool.parameters) and not custom else _NOTHING,
         strict=tool.strict,
         custom=custom,
-        grammar=tool.format if given(tool.format) and custom else _NOTHING,
+        grammar=_deep(tool.format) if given(tool.format) and custom else _NOTHING,
         hints=Raw(_encode(left)) if left else _NOTHING,
     )
+
+
+def _deep(format: Raw) -> Raw:
+    """A grammar as Chat Completions has it, one object deeper: so it is kept in the middle."""
+    fields = _decode_fields(format)
+    kind = fields.pop("type", _NOTHING)
+    if bytes(kind) != b'"grammar"' or "definition" not in fields:
+        return format
+    return Raw(_encode({"type": kind, "grammar": fields}))
 
 
 def read_choice(raw: Raw) -> ToolChoice | None:
@@ -169,7 +178,7 @@ def _write_tool(tool: Tool, *, ours: bool) -> dict[str, object]:
 
 
 def _flat(grammar: Raw) -> object:
-    """A grammar as Responses has it; Chat Completions puts it one object deeper."""
+    """A grammar as Responses has it."""
     try:
         inner = _decode_grammar(grammar).grammar
         return {"type": "grammar", **_decode_fields(inner)} if given(inner) else grammar
