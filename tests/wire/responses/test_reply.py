@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from tierwise.wire.conversation import (
     ToolCall,
 )
 from tierwise.wire.responses import RESPONSES, items_of, with_history
+from tierwise.wire.responses.thoughts import without_sealed
 from tierwise.wire.spoken import Choice, Finish, Spoken
 
 OURS = "openai-responses"
@@ -207,6 +209,22 @@ def test_what_other_providers_sign_comes_back_with_the_conversation() -> None:
     assert (second.redacted, second.origin) == ("hidden", "anthropic")
     assert isinstance(call, ToolCall)
     assert (call.id, call.signature, call.origin) == ("call_1", "mark", "gemini")
+
+
+def test_thoughts_that_nobody_signed_keep_their_origin() -> None:
+    (item,) = written(Reasoning(text="Hm", origin="openai-chat"))["output"]
+    body = json.dumps({"model": "m", "input": [item]}).encode()
+    (thought,) = RESPONSES.read_request(body).turns[0].parts
+    assert isinstance(thought, Reasoning)
+    assert (thought.text, thought.origin, thought.signature) == ("Hm", "openai-chat", None)
+    assert without_sealed(body) == b'{"model":"m","input":[]}'
+
+
+@pytest.mark.parametrize("id", ["gen:1/2 x", "y" * 200])
+def test_ids_of_items_are_such_as_openai_takes(id: str) -> None:
+    spoken = Spoken(id=id, model="m", choices=(Choice(parts=(Text(text="a"),)),))
+    (item,) = json.loads(RESPONSES.write_reply(spoken, ASKED))["output"]
+    assert re.fullmatch(r"msg_[a-zA-Z0-9_-]{1,60}", item["id"])
 
 
 def test_an_answer_is_gone_on_from_with_what_was_asked_and_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 
@@ -20,6 +21,7 @@ from tierwise.wire.spoken import Finish
 
 NOTHING = Raw(b"")
 _NULL = Raw(b"null")
+_STRANGE = re.compile(r"[^a-zA-Z0-9_-]")
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 
 
@@ -37,8 +39,12 @@ def response_id(id: str) -> str:
 
 
 def item_id(kind: str, response: str, index: int) -> str:
-    """The id of an item that has none of its own; no other answer's item has it."""
-    return f"{kind}_{response.removeprefix('resp_')}_{index}"
+    """The id of an item that has none of its own; no other answer's item has it.
+
+    OpenAI, which may be shown the item next, takes 64 letters, digits, underscores and dashes.
+    """
+    of = _STRANGE.sub("-", response.removeprefix("resp_"))[-48:]
+    return f"{kind}_{of}_{index}"
 
 
 def response_of(

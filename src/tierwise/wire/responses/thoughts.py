@@ -3,8 +3,9 @@
 A client of this dialect sends back the reasoning items that it was given. What another provider
 needs to see again (its signature of a thought, its redacted thoughts, its mark on a tool call) is
 given to such clients as an item's `encrypted_content` with its origin before it, and so survives a
-conversation that moves between models. No provider of this dialect could decrypt it, so it is left
-out of what is sent there.
+conversation that moves between models. Thoughts that nobody signed have their origin there alone.
+No provider of this dialect could decrypt it, and OpenAI looks for items that have nothing encrypted
+among those that it keeps, so all of these are left out of what is sent there.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def read_item(raw: Raw) -> tuple[list[Reasoning], Mark | None]:
     texts = [(piece.text, True) for piece in item.summary or ()]
     texts += [(piece.text, False) for piece in item.content or ()]
     last = len(texts) - 1
-    sign = mark.value if mark is not None and mark.kind == "signature" else None
-    hidden = mark.value if mark is not None and mark.kind == "redacted" else None
+    sign = mark.value or None if mark is not None and mark.kind == "signature" else None
+    hidden = mark.value or None if mark is not None and mark.kind == "redacted" else None
     if mark is None:
         hidden = content or None
     return [
@@ -130,21 +131,20 @@ def write_item(thoughts: Sequence[Reasoning], fresh: str | None = None) -> dict[
     ]
     if content:
         item["content"] = content
-    hidden = next(filter(None, map(encrypted, thoughts)), None)
+    signed = [one for one in thoughts if one.redacted or one.signature]
+    hidden = encrypted((signed or thoughts)[-1])
     if hidden is not None:
         item["encrypted_content"] = hidden
     return item
 
 
 def encrypted(thought: Reasoning) -> str | None:
-    """A thought's `encrypted_content`, if it has any."""
+    """A thought's `encrypted_content`; None for one of this dialect that has none."""
     if thought.origin == OURS:
         return thought.redacted or thought.signature
     if thought.redacted is not None:
         return sealed(Mark(thought.origin, "redacted", thought.redacted))
-    if thought.signature is not None:
-        return sealed(Mark(thought.origin, "signature", thought.signature))
-    return None
+    return sealed(Mark(thought.origin, "signature", thought.signature or ""))
 
 
 def without_sealed(body: bytes) -> bytes:

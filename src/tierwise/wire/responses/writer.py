@@ -323,7 +323,7 @@ class EventWriter:
             Reasoning(text="".join(texts), origin=at.origin, id=at.id, summary=summary)
             for summary, texts in at.texts
         ]
-        item = thoughts.write_item(said or [Reasoning(id=at.id)], at.id)
+        item = thoughts.write_item(said or [Reasoning(id=at.id, origin=at.origin)], at.id)
         if at.encrypted is not None:
             item["encrypted_content"] = at.encrypted
         self._done(at.index, item)
