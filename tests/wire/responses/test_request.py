@@ -327,6 +327,11 @@ def test_thoughts_marks_and_pieces_of_other_dialects_are_left_out() -> None:
     ]
 
 
+def test_nobody_goes_on_from_the_beginning_of_an_answer() -> None:
+    asked = read(input=[{"role": "assistant", "content": "It is"}])
+    assert features_of(asked) - RESPONSES.words.keys() == {"prefill"}
+
+
 def test_a_plain_text_document_is_sent_as_a_file() -> None:
     body = from_elsewhere(
         Turn(role="user", parts=(Document(source=Source(media_type="text/plain"), text="Hej"),))

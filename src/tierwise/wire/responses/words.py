@@ -38,7 +38,6 @@ WORDS: Mapping[Feature, str] = {
     "top_p": "top_p",
     "service_tier": "service_tier",
     "verbosity": "text.verbosity",
-    "prefill": "input",
 }
 
 REPLACEABLE = frozenset(
