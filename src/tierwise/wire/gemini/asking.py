@@ -37,6 +37,8 @@ _MEDIA_TYPES = {
     Document: "application/pdf",
 }
 """Of files of which no more is known; Vertex wants to be told one."""
+_HOLDERS = ("generationConfig", "thinkingConfig", "toolConfig", "functionCallingConfig")
+"""Objects of which fields are kept one by one."""
 _Medium = Image | Audio | Video | Document
 _Written = dict[str, object]
 _encode = msgspec.json.Encoder().encode
@@ -66,13 +68,13 @@ def write_request(asked: Conversation) -> bytes:
 
 def _put(body: _Written, path: str, value: Raw) -> None:
     """Sets a field by its path, such as `generationConfig.mediaResolution`."""
-    *outer, name = path.split(".")
-    for one in outer:
-        inner = body.setdefault(one, {})
-        if not isinstance(inner, dict):
+    for outer in _HOLDERS:
+        if path.startswith(outer + "."):
+            inner = body.setdefault(outer, {})
+            if isinstance(inner, dict):
+                _put(inner, path[len(outer) + 1 :], value)
             return
-        body = inner
-    body[name] = value
+    body[path] = value
 
 
 class _Writer:

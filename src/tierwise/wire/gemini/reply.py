@@ -35,7 +35,11 @@ from tierwise.wire.gemini.usage import read_usage, write_usage
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import Choice, Spoken
 
-_OWN = ("grounding_metadata", "url_context_metadata", "safety_ratings")
+_OWN = {
+    "groundingMetadata": "grounding_metadata",
+    "urlContextMetadata": "url_context_metadata",
+    "safetyRatings": "safety_ratings",
+}
 """What an answer has that no other dialect does, kept of the first candidate."""
 _ONLY_GEMINI = (
     ("executableCode", "executable_code"),
@@ -58,7 +62,8 @@ def read_reply(body: bytes) -> Spoken:
     own: dict[str, Raw] = {}
     if answer.candidates:
         first = answer.candidates[0]
-        own = {name: getattr(first, name) for name in _OWN if given(getattr(first, name))}
+        held = {name: getattr(first, field) for name, field in _OWN.items()}
+        own = {name: raw for name, raw in held.items() if given(raw)}
     blocked = answer.blocked
     if blocked is not None:
         refusal = Refusal(text=blocked.words)
@@ -177,9 +182,7 @@ def write_reply(spoken: Spoken, asked: Conversation) -> bytes:
     for index, choice in enumerate(spoken.choices):
         candidate = _candidate(choice, index, shown=shown)
         if index == 0 and spoken.origin == NAME:
-            for name in _OWN:
-                if name in spoken.own:
-                    candidate[_camel(name)] = spoken.own[name]
+            candidate.update({name: spoken.own[name] for name in _OWN if name in spoken.own})
         candidates.append(candidate)
     body: dict[str, object] = {"candidates": candidates}
     if spoken.usage is not None:
@@ -187,11 +190,6 @@ def write_reply(spoken: Spoken, asked: Conversation) -> bytes:
     body["modelVersion"] = spoken.model
     body["responseId"] = spoken.id
     return _encode(body)
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
 
 
 def _candidate(choice: Choice, index: int, *, shown: bool) -> dict[str, object]:
