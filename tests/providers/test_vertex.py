@@ -12,7 +12,7 @@ import pytest
 
 from builders import Clock, a_deployment
 from tierwise.errors import ConfigError, ConnectFailed, OutOfService
-from tierwise.providers import Transport
+from tierwise.providers import HttpRequest, Transport
 from tierwise.providers.google_token import AccessToken, google_credentials
 from tierwise.providers.vertex import Vertex
 from tierwise.types import Task
@@ -22,6 +22,7 @@ BODY = b'{"contents": [{"parts": [{"text": "Hello"}]}]}'
 TASK = Task(body=BODY, model="auto", messages=[], dialect="gemini")
 PROJECT = "https://aiplatform.googleapis.com/v1beta1/projects/p/locations/global"
 HOUR = 3600.0
+CALL = HttpRequest(PROJECT, {}, BODY)
 
 
 def a_vertex(base_url: str = PROJECT, token: AccessToken | None = None, **fields: Any) -> Vertex:
@@ -67,8 +68,8 @@ async def test_a_project_is_asked_with_a_token(token: AccessToken) -> None:
     assert request.url == f"{PROJECT}/publishers/google/models/gemini-3.8-flash:generateContent"
     assert request.body is BODY
     assert "x-goog-api-key" not in request.headers
-    assert request.credentials is not None
-    assert await request.credentials() == {"authorization": "Bearer token-1"}
+    assert request.authorise is not None
+    assert await request.authorise(request) == {"authorization": "Bearer token-1"}
 
 
 def test_express_mode_is_asked_with_a_key() -> None:
@@ -76,13 +77,13 @@ def test_express_mode_is_asked_with_a_key() -> None:
     request = a_vertex(base, api_key="AQ.secret").request(TASK)
     assert request.url == f"{base}/publishers/google/models/gemini-3.8-flash:generateContent"
     assert request.headers["x-goog-api-key"] == "AQ.secret"
-    assert request.credentials is None
+    assert request.authorise is None
 
 
 def test_a_header_of_the_configuration_stands_in_for_a_token() -> None:
     request = a_vertex(headers=(("authorization", "Bearer mine"),)).request(TASK)
     assert request.headers["authorization"] == "Bearer mine"
-    assert request.credentials is None
+    assert request.authorise is None
 
 
 async def test_credentials_are_sent_with_the_request(token: AccessToken) -> None:
@@ -90,7 +91,7 @@ async def test_credentials_are_sent_with_the_request(token: AccessToken) -> None
         request = a_vertex(token=token).request(TASK)
         transport = Transport()
         url = upstream.base_url + "/chat/completions"
-        sent = type(request)(url, request.headers, request.body, 5.0, request.credentials)
+        sent = HttpRequest(url, request.headers, request.body, 5.0, request.authorise)
         await transport.send(sent, 5)
         await transport.close()
     headers = {name.lower(): value for name, value in upstream.asked[0].headers.items()}
@@ -98,7 +99,7 @@ async def test_credentials_are_sent_with_the_request(token: AccessToken) -> None
 
 
 async def test_one_token_serves_many_requests(token: AccessToken, issuer: Issuer) -> None:
-    first = await asyncio.gather(*(token.headers() for _ in range(20)))
+    first = await asyncio.gather(*(token.authorise(CALL) for _ in range(20)))
     assert {one["authorization"] for one in first} == {"Bearer token-1"}
     assert issuer.calls == 1
 
@@ -106,29 +107,29 @@ async def test_one_token_serves_many_requests(token: AccessToken, issuer: Issuer
 async def test_a_token_is_renewed_before_it_expires_and_nobody_waits_for_it(
     token: AccessToken, issuer: Issuer, clock: Clock
 ) -> None:
-    await token.headers()
+    await token.authorise(CALL)
     clock.forward(HOUR - 200)
     issuer.gate.clear()
-    assert await token.headers() == {"authorization": "Bearer token-1"}
+    assert await token.authorise(CALL) == {"authorization": "Bearer token-1"}
     issuer.gate.set()
-    while await token.headers() == {"authorization": "Bearer token-1"}:  # noqa: ASYNC110
+    while await token.authorise(CALL) == {"authorization": "Bearer token-1"}:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
-    assert await token.headers() == {"authorization": "Bearer token-2"}
+    assert await token.authorise(CALL) == {"authorization": "Bearer token-2"}
 
 
 async def test_an_expired_token_is_not_sent(
     token: AccessToken, issuer: Issuer, clock: Clock
 ) -> None:
-    await token.headers()
+    await token.authorise(CALL)
     clock.forward(HOUR)
-    assert await token.headers() == {"authorization": "Bearer token-2"}
+    assert await token.authorise(CALL) == {"authorization": "Bearer token-2"}
 
 
 async def test_the_loop_goes_on_while_a_token_is_fetched(
     token: AccessToken, issuer: Issuer
 ) -> None:
     issuer.gate.clear()
-    waiting = asyncio.ensure_future(token.headers())
+    waiting = asyncio.ensure_future(token.authorise(CALL))
     while not issuer.calls:  # noqa: ASYNC110 - it is in a thread
         await asyncio.sleep(0.001)
     assert not waiting.done()
@@ -150,21 +151,21 @@ async def test_without_a_token_the_call_fails_and_is_left_alone_for_a_while(
     issuer.wrong = wrong
     for _ in range(3):
         with pytest.raises(kind):
-            await token.headers()
+            await token.authorise(CALL)
     assert issuer.calls == 1
     issuer.wrong = None
     clock.forward(60)
-    assert await token.headers() == {"authorization": "Bearer token-2"}
+    assert await token.authorise(CALL) == {"authorization": "Bearer token-2"}
 
 
 async def test_a_failed_renewal_does_not_spoil_a_token_that_is_good(
     token: AccessToken, issuer: Issuer, clock: Clock
 ) -> None:
-    await token.headers()
+    await token.authorise(CALL)
     clock.forward(HOUR - 200)
     issuer.wrong = ConnectFailed("no way")
     for _ in range(20):
-        assert await token.headers() == {"authorization": "Bearer token-1"}
+        assert await token.authorise(CALL) == {"authorization": "Bearer token-1"}
         await asyncio.sleep(0)
 
 

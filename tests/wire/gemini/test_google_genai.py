@@ -23,7 +23,7 @@ from tierwise.wire.conversation import (
     ToolCall,
     ToolResult,
 )
-from tierwise.wire.gemini import GEMINI, JsonArray
+from tierwise.wire.gemini import GEMINI
 from tierwise.wire.spoken import (
     Began,
     Choice,
@@ -53,7 +53,7 @@ class Gateway:
         self.asked: Conversation | None = None
         self.base_url = ""
 
-    def respond(self, path: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
+    def respond(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         try:
             self.asked = GEMINI.read_request(body)
         except TierwiseError as error:
@@ -65,10 +65,7 @@ class Gateway:
         writer = GEMINI.event_writer(self.asked)
         out = b"".join(writer.write(events) for events in self.answer)
         out += GEMINI.error_event(self.error) if self.error is not None else writer.close()
-        if "alt=sse" in path:
-            return 200, out, {"content-type": "text/event-stream"}
-        array = JsonArray()
-        return 200, array.feed(out) + array.close(), {"content-type": "application/json"}
+        return 200, out, {"content-type": "text/event-stream"}
 
 
 @pytest.fixture
@@ -78,7 +75,7 @@ def gateway() -> Iterator[Gateway]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            status, out, headers = running.respond(self.path, body)
+            status, out, headers = running.respond(body)
             self.send_response(status)
             for name, value in {"content-type": "application/json", **headers}.items():
                 self.send_header(name, value)
@@ -190,9 +187,9 @@ def test_everything_that_is_asked_for_arrives(gateway: Gateway, client: Any) -> 
     assert asked.thinking is not None
     assert (asked.thinking.budget, asked.thinking.shown) == (512, True)
     assert json.loads(bytes(asked.safety))[0]["threshold"] == "BLOCK_ONLY_HIGH"
-    assert asked.own == {
+    assert asked.own == {"cachedContent": Raw(b'"cachedContents/abc"')}
+    assert asked.hints == {
         "generationConfig.mediaResolution": Raw(b'"MEDIA_RESOLUTION_LOW"'),
-        "cachedContent": Raw(b'"cachedContents/abc"'),
     }
 
 
@@ -205,9 +202,9 @@ def test_a_tool_is_called_over_two_turns(gateway: Gateway, client: Any) -> None:
     replies = [spoken(CALL, finish="tool_calls"), spoken(Text(text="Sunny."))]
     respond: Callable[..., Any] = gateway.respond
 
-    def one_after_another(path: str, body: bytes) -> Any:
+    def one_after_another(body: bytes) -> Any:
         gateway.answer = replies.pop(0)
-        return respond(path, body)
+        return respond(body)
 
     gateway.respond = one_after_another  # type: ignore[method-assign]
     got = client.models.generate_content(
@@ -311,12 +308,3 @@ def test_errors_are_read(
         client.models.generate_content(model="auto", contents="?")
     assert (caught.value.code, caught.value.status) == (code, status)
     assert caught.value.message == str(error)
-
-
-def test_the_array_of_a_stream_without_sse_is_json(gateway: Gateway) -> None:
-    gateway.answer = STREAM
-    body = b'{"contents": [{"parts": [{"text": "x"}]}]}'
-    _, out, _ = gateway.respond("/x:streamGenerateContent", body)
-    answers = [genai.types.GenerateContentResponse.model_validate(one) for one in json.loads(out)]
-    assert "".join(answer.text or "" for answer in answers) == "It is Paris."
-    assert answers[-1].usage_metadata.total_token_count == 17

@@ -36,7 +36,7 @@ from tierwise.wire.conversation import (
     Text,
     ToolCall,
 )
-from tierwise.wire.gemini import GEMINI, JsonArray
+from tierwise.wire.gemini import GEMINI
 from tierwise.wire.spoken import (
     Began,
     Choice,
@@ -469,13 +469,3 @@ def test_errors_have_google_s_shape(error: TierwiseError, status: int, word: str
 def test_google_s_own_errors_pass_as_they_are() -> None:
     body = b'{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "x": 1}}'
     assert GEMINI.error(UpstreamRejected("no", status=400, body=body))[:2] == (400, body)
-
-
-@given(st.lists(st.dictionaries(WORDS, WORDS, max_size=2), max_size=4), st.booleans())
-def test_the_array_is_what_the_events_are(answers: list[Any], comments: bool) -> None:
-    array = JsonArray()
-    out = b""
-    for answer in answers:
-        block = b"data: " + json.dumps(answer).encode() + b"\n\n"
-        out += array.feed(b": ping\n\n" + block if comments else block)
-    assert json.loads(out + array.close()) == answers

@@ -32,7 +32,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
-from tierwise.wire.features import features_of, foreign_to
+from tierwise.wire.features import features_of, unsupported
 from tierwise.wire.gemini import GEMINI
 from tierwise.wire.gemini.asking import UNSIGNED
 
@@ -46,6 +46,12 @@ def read(*contents: Any, **fields: Any) -> Conversation:
 
 def written(asked: Conversation) -> Any:
     return json.loads(GEMINI.write_request(asked))
+
+
+def foreign_to(asked: Conversation) -> list[str]:
+    """What a chat of OpenAI's has no words for, because only Gemini has it."""
+    lacks = unsupported(asked, "openai-chat")
+    return [one.word for one in lacks if one.feature in ("field", "tool", "piece")]
 
 
 def refused(body: Any) -> InvalidRequest:
@@ -142,7 +148,7 @@ def test_what_only_gemini_has_comes_back_as_it_was(part: Any, binding: bool) -> 
     (foreign,) = asked.turns[0].parts
     assert isinstance(foreign, Foreign)
     assert foreign.binding is binding
-    assert bool(foreign_to(asked, "openai-chat")) is binding
+    assert bool(foreign_to(asked)) is binding
     assert written(asked)["contents"][0]["parts"] == [part]
 
 
@@ -229,7 +235,7 @@ def test_functions_are_read_with_json_schema_in_place_of_openapi() -> None:
 def test_tools_that_google_runs_are_foreign() -> None:
     tools = [{"functionDeclarations": [{"name": "f"}]}, {"googleSearch": {}}]
     asked = read(tools=tools)
-    assert foreign_to(asked, "openai-chat") == ["googleSearch"]
+    assert foreign_to(asked) == ["googleSearch"]
     assert written(asked)["tools"] == tools
 
 
@@ -289,7 +295,7 @@ def test_forms_of_answers_are_kept() -> None:
     enum = {"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a"]}}
     asked = read(generationConfig=enum)
     assert asked.format is None
-    assert foreign_to(asked, "openai-chat") == [
+    assert foreign_to(asked) == [
         "generationConfig.responseMimeType",
         "generationConfig.responseSchema",
     ]
@@ -313,13 +319,24 @@ def test_what_only_gemini_knows_is_named_by_its_path() -> None:
         "modelArmorConfig": {"prompt_template_name": "p"},
     }
     asked = read(**fields)
-    assert set(foreign_to(asked, "openai-chat")) == {
+    assert set(foreign_to(asked)) == {
         "cachedContent",
         "toolConfig.retrievalConfig",
         "generationConfig.speechConfig",
         "generationConfig.thinkingConfig.new",
         "modelArmorConfig",
     }
+    assert written(asked) == {"contents": [HELLO], **fields}
+
+
+def test_hints_stay_in_the_dialect_and_are_missed_nowhere_else() -> None:
+    function = {"name": "f", "behavior": "NON_BLOCKING", "response": {"type": "STRING"}}
+    fields = {
+        "tools": [{"functionDeclarations": [function]}],
+        "generationConfig": {"mediaResolution": "MEDIA_RESOLUTION_LOW"},
+    }
+    asked = read(**fields)
+    assert foreign_to(asked) == []
     assert written(asked) == {"contents": [HELLO], **fields}
 
 
@@ -337,7 +354,7 @@ def test_labels_safety_and_the_tier_stay_in_the_dialect() -> None:
     }
     asked = read(**fields)
     assert asked.service_tier == "default"
-    assert foreign_to(asked, "openai-chat") == []
+    assert foreign_to(asked) == []
     assert written(asked) == {"contents": [HELLO], **fields}
 
 

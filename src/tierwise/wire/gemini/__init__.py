@@ -1,8 +1,7 @@
 """Google's Gemini dialect, for its clients and for the Gemini API and Vertex AI."""
 
 from tierwise.wire.gemini.dialect import Gemini
-from tierwise.wire.gemini.framing import JsonArray
 
 GEMINI = Gemini()
 
-__all__ = ["GEMINI", "Gemini", "JsonArray"]
+__all__ = ["GEMINI", "Gemini"]

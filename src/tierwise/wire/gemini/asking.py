@@ -61,7 +61,7 @@ def write_request(asked: Conversation) -> bytes:
         for name, value in (("labels", asked.metadata), ("store", asked.store)):
             if isinstance(value, bool) or (value is not None and given(value)):
                 body[name] = value
-        for path, value in asked.own.items():
+        for path, value in (*asked.own.items(), *asked.hints.items()):
             _put(body, path, value)
     return _encode(body)
 

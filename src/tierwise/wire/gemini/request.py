@@ -100,6 +100,7 @@ def _tool(fields: Fields) -> Tool:
         name=name,
         description=fields.text("description"),
         parameters=Raw(b"") if schema is None else as_json(schema),
+        own=fields.rest(),
     )
 
 
@@ -147,8 +148,10 @@ def _with_config(asked: Conversation, body: Fields, own: dict[str, Raw]) -> Conv
     )
     if config.left.get("responseModalities") == ["TEXT"]:
         config.take("responseModalities")  # as it is without saying so
+    resolution = config.take("mediaResolution")
+    hints = {} if resolution is None else {before + "mediaResolution": as_json(resolution)}
     own.update(config.rest(before))
-    return asked
+    return replace(asked, hints=hints)
 
 
 def _thinking(config: Fields, own: dict[str, Raw]) -> Thinking | None:
