@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from typing import Any
@@ -469,3 +470,62 @@ def test_errors_have_google_s_shape(error: TierwiseError, status: int, word: str
 def test_google_s_own_errors_pass_as_they_are() -> None:
     body = b'{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "x": 1}}'
     assert GEMINI.error(UpstreamRejected("no", status=400, body=body))[:2] == (400, body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+    ),
+    max_leaves=8,
+)
+FULL = {
+    **an_answer(
+        {"text": "größer", "thoughtSignature": "c2ln"},
+        {"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}},
+        {"inlineData": {"mimeType": "image/png", "data": ""}},
+        {"executableCode": {"code": "1"}},
+        groundingMetadata=GROUNDING,
+        citationMetadata={"citations": [{"startIndex": 1, "endIndex": 3, "uri": "https://a"}]},
+        logprobsResult={"chosenCandidates": [{"token": "x", "logProbability": -1.0}]},
+    ),
+    "promptFeedback": {"blockReason": "OTHER"},
+    "createTime": "2026-02-15T07:50:39.884152Z",
+}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    inner = value.items() if isinstance(value, dict) else []
+    for name, one in enumerate(value) if isinstance(value, list) else inner:
+        found += places(one, (*path, name))
+    return found
+
+
+@given(st.sampled_from(places(FULL)), JSON)
+@settings(max_examples=400, deadline=None)
+def test_an_answer_with_anything_in_any_place_is_read_or_none(
+    place: tuple[Any, ...], value: Any
+) -> None:
+    answer = json.loads(json.dumps(FULL))
+    holder = answer
+    for name in place[:-1]:
+        holder = holder[name]
+    holder[place[-1]] = value
+    body = json.dumps(answer).encode()
+    with contextlib.suppress(msgspec.MsgspecError):
+        assert GEMINI.write_reply(GEMINI.read_reply(body), SHOWN)
+    with contextlib.suppress(msgspec.MsgspecError, ServerFailed):
+        writer = GEMINI.event_writer(SHOWN)
+        events = GEMINI.event_reader().read(b"data: " + body + b"\n\n")
+        assert isinstance(writer.write(events) + writer.close(), bytes)
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_an_answer_with_any_bytes_in_it_is_read_or_none(place: int, data: bytes) -> None:
+    body = json.dumps(FULL, ensure_ascii=False).encode()
+    place %= len(body)
+    body = body[:place] + data + body[place + len(data) :]
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        assert GEMINI.write_reply(GEMINI.read_reply(body), SHOWN)

@@ -140,7 +140,7 @@ def arguments_of(args: Raw) -> str:
     """The arguments of a call as JSON text in one line."""
     if not given(args):
         return "{}"
-    return msgspec.json.format(bytes(args), indent=-1).decode()
+    return msgspec.json.format(bytes(args), indent=-1).decode("utf-8", "replace")
 
 
 def _choice(candidate: Candidate, known: str) -> Choice:
