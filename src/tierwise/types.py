@@ -203,12 +203,21 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Aws(Struct, frozen=True, kw_only=True):
-    """Credentials for AWS: keys, else a profile of AWS's own files. `repr` hides the keys."""
+    """Credentials for AWS: keys, else a profile of AWS's own files. `repr` hides the keys.
+
+    `guardrail` is the one of Bedrock's, as `identifier:version`, that all answers go through.
+    """
 
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
     profile: str | None = None
+    guardrail: str | None = None
+
+    @property
+    def says_who(self) -> bool:
+        """Whether it names credentials."""
+        return self.access_key_id is not None or self.profile is not None
 
     def __repr__(self) -> str:
         return f"Aws(profile={self.profile!r})"

@@ -261,7 +261,8 @@ def test_a_preset_s_facts_are_consistent(name: str) -> None:
     assert not {"max-tokens", "max-completion-tokens"} <= preset.quirks
     assert not {"prefill-continue", "prefill-prefix"} <= preset.quirks
     known = {"max-tokens", "max-completion-tokens", "no-stream-options", "usage-cost"}
-    assert preset.quirks <= known | {"no-cache-marks", "prefill-continue", "prefill-prefix"}
+    known |= {"no-cache-marks", "prefill-continue", "prefill-prefix", "output-dimension"}
+    assert preset.quirks <= known
     if preset.local:
         assert f":{preset.port}/" in preset.base_url
     elif name not in HAVE_NO_URL:

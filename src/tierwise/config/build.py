@@ -253,9 +253,10 @@ def _timeouts(config: TimeoutsConfig) -> Timeouts:
 def _aws(config: AwsConfig | None) -> Aws | None:
     if config is None:
         return None
-    keys = config.model_dump(exclude={"profile"})
+    keys = config.model_dump(exclude={"profile", "guardrail"})
     return Aws(
         profile=config.profile,
+        guardrail=config.guardrail,
         **{name: key.get_secret_value() if key else None for name, key in keys.items()},
     )
 

@@ -123,13 +123,18 @@ class ServedModel(_Section):
 
 
 class AwsConfig(_Section):
-    """Credentials for AWS, where they are not to come from where its own tools look: environment,
-    files, the role of the container or the machine."""
+    """What is particular to AWS. Credentials, where they are not to come from where its own tools
+    look: environment, files, the role of the container or the machine."""
 
     profile: str | None = Field(None, min_length=1, description="Of ~/.aws/config.")
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
+    guardrail: str | None = Field(
+        None,
+        pattern=r"^.+:([0-9]+|DRAFT)$",
+        description="Of Bedrock, as `identifier:version`: what all of its answers go through.",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

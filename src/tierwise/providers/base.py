@@ -21,6 +21,7 @@ BUILTIN = {
     "mistral": "tierwise.providers.mistral:Mistral",
     "azure": "tierwise.providers.azure:Azure",
     "cohere": "tierwise.providers.cohere:Cohere",
+    "bedrock": "tierwise.providers.bedrock:Bedrock",
 }
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 

@@ -2,6 +2,8 @@
 
 docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html (bearer keys),
 docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
+
+A quirk: `latency-optimized` asks for answers that come sooner, where a model has such.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from tierwise.errors import UpstreamError
+from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.aws import AwsSigner, region_of
-from tierwise.providers.errors import classify
+from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment
 
@@ -57,8 +59,8 @@ class BedrockCalls:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         key = deployment.api_key
-        if key is None and deployment.aws is None:
-            key = os.environ.get(_KEY_VARIABLE)
+        if key is None and (deployment.aws is None or not deployment.aws.says_who):
+            key = os.environ.get(_KEY_VARIABLE) or None
         base = deployment.base_url.rstrip("/")
         region = ""
         if "{region}" in base or key is None:
@@ -112,9 +114,33 @@ class BedrockCalls:
         error.body = None  # no client reads AWS's words
         return error
 
-    def exception_in_stream(self, name: str, payload: bytes) -> UpstreamError:
-        """What an exception among the frames of a stream means."""
-        return self.exception(name, _read(payload), {}, payload)
+    def exception_in_frame(self, headers: Mapping[str, str], payload: bytes) -> UpstreamError:
+        """What it means that a frame of a stream is no event."""
+        name = headers.get(":exception-type") or headers.get(":error-code", "")
+        said = _read(payload)
+        if ":error-message" in headers:
+            said.message = headers[":error-message"]
+        return self.exception(name, said, {}, payload)
+
+    def no_stream(self, body: bytes) -> UpstreamError:
+        """What it means that something else came where a stream should have begun."""
+        said = _read(body)
+        if said.type or said.code or said.message or said.capital:
+            return self.error(500, {}, body)
+        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
+        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
+
+    def own_fields(self) -> dict[str, bytes | None]:
+        """What the configuration adds to every request for an answer by Converse."""
+        found: dict[str, bytes | None] = {}
+        aws = self.deployment.aws
+        if aws is not None and aws.guardrail is not None:
+            name, _, version = aws.guardrail.rpartition(":")
+            guardrail = {"guardrailIdentifier": name, "guardrailVersion": version}
+            found["guardrailConfig"] = msgspec.json.encode(guardrail)
+        if "latency-optimized" in self.deployment.quirks:
+            found["performanceConfig"] = b'{"latency":"optimized"}'
+        return found
 
 
 class AwsError(Struct):

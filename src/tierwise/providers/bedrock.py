@@ -1,0 +1,193 @@
+"""Amazon Bedrock by its own API: `POST {base_url}/model/{id}/converse` and `/converse-stream`.
+
+Frames of a stream become server-sent events here, so that everything behind is the same as for
+other providers; Bedrock does not name the model that answers, so that is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.providers.bedrock_calls import BedrockCalls
+from tierwise.providers.http import HttpRequest
+from tierwise.types import Completion, Deployment, Task, Usage
+from tierwise.wire.bedrock.fit import fitted
+from tierwise.wire.bedrock.joined import completion_of_events
+from tierwise.wire.bedrock.reply import completion_of, read_reply
+from tierwise.wire.bedrock.usage import read_usage
+from tierwise.wire.eventstream import BadFrame, FrameBuffer
+from tierwise.wire.openai_chat import json_string, with_fields
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Bedrock:
+    """Asks one deployment by Converse."""
+
+    speaks = "bedrock"
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.model = json_string(deployment.upstream_model)
+        self._calls = BedrockCalls(deployment)
+        self._own = self._calls.own_fields()
+
+    def request(self, task: Task) -> HttpRequest:
+        """The call; the body's words are those of the model's maker."""
+        deployment = self.deployment
+        body = fitted(task.body, deployment.upstream_model, deployment.model)
+        if self._own:
+            body = with_fields(body, self._own)
+        return self._calls.request("converse-stream" if task.stream else "converse", body)
+
+    def reply(self, body: bytes, task: Task) -> _Reply:  # noqa: ARG002 - the protocol's
+        """A whole answer; raises `ServerFailed` if the body is not one."""
+        return _Reply(body, self)
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> _Stream:  # noqa: ARG002
+        """A reader that makes events of frames."""
+        return _Stream(keep=keep, adapter=self)
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """What a non-200 answer means, without the secrets it may quote."""
+        return self._calls.error(status, headers, body)
+
+    def exception(self, headers: Mapping[str, str], payload: bytes) -> UpstreamError:
+        """What it means that a frame is no event."""
+        return self._calls.exception_in_frame(headers, payload)
+
+    def no_stream(self, body: bytes) -> UpstreamError:
+        """What it means that something else came where a stream should have begun."""
+        return self._calls.no_stream(body)
+
+
+class _Head(Struct, rename="camel"):
+    """The part of an answer that accounting needs."""
+
+    output: Raw
+    stop_reason: str | None = None
+    usage: Raw = Raw(b"")
+
+
+class _Usage(Struct):
+    usage: Raw = Raw(b"")
+
+
+class _Stop(Struct, rename="camel"):
+    stop_reason: str = ""
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_usage = msgspec.json.Decoder(_Usage).decode
+_decode_stop = msgspec.json.Decoder(_Stop).decode
+
+
+class _Reply:
+    __slots__ = ("body", "reported_model", "usage")
+
+    def __init__(self, body: bytes, adapter: Bedrock) -> None:
+        try:
+            head = _decode_head(body)
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        _refuse_malformed(head.stop_reason)
+        self.body = with_fields(body, {"model": adapter.model})
+        self.reported_model: str | None = adapter.deployment.upstream_model
+        self.usage = read_usage(head.usage)
+
+    def completion(self) -> Completion:
+        try:
+            return completion_of(read_reply(self.body).choices[0])
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+
+    def rename(self, model: str) -> None:
+        self.body = with_fields(self.body, {"model": json_string(model)})
+
+
+class _Stream:
+    __slots__ = (
+        "_adapter",
+        "_buffer",
+        "_kept",
+        "_model",
+        "finished",
+        "output_chars",
+        "reported_model",
+        "started",
+        "usage",
+    )
+
+    def __init__(self, *, keep: bool, adapter: Bedrock) -> None:
+        self._adapter = adapter
+        self._buffer = FrameBuffer()
+        self._kept: list[bytes] | None = [] if keep else None
+        self._model = adapter.model
+        self.started = False
+        self.finished = False
+        self.reported_model: str | None = adapter.deployment.upstream_model
+        self.usage: Usage | None = None
+        self.output_chars = 0
+
+    def feed(self, data: bytes) -> bytes:
+        events: list[bytes] = []
+        try:
+            for headers, payload in self._buffer.feed(data):
+                if headers.get(":message-type") != "event":
+                    raise self._adapter.exception(headers, payload)
+                events.append(self._event(headers.get(":event-type", ""), payload))
+        except BadFrame as error:
+            if not self.started:
+                raise self._adapter.no_stream(self._buffer.rest) from None
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        block = b"".join(events)
+        if self._kept is not None:
+            self._kept.append(block)
+        return block
+
+    def close(self) -> bytes:
+        if not self.finished:
+            if not self.started and self._buffer.rest:
+                raise self._adapter.no_stream(self._buffer.rest)
+            where = "in the middle of the answer" if self.started else "before its first event"
+            raise StreamBroken(f"the stream ended {where}")
+        return b""
+
+    def rename(self, model: str, block: bytes) -> bytes:
+        was, self._model = self._model, json_string(model)
+        return block.replace(b'"model":' + was, b'"model":' + self._model)
+
+    def completion(self) -> Completion:
+        return completion_of_events(b"".join(self._kept or ()))
+
+    def _event(self, kind: str, payload: bytes) -> bytes:
+        """A frame as a server-sent event."""
+        match kind:
+            case "contentBlockDelta":
+                # A frame carries about one token, which is about four characters.
+                self.output_chars += 4
+            case "messageStart":
+                payload = with_fields(payload, {"model": self._model})
+            case "messageStop":
+                _refuse_malformed(_decode_stop(payload).stop_reason)
+                self.finished = True
+            case "metadata":
+                self.usage = read_usage(_decode_usage(payload).usage)
+            case _:
+                pass
+        self.started = True
+        if b"\n" in payload or b"\r" in payload:  # neither is within a string
+            payload = payload.replace(b"\n", b" ").replace(b"\r", b" ")
+        return b'data: {"' + kind.encode() + b'":' + payload + b"}\n\n"
+
+
+def _refuse_malformed(reason: str | None) -> None:
+    """What the model said was no answer, and Bedrock has kept it to itself."""
+    if reason is not None and reason.startswith("malformed_"):
+        raise ServerFailed(f"the model's answer was no answer: {reason}", status=200)

@@ -1,0 +1,187 @@
+"""A request for Converse, in the words of whoever made the model.
+
+Converse passes `additionalModelRequestFields` on as they are, and its cache points, efforts and
+thoughts are refused by models that do not know them. `request` writes all of that in one way; here
+it is put as the model takes it, or left out where it can only help.
+
+docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html (who caches what),
+platform.claude.com/docs/en/build-with-claude/adaptive-thinking (Claude since 4.6, and before),
+docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html (Nova 2),
+docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw
+
+from tierwise.wire.bedrock.turns import call_id
+
+Maker = Literal["claude", "nova-2", "nova", "openai", "other"]
+# Claude before 4.6, which thinks as many tokens as it is told, and of that, those that do not.
+_TOLD_HOW_MUCH = re.compile(
+    r"claude-(?:v\d|instant|[23]\b|(?:opus|sonnet|haiku)-4(?:-[15]\b|-\d{6,}|-v\d|:|$))"
+)
+_NEVER_THINKS = re.compile(r"claude-(?:v\d|instant|[23]-(?!7)|[23]$)")
+_BUDGETS = {"low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+"""Of an effort, where a model is told how many tokens it may think."""
+_SMALLEST_BUDGET = 1024
+_STRANGE_ID = re.compile(rb'(?<="toolUseId":")[^"]*[^"a-zA-Z0-9_-][^"]*(?=")')
+_MARKS = (
+    b'"cachePoint"',
+    b'"reasoningContent"',
+    b'"additionalModelRequestFields"',
+    b'"outputConfig"',
+)
+_Fields = dict[str, Any]
+_decode = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.encode
+
+
+def maker_of(*names: str) -> Maker:
+    """Who made a model, by its names: Bedrock's id, and ours where that is an ARN."""
+    for name in names:
+        if "claude" in name:
+            return "claude"
+        if "nova-2" in name:
+            return "nova-2"
+        if "nova" in name:
+            return "nova"
+        if "openai" in name or "gpt-" in name:
+            return "openai"
+    return "other"
+
+
+def fitted(body: bytes, *names: str) -> bytes:
+    """The body for a model of these names; most need no change."""
+    maker = maker_of(*names)
+    if maker == "claude" and b'"toolUseId"' in body:
+        body = _STRANGE_ID.sub(_plain_id, body)
+    if not any(mark in body for mark in _MARKS):
+        return body
+    fields: _Fields = dict(_decode(body))
+    if maker not in ("claude", "nova", "nova-2"):
+        _without(fields, "system", "cachePoint")
+    if maker != "claude":
+        _without_in_turns(fields, maker)
+    tools = _read(fields, "toolConfig")
+    if maker != "claude" and tools:
+        _without(tools, "tools", "cachePoint")  # Nova keeps no tools in its cache
+        fields["toolConfig"] = tools
+    more, output = _read(fields, "additionalModelRequestFields"), _read(fields, "outputConfig")
+    effort = output.pop("effort", None)
+    thinking = more.pop("thinking", None)
+    more.update(_thinking(maker, names, effort, thinking, fields))
+    if maker in ("nova", "nova-2") and "top_k" in more:
+        more["inferenceConfig"] = {"topK": more.pop("top_k")}
+    elif maker == "openai":
+        more.pop("top_k", None)
+    for name, value in (("additionalModelRequestFields", more), ("outputConfig", output)):
+        fields.pop(name, None)
+        if value:
+            fields[name] = value
+    return _encode(fields)
+
+
+def _thinking(
+    maker: Maker, names: tuple[str, ...], effort: str | None, thinking: Any, fields: _Fields
+) -> _Fields:
+    """How much the model is to think, in its own words."""
+    if maker == "claude":
+        return _of_claude(names, effort, thinking, fields)
+    if effort is None and thinking is not None:
+        effort = _effort(thinking)
+    if effort is None:
+        return {}
+    plain = {"xhigh": "high", "max": "high"}.get(effort, effort)
+    if maker == "nova-2":
+        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": plain}}
+    return {"reasoning_effort": plain} if maker == "openai" else {}
+
+
+def _of_claude(
+    names: tuple[str, ...], effort: str | None, thinking: Any, fields: _Fields
+) -> _Fields:
+    name = next((name for name in names if "claude" in name), "")
+    if _NEVER_THINKS.search(name):
+        return {}
+    told = _TOLD_HOW_MUCH.search(name) is not None
+    if not told and thinking is None and effort is not None:
+        return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
+    if not told and effort is not None:
+        return {"thinking": thinking, "output_config": {"effort": effort}}
+    if told:
+        budget = _budget(effort, thinking, fields)
+        if budget is not None and _in_a_call_without_thoughts(fields):
+            return {}
+        if thinking is None or thinking.get("type") != "disabled":
+            thinking = None if budget is None else {"type": "enabled", "budget_tokens": budget}
+    return {} if thinking is None else {"thinking": thinking}
+
+
+def _budget(effort: str | None, thinking: Any, fields: _Fields) -> int | None:
+    """Tokens to think, fewer than those of the whole answer; None for none."""
+    wanted = _BUDGETS.get(effort or "")
+    if thinking is not None:
+        kind = thinking.get("type")
+        wanted = _BUDGETS["medium"] if kind == "adaptive" else thinking.get("budget_tokens")
+    most = _read(fields, "inferenceConfig").get("maxTokens")
+    if wanted is not None and isinstance(most, int) and wanted >= most:
+        wanted = most - _SMALLEST_BUDGET // 2
+    return wanted if wanted is not None and wanted >= _SMALLEST_BUDGET else None
+
+
+def _effort(thinking: Any) -> str | None:
+    """About the effort that a budget comes to."""
+    if thinking.get("type") == "disabled":
+        return None
+    budget = thinking.get("budget_tokens", _BUDGETS["medium"])
+    return next((word for word, most in _BUDGETS.items() if budget <= most), "high")
+
+
+def _in_a_call_without_thoughts(fields: _Fields) -> bool:
+    """Whether a call was made whose thoughts the caller did not keep: with thinking on, Claude
+    refuses to go on from it."""
+    for message in reversed(msgspec.json.decode(fields["messages"])):
+        if message["role"] == "assistant":
+            content = message["content"]
+            return any("toolUse" in one for one in content) and "reasoningContent" not in content[0]
+        if not any("toolResult" in one for one in message["content"]):
+            return False
+    return False
+
+
+def _without_in_turns(fields: _Fields, maker: Maker) -> None:
+    """Takes out thoughts, which only Claude takes back, and cache points where none are known."""
+    gone = (
+        {"reasoningContent"} if maker in ("nova", "nova-2") else {"reasoningContent", "cachePoint"}
+    )
+    messages = msgspec.json.decode(fields["messages"], type=list[dict[str, Any]])
+    kept = []
+    for message in messages:
+        content = [one for one in message["content"] if gone.isdisjoint(one)]
+        if content:
+            kept.append({**message, "content": content})
+    fields["messages"] = kept
+
+
+def _without(fields: _Fields, name: str, kind: str) -> None:
+    if name in fields:
+        raw = fields[name]
+        blocks = msgspec.json.decode(raw) if isinstance(raw, Raw) else raw
+        fields[name] = [one for one in blocks if kind not in one]
+
+
+def _read(fields: _Fields, name: str) -> _Fields:
+    value = fields.get(name, Raw(b"{}"))
+    found: _Fields = msgspec.json.decode(value) if isinstance(value, Raw) else value
+    return found
+
+
+def _plain_id(match: re.Match[bytes]) -> bytes:
+    """Claude's ids have neither dots nor colons."""
+    theirs = match[0].decode()
+    return call_id(theirs.replace(".", "/").replace(":", "/")).encode()
