@@ -15,6 +15,9 @@ from tierwise.providers.embedding import EMBEDDING, EmbeddingAdapter, load_embed
 from tierwise.types import Usage
 from tierwise.wire.embeddings import EmbeddingsAsked, read_request
 
+KINDS = ("openai_compatible", "gemini", "cohere", "bedrock")
+"""The dialects of the different modules that embed."""
+
 
 def adapter(dialect: str, upstream: str, provider: str = "", **fields: Any) -> EmbeddingAdapter:
     preset = PRESETS.get(provider or dialect)
@@ -53,6 +56,7 @@ def test_openai_gets_the_callers_bytes_with_its_own_name_of_the_model() -> None:
     assert call.headers["authorization"] == "Bearer a-key-of-ours"
     assert b'"newer":[1.5]' in (call.body or b"")
     assert json.loads(call.body or b"")["model"] == "text-embedding-3-small"
+    assert call.authorise is None
     untouched = asked()
     (call,) = adapter("openai_compatible", "embedder").requests(untouched)
     assert call.body is untouched.body
@@ -208,7 +212,7 @@ def test_vectors_and_usage_are_read(
     assert found.usage == (Usage(input_tokens=tokens) if tokens else None)
 
 
-@pytest.mark.parametrize("dialect", EMBEDDING)
+@pytest.mark.parametrize("dialect", KINDS)
 def test_an_answer_without_vectors_is_the_servers_failure(dialect: str) -> None:
     made = adapter(dialect, "cohere.embed-v4:0")
     for body in (b"", b"[]", b'{"embeddings": 4}', b'{"data": {}}', b"\xff", b"[" * 100_000):
@@ -216,7 +220,7 @@ def test_an_answer_without_vectors_is_the_servers_failure(dialect: str) -> None:
             made.reply(body, {}, asked())
 
 
-@pytest.mark.parametrize("dialect", EMBEDDING)
+@pytest.mark.parametrize("dialect", KINDS)
 def test_errors_are_classified_and_never_quote_the_key(dialect: str) -> None:
     error = adapter(dialect, "m").error(401, {}, b'{"message": "bad key a-key-of-ours"}')
     assert isinstance(error, OutOfService)

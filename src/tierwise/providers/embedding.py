@@ -17,6 +17,8 @@ from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
 
 EMBEDDING = {
     "openai_compatible": "tierwise.providers.embedding_openai:OpenAIEmbeddings",
+    "azure": "tierwise.providers.embedding_openai:OpenAIEmbeddings",
+    "mistral": "tierwise.providers.embedding_openai:OpenAIEmbeddings",
     "gemini": "tierwise.providers.embedding_gemini:GeminiEmbeddings",
     "cohere": "tierwise.providers.embedding_cohere:CohereEmbeddings",
     "bedrock": "tierwise.providers.embedding_bedrock:BedrockEmbeddings",

@@ -10,27 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.providers.base import load_adapter
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.openai_compatible import OpenAICompatible
-from tierwise.types import Deployment
+from tierwise.types import Deployment, Task
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked, read_reply
 from tierwise.wire.openai_chat import json_string, with_fields
 
+_ANSWERS = "/chat/completions"
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class OpenAIEmbeddings:
-    """Asks one deployment with `POST {base_url}/embeddings`."""
+    """Asks one deployment with `POST {base_url}/embeddings`, whichever of the family it is."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
-        self._native = OpenAICompatible(deployment)
-        self._url = deployment.base_url.rstrip("/") + "/embeddings"
-        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
-        if deployment.api_key:
-            self._headers["authorization"] = f"Bearer {deployment.api_key}"
+        self._native = load_adapter(deployment.dialect)(deployment)
+        # Whoever is asked for answers knows where, and how to prove who asks; this is next door.
+        call = self._native.request(Task(body=b"{}", model="", messages=[]))
+        self._call = replace(call, url=call.url.replace(_ANSWERS, "/embeddings"))
 
     def requests(self, asked: EmbeddingsAsked) -> list[HttpRequest]:
         """The caller's own bytes, with only the fields changed that must be."""
@@ -41,7 +42,7 @@ class OpenAIEmbeddings:
         if "output-dimension" in deployment.quirks:
             changes.update(_with_output_dimension(asked))
         body = with_fields(asked.body, changes) if changes else asked.body
-        return [HttpRequest(self._url, self._headers, body, deployment.timeouts.connect)]
+        return [replace(self._call, body=body)]
 
     def reply(
         self,
