@@ -163,6 +163,39 @@ def test_a_stream_is_the_same_wherever_it_is_cut(texts: list[str], seed: int) ->
     assert text_of(read(*pieces)[0]) == "".join(texts)
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=4))
+def test_whatever_comes_is_read_or_is_an_upstream_error(changes: list[tuple[float, bytes]]) -> None:
+    stream = b"".join(a_stream("a", "b"))
+    for place, data in changes:
+        at = int(place * len(stream))
+        stream = stream[:at] + data + stream[at + 1 :]
+    try:
+        text_of(read(stream, keep=True)[0])
+    except UpstreamError:
+        return
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KINDS = ("text", "toolUse", "reasoningContent", "citationsContent", "image", "else")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KINDS), JSON)), JSON, JSON)
+def test_any_answer_is_read_or_is_the_servers_failure(
+    content: list[dict[str, Any]], usage: Any, more: Any
+) -> None:
+    answer = an_answer(*content, usage=usage, additionalModelResponseFields=more)
+    try:
+        reply = adapter().reply(json.dumps(answer).encode(), a_converse_task())
+        reply.completion()
+    except ServerFailed:
+        return
+    BEDROCK.read_reply(reply.body)
+
+
 def test_a_renamed_stream_names_the_model() -> None:
     reader = adapter().stream_reader(a_converse_task(stream=True))
     first = reader.rename("mine", reader.feed(a_stream()[0]))

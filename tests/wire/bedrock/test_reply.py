@@ -192,6 +192,17 @@ def test_a_stream_says_the_same_as_a_whole_answer() -> None:
     ]
 
 
+def test_claudes_thoughts_in_a_stream_are_claudes_from_the_first_word() -> None:
+    """So that a client keeps text and signature as one thought."""
+    _, first, second = events(
+        {"messageStart": {"model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}},
+        delta(0, reasoningContent={"text": "hm"}),
+        delta(0, reasoningContent={"signature": "s"}),
+    )
+    assert first == ReasoningPiece(text="hm", origin="anthropic", begins=True)
+    assert second == ReasoningPiece(signature="s", origin="anthropic")
+
+
 def test_sealed_thoughts_come_at_once_however_they_are_cut() -> None:
     first = base64.b64encode(b"Etk").decode()
     second = base64.b64encode(b"ECkgI").decode()

@@ -31,7 +31,8 @@ from tierwise.wire.spoken import Choice, Finish, Spoken
 
 NAME = "bedrock"
 CLAUDE = "anthropic"
-"""The origin of thoughts with a signature, which only Claude gives: it knows them everywhere."""
+"""The origin of Claude's thoughts, which it knows wherever it is served; no other's have a
+signature."""
 _FINISHES: dict[str, Finish] = {
     "end_turn": "stop",
     "tool_use": "tool_calls",
@@ -161,6 +162,11 @@ def read_reply(body: bytes) -> Spoken:
 def new_id() -> str:
     """An id for an answer, which Bedrock gives none."""
     return f"bedrock-{secrets.token_hex(12)}"
+
+
+def origin_of(model: str) -> str:
+    """Whose the thoughts of a model are, as far as its name tells."""
+    return CLAUDE if "claude" in model else NAME
 
 
 def finish_of(reason: str | None) -> Finish | None:

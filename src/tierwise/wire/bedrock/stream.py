@@ -22,6 +22,7 @@ from tierwise.wire.bedrock.reply import (
     citation_of,
     finish_of,
     new_id,
+    origin_of,
     stop_of,
     unsealed,
 )
@@ -108,9 +109,10 @@ _decode = msgspec.json.Decoder(_Frame).decode
 class BedrockEvents:
     """Reads one stream."""
 
-    __slots__ = ("_calls", "_sealed", "_served", "_thinking")
+    __slots__ = ("_calls", "_origin", "_sealed", "_served", "_thinking")
 
     def __init__(self) -> None:
+        self._origin = NAME
         self._calls: dict[int, int] = {}  # of the block -> of the call
         self._served: dict[int, dict[str, Any]] = {}
         self._sealed: dict[int, list[str]] = {}
@@ -133,6 +135,7 @@ class BedrockEvents:
         elif frame.content_block_stop is not None:
             yield from self._stop(frame.content_block_stop.content_block_index)
         elif frame.message_start is not None:
+            self._origin = origin_of(frame.message_start.model)
             yield Began(id=new_id(), model=frame.message_start.model)
         elif frame.message_stop is not None:
             said = frame.message_stop
@@ -186,7 +189,7 @@ class BedrockEvents:
         elif said.signature is not None:
             yield ReasoningPiece(signature=said.signature, origin=CLAUDE, begins=begins)
         elif said.text:
-            yield ReasoningPiece(text=said.text, origin=NAME, begins=begins)
+            yield ReasoningPiece(text=said.text, origin=self._origin, begins=begins)
 
     def _stop(self, index: int) -> Iterator[Event]:
         sealed = self._sealed.pop(index, None)
