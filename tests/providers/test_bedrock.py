@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import a_deployment, a_task
@@ -154,6 +154,7 @@ def test_frames_become_events_and_usage_is_read_along() -> None:
     assert (reader.completion().text, reader.completion().finish_reason) == ("Paris", "stop")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5), st.integers())
 def test_a_stream_is_the_same_wherever_it_is_cut(texts: list[str], seed: int) -> None:
     stream = b"".join(a_stream(*texts))
@@ -163,6 +164,7 @@ def test_a_stream_is_the_same_wherever_it_is_cut(texts: list[str], seed: int) ->
     assert text_of(read(*pieces)[0]) == "".join(texts)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=4))
 def test_whatever_comes_is_read_or_is_an_upstream_error(changes: list[tuple[float, bytes]]) -> None:
     stream = b"".join(a_stream("a", "b"))
@@ -183,6 +185,7 @@ JSON = st.recursive(
 KINDS = ("text", "toolUse", "reasoningContent", "citationsContent", "image", "else")
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(KINDS), JSON)), JSON, JSON)
 def test_any_answer_is_read_or_is_the_servers_failure(
     content: list[dict[str, Any]], usage: Any, more: Any

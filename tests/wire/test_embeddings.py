@@ -8,7 +8,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -83,6 +83,7 @@ def test_what_is_no_request_is_refused(body: bytes) -> None:
         read_request(body)
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     for body in (
@@ -120,6 +121,7 @@ def test_vectors_come_in_the_order_of_the_inputs() -> None:
     assert found.body is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_floats_survive_base64_and_back(numbers: list[float]) -> None:
     packed = encoded(Raw(json.dumps(numbers).encode()), True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converse import frame, framed
@@ -32,6 +32,7 @@ def test_a_frame_has_headers_and_a_payload() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.dictionaries(st.text(max_size=20), st.text(max_size=40)), st.binary())),
     st.data(),
@@ -58,6 +59,7 @@ def test_headers_that_hold_no_strings_are_passed_over() -> None:
     assert read(whole + zlib.crc32(whole).to_bytes(4)) == [({"d": "z"}, b"")]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_no_damaged_frame_is_believed(place: int, change: int) -> None:
     good = frame("contentBlockDelta", {"delta": {"text": "x" * 100}})
@@ -67,6 +69,7 @@ def test_no_damaged_frame_is_believed(place: int, change: int) -> None:
         read(bytes(damaged))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_what_is_no_frame_is_refused_or_waited_for(data: bytes) -> None:
     try:

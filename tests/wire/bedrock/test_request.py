@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.structs import replace
 
 from converse import read_back
 from tierwise.wire.bedrock import BEDROCK
+from tierwise.wire.bedrock.fit import fitted
 from tierwise.wire.bedrock.turns import call_id
 from tierwise.wire.conversation import (
     Audio,
@@ -264,6 +266,7 @@ def test_arguments_that_are_no_object_are_handed_on_within_one(arguments: str) -
     assert content[0]["toolUse"]["input"] == {"arguments": arguments}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_ids_are_always_what_bedrock_takes(theirs: str) -> None:
     import re
@@ -322,6 +325,7 @@ EXCHANGES = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(SPOKEN, max_size=2),
     st.lists(SPOKEN | PICTURES, min_size=1, max_size=3),
@@ -337,6 +341,61 @@ def test_a_conversation_that_is_read_back_is_the_same(
     )
     found = read_back(written(asked(*turns)))
     assert _comparable(found.turns) == _comparable(turns)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(SPOKEN, max_size=2),
+    st.lists(SPOKEN | PICTURES, min_size=1, max_size=3),
+    st.lists(EXCHANGES, max_size=3),
+    st.sampled_from(
+        ["anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0", "meta.llama3"]
+    ),
+    st.builds(Thinking, effort=st.none() | st.just("high"), budget=st.none() | st.just(2048)),
+)
+def test_awss_own_model_of_the_service_finds_nothing_wrong(
+    system: list[Text],
+    first: list[Part],
+    exchanges: list[tuple[Turn, ...]],
+    model: str,
+    thinking: Thinking,
+) -> None:
+    turns = (
+        *([Turn(role="system", parts=tuple(system))] if system else []),
+        Turn(role="user", parts=tuple(first)),
+        *(turn for exchange in exchanges for turn in exchange),
+    )
+    conversation = asked(
+        *turns,
+        tools=(Tool(name="f", description="does", strict=True, cache=CacheMark(ttl="5m")),),
+        tool_choice=ToolChoice(mode="required", names=("f",)),
+        format=Format(kind="schema", schema=Raw(b"{}"), name="n", description="d"),
+        sampling=Sampling(temperature=0.5, top_p=0.9, top_k=20),
+        max_tokens=5000,
+        stop=("END",),
+        thinking=thinking,
+        metadata=Raw(b'{"team": "x"}'),
+        service_tier="flex",
+    )
+    body = json.loads(fitted(BEDROCK.write_request(conversation), model))
+    assert _validation(body) == ""
+
+
+def _validation(body: Any) -> str:
+    """What AWS's own tools would say of a request before they send it."""
+    pytest.importorskip("botocore", reason="botocore is not installed")
+    from botocore.validate import ParamValidator
+
+    shape = _service().operation_model("Converse").input_shape
+    report: str = ParamValidator().validate({"modelId": "m", **body}, shape).generate_report()
+    return report
+
+
+@cache
+def _service() -> Any:
+    import botocore.session
+
+    return botocore.session.Session().get_service_model("bedrock-runtime")
 
 
 def _comparable(turns: tuple[Turn, ...]) -> Any:
