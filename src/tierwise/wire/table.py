@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tierwise.wire.dialect import dialect_named, dialect_names
 from tierwise.wire.features import FEATURES, LABELS
@@ -11,9 +11,8 @@ NO_WORD = "-"
 """What stands in the table where a dialect has no word."""
 
 
-def table() -> Iterator[str]:
-    """The lines of the table: what each dialect calls each feature."""
-    names = dialect_names()
+def table(names: Sequence[str] = dialect_names()) -> Iterator[str]:
+    """The lines of the table: what each of these dialects calls each feature."""
     yield f"| feature | {' | '.join(names)} |"
     yield "| --- " * (len(names) + 1) + "|"
     words = [dialect_named(name).words for name in names]
