@@ -59,16 +59,20 @@ class Relay:
         sent = Transcript(_reader_of(asked))
         try:
             while True:
-                live = part.live
+                live, splice = part.live, part.splice
                 try:
-                    if part.splice is None:
+                    if splice is None:
                         yield b""
                     for block in part.streamed.held:
                         if shown := self._shown(block, part, run, asked, sent):
                             sent.add(shown)
                             yield shown
                     while block := await live.read():
-                        if shown := self._shown(block, part, run, asked, sent):
+                        if splice is None:
+                            shown = self._with_usage(block, part.streamed, run, asked, sent.read)
+                        else:
+                            shown = self._shown(block, part, run, asked, sent)
+                        if shown:
                             sent.add(shown)
                             yield shown
                     part.outcome = "accepted"

@@ -37,20 +37,22 @@ class Translating:
         self._adapter = adapter
         self._theirs = dialect_named(adapter.speaks)
         self._ours = dialect_named(task.reads)
+        self._told: tuple[Task, Conversation, Task] | None = None
 
     def request(self, task: Task) -> HttpRequest:
         """The call in the provider's dialect."""
-        return self._adapter.request(self._in_theirs(task))
+        return self._adapter.request(self._in_theirs(task)[1])
 
     def reply(self, body: bytes, task: Task) -> Reply:
         """The answer in the caller's dialect; raises `ServerFailed` if it is none."""
-        reply = self._adapter.reply(body, self._in_theirs(task))
-        return _Reply(reply, self._theirs, self._ours, conversation_of(task))
+        asked, told = self._in_theirs(task)
+        return _Reply(self._adapter.reply(body, told), self._theirs, self._ours, asked)
 
     def stream_reader(self, task: Task, *, keep: bool = False) -> StreamReader:
         """A reader that gives events of the caller's dialect."""
-        reader = self._adapter.stream_reader(self._in_theirs(task), keep=keep)
-        return _Stream(reader, self._theirs, self._ours, task)
+        asked, told = self._in_theirs(task)
+        reader = self._adapter.stream_reader(told, keep=keep)
+        return _Stream(reader, self._theirs, self._ours, task, asked)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What an answer with another status means. Its body is in words that the caller does not
@@ -60,9 +62,14 @@ class Translating:
             error.body = None
         return error
 
-    def _in_theirs(self, task: Task) -> Task:
-        asked = in_dialect(task, self._adapter.speaks)
-        return replace(asked, read_in=None, wants_stream_usage=task.stream)
+    def _in_theirs(self, task: Task) -> tuple[Conversation, Task]:
+        """What the caller asks, and the task that the provider is asked; made once for a call."""
+        if self._told is None or self._told[0] is not task:
+            asked = conversation_of(task)
+            told = in_dialect(task, self._adapter.speaks, asked)
+            told = replace(told, read_in=None, wants_stream_usage=task.stream)
+            self._told = task, asked, told
+        return self._told[1:]
 
 
 class _Reply:
@@ -98,12 +105,19 @@ class _Reply:
 class _Stream:
     __slots__ = ("_ended", "_events", "_name", "_native", "_ours", "_task", "_written")
 
-    def __init__(self, native: StreamReader, theirs: Dialect, ours: Dialect, task: Task) -> None:
+    def __init__(
+        self,
+        native: StreamReader,
+        theirs: Dialect,
+        ours: Dialect,
+        task: Task,
+        asked: Conversation,
+    ) -> None:
         self._native = native
         self._ours = ours
         self._task = task
         self._events = theirs.event_reader()
-        self._written = ours.event_writer(conversation_of(task))
+        self._written = ours.event_writer(asked)
         self._name: tuple[bytes, bytes] | None = None
         self._ended: set[int] = set()
 

@@ -79,10 +79,11 @@ class Tongues:
             for model, group in deployments.items()
         }
         self._all = frozenset[str]().union(*self._of_model.values())
+        self._only = next(iter(self._all)) if len(self._all) == 1 else None
 
     def differ(self, task: Task) -> bool:
         """Whether anybody speaks another dialect than the task is written in."""
-        return self._all != {task.dialect}
+        return task.dialect != self._only
 
     def unsaid(self, task: Task, model: str | None, *, drops: bool) -> Unsaid | None:
         """What dialects lack for a task; None if none lacks anything.

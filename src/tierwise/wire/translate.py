@@ -38,11 +38,15 @@ def conversation_of(task: Task) -> Conversation:
     return replace(asked, model=task.model, stream=task.stream, stream_usage=wants_usage)
 
 
-def in_dialect(task: Task, dialect: str) -> Task:
-    """The task with its body in another dialect. Its client still reads the answer in its own."""
+def in_dialect(task: Task, dialect: str, asked: Conversation | None = None) -> Task:
+    """The task with its body in another dialect. Its client still reads the answer in its own.
+
+    Args:
+        asked: what it asks, if that was read already.
+    """
     if task.dialect == dialect:
         return task
-    body = dialect_named(dialect).write_request(conversation_of(task))
+    body = dialect_named(dialect).write_request(asked or conversation_of(task))
     return replace(
         task, body=body, dialect=dialect, read_in=task.reads, wants_stream_usage=task.stream
     )
