@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tierwise.orchestrator import Orchestrator
     from tierwise.sync import SyncOrchestrator
     from tierwise.types import Decision, Policy, Record, Task, Usage
+    from tierwise.vectors import Vectors
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ _EXPORTS = {
     "Task": "tierwise.types",
     "TierwiseError": "tierwise.errors",
     "Usage": "tierwise.types",
+    "Vectors": "tierwise.vectors",
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "Task",
     "TierwiseError",
     "Usage",
+    "Vectors",
     "__version__",
 ]
 

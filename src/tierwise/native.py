@@ -4,8 +4,8 @@ events as these give them."""
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +25,10 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.dialect import dialect_named
 from tierwise.wire.translate import task_of
+
+if TYPE_CHECKING:
+    from tierwise.execution.embedding import Embedder
+    from tierwise.vectors import Vectors
 
 _WISHES = ("quality", "max_cost_usd", "session", "drop_unsupported")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -49,6 +53,15 @@ class _Asks(Protocol):
     async def answer(self, task: Task) -> Answered: ...
 
     async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming: ...
+
+
+class _Embeds(Protocol):
+    """What embeds: an orchestrator."""
+
+    def patience_s(self, name: str) -> float: ...
+
+    @property
+    def embedder(self) -> Embedder: ...
 
 
 class Natively:
@@ -85,6 +98,33 @@ class Natively:
     async def generate_content_stream(self: _Asks, **given: Any) -> EventStream:
         """As `generate_content`, one answer in parts."""
         return await _stream(self, "gemini", given)
+
+    async def embed(
+        self: _Embeds,
+        texts: str | Sequence[str],
+        model: str,
+        *,
+        deadline_s: float | None = None,
+        **params: Any,
+    ) -> Vectors:
+        """One vector for each text.
+
+        Args:
+            model: one that is configured for embeddings, or `provider/model`.
+            deadline_s: seconds after which no answer is wanted, instead of those of "auto".
+            params: anything else that the request body may hold, such as `dimensions`.
+
+        Raises:
+            TierwiseError: see `tierwise.errors`.
+        """
+        from tierwise.vectors import Vectors, make_asked
+
+        asked = make_asked(texts, model, params)
+        if deadline_s is None:
+            deadline_s = self.patience_s("auto")
+        else:
+            check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
+        return Vectors(await self.embedder.embed(asked, time.monotonic() + deadline_s))
 
 
 async def _answer(asks: _Asks, dialect: str, given: Mapping[str, Any]) -> Answer:

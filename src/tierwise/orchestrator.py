@@ -8,8 +8,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,7 @@ from tierwise.types import Decision, Task
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
+    from tierwise.execution.embedding import Embedder
     from tierwise.execution.probing import Probing
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
@@ -89,7 +90,9 @@ class Orchestrator(Natively):
         self.crew = crew or Crew()
         self._store_content = store_content
         deployments = setup.all_deployments()
-        self.health = Health(deployments, time.monotonic, _random, shadow_prices=shadow_prices)
+        self.health = Health(
+            setup.everywhere(), time.monotonic, _random, shadow_prices=shadow_prices
+        )
         self._load_brain = load_brain
         self._waking = threading.Lock()
         self._analyst: Analyst | None = None
@@ -121,6 +124,8 @@ class Orchestrator(Natively):
         self._reviver = Reviver(adapters, self._transport, self.health)
         if any(PROBES.keys() & policy.gate_names for policy in setup.policies.values()):
             self._calls.probing = self._probing(adapters, billing)
+        if setup.embeddings:
+            _ = self.embedder  # so that what is wrong with it is said now
         if self.promises.all:
             # Off the path of requests: the ledger's thread shows what is finished.
             ledger.watch(self.promises.saw)
@@ -261,6 +266,17 @@ class Orchestrator(Natively):
         task = self._task(messages, policy, wishes, deadline_s, params, stream=True)
         streaming = await self.stream(task)
         return AnswerStream(streaming.run, streaming.model, streaming.chunks)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What answers requests for embeddings; made, and imported, where there are any.
+
+        Raises:
+            ConfigError: a provider's dialect has none.
+        """
+        from tierwise.execution.embedding import Embedder
+
+        return Embedder(self.setup.embeddings, self._transport, self.health)
 
     async def feedback(
         self,

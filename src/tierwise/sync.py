@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from tierwise.answer import Answer, AnswerStream, LiveAnswer, Messages, Piece
 from tierwise.config import Config
 from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
 from tierwise.types import Decision
+
+if TYPE_CHECKING:
+    from tierwise.vectors import Vectors
 
 T = TypeVar("T")
 
@@ -155,6 +158,10 @@ class SyncOrchestrator:
         """See `Orchestrator.generate_content_stream`."""
         stream = self._run(self._orchestrator.generate_content_stream(**given))
         return SyncEventStream(stream, self._run)
+
+    def embed(self, texts: str | Sequence[str], model: str, **params: Any) -> Vectors:
+        """See `Orchestrator.embed`."""
+        return self._run(self._orchestrator.embed(texts, model, **params))
 
     def feedback(self, decision_id: str, **given: Any) -> Feedback:
         """See `Orchestrator.feedback`."""

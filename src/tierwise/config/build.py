@@ -40,7 +40,8 @@ class Setup:
     """What is configured, ready to be used.
 
     `models` holds every model that has a deployment; `deployments` lists those by model id.
-    `certificates` are those of the policies that have one.
+    `certificates` are those of the policies that have one. `embeddings` are the deployments of
+    models that give vectors, by model id; they answer nothing else.
     """
 
     catalog: Catalog
@@ -48,20 +49,29 @@ class Setup:
     deployments: Mapping[str, tuple[Deployment, ...]]
     policies: Mapping[str, Policy]
     certificates: Mapping[str, Certified] = field(default_factory=dict)
+    embeddings: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict)
+
+    def everywhere(self) -> list[Deployment]:
+        """Every deployment of every model, those that give vectors among them."""
+        vectors = [deployment for group in self.embeddings.values() for deployment in group]
+        return [*self.all_deployments(), *vectors]
 
     def all_deployments(self) -> list[Deployment]:
-        """Every deployment of every model."""
+        """Every deployment of every model that answers."""
         return [deployment for group in self.deployments.values() for deployment in group]
 
     def share(self, workers: int) -> Setup:
         """The same for one of several workers: each has its part of the deployments' limits."""
-        parts = {
-            model: tuple(
-                msgspec.structs.replace(d, limits=share_of(d.limits, workers)) for d in group
-            )
-            for model, group in self.deployments.items()
-        }
-        return replace(self, deployments=parts)
+
+        def part(groups: Mapping[str, tuple[Deployment, ...]]) -> dict[str, tuple[Deployment, ...]]:
+            return {
+                model: tuple(
+                    msgspec.structs.replace(d, limits=share_of(d.limits, workers)) for d in group
+                )
+                for model, group in groups.items()
+            }
+
+        return replace(self, deployments=part(self.deployments), embeddings=part(self.embeddings))
 
 
 def build(config: Config, *, certificates: bool = True) -> Setup:
@@ -119,7 +129,36 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
         deployments={model: tuple(group) for model, group in deployments.items()},
         policies=ready,
         certificates=held,
+        embeddings=_embeddings(config, catalog, deployments),
     )
+
+
+def _embeddings(
+    config: Config, catalog: Catalog, answering: Collection[str]
+) -> dict[str, tuple[Deployment, ...]]:
+    """The deployments of models that give vectors.
+
+    Raises:
+        ConfigError: one has no price, is listed twice, or answers as well.
+    """
+    mistakes = Mistakes(config.origin)
+    found: dict[str, list[Deployment]] = {}
+    for name, provider in config.providers.items():
+        for index, served in enumerate(provider.embeddings):
+            item = ServedModel(model=served) if isinstance(served, str) else served
+            with mistakes.noted(at=f"providers.{name}.embeddings.{index}"):
+                preset = _preset(name, provider)
+                _, deployment = _deploy(name, provider, preset, item, catalog, config)
+                if deployment.model in answering:
+                    raise ConfigError(
+                        f"{deployment.model!r} is listed under `models` as well",
+                        remedy="List it under one of them: a model answers or gives vectors.",
+                    )
+                group = found.setdefault(deployment.model, [])
+                _no_twin(deployment, group)
+                group.append(deployment)
+    mistakes.raise_any()
+    return {model: tuple(group) for model, group in found.items()}
 
 
 def _certificates(

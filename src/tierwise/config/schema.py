@@ -166,7 +166,16 @@ class ProviderConfig(_Section):
     timeouts: TimeoutsConfig | None = None
     limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
     quirks: list[str] | None = None
-    models: list[str | ServedModel] = Field(min_length=1)
+    models: list[str | ServedModel] = Field(default_factory=list, min_length=1)
+    embeddings: list[str | ServedModel] = Field(
+        default_factory=list, description="Models that give vectors, for /v1/embeddings."
+    )
+
+    @model_validator(mode="after")
+    def _serves(self) -> Self:
+        if not (self.models or self.embeddings):
+            raise ValueError("no model is listed; add one to `models`, or to `embeddings`")
+        return self
 
 
 class PricesConfig(_Section):

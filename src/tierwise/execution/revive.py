@@ -52,7 +52,7 @@ class Reviver:
 
     async def _look(self, deployment: Deployment) -> None:
         """Asks for a sign of life; that none comes is nothing new."""
-        adapter = self._adapters[deployment.id]
+        adapter: object = self._adapters.get(deployment.id)
         if not isinstance(adapter, ShowsLife):
             return
         try:

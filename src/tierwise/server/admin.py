@@ -133,7 +133,7 @@ class AdminEndpoint:
         return "somebody on this machine"
 
     def _named(self, name: str) -> Deployment:
-        known = {d.id: d for d in self._orchestrator.setup.all_deployments()}
+        known = {d.id: d for d in self._orchestrator.setup.everywhere()}
         if name in known:
             return known[name]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or sorted(known)[:3]

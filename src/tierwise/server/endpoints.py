@@ -20,7 +20,6 @@ from tierwise.errors import (
     RequestError,
     TierwiseError,
     UnknownPath,
-    UpstreamError,
     WrongMethod,
 )
 from tierwise.orchestrator import Orchestrator
@@ -29,6 +28,7 @@ from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.earlier import EarlierEndpoint
+from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
 from tierwise.server.google import COUNT, asked_in
 from tierwise.server.keys import Client, Keys
@@ -131,6 +131,9 @@ class Endpoints:
         models = ModelEndpoint(self._orchestrator)
         counts = CountEndpoint(self._speeches, max_body=self._max_body)
         earlier = EarlierEndpoint(self._lasting.kept_responses, self._caller)
+        vectors = EmbeddingEndpoint(
+            self._orchestrator, self._lasting, self._client, max_body=self._max_body
+        )
         routes = [
             Route("/health/live", self._live),
             Route("/health/ready", self._readiness),
@@ -149,6 +152,7 @@ class Endpoints:
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
             Route("/v1/responses/input_tokens", self._with_key(counts.responses), methods=_POST),
             *earlier.routes(),
+            Route("/v1/embeddings", vectors.post, methods=_POST),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
             Route("/v1/certificate", self._with_key(self._certificates)),
             Route("/v1/feedback", self._feedback.post, methods=_POST),
@@ -163,7 +167,7 @@ class Endpoints:
             exception_handlers={
                 HTTPException: self._http_error,
                 RequestError: self._refused,
-                UpstreamError: self._refused,
+                TierwiseError: self._refused,
                 ClientGone: _nobody_there,
                 Exception: self._unexpected,
             },

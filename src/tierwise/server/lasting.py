@@ -89,7 +89,7 @@ class InUse:
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:
     """Drains or restores a deployment, if it is configured and that is not done yet."""
     health = orchestrator.health
-    for deployment in orchestrator.setup.all_deployments():
+    for deployment in orchestrator.setup.everywhere():
         if deployment.id != order.deployment:
             continue
         if not order.drained:

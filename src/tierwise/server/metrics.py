@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from tierwise.errors import RequestError
+from tierwise.errors import RequestError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.types import Record
 
@@ -68,6 +68,12 @@ class Metrics:
             ("provider", "status"),
             registry=self._registry,
         )
+        self._embeddings = Counter(
+            "tierwise_embeddings",
+            "Requests for embeddings by what was asked for and how they ended.",
+            ("model", "status"),
+            registry=self._registry,
+        )
         self._request_children: dict[tuple[str | None, str | None, str], Counter] = {}
         self._attempt_children: dict[tuple[str, str], Counter] = {}
 
@@ -100,6 +106,11 @@ class Metrics:
     def passed(self, provider: str, status: int) -> None:
         """Counts a call that was passed through."""
         self._passed.labels(provider, str(status)).inc()
+
+    def embedded(self, model: str, error: TierwiseError | None, cost_usd: float = 0.0) -> None:
+        """Counts a request for embeddings, and what it cost."""
+        self._embeddings.labels(model, "ok" if error is None else type(error).__name__).inc()
+        self._cost.inc(cost_usd)
 
     def render(self) -> bytes:
         """The text of a scrape."""

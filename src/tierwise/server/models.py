@@ -32,13 +32,16 @@ class ModelEndpoint:
         if "anthropic-version" in request.headers:
             listed = self._listed(self._anthropic)
             return _json(_anthropic_page(listed, request.query_params))
-        return _json({"object": "list", "data": self._listed(self._openai)})
+        vectors = map(self._embedding, self._orchestrator.setup.embeddings)
+        return _json({"object": "list", "data": [*self._listed(self._openai), *vectors]})
 
     async def one(self, request: Request) -> Response:
         """As `all`, of one that may be named as in a request."""
         name: str = request.path_params["model"]
         if "anthropic-version" in request.headers:
             return _json({**self._anthropic(*self._found(name)), "id": name})
+        if name in self._orchestrator.setup.embeddings:
+            return _json(self._embedding(name))
         return _json({**self._openai(*self._found(name)), "id": name})
 
     async def all_google(self, request: Request) -> Response:
@@ -99,6 +102,22 @@ class ModelEndpoint:
                 "capabilities": sorted(model.capabilities),
                 "context_window": model.context_window,
                 "prices": msgspec.to_builtins(model.prices),
+            },
+        }
+
+    def _embedding(self, name: str) -> dict[str, Any]:
+        """What is listed of a model for embeddings."""
+        places = self._orchestrator.setup.embeddings[name]
+        return {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": places[0].provider,
+            "tierwise": {
+                "deployments": [place.id for place in places],
+                "available": any(self._orchestrator.health.available(one) for one in places),
+                "capabilities": ["embeddings"],
+                "prices": msgspec.to_builtins(places[0].prices),
             },
         }
 

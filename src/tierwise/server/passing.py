@@ -86,7 +86,7 @@ class PassingEndpoint:
         speeches: Speeches,
     ) -> None:
         self._passages = orchestrator.passages
-        self._providers = by_provider(orchestrator.setup.all_deployments())
+        self._providers = by_provider(orchestrator.setup.everywhere())
         self._open = frozenset(config.server.passthrough)
         self._keys = keys
         self._lasting = lasting

@@ -21,7 +21,7 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
         file: that the configuration was read from, None where there is none.
     """
     ledger, door = orchestrator.ledger, lasting.admission
-    deployments = {d.id: d for d in orchestrator.setup.all_deployments()}
+    deployments = {d.id: d for d in orchestrator.setup.everywhere()}
     scarce = orchestrator.health.scarcity.prices
     return {
         "object": "status",

@@ -28,8 +28,8 @@ def hand_over(
         setup: the one that follows it.
         now: a time of the monotonic clock, in seconds.
     """
-    olds = {deployment.id: deployment for deployment in before.all_deployments()}
-    for deployment in setup.all_deployments():
+    olds = {deployment.id: deployment for deployment in before.everywhere()}
+    for deployment in setup.everywhere():
         old = olds.get(deployment.id)
         if old is None:
             continue

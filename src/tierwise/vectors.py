@@ -1,0 +1,54 @@
+"""Embeddings for the library: what is asked, and the vectors that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tierwise.errors import InvalidRequest
+from tierwise.execution.embedding import Embedded
+from tierwise.wire import embeddings
+from tierwise.wire.embeddings import EmbeddingsAsked
+
+
+class Vectors:
+    """The embeddings of texts: iterate over them. `body` is the JSON that an OpenAI client would
+    have received."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self.body = embedded.body
+        self.model = embedded.model
+        self.deployment = embedded.deployment
+        self.usage = embedded.usage
+        self.cost_usd = embedded.cost_usd
+
+    def json(self) -> dict[str, Any]:
+        """`body`, decoded."""
+        decoded: dict[str, Any] = msgspec.json.decode(self.body)
+        return decoded
+
+    def __iter__(self) -> Iterator[list[float]]:
+        for one in self.json()["data"]:
+            vector = one["embedding"]
+            if isinstance(vector, str):
+                raw = msgspec.Raw(msgspec.json.encode(vector))
+                vector = msgspec.json.decode(embeddings.encoded(raw, as_base64=False))
+            yield vector
+
+
+def make_asked(
+    texts: str | Sequence[str], model: str, params: Mapping[str, Any]
+) -> EmbeddingsAsked:
+    """What the same request over HTTP would be.
+
+    Raises:
+        InvalidRequest: a parameter cannot be used.
+    """
+    body = {"model": model, "input": texts, **params}
+    try:
+        encoded = msgspec.json.encode(body)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
+    return embeddings.read_request(encoded)
