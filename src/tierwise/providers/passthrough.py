@@ -177,7 +177,8 @@ def url_of(deployment: Deployment, path: str) -> str:
     root, _, last = base.rpartition("/")
     if _VERSION.fullmatch(last) and f"/{last}/" in path:
         return root + path
-    return base + path.removeprefix("/v1")
+    bare = base.count("/") == 2  # as in https://api.anthropic.com
+    return base + (path if bare else path.removeprefix("/v1"))
 
 
 def credentials(deployment: Deployment) -> dict[str, str]:

@@ -64,6 +64,10 @@ _OPENAI = (
     "/v1/fine_tuning",
 )
 _ANTHROPIC = ("/v1/messages/batches",)
+_FAMILIES = {
+    "anthropic": ("anthropic",),
+    "openai": ("openai_compatible", "openai_responses", "azure", "mistral"),
+}
 _NO_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
@@ -87,6 +91,7 @@ class PassingEndpoint:
     ) -> None:
         self._passages = orchestrator.passages
         self._providers = by_provider(orchestrator.setup.everywhere())
+        self._answering = by_provider(orchestrator.setup.all_deployments()).values()
         self._open = frozenset(config.server.passthrough)
         self._keys = keys
         self._lasting = lasting
@@ -190,9 +195,9 @@ class PassingEndpoint:
     def _only(self, path: str) -> Deployment:
         """The one provider that a path can mean."""
         family = _family(path)
-        able = [one for one in self._providers.values() if _speaks(one, family)]
-        if len(able) == 1:
-            return able[0]
+        able = [one for one in self._answering if _speaks(one, family)]
+        if len({(one.base_url, one.api_key) for one in able}) == 1:
+            return able[0]  # one account, be it written down twice
         names = ", ".join(sorted(one.provider for one in able)) or "none that is configured"
         raise UnknownProvider(
             f"It is not clear whose {path} is meant: {names} may have it. Name the provider in the "
@@ -310,9 +315,8 @@ def _family(path: str) -> str | None:
 
 
 def _speaks(deployment: Deployment, family: str | None) -> bool:
-    return (deployment.dialect == "anthropic") == (family == "anthropic") and (
-        family == "anthropic" or deployment.dialect.startswith(("openai", "azure"))
-    )
+    """Whether a deployment may have paths of that family."""
+    return deployment.dialect in _FAMILIES.get(family or "", ())
 
 
 def _clean(path: str) -> str:
