@@ -148,7 +148,8 @@ def _embeddings(
             item = ServedModel(model=served) if isinstance(served, str) else served
             with mistakes.noted(at=f"providers.{name}.embeddings.{index}"):
                 preset = _preset(name, provider)
-                _, deployment = _deploy(name, provider, preset, item, catalog, config)
+                place = place_of(name, provider, preset)
+                _, deployment = _deploy(name, provider, preset, place, item, catalog, config)
                 if deployment.model in answering:
                     raise ConfigError(
                         f"{deployment.model!r} is listed under `models` as well",
