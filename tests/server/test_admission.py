@@ -227,7 +227,7 @@ def test_a_key_may_be_written_twice_and_a_name_have_two_keys() -> None:
     written = ["k-1", "k-1", {"key": "k-2", **acme}, {"key": "k-3", **acme}]
     config = from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": written}))
     keys = Keys(config.server.api_keys)
-    assert keys.caller(b"Bearer k-2") == keys.caller(b"Bearer k-3") == "acme"
+    assert keys.client(b"Bearer k-2").name == keys.client(b"Bearer k-3").name == "acme"
 
 
 @pytest.mark.parametrize(
