@@ -219,11 +219,12 @@ class _Connection(asyncio.Protocol):
         self._complete = True
         self._keep = True
         self._paused = False
-        self._error: ConnectFailed | None = None
+        self._broken: str | None = None
+        """Why nothing more can come."""
         self._inflater: Inflater | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
 
     @property
     def reusable(self) -> bool:
@@ -235,10 +236,10 @@ class _Connection(asyncio.Protocol):
         self._complete = self._has_head = self.heard = False
         self._head_bytes = 0
         self._inflater = None
-        self._parser = httptools.HttpResponseParser(self)
         if self._transport is None or not self._keep:
             self._fail("the connection was closed as soon as it was made")
         else:
+            self._parser = httptools.HttpResponseParser(self)
             self._transport.write(request)
 
     async def wait_for_head(self, timeout_s: float | None = None) -> None:
@@ -285,7 +286,7 @@ class _Connection(asyncio.Protocol):
             out = self._inflater.feed(data)
         except NotCompressed as error:
             self._complete = self._keep = False
-            self._error = ConnectFailed(f"the answer cannot be unpacked: {error}")
+            self._broken = f"the answer cannot be unpacked: {error}"
             return None
         return out or (b"" if self._complete else None)
 
@@ -296,8 +297,9 @@ class _Connection(asyncio.Protocol):
 
     async def _wait(self) -> None:
         """Waits for something to happen. Raises `ConnectFailed` if nothing can any more."""
-        if self._error is not None:
-            raise self._error
+        if self._broken is not None:
+            # Made anew each time: an error that was kept would keep all that it has passed.
+            raise ConnectFailed(self._broken)
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -322,8 +324,8 @@ class _Connection(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         self._keep = False
-        if self._error is None and not self._complete:
-            self._error = ConnectFailed(why)
+        if self._broken is None and not self._complete:
+            self._broken = why
         self._wake()
 
     # What the event loop calls.
@@ -332,7 +334,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._complete:
+        if self._complete or self._parser is None:
             # Nobody asked for this: the server says goodbye, or does not speak HTTP.
             self._keep = False
             self.abort()
@@ -360,6 +362,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._parser = None  # it knows this object, which knows it
         self._fail(
             f"{type(exc).__name__}: {exc}"
             if exc is not None
@@ -380,6 +383,7 @@ class _Connection(asyncio.Protocol):
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        assert self._parser is not None  # noqa: S101 - it is what calls this
         self.status = self._parser.get_status_code()
         self._has_head = self.status >= 200  # those below announce the answer, they are none
         coding = self.headers.get("content-encoding")
@@ -391,7 +395,7 @@ class _Connection(asyncio.Protocol):
                 raise ValueError(f"its content-encoding {coding!r} is not read here") from None
 
     def on_message_complete(self) -> None:
-        if self._has_head:
+        if self._has_head and self._parser is not None:
             self._complete = True
             self._keep = self._keep and self._parser.should_keep_alive()
 

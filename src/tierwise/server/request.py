@@ -236,7 +236,10 @@ class ClientWatch:
             self._unwatched.discard(watched)
         else:
             self._watched.discard(watched)
-            watched.watcher.cancel()
+            # What was cancelled remembers where, and with it all that this request knew: without a
+            # way back it is freed now, and not when the collector comes by.
+            watcher, watched.watcher = watched.watcher, None
+            watcher.cancel()
 
     async def all_left(self, timeout_s: float) -> None:
         """Waits until no request is here any more, for `timeout_s` seconds at most."""
