@@ -18,8 +18,8 @@ server:
   # limits: {rpm: 600, tpm: 1000000, concurrency: 50}   # of each client
 
 # Where models are served. A name such as openai, groq, mistral, deepseek, together, fireworks,
-# openrouter, xai, vllm, sglang, ollama, llamacpp or lmstudio brings its URL and peculiarities;
-# any other needs `base_url`.
+# openrouter, xai, gemini, vllm, sglang, ollama, llamacpp or lmstudio brings its URL and
+# peculiarities; vertex needs a `project` of Google Cloud; any other needs `base_url`.
 """
 _EXAMPLE = """\
 # Nothing was found here, so this is an example. `tierwise serve` needs its OPENAI_API_KEY; or put

@@ -184,6 +184,7 @@ def test_usage_counts_thoughts_as_output_and_is_not_believed_blindly(
 
 
 @given(st.integers(1, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 9))
+@settings(deadline=None)
 def test_usage_is_read_as_it_was_written(read_: int, said: int, thought: int, cached: int) -> None:
     usage = Usage(
         input_tokens=read_ + cached,
