@@ -118,6 +118,21 @@ def test_configured_guardrails_and_latency_are_added() -> None:
     assert body["performanceConfig"] == {"latency": "optimized"}
 
 
+def test_a_model_that_can_goes_on_from_the_beginning_of_its_answer() -> None:
+    begun = adapter().prefilled(a_task("Count."), "One, two,")
+    assert begun is not None
+    assert json.loads(begun.body)["messages"][-1] == {"role": "assistant", "content": "One, two,"}
+    assert adapter().prefilled(a_task("Count."), "One, two, ") is None
+    form = {"type": "json_object"}
+    assert adapter().prefilled(a_task("Count.", response_format=form), "{") is None
+    for model in ("us.meta.llama4-scout-17b-instruct-v1:0", "us.anthropic.claude-sonnet-4-6"):
+        assert adapter(upstream_model=model).prefilled(a_task("Count."), "One,") is None
+
+
+def test_what_its_model_does_not_take_is_told() -> None:
+    assert "json_schema" in adapter().lacks
+
+
 def test_a_whole_answer_names_the_model_that_was_asked() -> None:
     reply = adapter().reply(json.dumps(an_answer({"text": "Paris"})).encode(), a_converse_task())
     assert reply.reported_model == MODEL

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
 from tierwise.providers.bedrock_calls import BedrockCalls
@@ -17,22 +18,31 @@ from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.bedrock.fit import fitted
 from tierwise.wire.bedrock.joined import completion_of_events
+from tierwise.wire.bedrock.makers import lacks_of, maker_of
 from tierwise.wire.bedrock.reply import completion_of, read_reply
 from tierwise.wire.bedrock.usage import read_usage
 from tierwise.wire.eventstream import BadFrame, FrameBuffer
-from tierwise.wire.openai_chat import json_string, with_fields
+from tierwise.wire.openai_chat import json_string, with_fields, with_messages
+from tierwise.wire.translate import CHAT
 
+_GO_ON = frozenset({"claude", "nova", "nova-2"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Bedrock:
-    """Asks one deployment by Converse."""
+    """Asks one deployment by Converse.
+
+    `lacks` are the features that the dialect has words for and its model does not take.
+    """
 
     speaks = "bedrock"
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.model = json_string(deployment.upstream_model)
+        names = (deployment.upstream_model, deployment.model)
+        self.lacks = lacks_of(*names)
+        self._goes_on = "prefill" not in self.lacks and maker_of(*names) in _GO_ON
         self._calls = BedrockCalls(deployment)
         self._own = self._calls.own_fields()
 
@@ -43,6 +53,19 @@ class Bedrock:
         if self._own:
             body = with_fields(body, self._own)
         return self._calls.request("converse-stream" if task.stream else "converse", body)
+
+    def prefilled(self, task: Task, said: str) -> Task | None:
+        """The task with the beginning of its answer; None if the model does not go on from one.
+
+        Claude until 4.5 and Nova do, unless they think or have a form to keep to, and not from a
+        text that ends with a space.
+        """
+        if self._goes_on and task.dialect == CHAT and said == said.rstrip():
+            if task.reasoning or task.json_mode or task.json_schema is not None:
+                return None
+            message = {"role": "assistant", "content": said}
+            return replace(task, body=with_messages(task.body, [message]))
+        return None
 
     def reply(self, body: bytes, task: Task) -> _Reply:  # noqa: ARG002 - the protocol's
         """A whole answer; raises `ServerFailed` if the body is not one."""

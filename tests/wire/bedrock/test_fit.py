@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tierwise.wire.bedrock.fit import fitted, maker_of
+from tierwise.wire.bedrock.fit import fitted
+from tierwise.wire.bedrock.makers import claude_version, lacks_of, maker_of
 
 CLAUDE_OLD = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CLAUDE_NEW = "us.anthropic.claude-sonnet-4-6"
+CLAUDE_NEWEST = "global.anthropic.claude-opus-5-5"
 CLAUDE_MUTE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 NOVA, NOVA_2 = "us.amazon.nova-pro-v1:0", "global.amazon.nova-2-lite-v1:0"
 GPT, LLAMA = "openai.gpt-oss-120b-1:0", "us.meta.llama4-scout-17b-instruct-v1:0"
@@ -41,6 +43,43 @@ def test_the_maker_is_known_by_either_name(names: tuple[str, ...], maker: str) -
     assert maker_of(*names) == maker
 
 
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        (CLAUDE_OLD, (4, 5)),
+        ("anthropic.claude-sonnet-4-20250514-v1:0", (4, 0)),
+        ("eu.anthropic.claude-opus-4-1-20250805-v1:0", (4, 1)),
+        ("global.anthropic.claude-opus-4-6-v1:0", (4, 6)),
+        (CLAUDE_NEW, (4, 6)),
+        ("claude-sonnet-5", (5, 0)),
+        ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", (3, 7)),
+        (CLAUDE_MUTE, (3, 0)),
+        ("anthropic.claude-v2:1", (3, 0)),
+        ("anthropic.claude-something", (99, 0)),
+    ],
+)
+def test_the_version_of_a_claude_is_known(name: str, version: tuple[int, int]) -> None:
+    assert claude_version(name) == version
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [
+        (CLAUDE_OLD, set()),
+        (CLAUDE_NEW, {"prefill"}),
+        (CLAUDE_NEWEST, {"prefill", "temperature", "top_p", "top_k"}),
+        (CLAUDE_MUTE, {"effort", "thinking_budget", "json_schema"}),
+        (NOVA, {"effort", "thinking_budget", "json_schema"}),
+        (NOVA_2, {"json_schema"}),
+        (GPT, {"top_k"}),
+        (LLAMA, {"effort", "thinking_budget", "json_schema"}),
+        ("qwen.qwen3-32b-v1:0", {"effort", "thinking_budget"}),
+    ],
+)
+def test_what_a_model_does_not_take_is_known(name: str, lacks: set[str]) -> None:
+    assert lacks_of(name) == lacks
+
+
 def test_a_plain_request_keeps_its_bytes() -> None:
     body = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
     assert fitted(body, LLAMA) is body
@@ -69,6 +108,8 @@ def test_an_effort_is_said_in_the_models_own_words(name: str, more: Any) -> None
     [
         (CLAUDE_NEW, {"thinking": {"type": "enabled", "budget_tokens": 2000}}),
         (CLAUDE_OLD, {"thinking": {"type": "enabled", "budget_tokens": 2000}}),
+        (CLAUDE_NEWEST, {"thinking": {"type": "adaptive"}}),
+        (CLAUDE_MUTE, None),
         (NOVA_2, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}),
         (GPT, {"reasoning_effort": "low"}),
         (LLAMA, None),

@@ -13,19 +13,14 @@ docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from tierwise.wire.bedrock.makers import Maker, claude_version, maker_of
 from tierwise.wire.bedrock.turns import call_id
 
-Maker = Literal["claude", "nova-2", "nova", "openai", "other"]
-# Claude before 4.6, which thinks as many tokens as it is told, and of that, those that do not.
-_TOLD_HOW_MUCH = re.compile(
-    r"claude-(?:v\d|instant|[23]\b|(?:opus|sonnet|haiku)-4(?:-[15]\b|-\d{6,}|-v\d|:|$))"
-)
-_NEVER_THINKS = re.compile(r"claude-(?:v\d|instant|[23]-(?!7)|[23]$)")
 _BUDGETS = {"low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
 """Of an effort, where a model is told how many tokens it may think."""
 _SMALLEST_BUDGET = 1024
@@ -39,20 +34,6 @@ _MARKS = (
 _Fields = dict[str, Any]
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
-
-
-def maker_of(*names: str) -> Maker:
-    """Who made a model, by its names: Bedrock's id, and ours where that is an ARN."""
-    for name in names:
-        if "claude" in name:
-            return "claude"
-        if "nova-2" in name:
-            return "nova-2"
-        if "nova" in name:
-            return "nova"
-        if "openai" in name or "gpt-" in name:
-            return "openai"
-    return "other"
 
 
 def fitted(body: bytes, *names: str) -> bytes:
@@ -105,21 +86,21 @@ def _thinking(
 def _of_claude(
     names: tuple[str, ...], effort: str | None, thinking: Any, fields: _Fields
 ) -> _Fields:
-    name = next((name for name in names if "claude" in name), "")
-    if _NEVER_THINKS.search(name):
+    version = claude_version(*names)
+    if version < (3, 7):
         return {}
-    told = _TOLD_HOW_MUCH.search(name) is not None
-    if not told and thinking is None and effort is not None:
-        return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
-    if not told and effort is not None:
-        return {"thinking": thinking, "output_config": {"effort": effort}}
-    if told:
+    if version < (4, 6):
         budget = _budget(effort, thinking, fields)
         if budget is not None and _in_a_call_without_thoughts(fields):
             return {}
         if thinking is None or thinking.get("type") != "disabled":
             thinking = None if budget is None else {"type": "enabled", "budget_tokens": budget}
-    return {} if thinking is None else {"thinking": thinking}
+        return {} if thinking is None else {"thinking": thinking}
+    counted = thinking is not None and thinking.get("type") == "enabled"
+    if (thinking is None and effort is not None) or (counted and version >= (4, 7)):
+        thinking = {"type": "adaptive"}  # since 4.7 it refuses to be told a number
+    found = {} if thinking is None else {"thinking": thinking}
+    return found if effort is None else {**found, "output_config": {"effort": effort}}
 
 
 def _budget(effort: str | None, thinking: Any, fields: _Fields) -> int | None:
