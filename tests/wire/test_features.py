@@ -135,6 +135,14 @@ def test_tools_and_pieces_that_one_dialect_alone_knows_are_told_once() -> None:
     ]  # fmt: skip
 
 
+def test_parts_of_the_question_are_named_by_what_they_are_as_well() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    (lack,) = unsupported(asked([picture]), "plain")
+    assert str(lack) == "image url (`messages.content.image_url`)"
+    assert str(Lack("prefill", "messages")) == "an answer that is begun (`messages`)"
+    assert str(Lack("seed", "seed")) == "`seed`"
+
+
 def test_a_picture_is_content_and_a_seed_is_not() -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     found = unsupported(asked([picture], seed=7), "plain")

@@ -130,7 +130,12 @@ class Lack(NamedTuple):
         return self.feature in CONTENT
 
     def __str__(self) -> str:
-        return f"the tool `{self.word}`" if self.feature == "tool" else f"`{self.word}`"
+        if self.feature == "tool":
+            return f"the tool `{self.word}`"
+        if self.is_content:
+            what = "an answer that is begun" if self.feature == "prefill" else self.feature
+            return f"{what.replace('_', ' ')} (`{self.word}`)"
+        return f"`{self.word}`"
 
 
 def features_of(asked: Conversation) -> frozenset[Feature]:
