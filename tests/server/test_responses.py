@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, says
 from tierwise.server import kept_responses
-from tierwise.server.kept_responses import InProcess, Kept
+from tierwise.server.kept_responses import InProcess, Kept, KeptResponses
+from tierwise.server.shared_responses import InFolder
 
 pytest.importorskip("tierwise.wire.responses", reason="this dialect is not there yet")
 
@@ -183,6 +187,57 @@ def test_wrong_bodies_are_said_to_be_wrong(gateway: RunningGateway, body: bytes)
 
 def kept(text: bytes = b"{}", **ids: bytes) -> Kept:
     return Kept(text, (), tuple(ids.values()), ids)
+
+
+@pytest.fixture(params=["process", "folder"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., KeptResponses]:
+    """Makes a place for answers; the arguments are its clock, if any."""
+    if request.param == "process":
+        return InProcess
+    return lambda *clock: InFolder(tmp_path / "kept", *clock)
+
+
+async def test_an_answer_is_found_until_it_is_forgotten(
+    make: Callable[..., KeptResponses],
+) -> None:
+    store = make()
+    store.keep("me", "one/../two", kept(b'{"a":1}', item=b"first"))
+    found = await store.find("me", "one/../two")
+    assert found is not None
+    assert (found.response, found.ids) == (b'{"a":1}', {"item": b"first"})
+    assert await store.item("me", "item") == b"first"
+    for other in ("you", None):
+        assert await store.find(other, "one/../two") is None
+        assert await store.item(other, "item") is None
+    assert await store.forget("me", "one/../two")
+    assert await store.find("me", "one/../two") is None
+    assert await store.item("me", "item") is None
+    assert not await store.forget("me", "one/../two")
+
+
+async def test_what_one_worker_keeps_another_finds(tmp_path: Path) -> None:
+    InFolder(tmp_path).keep(None, "one", kept(b"{}"))
+    assert await InFolder(tmp_path).find(None, "one") is not None
+
+
+def answers_in(folder: Path) -> int:
+    return len(list(folder.rglob("answer-*")))
+
+
+async def test_files_that_are_too_old_or_too_many_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    store = InFolder(tmp_path, lambda: now)
+    monkeypatch.setattr(kept_responses, "MOST_BYTES_EACH", 1000)
+    for number in range(5):
+        store.keep("me", str(number), kept(b"x" * 400))
+    InFolder(tmp_path, lambda: now).keep("me", "last", kept(b"x" * 400))  # it looks at once
+    assert answers_in(tmp_path) == 2
+    now += kept_responses.KEEP_S + 1
+    assert await store.find("me", "last") is None
+    InFolder(tmp_path, lambda: now).keep("other", "one", kept())
+    assert answers_in(tmp_path) == 0
 
 
 async def test_old_answers_are_forgotten() -> None:

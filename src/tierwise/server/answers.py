@@ -159,8 +159,9 @@ class AnswerEndpoint:
                     await sent.block(exchange.late(self._stream_headers(streaming)))
                 else:
                     await sent.head(200, [*exchange.head, *self._stream_headers(streaming)])
+                shown = exchange.shown
                 async for block in streaming.chunks:
-                    await sent.block(exchange.shown(block))
+                    await sent.block(shown(block))
                 await sent.end(exchange.ended())
         except TimeoutError:
             log.warning("a client did not read its stream to the end and was cut off")
