@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from openai import OpenAI
 
 from gateway import KEY, UPSTREAM_KEY, Provider, Reply, RunningGateway, call, config_for
 from tierwise import Orchestrator, SyncOrchestrator
@@ -98,6 +99,13 @@ def test_vectors_come_in_the_order_of_the_texts(running: RunningGateway, embeds:
     assert embeds.asked == [
         (f"{provider}-key", {"model": f"{provider}-vectors", "input": ["one", "three"]})
     ]
+
+
+def test_the_official_sdk_reads_them(running: RunningGateway) -> None:
+    """It asks for base64 unless it is told otherwise, and this provider gives numbers."""
+    with OpenAI(base_url=f"{running.url}/v1", api_key=KEY, max_retries=0) as client:
+        found = client.embeddings.create(model="vectors", input=["one", "three"])
+    assert [one.embedding for one in found.data] == [[3.0, 0.5], [5.0, 0.5]]
 
 
 def test_another_deployment_stands_in(running: RunningGateway, embeds: Embeds) -> None:
