@@ -151,15 +151,16 @@ def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None
     assert not provider.seen
 
 
-def test_models_are_listed_page_by_page(gateway: RunningGateway) -> None:
-    first = call(gateway.url, "GET", "/v1beta/models?pageSize=2", key=None, headers=OWN).json
-    path = f"/v1beta/models?pageToken={first['nextPageToken']}"
+@pytest.mark.parametrize("root", ["/v1beta/models", "/v1/models"])
+def test_models_are_listed_page_by_page(gateway: RunningGateway, root: str) -> None:
+    first = call(gateway.url, "GET", f"{root}?pageSize=2", key=None, headers=OWN).json
+    path = f"{root}?pageToken={first['nextPageToken']}"
     rest = call(gateway.url, "GET", path, key=None, headers=OWN).json
     names = [one["name"] for one in first["models"] + rest["models"]]
     assert len(first["models"]) == 2
     assert {"models/auto", "models/small", "models/large"} <= set(names)
     assert "generateContent" in first["models"][0]["supportedGenerationMethods"]
-    one = call(gateway.url, "GET", "/v1beta/models/small", key=None, headers=OWN)
+    one = call(gateway.url, "GET", f"{root}/small", key=None, headers=OWN)
     assert one.json["name"] == "models/small"
-    none = call(gateway.url, "GET", "/v1beta/models/none-such", key=None, headers=OWN)
+    none = call(gateway.url, "GET", f"{root}/none-such", key=None, headers=OWN)
     assert (none.status, error_of(none)["status"]) == (404, "NOT_FOUND")

@@ -28,7 +28,9 @@ class ModelEndpoint:
         self._orchestrator = orchestrator
 
     async def all(self, request: Request) -> Response:
-        """In Anthropic's shape for its clients, in OpenAI's for all others."""
+        """In the shape of whose clients ask: Anthropic's, Google's or else OpenAI's."""
+        if "x-goog-api-key" in request.headers:
+            return await self.all_google(request)
         if "anthropic-version" in request.headers:
             listed = self._listed(self._anthropic)
             return _json(_anthropic_page(listed, request.query_params))
@@ -38,6 +40,8 @@ class ModelEndpoint:
     async def one(self, request: Request) -> Response:
         """As `all`, of one that may be named as in a request."""
         name: str = request.path_params["model"]
+        if "x-goog-api-key" in request.headers:
+            return await self.one_google(request)
         if "anthropic-version" in request.headers:
             return _json({**self._anthropic(*self._found(name)), "id": name})
         if name in self._orchestrator.setup.embeddings:

@@ -29,4 +29,6 @@ class Speeches:
             names = {name for name, _ in scope["headers"]}
             if b"anthropic-version" in names:
                 return self.anthropic
+            if b"x-goog-api-key" in names:  # Google's own client asks under /v1, too
+                return self.gemini
         return self.chat
