@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from builders import foreign_to
 from tierwise.errors import InvalidRequest
 from tierwise.wire.chat import CHAT
 from tierwise.wire.conversation import (
