@@ -60,6 +60,9 @@ bench: $(STAMP) ## Measure the gateway's overhead against nginx
 OUTCOMES ?= ../shared/outcomes
 ROUTER_SOURCES := routellm paretobandit zeroeval llmrouter
 
+recordings: $(STAMP) ## Replay recorded traffic of real providers: TIERWISE_RECORDINGS names its folder
+	PYTHONPATH=tests $(BIN)/python -m recordings
+
 router: $(STAMP) ## Train the router that ships again: make router OUTCOMES=DIR
 	$(BIN)/tierwise train --size small --outcomes $(ROUTER_SOURCES:%=$(OUTCOMES)/%) \
 		--out src/tierwise/routing/default.npz

@@ -38,6 +38,9 @@ def _chat(body: _Json) -> _Json:
         body["max_tokens"] = body.pop("max_completion_tokens")
     if isinstance(body.get("stop"), str):
         body["stop"] = [body["stop"]]
+    thinking = body.pop("reasoning", None) or {}
+    if thinking.get("effort"):
+        body["reasoning_effort"] = thinking["effort"]
     for message in body["messages"]:
         message["content"] = _plain(message.get("content"), "text")
         for call in message.get("tool_calls") or ():
@@ -61,7 +64,21 @@ def _anthropic(body: _Json) -> _Json:
                     del block["is_error"]
     if body.get("tool_choice") == {"type": "auto"}:
         del body["tool_choice"]
+    body["messages"] = _merged(body["messages"])
+    if body.get("tools"):
+        body["tools"].sort(key=lambda tool: str(tool["name"] if "name" in tool else tool["type"]))
     return body
+
+
+def _merged(messages: list[_Json]) -> list[_Json]:
+    """Turns of the same side are one to the API."""
+    found: list[_Json] = []
+    for message in messages:
+        if found and found[-1]["role"] == message["role"]:
+            found[-1]["content"] += message["content"]
+        else:
+            found.append(message)
+    return found
 
 
 def _gemini(body: _Json) -> _Json:
@@ -71,7 +88,34 @@ def _gemini(body: _Json) -> _Json:
         system.pop("role", None)
     for content in body["contents"]:
         content.setdefault("role", "user")
+    config = body.get("generationConfig") or {}
+    if config.get("responseModalities") == ["TEXT"]:
+        del config["responseModalities"]
+    if "responseSchema" in config:
+        config["responseJsonSchema"] = _schema(config.pop("responseSchema"))
+    for tool in body.get("tools") or ():
+        for function in tool.get("functionDeclarations") or ():
+            if "parameters" in function:
+                function["parametersJsonSchema"] = _schema(function.pop("parameters"))
     return body
+
+
+def _schema(value: Any) -> Any:
+    """A schema of OpenAPI's kind as a JSON Schema."""
+    if isinstance(value, list):
+        return [_schema(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_SNAKE.sub(lambda m: m[1].upper(), name): one for name, one in value.items()}
+    if "properties" in named:
+        named["properties"] = {n: _schema(one) for n, one in named["properties"].items()}
+    kind = named.get("type")
+    if isinstance(kind, str):
+        named["type"] = kind.lower()
+        if named.pop("nullable", False):
+            named["type"] = [kind.lower(), "null"]
+    rest = {n: _schema(one) for n, one in named.items() if n not in ("properties", "type")}
+    return {**named, **rest}
 
 
 def _camel(value: Any) -> Any:
@@ -103,8 +147,8 @@ def _responses(body: _Json) -> _Json:
         if item.get("type") == "function_call":
             item["arguments"] = _parsed(item["arguments"])
     body["input"] = given
-    if body.get("text") == {"format": {"type": "text"}}:
-        del body["text"]
+    if (body.get("text") or {}).get("format") == {"type": "text"}:
+        del body["text"]["format"]
     if body.get("tool_choice") == "auto":
         del body["tool_choice"]
     for tool in body.get("tools") or ():
@@ -121,6 +165,12 @@ def _cohere(body: _Json) -> _Json:
 
 
 def _bedrock(body: _Json) -> _Json:
+    if (body.get("toolConfig") or {}).get("toolChoice") == {"auto": {}}:
+        del body["toolConfig"]["toolChoice"]
+    for message in body["messages"]:
+        for block in message["content"]:
+            if block.get("toolResult", {}).get("status") == "success":
+                del block["toolResult"]["status"]
     return body
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Raw
@@ -12,6 +14,7 @@ from tierwise.wire.conversation import (
     Conversation,
     Document,
     Foreign,
+    Image,
     Part,
     Reasoning,
     Sampling,
@@ -20,8 +23,10 @@ from tierwise.wire.conversation import (
     Thinking,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
     Turn,
+    Video,
 )
 
 _Json = dict[str, Any]
@@ -46,7 +51,7 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
     if effort:
         thinking = Thinking(effort=effort, budget=thinking.budget if thinking else None)
     turns = [_system(body["system"])] if body.get("system") else []
-    turns += [_turn(message) for message in body["messages"]]
+    turns += [turn for message in body["messages"] for turn in _turns(message)]
     tools, foreign = _tools((body.get("toolConfig") or {}).get("tools") or [])
     return Conversation(
         dialect="bedrock",
@@ -54,6 +59,8 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
         turns=tuple(turns),
         tools=tools,
         foreign_tools=foreign,
+        tool_choice=_choice((body.get("toolConfig") or {}).get("toolChoice")),
+        stop=tuple(sampling.get("stopSequences") or ()),
         sampling=Sampling(
             temperature=sampling.get("temperature"),
             top_p=sampling.get("topP"),
@@ -68,10 +75,20 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
 
 def by_cohere(model: str, body: _Json, *, stream: bool) -> Conversation:
     """What a request of Cohere's chat means."""
-    turns = [Turn(role=one["role"], parts=(Text(text=one["content"]),)) for one in body["messages"]]
+    turns = [
+        Turn(role=one["role"], parts=tuple(_of_cohere(one["content"]))) for one in body["messages"]
+    ]
     return Conversation(
         dialect="cohere", model=model, turns=tuple(turns), stream=stream, stream_usage=stream
     )
+
+
+def _of_cohere(content: Any) -> Iterator[Part]:
+    for one in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+        if one["type"] == "thinking":
+            yield Reasoning(text=one["thinking"], origin="cohere")
+        else:
+            yield Text(text=one["text"])
 
 
 def _marked(pieces: list[_Json]) -> list[tuple[_Json, CacheMark | None]]:
@@ -90,11 +107,14 @@ def _system(blocks: list[_Json]) -> Turn:
     return Turn(role="system", parts=tuple(parts))
 
 
-def _turn(message: _Json) -> Turn:
-    parts = tuple(_part(one, mark) for one, mark in _marked(message["content"]))
-    answers = message["role"] == "user" and any(isinstance(part, ToolResult) for part in parts)
-    whole = all(isinstance(part, ToolResult) for part in parts)
-    return Turn(role="tool" if answers and whole else message["role"], parts=parts)
+def _turns(message: _Json) -> Iterator[Turn]:
+    parts = [_part(one, mark) for one, mark in _marked(message["content"])]
+    results = tuple(part for part in parts if isinstance(part, ToolResult))
+    others = tuple(part for part in parts if not isinstance(part, ToolResult))
+    if results:
+        yield Turn(role="tool", parts=results)
+    if others:
+        yield Turn(role=message["role"], parts=others)
 
 
 def _part(one: _Json, mark: CacheMark | None) -> Part:
@@ -115,12 +135,33 @@ def _part(one: _Json, mark: CacheMark | None) -> Part:
         )
     if "document" in one:
         document = one["document"]
-        source = Source(media_type=_TYPES[document["format"]], data=document["source"]["bytes"])
+        source = _source(document["source"], _TYPES.get(document["format"], document["format"]))
         return Document(source=source, name=document["name"], cache=mark)
+    for kind, part in (("image", Image), ("video", Video)):
+        if kind in one:
+            source = _source(one[kind]["source"], f"{kind}/{one[kind]['format']}")
+            return part(source=source, cache=mark)
     if "reasoningContent" in one:
+        if "redactedContent" in one["reasoningContent"]:
+            sealed = base64.b64decode(one["reasoningContent"]["redactedContent"]).decode()
+            return Reasoning(redacted=sealed, origin="anthropic")
         thought = one["reasoningContent"]["reasoningText"]
         return Reasoning(text=thought["text"], signature=thought.get("signature"), origin="bedrock")
     raise AssertionError(f"a piece of an unknown kind: {list(one)}")
+
+
+def _source(source: _Json, media_type: str) -> Source:
+    if "s3Location" in source:
+        return Source(media_type=media_type, url=source["s3Location"]["uri"])
+    return Source(media_type=media_type, data=source["bytes"])
+
+
+def _choice(chosen: _Json | None) -> ToolChoice | None:
+    if not chosen:
+        return None
+    if "tool" in chosen:
+        return ToolChoice(mode="required", names=(chosen["tool"]["name"],))
+    return ToolChoice(mode="required" if "any" in chosen else "auto")
 
 
 def _tools(listed: list[_Json]) -> tuple[tuple[Tool, ...], tuple[Foreign, ...]]:

@@ -29,6 +29,8 @@ class Said:
     def settled(self) -> Said:
         """With a finish that means the same in every dialect: whether tools are called shows in
         the answer."""
+        if self.usage == (0, 0):
+            self.usage = None
         if self.calls and self.finish == "stop":
             self.finish = "tool_calls"
         elif not self.calls and self.finish == "tool_calls":
@@ -190,6 +192,7 @@ def _gemini_stream(events: list[_Json]) -> Said:
         said.usage = _gemini_usage(event.get("usageMetadata")) or said.usage
         if (event.get("promptFeedback") or {}).get("blockReason"):
             said.finish = "filter"
+            said.text += event["promptFeedback"].get("blockReasonMessage") or ""
         for candidate in event.get("candidates") or ():
             if candidate.get("index"):
                 continue
@@ -301,7 +304,8 @@ def bedrock_frames(frames: list[tuple[str, _Json]]) -> Said:
 
 
 def _cohere_whole(body: _Json) -> Said:
-    message, tokens = body["message"], (body.get("usage") or {}).get("tokens")
+    # Its bill counts fewer tokens than went through the model, and tells both.
+    message, tokens = body["message"], (body.get("usage") or {}).get("billed_units")
     finish = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
     return Said(
         "".join(p.get("text") or "" for p in message.get("content") or () if p["type"] == "text"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from recordings.recorded import Interaction
 
@@ -67,3 +68,39 @@ def _bedrock(last: str, one: Interaction) -> Scope | str:
             return Scope("answer", "bedrock_invoke", "anthropic")
         return Scope("embedding", "bedrock", "bedrock")
     return f"POST .../{last} asks no model for an answer"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call goes: the path that its base URL ends with, and the model.
+
+    `stream` is whether the URL asks for a stream; None if that stands in the body.
+    """
+
+    root: str
+    model: str
+    stream: bool | None = None
+
+
+_ENDINGS = {
+    "openai_compatible": "/chat/completions",
+    "mistral": "/chat/completions",
+    "openai_responses": "/responses",
+    "anthropic": "/v1/messages",
+    "cohere": "/v2/chat",
+}
+
+
+def place_of(one: Interaction, scope: Scope) -> Place:
+    """The parts of a recorded URL."""
+    path = one.path
+    if scope.adapter in _ENDINGS:
+        return Place(path.removesuffix(_ENDINGS[scope.adapter]), one.question().get("model", ""))
+    if scope.adapter in ("bedrock", "bedrock_invoke"):
+        model, _, verb = path.partition("/model/")[2].rpartition("/")
+        return Place("", unquote(model), "stream" in verb)
+    root, _, last = path.partition("/v1beta/models/" if scope.adapter == "gemini" else "/models/")
+    model, _, verb = last.rpartition(":")
+    if scope.adapter == "vertex":
+        root = root.removesuffix("/publishers/google")
+    return Place(root, unquote(model), verb.startswith("stream"))
