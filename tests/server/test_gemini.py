@@ -64,6 +64,11 @@ def test_keys_come_in_other_ways_too(
     assert ask(gateway.url, headers=headers, query=query).status == 200
 
 
+def test_a_key_that_is_no_text_is_a_wrong_key(gateway: RunningGateway) -> None:
+    reply = ask(gateway.url, headers={}, query="?key=%ff&alt=%ff")
+    assert (reply.status, error_of(reply)["status"]) == (401, "UNAUTHENTICATED")
+
+
 def test_a_policy_may_be_named_as_a_model(gateway: RunningGateway) -> None:
     reply = ask(gateway.url, model="stepwise")
     assert (reply.status, reply.headers["x-tierwise-model"]) == (200, "small")

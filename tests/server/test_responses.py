@@ -185,6 +185,12 @@ def test_wrong_bodies_are_said_to_be_wrong(gateway: RunningGateway, body: bytes)
     assert (reply.status, reply.error["type"]) == (400, "invalid_request_error")
 
 
+def test_a_field_whose_name_is_no_text_is_refused(gateway: RunningGateway) -> None:
+    first = ask(gateway.url).json["id"].encode()
+    body = b'{"model": "small", "input": "x", "previous_response_id": "%b", "\xe9": 1}' % first
+    assert call(gateway.url, "POST", PATH, body).status == 400
+
+
 def kept(text: bytes = b"{}", **ids: bytes) -> Kept:
     return Kept(text, (), tuple(ids.values()), ids)
 

@@ -43,8 +43,8 @@ class GeminiSpeech(Spoken):
 
     def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
         """As in `Speech`."""
-        key = headers.get(b"x-goog-api-key") or _query(scope).get(b"key")
-        return super().credential(scope, headers) if key is None else b"Bearer " + key
+        key = headers.get(b"x-goog-api-key") or _query(scope).get("key", "").encode()
+        return b"Bearer " + key if key else super().credential(scope, headers)
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
         """As in `Speech`."""
@@ -54,7 +54,7 @@ class GeminiSpeech(Spoken):
         task = msgspec.structs.replace(
             task_of(asked, body), model=model, stream=streams, wants_stream_usage=streams
         )
-        array = streams and _query(scope).get(b"alt") != b"sse"
+        array = streams and _query(scope).get("alt") != "sse"
         return ArrayExchange(self, task) if array else Exchange(self, task)
 
 
@@ -93,7 +93,8 @@ class ArrayExchange(Exchange):
         return self._between + self.speech.error(error)[1] + b"]"
 
 
-def _query(scope: Scope) -> dict[bytes, bytes]:
+def _query(scope: Scope) -> dict[str, str]:
     """The parameters of the query; of those given twice, the first."""
     raw: bytes = scope["query_string"]
-    return {name: values[0] for name, values in parse_qs(raw).items()} if raw else {}
+    found = parse_qs(raw.decode("latin-1")) if raw else {}
+    return {name: values[0] for name, values in found.items()}

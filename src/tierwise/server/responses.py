@@ -8,6 +8,7 @@ https://platform.openai.com/docs/api-reference/responses
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -78,8 +79,9 @@ class ResponsesSpeech(Spoken):
         items = _items_of(asked.input)
         whole = [*await self._earlier(asked, client), *await self._resolved(items, client)]
         if asked.previous_response_id is not None or whole != items:
-            changes = {"input": _list(whole), "previous_response_id": None}
-            body = with_fields(body, changes)
+            with suppress(*_UNREADABLE):  # then the dialect says what is wrong with it
+                changes = {"input": _list(whole), "previous_response_id": None}
+                body = with_fields(body, changes)
         task = task_of(self.dialect.read_request(body), body)
         keeps = asked.store is not False
         return ResponsesExchange(
@@ -261,7 +263,7 @@ def _as_input(item: bytes) -> bytes | None:
     read = _read_item(item)
     if read.type == "reasoning" and read.encrypted_content is None:
         return None
-    if read.type not in ("message", "function_call", "custom_tool_call"):
+    if read.type not in ("message", "function_call", "custom_tool_call") or item[:1] != b"{":
         return item
     return with_fields(item, {"id": None, "status": None})
 
