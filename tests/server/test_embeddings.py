@@ -202,3 +202,12 @@ def test_a_provider_serves_something() -> None:
     data["providers"]["beta"] = {"preset": "openai", "api_key": UPSTREAM_KEY}
     with pytest.raises(ConfigError, match="no model is listed"):
         Orchestrator.from_config(data)
+
+
+def test_a_mistake_in_a_listed_model_is_explained() -> None:
+    data = config_for("http://127.0.0.1:9/v1")
+    data["providers"]["alpha"]["embeddings"] = [{"model": "vectors", "upstrem": "x"}]
+    with pytest.raises(ConfigError) as caught:
+        Orchestrator.from_config(data)
+    assert caught.value.field == "providers.alpha.embeddings.0.upstrem"
+    assert "upstream" in str(caught.value)

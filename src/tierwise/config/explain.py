@@ -43,9 +43,13 @@ def is_secret(path: Path) -> bool:
     return any(isinstance(step, str) and _SECRET.search(step) for step in path)
 
 
+_LISTS = ("models", "embeddings")
+"""Where a provider's models are listed."""
+
+
 def _in_listed_model(path: Path) -> bool:
     """Whether the fifth step is pydantic's label for one of the two ways to list a model."""
-    return len(path) > 4 and path[0] == "providers" and path[2] == "models"
+    return len(path) > 4 and path[0] == "providers" and path[2] in _LISTS
 
 
 def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
@@ -94,7 +98,7 @@ def _fields_at(path: Path) -> list[str]:
         names = [step for step in path if isinstance(step, str)]
         if names[-1] in sections:
             section = sections[names[-1]]
-        elif len(names) >= 3 and names[0] == "providers" and names[-1] == "models":
+        elif len(names) >= 3 and names[0] == "providers" and names[-1] in _LISTS:
             section = schema.ServedModel
         elif names[0] == "providers":
             section = schema.ProviderConfig
