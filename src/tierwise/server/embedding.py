@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tierwise.errors import TierwiseError
-from tierwise.execution.embedding import Embedded
 from tierwise.orchestrator import Orchestrator, new_id
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Client
 from tierwise.server.lasting import Lasting
 from tierwise.server.request import ClientGone
 from tierwise.types import Usage
+
+if TYPE_CHECKING:
+    from tierwise.execution.embedding import Embedded
 
 _BYTES_PER_TOKEN = 4
 
