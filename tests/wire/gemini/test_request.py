@@ -122,6 +122,12 @@ def test_parts_are_what_they_say_and_are_written_so(part: Any, expected: Part) -
     assert GEMINI.read_request(GEMINI.write_request(asked)) == asked
 
 
+def test_base64_of_the_alphabet_for_urls_is_read_as_what_all_know() -> None:
+    part = {"inlineData": {"mimeType": "image/png", "data": "-_8"}}
+    [image] = read({"parts": [part]}).turns[0].parts
+    assert image == Image(source=Source(media_type="image/png", data="+/8="))
+
+
 def test_only_urls_that_anybody_can_read_are_urls() -> None:
     for uri in ("gs://b/x.png", "https://generativelanguage.googleapis.com/v1beta/files/abc"):
         part = {"fileData": {"fileUri": uri, "mimeType": "image/png"}}
