@@ -1,0 +1,68 @@
+"""A gateway process before a provider of four dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clients.every import CLIENTS
+from clients.provider import ROOTS, ScriptedProvider
+from gateway import KEY, UPSTREAM_KEY, GatewayProcess, write_config
+
+KINDS = ("", "-slow", "-refusing", "-limited")
+_ADAPTERS = {
+    "openai-chat": "openai_compatible",
+    "openai-responses": "openai_responses",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+}
+_CAPABILITIES = ["tools", "json_schema", "json_mode", "vision", "logprobs"]
+
+
+@pytest.fixture(scope="session")
+def _scripted() -> Iterator[ScriptedProvider]:
+    with ScriptedProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def scripted(_scripted: ScriptedProvider) -> ScriptedProvider:
+    """The provider; it was asked nothing yet."""
+    _scripted.reset()
+    return _scripted
+
+
+@pytest.fixture(scope="session")
+def running(_scripted: ScriptedProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a gateway process that asks the provider in each dialect."""
+    folder = tmp_path_factory.mktemp("gateway")
+    file = write_config(folder / "tierwise.yaml", _configuration(_scripted.url))
+    with GatewayProcess("--config", str(file), cwd=folder) as process:
+        yield process.url
+
+
+def _configuration(url: str) -> dict[str, Any]:
+    """Each model under its own name, and under those that clients know."""
+    providers: dict[str, Any] = {}
+    named: set[str] = set()
+    for dialect, adapter in _ADAPTERS.items():
+        offers = [{"model": dialect + kind, "upstream": dialect + kind} for kind in KINDS]
+        known = sorted({client.names[dialect] for client in CLIENTS if client.names})
+        offers += [{"model": name, "upstream": dialect} for name in known]
+        named.update(offer["model"] for offer in offers)
+        providers[f"at-{dialect}"] = {
+            "dialect": adapter,
+            "base_url": url + ROOTS[dialect],
+            "api_key": UPSTREAM_KEY,
+            "models": offers,
+        }
+    facts = {"prices": {"input": 1, "output": 2}, "capabilities": _CAPABILITIES}
+    return {
+        "providers": providers,
+        "models": dict.fromkeys(sorted(named), facts),
+        "policies": {"auto": {"wait_s": 0}},
+        "ledger": {"path": ":memory:"},
+        "server": {"api_keys": [KEY], "grace_s": 1},
+    }
