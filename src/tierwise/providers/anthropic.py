@@ -29,6 +29,7 @@ from tierwise.wire.anthropic.usage import read_usage
 from tierwise.wire.conversation import Text
 from tierwise.wire.conversation import ToolCall as Call
 from tierwise.wire.spoken import Choice, Ended, Event, TextPiece, ToolBegan, ToolPiece
+from tierwise.wire.utf8 import check_text
 
 VERSION = "2023-06-01"
 """https://platform.claude.com/docs/en/api/versioning"""
@@ -153,6 +154,7 @@ class _Reply:
 
     def __init__(self, body: bytes, adapter: Anthropic) -> None:
         try:
+            check_text(body)
             head = _decode_head(body)
         except _UNREADABLE as error:
             if b'"error"' in body:

@@ -24,6 +24,7 @@ from tierwise.wire.bedrock.usage import read_usage
 from tierwise.wire.eventstream import BadFrame, FrameBuffer
 from tierwise.wire.openai_chat import json_string, with_fields, with_messages
 from tierwise.wire.translate import CHAT
+from tierwise.wire.utf8 import check_text
 
 _GO_ON = frozenset({"claude", "nova", "nova-2"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -114,6 +115,7 @@ class _Reply:
 
     def __init__(self, body: bytes, adapter: Bedrock) -> None:
         try:
+            check_text(body)
             head = _decode_head(body)
         except _UNREADABLE as error:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
@@ -187,7 +189,10 @@ class _Stream:
         return block.replace(b'"model":' + was, b'"model":' + self._model)
 
     def completion(self) -> Completion:
-        return completion_of_events(b"".join(self._kept or ()))
+        try:
+            return completion_of_events(b"".join(self._kept or ()))
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
 
     def _event(self, kind: str, payload: bytes) -> bytes:
         """A frame as a server-sent event."""

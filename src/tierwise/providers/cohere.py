@@ -17,6 +17,7 @@ from tierwise.wire import openai_chat, sse
 from tierwise.wire.cohere.reply import FAILURES, completion_of, decode_body, read_usage, spoken_of
 from tierwise.wire.cohere.stream import choice_of, decode_event
 from tierwise.wire.spoken import Spoken
+from tierwise.wire.utf8 import check_text
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _END = b"message-end"
@@ -71,6 +72,7 @@ class _Reply:
 
     def __init__(self, body: bytes, adapter: Cohere) -> None:
         try:
+            check_text(body)
             read = decode_body(body)
             self._spoken: Spoken = spoken_of(read)
             self.body = openai_chat.with_fields(body, {"model": adapter.model})
@@ -138,7 +140,10 @@ class _Stream:
         return block.replace(b'"model":' + was, b'"model":' + self._name)
 
     def completion(self) -> Completion:
-        return completion_of(choice_of(b"".join(self._kept or ())))
+        try:
+            return completion_of(choice_of(b"".join(self._kept or ())))
+        except _UNREADABLE as error:
+            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
 
     def _look(self, block: bytes) -> bytes:
         # An event carries about one token, which is about four characters.

@@ -22,6 +22,7 @@ from tierwise.providers.embedding_words import only, purpose, texts_of, word_of
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.utf8 import check_text
 
 _COUNT = "x-amzn-bedrock-input-token-count"
 _NOVA_PURPOSES = {
@@ -58,6 +59,7 @@ class BedrockEmbeddings:
         if "cohere." in self.deployment.upstream_model:
             return replace(embedding_cohere.read_reply(body), usage=usage)
         try:
+            check_text(body)
             answer = _decode(body)
         except _UNREADABLE as error:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None

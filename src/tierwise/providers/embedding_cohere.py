@@ -17,6 +17,7 @@ from tierwise.providers.errors import classify
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.utf8 import check_text
 
 MOST_TEXTS = 96
 PURPOSES = {
@@ -117,6 +118,7 @@ _decode = msgspec.json.Decoder(_Answer, strict=False).decode
 def read_reply(body: bytes) -> Embeddings:
     """One answer of a model of Cohere's; raises `ServerFailed` if it is none."""
     try:
+        check_text(body)
         answer = _decode(body)
     except _UNREADABLE as error:
         raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None

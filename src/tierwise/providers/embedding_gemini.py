@@ -19,6 +19,7 @@ from tierwise.providers.errors import classify
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.utf8 import check_text
 
 MOST_TEXTS = 100
 _TASK_TYPES = {
@@ -75,6 +76,7 @@ class GeminiEmbeddings:
     ) -> Embeddings:
         """The vectors of one call; raises `ServerFailed` if it has none."""
         try:
+            check_text(body)
             answer = _decode(body)
         except _UNREADABLE as error:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None

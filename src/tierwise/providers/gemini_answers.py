@@ -16,6 +16,7 @@ from tierwise.wire.gemini.reply import arguments_of
 from tierwise.wire.gemini.usage import read_usage
 from tierwise.wire.openai_chat import given, json_string
 from tierwise.wire.openai_logprobs import read_logprobs as read_tokens
+from tierwise.wire.utf8 import check_text
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _FINISHES = {"filter": "content_filter", "pause": "length"}
@@ -43,6 +44,7 @@ class GeminiReply:
 
     def __init__(self, body: bytes, adapter: Adapter) -> None:
         try:
+            check_text(body)
             answer = read_answer(body)
         except _UNREADABLE as error:
             raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
@@ -166,7 +168,11 @@ class GeminiStream:
         for event in sse.events(block):
             data = sse.payload(event)
             if data is not None and b'"modelVersion"' in data:
-                data = openai_chat.with_fields(data, {"modelVersion": self._name})
+                try:
+                    data = openai_chat.with_fields(data, {"modelVersion": self._name})
+                except _UNREADABLE as error:
+                    why = f"the stream cannot be read: {error}"
+                    raise ServerFailed(why, status=200) from None
                 event = b"data: " + data
             out.append(event + b"\n\n")
         return b"".join(out)

@@ -29,6 +29,7 @@ from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.chat.marks import without_cache_marks
 from tierwise.wire.openai_usage import read_usage
+from tierwise.wire.utf8 import check_text
 
 _ASKING_LOGPROBS = {"logprobs": b"true", "top_logprobs": b"2"}
 # vLLM takes only one of the two: docs.vllm.ai, "OpenAI-Compatible Server", extra parameters.
@@ -192,6 +193,7 @@ class _Reply:
 
     def __init__(self, body: bytes, adapter: OpenAICompatible) -> None:
         try:
+            check_text(body)
             head = openai_chat.read_head(body)
         except _UNREADABLE as error:
             if b'"error"' in body:

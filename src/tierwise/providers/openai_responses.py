@@ -27,6 +27,7 @@ from tierwise.wire.responses.usage import read_usage
 from tierwise.wire.spoken import Ended, Event, Finish, RefusalPiece, TextPiece
 from tierwise.wire.spoken import ToolBegan as Began
 from tierwise.wire.spoken import ToolPiece as Arguments
+from tierwise.wire.utf8 import check_text
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # Marks the few events of a stream that need a look inside; all others pass as bytes. Quotes in text
@@ -141,6 +142,7 @@ class _Reply:
 
     def __init__(self, body: bytes, adapter: OpenAIResponses) -> None:
         try:
+            check_text(body)
             answer = decode_body(body)
         except _UNREADABLE as error:
             if b'"error"' in body:

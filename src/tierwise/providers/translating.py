@@ -16,6 +16,7 @@ from tierwise.wire.dialect import Dialect, dialect_named
 from tierwise.wire.openai_chat import json_string
 from tierwise.wire.spoken import Counted, Ended
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
+from tierwise.wire.utf8 import check_text
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _CHARS_PER_TOKEN = 4
@@ -163,6 +164,7 @@ class _Stream:
 
     def _translated(self, block: bytes) -> bytes:
         try:
+            check_text(block)
             events = self._events.read(block)
         except _UNREADABLE as error:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None

@@ -251,7 +251,7 @@ class Endpoints:
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
-        speech, path = self._speeches.of(request.scope), request.url.path
+        speech, path = self._speeches.of(request.scope), request.scope["path"]
         if error.status_code == 404:
             return refused(
                 UnknownPath(
@@ -267,7 +267,7 @@ class Endpoints:
         return _error(error.status_code, error.detail, headers=error.headers)
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
-        log.error("%s %s broke", request.method, request.url.path, exc_info=error)
+        log.error("%s %s broke", request.method, request.scope["path"], exc_info=error)
         return refused(GatewayBroke(), self._speeches.of(request.scope))
 
 

@@ -89,7 +89,7 @@ def _fields(body: bytes) -> dict[str, object]:
     """
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(
             f'The body is not valid JSON: {error}. Send {{"decision_id": ..., "score": 1}}.'
         ) from None

@@ -13,10 +13,12 @@ from typing import Annotated
 import msgspec
 import numpy as np
 from msgspec import Meta, Raw, Struct, field
+from msgspec.structs import replace
 
 from tierwise.errors import InvalidRequest, ServerFailed
 from tierwise.types import Usage
 from tierwise.wire.openai_chat import json_string, with_fields
+from tierwise.wire.utf8 import check_text
 
 MOST_INPUTS = 2048
 """https://platform.openai.com/docs/api-reference/embeddings/create"""
@@ -122,7 +124,12 @@ _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
 
 def read_reply(body: bytes, asked: EmbeddingsAsked) -> Embeddings:
-    """An answer in OpenAI's shape; raises `msgspec.MsgspecError` if it is none."""
+    """An answer in OpenAI's shape.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: it is none.
+    """
+    check_text(body)
     answer = _decode_answer(body)
     data = answer.data
     if any(one.index is not None for one in data):
@@ -138,7 +145,7 @@ def read_reply(body: bytes, asked: EmbeddingsAsked) -> Embeddings:
 
 
 def write_reply(found: Embeddings, asked: EmbeddingsAsked, model: str) -> bytes:
-    """The answer as OpenAI's clients read it, with `model` as the one that gave it."""
+    """A joined answer as OpenAI's clients read it, with `model` as the one that gave it."""
     if found.body is not None:
         return (
             found.body
@@ -150,7 +157,7 @@ def write_reply(found: Embeddings, asked: EmbeddingsAsked, model: str) -> bytes:
         {
             "object": "list",
             "data": [
-                {"object": "embedding", "index": index, "embedding": encoded(vector, asked.base64)}
+                {"object": "embedding", "index": index, "embedding": vector}
                 for index, vector in enumerate(found.vectors)
             ],
             "model": model,
@@ -163,11 +170,19 @@ def join(parts: Sequence[Embeddings], asked: EmbeddingsAsked) -> Embeddings:
     """One answer of those to all calls of a request, each for some of its inputs, in their order.
 
     Raises:
-        ServerFailed: there are more or fewer vectors than inputs.
+        ServerFailed: there are more or fewer vectors than inputs, or one cannot be had in the
+            encoding that is wanted.
     """
     found = sum(len(part.vectors) for part in parts)
     if found != asked.inputs:
         raise ServerFailed(f"{found} vectors came for {asked.inputs} inputs", status=200)
+    try:
+        parts = [
+            replace(part, vectors=tuple(encoded(one, asked.base64) for one in part.vectors))
+            for part in parts
+        ]
+    except _UNREADABLE as error:
+        raise ServerFailed(f"a vector cannot be read: {error}", status=200) from None
     if len(parts) == 1:
         return parts[0]
     counted = [part.usage for part in parts if part.usage is not None]
@@ -221,6 +236,7 @@ def _usage(raw: Raw) -> Usage | None:
 
 def _fields(body: bytes) -> dict[str, Raw]:
     try:
+        check_text(body)
         return _decode_fields(body)
     except msgspec.ValidationError:
         problem = "must be a JSON object"

@@ -65,8 +65,9 @@ def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:
     if error.body is not None:
         try:
             seen = msgspec.json.decode(error.body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             seen = None
-        if isinstance(seen, dict) and isinstance(seen.get("error"), dict):
+        said = seen.get("error") if isinstance(seen, dict) else None
+        if isinstance(said, dict) and isinstance(said.get("message"), str):
             return status, error.body, {}
     return status, error_body(error.message, status=status, code=error.kind), {}

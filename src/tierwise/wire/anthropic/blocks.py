@@ -7,7 +7,6 @@ JSON (`Foreign`): server tools and their results, search results, compactions.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -413,7 +412,7 @@ def _document_source(part: Document) -> dict[str, object]:
 def _plain(data: str) -> str | None:
     try:
         return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of characters that it has not, or no UTF-8
         return None
 
 

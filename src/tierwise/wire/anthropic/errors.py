@@ -74,6 +74,7 @@ def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:
             seen = msgspec.json.decode(error.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             seen = None
-        if isinstance(seen, dict) and seen.get("type") == "error":
+        said = seen.get("error") if isinstance(seen, dict) and seen.get("type") == "error" else None
+        if isinstance(said, dict) and isinstance(said.get("message"), str):
             return status, error.body, {}
     return status, error_body(error.message, status), {}

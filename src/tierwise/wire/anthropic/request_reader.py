@@ -31,6 +31,7 @@ from tierwise.wire.conversation import (
     Turn,
 )
 from tierwise.wire.openai_chat import given
+from tierwise.wire.utf8 import check_text
 
 _ABSENT = Raw(b"")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -119,6 +120,7 @@ def read_request(body: bytes, *, counting: bool = False) -> Conversation:
         InvalidRequest: the body is wrong; names the field, the value and the remedy.
     """
     try:
+        check_text(body)
         asked = _decode_request(body)
         fields = _decode_fields(body)
         own = _own(fields)

@@ -6,7 +6,6 @@ Bedrock names neither the answer nor the model; the adapter adds the model as `m
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from typing import Any
 
@@ -203,7 +202,7 @@ def unsealed(blob: str) -> str:
     """
     try:
         return base64.b64decode(blob, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # of base64, of characters that it has not, or no UTF-8
         raise msgspec.ValidationError(f"redactedContent cannot be read: {error}") from None
 
 

@@ -6,7 +6,6 @@ Each event's data is an object with one field: the frame's kind, and in it what 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 
@@ -213,5 +212,5 @@ def _joined(blobs: list[str]) -> str:
         return base64.b64encode(
             b"".join(base64.b64decode(one, validate=True) for one in blobs)
         ).decode()
-    except binascii.Error as error:
+    except ValueError as error:  # of base64, or of characters that it has not
         raise msgspec.ValidationError(f"redactedContent cannot be read: {error}") from None

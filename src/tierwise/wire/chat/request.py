@@ -24,6 +24,7 @@ from tierwise.wire.conversation import (
     ToolChoice,
 )
 from tierwise.wire.openai_mistakes import UNREADABLE, mistake_in, shortened
+from tierwise.wire.utf8 import check_text
 
 HINTS = (
     "prediction",
@@ -131,6 +132,7 @@ def read_request(body: bytes) -> Conversation:
         InvalidRequest: the body is wrong; names the field, the value and the remedy.
     """
     try:
+        check_text(body)
         fields = Fields(_decode_fields(body))
     except UNREADABLE as error:
         raise mistake_in(body, error) from None

@@ -91,4 +91,9 @@ def _is_googles(body: bytes) -> bool:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
     error = seen.get("error") if isinstance(seen, dict) else None
-    return isinstance(error, dict) and isinstance(error.get("code"), int) and "status" in error
+    return (
+        isinstance(error, dict)
+        and isinstance(error.get("code"), int)
+        and isinstance(error.get("message"), str)
+        and isinstance(error.get("status"), str)
+    )

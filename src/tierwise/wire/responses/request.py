@@ -20,6 +20,7 @@ from tierwise.wire.responses.invalid import UNREADABLE, explained
 from tierwise.wire.responses.items import read_items, write_turns
 from tierwise.wire.responses.tools import read_choice, read_tools, write_choice, write_tools
 from tierwise.wire.responses.words import INSTRUCTIONS, OURS
+from tierwise.wire.utf8 import check_text
 
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
@@ -96,8 +97,7 @@ def read_request(body: bytes) -> Conversation:
             field and says what to send.
     """
     try:
-        if not body.isascii():
-            body.decode()  # what is not decoded below is not looked at
+        check_text(body)
         return _read(_decode_request(body), _decode_fields(body))
     except UNREADABLE as error:
         raise explained(error, body) from None
