@@ -145,7 +145,7 @@ def read_reply(body: bytes, asked: EmbeddingsAsked) -> Embeddings:
 
 
 def write_reply(found: Embeddings, asked: EmbeddingsAsked, model: str) -> bytes:
-    """A joined answer as OpenAI's clients read it, with `model` as the one that gave it."""
+    """The answer as OpenAI's clients read it, with `model` as the one that gave it."""
     if found.body is not None:
         return (
             found.body
@@ -157,7 +157,7 @@ def write_reply(found: Embeddings, asked: EmbeddingsAsked, model: str) -> bytes:
         {
             "object": "list",
             "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
+                {"object": "embedding", "index": index, "embedding": encoded(vector, asked.base64)}
                 for index, vector in enumerate(found.vectors)
             ],
             "model": model,
