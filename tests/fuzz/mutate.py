@@ -33,6 +33,7 @@ _NAMES = (
     *("x", "type", "id", "name", "content", "text", "role", "n", "", "\ud800", "stream"),
     *("url", "data", "index", "model", "usage", "error"),
 )
+_MOST_REPEATED = 20_000
 _LONG = (1000, 10_000, 100_000)
 _DEPTHS = (20, 200, 600, 1100, 5000, 60_000)
 
@@ -193,7 +194,7 @@ def _another(value: Any, random: Random) -> Any:
         return [value]
     if way < 0.2:
         return {"type": "text", "text": value}
-    if way < 0.25:
+    if way < 0.25 and len(encoded(value)) < _MOST_REPEATED:
         return [value] * random.choice((2, 3, 100))
     if isinstance(value, dict) and way < 0.5:
         name = random.choice(_NAMES)

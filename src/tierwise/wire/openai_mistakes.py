@@ -8,16 +8,11 @@ import msgspec
 from msgspec import Raw
 
 from tierwise.errors import InvalidRequest
+from tierwise.wire.surrogates import half_character
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoders raise over JSON that is none, or not what was expected."""
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
-# Pairs come first, so that what is left of surrogates is alone.
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _TYPES = {
     "str": "a string",
@@ -56,7 +51,7 @@ def mistake_in(body: bytes, error: Exception) -> InvalidRequest:
         return InvalidRequest(
             "The body is nested too deeply. Send a JSON object with `model` and `messages`."
         )
-    half = _half_character(body)
+    half = half_character(body)
     if half is not None:
         return InvalidRequest(
             f"The body contains half a character: `{half}` is one half of a surrogate pair, "
@@ -79,7 +74,7 @@ def mistake_at(path: str, value: bytes | Raw, error: Exception) -> InvalidReques
         return _explain(error, bytes(value), within=path)
     if isinstance(error, RecursionError):
         return InvalidRequest(f"`{path}` is nested too deeply.", param=path)
-    half = _half_character(b'{"":' + bytes(value) + b"}")
+    half = half_character(b'{"":' + bytes(value) + b"}")
     if half is not None:
         return InvalidRequest(
             f"`{path}` contains half a character: `{half}` is one half of a surrogate pair, and "
@@ -87,30 +82,6 @@ def mistake_at(path: str, value: bytes | Raw, error: Exception) -> InvalidReques
             param=path,
         )
     return InvalidRequest(f"`{path}` is not valid JSON: {error}.", param=path)
-
-
-def _half_character(body: bytes) -> str | None:
-    """The first lone surrogate, if such are all that is wrong with the JSON.
-
-    Texts that were cut in the middle of an emoji are full of them, and msgspec's own words for it
-    ("input data was truncated") lead elsewhere.
-    """
-    found: list[bytes] = []
-
-    def mend(escape: re.Match[bytes]) -> bytes:
-        if escape["half"] is None:
-            return escape[0]
-        found.append(escape[0])
-        return rb"\ufffd"
-
-    mended = _ESCAPE.sub(mend, body)
-    if not found:
-        return None
-    try:
-        _decode_fields(mended)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    return found[0].decode()
 
 
 def _explain(error: msgspec.ValidationError, body: bytes, within: str = "") -> InvalidRequest:

@@ -8,16 +8,11 @@ import msgspec
 from msgspec import Raw
 
 from tierwise.errors import InvalidRequest
+from tierwise.wire.surrogates import half_character
 
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _WRONG = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
-# Pairs come first, so that what is left of surrogates is alone.
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 _TYPES = {
     "str": "a string",
     "int": "a whole number",
@@ -50,7 +45,7 @@ def explained(error: Exception, body: bytes, at: str = "") -> InvalidRequest:
         return InvalidRequest(
             "The body is nested too deeply. Send a JSON object with `model` and `messages`."
         )
-    half = _half_character(body)
+    half = half_character(body)
     if half is not None:
         return InvalidRequest(
             f"The body contains half a character: `{half}` is one half of a surrogate pair, and "
@@ -107,23 +102,3 @@ def _value_at(body: bytes, inner: str) -> str:
         return ""
     shown = bytes(value).decode("utf-8", "replace") if value is not None else ""
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
-
-
-def _half_character(body: bytes) -> str | None:
-    """The first lone surrogate, if such are all that is wrong with the JSON."""
-    found: list[bytes] = []
-
-    def mend(escape: re.Match[bytes]) -> bytes:
-        if escape["half"] is None:
-            return escape[0]
-        found.append(escape[0])
-        return rb"\ufffd"
-
-    mended = _ESCAPE.sub(mend, body)
-    if not found:
-        return None
-    try:
-        _decode_any(mended)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return found[0].decode()

@@ -8,18 +8,13 @@ from typing import Any
 import msgspec
 
 from tierwise.errors import InvalidRequest
+from tierwise.wire.surrogates import half_character
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _WRONG = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
-# Pairs come first, so that what is left of surrogates is alone.
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 _TYPES = {
     "str": "a string",
     "int": "a whole number",
@@ -44,7 +39,7 @@ def explained(error: Exception, body: bytes, at: str = "") -> InvalidRequest:
         return InvalidRequest(
             "The body is nested too deeply. Send a JSON object with `model` and `input`."
         )
-    half = _half_character(body)
+    half = half_character(body)
     if half is not None:
         return InvalidRequest(
             f"The body contains half a character: `{half}` is one half of a surrogate pair, "
@@ -101,23 +96,3 @@ def _value_at(body: bytes, path: str) -> str:
             return ""
     shown = msgspec.json.encode(value).decode()
     return shown if len(shown) <= 60 else shown[:57] + "..."
-
-
-def _half_character(body: bytes) -> str | None:
-    """The first lone surrogate, if such are all that is wrong with the JSON."""
-    found: list[bytes] = []
-
-    def mend(escape: re.Match[bytes]) -> bytes:
-        if escape["half"] is None:
-            return escape[0]
-        found.append(escape[0])
-        return rb"\ufffd"
-
-    mended = _ESCAPE.sub(mend, body)
-    if not found:
-        return None
-    try:
-        _decode_any(mended)
-    except UNREADABLE:
-        return None
-    return found[0].decode()
