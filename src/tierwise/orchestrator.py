@@ -37,7 +37,7 @@ from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.native import Natively
-from tierwise.providers import Adapter, Transport, load_adapter
+from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passages
 from tierwise.routing import Predictor, PriorPredictor, Router
@@ -99,6 +99,7 @@ class Orchestrator(Natively):
         self._guarded = False
         adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
         self._speaks = {name: adapter.speaks for name, adapter in adapters.items()}
+        self._lacks = {name: lacks_of(adapter) for name, adapter in adapters.items()}
         self.router = self._router(PriorPredictor())
         self._traffic: Traffic = after._traffic if after else Traffic()
         self._sessions: Sessions = after._sessions if after else Sessions()
@@ -466,7 +467,9 @@ class Orchestrator(Natively):
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup
-        return Router(setup.models, setup.deployments, setup.policies, predictor, self._speaks)
+        return Router(
+            setup.models, setup.deployments, setup.policies, predictor, self._speaks, self._lacks
+        )
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""

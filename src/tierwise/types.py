@@ -228,8 +228,9 @@ class Deployment(Struct, frozen=True, kw_only=True):
 
     `upstream_model` is the provider's own name of the model; `prices` are what it costs here.
     `max_output_tokens` is the longest answer that it gives, None where unknown. `api_key` never
-    leaves the process except in the call itself; `repr` hides it. `aws` is what is configured for
-    AWS; without, its own tools' places are looked at.
+    leaves the process except in the call itself; `repr` hides it. `lacks` are features of requests
+    (`wire.features`) that it does not take, though its dialect has words for them. `aws` is what is
+    configured for AWS; without, its own tools' places are looked at.
     """
 
     id: str
@@ -247,6 +248,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     quirks: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
     aws: Aws | None = None
 
     def __repr__(self) -> str:

@@ -264,6 +264,7 @@ def test_a_preset_s_facts_are_consistent(name: str) -> None:
     known = {
         *("max-tokens", "max-completion-tokens", "no-stream-options", "no-cache-marks"),
         *("usage-cost", "prefill-continue", "prefill-prefix", "output-dimension"),
+        "thoughts-back",
     }
     assert preset.quirks <= known
     if preset.local:
@@ -304,3 +305,54 @@ def test_what_is_said_of_probes_reaches_the_policy() -> None:
     assert (mine.judge, mine.second, mine.rubric) == ("gpt-4o", "gpt-4o-mini", "No jokes.")
     assert (mine.probe_share, mine.hand_over) == (0.2, True)
     assert (auto.judge, auto.second, auto.probe_share, auto.hand_over) == (None, None, 0.1, False)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "lacks", "takes"),
+    [
+        ("openai", "gpt-4o", {"top_k", "document_url", "effort"}, {"temperature", "stop"}),
+        ("openai", "gpt-5-mini", {"top_k", "temperature", "logprobs", "stop"}, {"effort", "seed"}),
+        ("openai", "gpt-5.4-mini", {"stop"}, {"temperature", "logprobs", "effort"}),
+        ("openai", "gpt-5-chat-latest", {"top_k"}, {"temperature", "stop"}),
+        ("openai", "gpt-5.6-sol", {"temperature", "stop", "logit_bias"}, {"choices", "seed"}),
+        ("openai", "gpt-6-luna", {"temperature", "stop"}, {"effort", "verbosity"}),
+        ("openai", "o4-mini", {"temperature", "stop", "logprobs"}, {"effort"}),
+        ("azure", "gpt-4o", {"top_k", "video_url"}, {"temperature"}),
+        ("azure", "DeepSeek-V4-Flash", set(), {"top_k", "temperature"}),
+        ("groq", "openai/gpt-oss-20b", {"logprobs", "choices", "top_k"}, {"temperature", "effort"}),
+        ("mistral", "mistral-small-2603", {"top_k", "logprobs"}, {"seed", "choices"}),
+        ("deepseek", "deepseek-flash", {"json_schema"}, {"json_mode", "logprobs"}),
+        ("xai", "grok-4.3", {"stop", "presence_penalty"}, {"effort", "seed"}),
+        ("xai", "grok-4-0709", {"stop", "effort", "thinking_budget"}, {"temperature"}),
+        ("xai", "grok-4.20-non-reasoning", {"effort"}, {"stop"}),
+        ("gemini", "gemini-2.5-flash", {"logprobs", "presence_penalty"}, {"seed", "top_k"}),
+        ("gemini", "gemini-2.0-flash", set(), {"logprobs"}),
+        ("vertex", "gemini-2.5-flash", set(), {"logprobs"}),
+        ("vertex", "gemini-3.8-flash", {"logprobs"}, {"seed"}),
+        ("vllm", "gpt-5", set(), {"top_k"}),
+    ],
+)  # fmt: skip
+def test_what_a_model_does_not_take_at_a_provider_is_known(
+    provider: str, model: str, lacks: set[str], takes: set[str]
+) -> None:
+    preset = PRESETS[provider]
+    found = preset.lacks_of(preset.dialect, model)
+    assert lacks <= found
+    assert not takes & found
+
+
+def test_what_is_lacking_of_one_dialect_is_not_of_another() -> None:
+    responses = PRESETS["openai"].lacks_of("openai_responses", "gpt-5-mini")
+    assert "temperature" in responses
+    assert "document_url" not in responses
+
+
+def test_what_a_provider_does_not_take_can_be_configured() -> None:
+    mine = {"base_url": "http://127.0.0.1:1/v1", "models": ["gpt-4o"], "lacks": ["seed"]}
+    (configured,) = built(providers={"mine": mine}).deployments["gpt-4o"]
+    (known,) = built().deployments["gpt-4o"]
+    assert configured.lacks == {"seed"}
+    assert known.lacks == PRESETS["openai"].lacks_of("openai_compatible", "gpt-4o")
+    assert failing(providers={"mine": {**mine, "lacks": ["speed"]}}).field == (
+        "providers.mine.lacks.0"
+    )

@@ -483,3 +483,26 @@ def test_every_chunk_names_the_model_that_answered(name: str) -> None:
 def test_output_is_counted_roughly_for_providers_that_do_not_count() -> None:
     _, reader = read([a_chunk("word") for _ in range(100)] + a_stream("x")[1:])
     assert 400 <= reader.output_chars <= 420
+
+
+def test_what_the_provider_does_not_take_is_left_out_of_what_it_is_asked() -> None:
+    adapter = an_adapter(lacks=frozenset({"logprobs", "top_k"}))
+    plain = a_task(temperature=0.5, model="small")
+    assert adapter.request(plain).body is plain.body
+    body = sent(adapter, a_task(temperature=0.5, logprobs=True, top_logprobs=2, top_k=4))
+    assert body["temperature"] == 0.5
+    assert not {"logprobs", "top_logprobs", "top_k"} & body.keys()
+    assert "logprobs" not in sent(adapter.asking_logprobs(), plain)
+
+
+def test_a_provider_that_wants_thoughts_back_finds_them_in_each_message() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "blue"},
+    ]
+    task = a_task(messages=messages, model="small")
+    assert an_adapter().request(task).body is task.body
+    wanting = an_adapter(quirks=frozenset({"thoughts-back"}))
+    assert sent(wanting, task)["messages"][1]["reasoning_content"] == ""

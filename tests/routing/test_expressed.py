@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builders import a_deployment, a_model, a_policy, a_profile, a_task
-from plain import install
+from plain import a_plain_task, install
 from tierwise.errors import Unsatisfiable
 from tierwise.routing import PriorPredictor, Router
 from tierwise.types import Decision, Deployment, Policy, Prices, Task, Tier
@@ -23,8 +23,12 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
 
 
-def a_router(policy: Policy | None = None, **places: Sequence[Deployment]) -> Router:
-    """`small` is served in words of `plain`, `large` in OpenAI's."""
+def a_router(
+    policy: Policy | None = None,
+    lacks: Mapping[str, frozenset[str]] | None = None,
+    **places: Sequence[Deployment],
+) -> Router:
+    """`small` is served in words of `plain`, `large` in OpenAI's; `lacks` is by deployment."""
     served: Mapping[str, Sequence[Deployment]] = places or {
         "small": [a_deployment("small", "far")], "large": [a_deployment("large", "near")],
     }  # fmt: skip
@@ -35,7 +39,9 @@ def a_router(policy: Policy | None = None, **places: Sequence[Deployment]) -> Ro
     speaks = {d.id: "plain" if d.provider == "far" else "openai-chat"
               for group in served.values() for d in group}  # fmt: skip
     known = {name: models[name] for name in served}
-    return Router(known, served, {"auto": policy or a_policy()}, PriorPredictor(), speaks)
+    return Router(
+        known, served, {"auto": policy or a_policy()}, PriorPredictor(), speaks, lacks or {}
+    )
 
 
 def decided(router: Router, task: Task) -> tuple[Decision, Mapping[str, Sequence[Deployment]]]:
@@ -157,3 +163,78 @@ def test_where_all_speak_the_clients_dialect_its_request_is_not_read(
     with pytest.raises(AssertionError):
         a_router().unsaid(a_task(seed=7))
     assert "plain" in dialects._DIALECTS
+
+
+def test_what_a_deployment_does_not_take_of_its_dialect_is_as_if_there_were_no_word_for_it() -> (
+    None
+):
+    router = a_router(lacks={"far/small": frozenset({"temperature"})})
+    decision, _ = decided(router, a_task(temperature=0.5))
+    assert [tier.model for tier in decision.plan.tiers] == ["large"]
+    assert whys(decision) == {"small": "far/small does not take `temperature`"}
+    with pytest.raises(Unsatisfiable) as caught:
+        decided(router, a_task(model="small", temperature=0.5))
+    assert (caught.value.param, caught.value.status) == ("temperature", 400)
+    assert "far/small does not take `temperature`" in caught.value.message
+    task = a_task(model="small", temperature=0.5, seed=7, drop_unsupported=True)
+    unsaid = router.unsaid(task)
+    assert unsaid is not None
+    assert unsaid.dropped("far/small") == ("seed", "temperature")
+
+
+def test_callers_of_chat_are_held_to_what_a_provider_takes_of_it() -> None:
+    router = a_router(
+        lacks={"near/large": frozenset({"logprobs", "image_url"})},
+        small=[a_deployment("small", "near")],
+        large=[a_deployment("large", "near")],
+    )
+    assert router.unsaid(a_task(temperature=0.5)) is None
+    decision, _ = decided(router, a_task(logprobs=True))
+    assert whys(decision) == {"large": "near/large does not take `logprobs`"}
+    with pytest.raises(Unsatisfiable, match="Ask without image url"):
+        decided(router, a_task(PICTURE, model="large", drop_unsupported=True))  # type: ignore[arg-type]
+    _, paths = decided(router, a_task(model="large", logprobs=True, drop_unsupported=True))
+    assert [d.id for d in paths["large"]] == ["near/large"]
+
+
+def test_if_everybody_refuses_it_the_caller_is_told_what_to_leave_out() -> None:
+    places = {"large": [a_deployment("large", "near")]}
+    router = a_router(lacks={"near/large": frozenset({"stop"})}, **places)
+    with pytest.raises(Unsatisfiable) as caught:
+        decided(router, a_task(stop=["x"]))
+    assert (caught.value.param, caught.value.code) == ("stop", "unsupported_parameter")
+    assert "Leave `stop` out" in caught.value.message
+
+
+def test_callers_of_other_dialects_are_told_by_their_own_provider_what_it_does_not_take() -> None:
+    places = {"small": [a_deployment("small", "far")]}
+    router = a_router(lacks={"far/small": frozenset({"temperature"})}, **places)
+    assert router.unsaid(a_plain_task("Hi", heat=0.5)) is None
+
+
+@pytest.mark.parametrize("fields", [{"temperature": 1}, {"top_p": 1.0}, {"n": 1}], ids=str)
+def test_what_is_asked_for_as_it_is_anyway_bars_nobody(fields: Any) -> None:
+    lacks = {"near/large": frozenset({"temperature", "top_p", "choices"})}
+    router = a_router(lacks=lacks, large=[a_deployment("large", "near")])
+    assert router.unsaid(a_task(**fields)) is None
+
+
+def test_a_request_that_only_its_own_provider_may_understand_is_its_to_judge() -> None:
+    lacks = {"near/large": frozenset({"logprobs"})}
+    router = a_router(lacks=lacks, large=[a_deployment("large", "near")])
+    strange = a_task(logprobs=True, top_logprobs="many")
+    assert router.unsaid(strange) is None
+
+
+def test_a_request_that_uses_nothing_of_what_is_lacking_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Any) -> Any:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("tierwise.routing.expressed.conversation_of", fail)
+    lacks = {"near/large": frozenset({"logprobs", "top_k"})}
+    router = a_router(lacks=lacks, large=[a_deployment("large", "near")])
+    assert router.unsaid(a_task(temperature=0.3, tools=[])) is None
+    with pytest.raises(AssertionError):
+        router.unsaid(a_task(top_k=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,14 @@ def gateway(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
         policies={"far": {"allow": ["other"]}, "lenient": {"tiers": [{"model": "other"}],
                                                            "drop_unsupported": True}},
     )  # fmt: skip
-    data["providers"]["far"] = {"dialect": "plain", "base_url": provider.url, "models": ["other"]}
+    data["providers"]["far"] = {
+        "dialect": "plain", "base_url": provider.url, "models": ["other"], "lacks": ["temperature"],
+    }  # fmt: skip
+    data["providers"]["part"] = {
+        "base_url": provider.url, "models": ["partial"],
+        "lacks": ["top_k", "json_schema", "video_url"],
+    }  # fmt: skip
+    data["models"]["partial"] = {"prices": {"input": 1, "output": 2}, "capabilities": ["tools"]}
     data["models"]["other"] = {"prices": {"input": 1, "output": 2}, "capabilities": ["tools"]}
     with RunningGateway(data) as running:
         yield running
@@ -88,3 +96,49 @@ def test_a_decision_can_be_seen_with_what_left_a_model_out(gateway: RunningGatew
     assert chat(gateway.url, "auto", seed=7).status == 200
     found = {one.model: one.why for one in gateway.last_record().decision.candidates}
     assert found["other"] == "plain has no word for `seed`"
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+FILM = [{"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}}]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "word"),
+    [
+        ("other", {"temperature": 0.5}, "temperature"),
+        ("partial", {"top_k": 3}, "top_k"),
+        ("partial", {"text": FILM}, "messages.content.video_url"),
+    ],
+)  # fmt: skip
+def test_what_a_provider_does_not_take_is_refused_before_it_is_asked(
+    gateway: RunningGateway, provider: Provider, model: str, fields: dict[str, Any], word: str
+) -> None:
+    reply = chat(gateway.url, model, **fields)
+    assert (reply.status, reply.error["param"]) == (400, word)
+    assert reply.error["code"] == "unsupported_parameter"
+    assert f"/{model} does not take " in reply.error["message"]
+    assert provider.seen == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_a_provider_does_not_take_is_really_left_out_if_it_may_be(
+    gateway: RunningGateway, provider: Provider, stream: bool
+) -> None:
+    headers = {DROP: "true"}
+    reply = chat(gateway.url, "other", temperature=0.5, seed=7, stream=stream, headers=headers)
+    assert (reply.status, reply.headers["x-tierwise-dropped"]) == (200, "seed, temperature")
+    assert "heat" not in provider.seen[-1].body
+    fields: dict[str, Any] = {"top_k": 3, "response_format": SCHEMA, "seed": 7}
+    reply = chat(gateway.url, "partial", **fields, stream=stream, headers=headers)
+    assert reply.status == 200
+    assert reply.headers["x-tierwise-dropped"] == "response_format.json_schema, top_k"
+    assert not {"top_k", "response_format"} & provider.seen[-1].body.keys()
+    assert provider.seen[-1].body["seed"] == 7
+
+
+def test_what_it_takes_passes(gateway: RunningGateway, provider: Provider) -> None:
+    form = {"type": "json_object"}
+    reply = chat(gateway.url, "partial", temperature=0.5, response_format=form)
+    assert reply.status == 200
+    assert provider.seen[-1].body["response_format"] == form
+    assert provider.seen[-1].body["temperature"] == 0.5

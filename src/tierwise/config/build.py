@@ -281,6 +281,9 @@ def _deploy(
         timeouts=_timeouts(provider.timeouts or config.timeouts),
         limits=limits_of(item.limits, provider.limits),
         quirks=frozenset(provider.quirks) if provider.quirks is not None else preset.quirks,
+        lacks=preset.lacks_of(place.dialect, upstream, model.id)
+        if provider.lacks is None
+        else frozenset(provider.lacks),
         aws=_aws(provider.aws),
     )
     return model, deployment

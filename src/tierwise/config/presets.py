@@ -6,9 +6,12 @@ quirk does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
+
+from tierwise.wire.features import Feature
 
 Offer = str | Mapping[str, str]
 """A model at a provider, written as in the configuration: its name, or `model` and `upstream`."""
@@ -20,6 +23,8 @@ class Preset(Struct, frozen=True, kw_only=True):
     `key_variables` are environment variables that usually hold its key. `catalog` is the name
     that prices are listed under. `port` is where a local server usually listens; a `local`
     provider runs on the user's own hardware, so its tokens cost nothing unless configured.
+    `lacks` are features that it is certain to refuse or to pass over in the preset's own dialect,
+    `models_lack` such as some of its models do, by a pattern for their names.
     `offers` are the models that a first run without a config makes use of: current ones
     from small to large, priced there, and under the catalogue's names, so that the same model at
     two providers becomes two deployments of one. The very dearest are left out: measured against
@@ -31,9 +36,40 @@ class Preset(Struct, frozen=True, kw_only=True):
     dialect: str = "openai_compatible"
     catalog: str | None = None
     quirks: frozenset[str] = frozenset()
+    lacks: frozenset[Feature] = frozenset()
+    models_lack: tuple[tuple[str, frozenset[Feature]], ...] = ()
     local: bool = False
     port: int | None = None
     offers: tuple[Offer, ...] = ()
+
+    def lacks_of(self, dialect: str, *names: str) -> frozenset[str]:
+        """What a model of these names does not take, spoken to in a dialect."""
+        lacks: set[str] = set(self.lacks) if dialect == self.dialect else set()
+        for pattern, found in self.models_lack:
+            if any(re.search(pattern, name) for name in names):
+                lacks |= found
+        return frozenset(lacks)
+
+
+# "Unrecognized request argument supplied: top_k"; files by URL are for Responses alone, films for
+# nobody: https://platform.openai.com/docs/guides/pdf-files
+_NOT_OPENAIS: frozenset[Feature] = frozenset({"top_k", "video_data", "video_url", "document_url"})
+_PENALTIES: frozenset[Feature] = frozenset({"frequency_penalty", "presence_penalty"})
+_DRAWING: frozenset[Feature] = _PENALTIES | {"temperature", "top_p", "logprobs"}
+# "Unsupported parameter: 'stop' is not supported with this model." says each of them that thinks.
+# Some take the others as long as they do not think, GPT-5.1, 5.2 and 5.4, whom none of that is said
+# of here. https://platform.openai.com/docs/guides/latest-model (parameter compatibility),
+# https://community.openai.com/t/developer-role-not-accepted-for-o1-o1-mini-o3-mini/1110750/7
+_OPENAIS_MODELS: tuple[tuple[str, frozenset[Feature]], ...] = (
+    (r"(?:^|/)(?:o[34]|gpt-5)(?![\w.-]*chat)(?:[.-]|$)", frozenset({"stop", "logit_bias"})),
+    (r"(?:^|/)gpt-6(?:[.-]|$)", frozenset({"stop", "logit_bias"})),
+    # "Unrecognized request argument supplied: reasoning_effort":
+    # https://github.com/yaroslavyaroslav/OpenAI-sublime-text/issues/146
+    (r"(?:^|/)(?:gpt-[34]|chatgpt-4)", frozenset({"effort", "thinking_budget"})),
+    (r"(?:^|/)o[134](?:-|$)", _DRAWING | {"logit_bias"}),
+    (r"(?:^|/)gpt-5(?:-(?!chat)|$)", _DRAWING),
+    (r"(?:^|/)gpt-(?:5\.[56]|6(?:\.\d+)?)(?:-|$)", _DRAWING),
+)
 
 
 def _as(model: str, upstream: str) -> dict[str, str]:
@@ -49,6 +85,8 @@ PRESETS: dict[str, Preset] = {
         # https://platform.openai.com/docs/api-reference/chat/create
         # Refuses fields in messages that it does not know.
         quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
+        lacks=_NOT_OPENAIS,
+        models_lack=_OPENAIS_MODELS,
         offers=("gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"),
     ),
     "anthropic": Preset(
@@ -63,9 +101,10 @@ PRESETS: dict[str, Preset] = {
         key_variables=("GROQ_API_KEY",),
         catalog="groq",
         # Connections usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
-        # Rejects `logprobs`, `logit_bias`, message names and n > 1:
-        # https://console.groq.com/docs/openai
         quirks=frozenset({"no-cache-marks"}),
+        # Rejects `logprobs`, `logit_bias` and n > 1: https://console.groq.com/docs/openai; and
+        # says "property 'top_k' is unsupported".
+        lacks=frozenset({"logprobs", "logit_bias", "choices", "top_k"}),
         offers=("openai/gpt-oss-20b", "openai/gpt-oss-120b", "qwen/qwen3.8-27b"),
     ),
     "mistral": Preset(
@@ -80,6 +119,12 @@ PRESETS: dict[str, Preset] = {
         # A last message by the assistant needs `prefix`:
         # https://docs.mistral.ai/api/endpoint/chat
         quirks=frozenset({"no-stream-options", "max-tokens", "prefill-prefix", "output-dimension"}),
+        lacks=frozenset(
+            {
+                *("logprobs", "logit_bias", "top_k", "verbosity", "service_tier"),
+                *("custom_tools", "tool_choice_several", "video_data", "video_url"),
+            }
+        ),
         offers=(
             _as("ministral-3-8b", "ministral-8b-2512"),
             _as("mistral-small-4", "mistral-small-2603"),
@@ -93,7 +138,9 @@ PRESETS: dict[str, Preset] = {
         catalog="deepseek",
         # Ignores `max_completion_tokens` without a word:
         # https://github.com/earendil-works/pi/issues/8018
-        quirks=frozenset({"max-tokens", "no-cache-marks"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks", "thoughts-back"}),
+        # "This response_format type is unavailable now": https://github.com/llm-exe/llm-exe/issues/662
+        lacks=frozenset({"json_schema"}),
         # All that it serves: since September 2026 the other names are answered by this model,
         # at its price. https://api-docs.deepseek.com/quick_start/pricing
         offers=(_as("deepseek-v4.1-flash", "deepseek-flash"),),
@@ -147,6 +194,16 @@ PRESETS: dict[str, Preset] = {
         key_variables=("XAI_API_KEY",),
         catalog="x-ai",
         quirks=frozenset({"no-cache-marks"}),
+        # "presencePenalty, frequencyPenalty and stop parameters are not supported by reasoning
+        # models. Adding them in the request would result in an error.", and of efforts:
+        # https://docs.x.ai/docs/guides/reasoning
+        models_lack=(
+            (r"^grok-(?:3-mini|4|code)(?!.*non-reasoning)", _PENALTIES | {"stop"}),
+            (
+                r"^grok-(?:3(?!-mini)|4(?:-|$)|4\.20(?!-multi-agent)|code)",
+                frozenset({"effort", "thinking_budget"}),
+            ),
+        ),
         # The older and the fast Groks were retired in May 2026:
         # https://docs.x.ai/docs/migration/may-15-retirement
         offers=("grok-build-0.1", "grok-4.3", "grok-4.7"),
@@ -158,6 +215,10 @@ PRESETS: dict[str, Preset] = {
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         dialect="gemini",
         catalog="google",
+        # "Penalty is not enabled for models/gemini-2.5-flash", "Logprobs is not enabled for
+        # models/gemini-2.5-pro": https://github.com/PublicAffairs/openai-gemini/issues/63,
+        # https://github.com/mscraftsman/generative-ai/issues/135
+        models_lack=((r"gemini-(?:2\.5|[3-9])", _PENALTIES | {"logprobs"}),),
         offers=("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-4-argon"),
     ),
     # Of a `project` and `location` with Google's application default credentials, or of express
@@ -166,6 +227,9 @@ PRESETS: dict[str, Preset] = {
         base_url="https://aiplatform.googleapis.com/v1beta1",
         dialect="vertex",
         catalog="google",
+        # There it is so since Gemini 3:
+        # https://github.com/GoogleCloudPlatform/generative-ai/issues/2947
+        models_lack=((r"gemini-[3-9]", _PENALTIES | {"logprobs"}),),
     ),
     "voyage": Preset(
         # Embeddings only. https://docs.voyageai.com/reference/embeddings-api
@@ -187,6 +251,8 @@ PRESETS: dict[str, Preset] = {
         dialect="azure",
         catalog="azure",
         quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
+        # Others' models are served there as well.
+        models_lack=((r"(?:^|/)(?:gpt|chatgpt|o\d)-", _NOT_OPENAIS), *_OPENAIS_MODELS),
     ),
     "cohere": Preset(
         base_url="https://api.cohere.com",

@@ -17,6 +17,7 @@ from pydantic import (
 
 from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
+from tierwise.wire.features import Feature
 
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
@@ -166,6 +167,9 @@ class ProviderConfig(_Section):
     timeouts: TimeoutsConfig | None = None
     limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
     quirks: list[str] | None = None
+    lacks: list[Feature] | None = Field(
+        None, description="What it does not take of what its dialect can say: see docs/dialects.md."
+    )
     models: list[str | ServedModel] = Field(default_factory=list, min_length=1)
     embeddings: list[str | ServedModel] = Field(
         default_factory=list, description="Models that give vectors, for /v1/embeddings."

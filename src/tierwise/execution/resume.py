@@ -27,13 +27,14 @@ from tierwise.execution.calls import Calls, Streamed
 from tierwise.execution.paths import Step, by_plan, stand_in
 from tierwise.execution.run import Run
 from tierwise.providers import Prefills
+from tierwise.providers.translating import told
 from tierwise.state.health import Health
 from tierwise.types import Deployment, Task
 from tierwise.wire.altered import asks_for_form, with_limit, with_turns
 from tierwise.wire.overlap import Overlap, Replay, Trimmer
 from tierwise.wire.sent import Sent
 from tierwise.wire.splice import Share, Splicer
-from tierwise.wire.translate import CHAT, in_dialect
+from tierwise.wire.translate import CHAT
 
 MOST = 8
 """How often one answer is continued."""
@@ -149,7 +150,7 @@ class Resumer:
         adapter = self._calls.adapter(deployment)
         if not isinstance(adapter, Prefills):
             return None
-        return adapter.prefilled(in_dialect(task, adapter.speaks), said)
+        return adapter.prefilled(told(adapter, task), said)
 
 
 def why_not(asked: Task, sent: Sent, run: Run) -> str:

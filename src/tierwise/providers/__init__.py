@@ -6,6 +6,7 @@ from tierwise.providers.base import (
     Reply,
     StreamReader,
     TellsLogprobs,
+    lacks_of,
     load_adapter,
 )
 from tierwise.providers.http import HttpRequest, Transport
@@ -18,5 +19,6 @@ __all__ = [
     "StreamReader",
     "TellsLogprobs",
     "Transport",
+    "lacks_of",
     "load_adapter",
 ]

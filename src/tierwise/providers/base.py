@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from tierwise.errors import ConfigError, UpstreamError
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
+from tierwise.wire.features import Feature
 
 BUILTIN = {
     "openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible",
@@ -142,6 +143,23 @@ class Prefills(Protocol):
 
     def prefilled(self, task: Task, said: str) -> Task | None:
         """The task with the beginning of its answer; None if this deployment cannot do that."""
+
+
+@runtime_checkable
+class Lacks(Protocol):
+    """An adapter whose model does not take all that its dialect has words for.
+
+    `lacks` are those features. Callers of its own dialect are told so by the provider itself; for
+    others they are as if there were no words for them.
+    """
+
+    lacks: frozenset[Feature]
+
+
+def lacks_of(adapter: Adapter) -> frozenset[str]:
+    """The features that an adapter's deployment does not take, whatever its dialect can say."""
+    known = adapter.deployment.lacks
+    return known | adapter.lacks if isinstance(adapter, Lacks) else known
 
 
 def load_adapter(dialect: str) -> type[Adapter]:

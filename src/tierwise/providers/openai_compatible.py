@@ -11,6 +11,7 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 - `prefill-continue`: goes on from the text of a last message by the assistant if
   `continue_final_message` says so;
 - `prefill-prefix`: does so if that message says `prefix`;
+- `thoughts-back`: wants to see again what its model thought before it called a tool;
 - `output-dimension`: about embeddings, see `embedding_openai.py`.
 """
 
@@ -27,7 +28,9 @@ from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
+from tierwise.wire.chat.given_back import with_thoughts
 from tierwise.wire.chat.marks import without_cache_marks
+from tierwise.wire.chat.refused import marks_of, without
 from tierwise.wire.openai_usage import read_usage
 from tierwise.wire.utf8 import check_text
 
@@ -46,7 +49,10 @@ _NOTABLE = (
     re.compile(rb"\[DONE\]"),
 )
 _NOT_OF_EVERY_REQUEST = frozenset(
-    {"usage-cost", "no-cache-marks", "prefill-continue", "prefill-prefix", "output-dimension"}
+    {
+        *("usage-cost", "no-cache-marks", "prefill-continue", "prefill-prefix"),
+        *("output-dimension", "thoughts-back"),
+    }
 )
 """Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
@@ -70,7 +76,9 @@ class OpenAICompatible:
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         self._secrets = _secrets(deployment)
         self._bears_marks = "no-cache-marks" not in deployment.quirks
+        self._wants_thoughts = "thoughts-back" in deployment.quirks
         self._bills_cost = "usage-cost" in deployment.quirks
+        self._lacks = marks_of(deployment.lacks)
         self._asked_differently = deployment.quirks - _NOT_OF_EVERY_REQUEST
 
     def _urls(self, deployment: Deployment) -> tuple[str, str]:
@@ -87,6 +95,10 @@ class OpenAICompatible:
         deployment = self.deployment
         quirks = self._asked_differently
         asked = task.body if self._bears_marks else without_cache_marks(task.body)
+        if self._wants_thoughts:
+            asked = with_thoughts(asked)
+        if any(mark in asked for mark in self._lacks):
+            asked = without(asked, deployment.lacks)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
@@ -108,7 +120,7 @@ class OpenAICompatible:
 
     def asking_logprobs(self) -> OpenAICompatible:
         """For callers who did not ask for log-probabilities and are not to see them."""
-        return type(self)(self.deployment, asks_logprobs=True)
+        return type(self)(self.deployment, asks_logprobs="logprobs" not in self.deployment.lacks)
 
     def prefilled(self, task: Task, said: str) -> Task | None:
         """The task with the beginning of its answer, by the quirks; None without one."""

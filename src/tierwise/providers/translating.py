@@ -8,11 +8,12 @@ import msgspec
 from msgspec.structs import replace
 
 from tierwise.errors import ServerFailed, UpstreamError
-from tierwise.providers.base import Adapter, Reply, StreamReader
+from tierwise.providers.base import Adapter, Reply, StreamReader, lacks_of
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
+from tierwise.wire.left_out import without
 from tierwise.wire.openai_chat import json_string
 from tierwise.wire.spoken import Counted, Ended
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
@@ -27,6 +28,19 @@ def speaking(adapter: Adapter, task: Task) -> Adapter:
     if task.dialect == adapter.speaks == task.reads:
         return adapter
     return Translating(adapter, task)
+
+
+def told(adapter: Adapter, task: Task, asked: Conversation | None = None) -> Task:
+    """A task of another dialect in the adapter's, without the parameters that its deployment does
+    not take: whoever minds that was not sent here.
+
+    Args:
+        asked: what it asks, if that was read already.
+    """
+    if task.dialect == adapter.speaks:
+        return task
+    asked = without(asked or conversation_of(task), lacks_of(adapter))
+    return in_dialect(task, adapter.speaks, asked)
 
 
 class Translating:
@@ -46,13 +60,13 @@ class Translating:
 
     def reply(self, body: bytes, task: Task) -> Reply:
         """The answer in the caller's dialect; raises `ServerFailed` if it is none."""
-        asked, told = self._in_theirs(task)
-        return _Reply(self._adapter.reply(body, told), self._theirs, self._ours, asked)
+        asked, theirs = self._in_theirs(task)
+        return _Reply(self._adapter.reply(body, theirs), self._theirs, self._ours, asked)
 
     def stream_reader(self, task: Task, *, keep: bool = False) -> StreamReader:
         """A reader that gives events of the caller's dialect."""
-        asked, told = self._in_theirs(task)
-        reader = self._adapter.stream_reader(told, keep=keep)
+        asked, theirs = self._in_theirs(task)
+        reader = self._adapter.stream_reader(theirs, keep=keep)
         return _Stream(reader, self._theirs, self._ours, task, asked)
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
@@ -67,9 +81,9 @@ class Translating:
         """What the caller asks, and the task that the provider is asked; made once for a call."""
         if self._told is None or self._told[0] is not task:
             asked = conversation_of(task)
-            told = in_dialect(task, self._adapter.speaks, asked)
-            told = replace(told, read_in=None, wants_stream_usage=task.stream)
-            self._told = task, asked, told
+            theirs = told(self._adapter, task, asked)
+            theirs = replace(theirs, read_in=None, wants_stream_usage=task.stream)
+            self._told = task, asked, theirs
         return self._told[1:]
 
 

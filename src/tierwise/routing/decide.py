@@ -15,7 +15,7 @@ from tierwise.routing import exclude
 from tierwise.routing.asked import with_asked
 from tierwise.routing.certified import CertifiedPlan, certified_plan
 from tierwise.routing.explain import listed
-from tierwise.routing.expressed import Tongues, Unsaid
+from tierwise.routing.expressed import NO_LACKS, Tongues, Unsaid
 from tierwise.routing.permitted import narrowed, permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
@@ -53,13 +53,14 @@ class Router:
         policies: Mapping[str, Policy],
         predictor: Predictor,
         speaks: Mapping[str, str] = NOTHING_SAID,
+        lacks: Mapping[str, frozenset[str]] = NO_LACKS,
     ) -> None:
-        """`speaks` are the dialects of deployments, by id; OpenAI's chat where it has none."""
+        """See `Tongues` for `speaks` and `lacks`."""
         self._models = models
         self._deployments = deployments
         self._policies = policies
         self._predictor = predictor
-        self._tongues = Tongues(deployments, speaks)
+        self._tongues = Tongues(deployments, speaks, lacks)
         # What a request says for itself changes a policy's targets and ceilings, never its lists.
         self._permitted = {
             name: permitted_models(policy, models, deployments) for name, policy in policies.items()
@@ -83,7 +84,7 @@ class Router:
         return self._names_model(task) and task.max_cost_usd is None and task.max_latency_s is None
 
     def unsaid(self, task: Task) -> Unsaid | None:
-        """What of a task the dialects of those who may answer have no words for.
+        """What of a task those who may answer cannot be asked.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.
@@ -125,7 +126,7 @@ class Router:
             certificates: those of policies that have one, as they stand, by policy.
             scarce: what the use of a model costs others who want it, in quality; only models that
                 are wanted more than they can take.
-            unsaid: what of the task some dialects have no words for.
+            unsaid: what of the task some deployments cannot be asked.
 
         Raises:
             UnknownModel: the requested name is neither model nor policy.

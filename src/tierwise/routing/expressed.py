@@ -1,31 +1,48 @@
-"""What of a request the providers' dialects have no words for, and who may be asked all the same.
+"""What of a request those who may answer cannot be asked, and who may be asked all the same.
 
-Where every deployment speaks the client's own dialect there is nothing to find out, and the request
-is not read for it.
+A provider's dialect may have no words for it, or whoever serves the model does not take it. Where
+every deployment speaks the client's own dialect and takes all of it there is nothing to find out,
+and the request is not read for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
+from tierwise.errors import InvalidRequest
 from tierwise.types import Deployment, Task
-from tierwise.wire.features import Lack, unsupported
+from tierwise.wire.chat.refused import marks_of
+from tierwise.wire.conversation import Conversation
+from tierwise.wire.features import NOTHING_REFUSED, Lack, unsupported
 from tierwise.wire.translate import CHAT, conversation_of
 
 NO_WORD = "has no word for"
+DOES_NOT_TAKE = "does not take"
+NO_LACKS: Mapping[str, frozenset[str]] = {}
+
+
+class Tongue(NamedTuple):
+    """A dialect, and what of it whoever speaks it does not take."""
+
+    dialect: str = CHAT
+    lacks: frozenset[str] = NOTHING_REFUSED
+
+
+_PLAIN = Tongue()
 
 
 class Unsaid(Struct, frozen=True):
-    """What the dialects of deployments lack for one request.
+    """What deployments lack for one request.
 
-    `lacks` has them by dialect, those that lack nothing left out; `speaks` is the dialect of each
+    `lacks` has it by tongue, those that lack nothing left out; `speaks` is the tongue of each
     deployment, by id. `drops` says that parameters may be left out.
     """
 
-    lacks: Mapping[str, tuple[Lack, ...]]
-    speaks: Mapping[str, str]
+    lacks: Mapping[Tongue, tuple[Lack, ...]]
+    speaks: Mapping[str, Tongue]
     drops: bool = False
 
     def dropped(self, deployment: str) -> tuple[str, ...]:
@@ -36,7 +53,8 @@ class Unsaid(Struct, frozen=True):
     def needed(self) -> list[Lack]:
         """What must be left out, by the client, so that everybody can be asked."""
         lacks = [lack for found in self.lacks.values() for lack in found]
-        return list(dict.fromkeys(lack for lack in lacks if lack.is_content or not self.drops))
+        barring = [lack for lack in lacks if lack.is_content or not self.drops]
+        return list({(lack.feature, lack.word): lack for lack in barring}.values())
 
     def places(self, group: Iterable[Deployment]) -> tuple[Deployment, ...]:
         """Of a model's deployments those that can be asked all of it; if there are none, those that
@@ -46,21 +64,27 @@ class Unsaid(Struct, frozen=True):
         return whole or tuple(d for d in group if not self._bars(d.id))
 
     def bars(self, group: Iterable[Deployment]) -> list[tuple[str, Lack]]:
-        """Why none of these can be asked: dialects, and what each lacks that is not left out."""
-        found = [(self.speaks.get(d.id, CHAT), lack) for d in group for lack in self._bars(d.id)]
+        """Why none of these can be asked: what each lacks that is not left out, and who it is, a
+        dialect or the deployment alone."""
+        found = [
+            (d.id if lack.refused else self.speaks.get(d.id, _PLAIN).dialect, lack)
+            for d in group
+            for lack in self._bars(d.id)
+        ]
         return list(dict.fromkeys(found))
 
     def why(self, group: Sequence[Deployment]) -> str | None:
         """The same in words; None if one of these can be asked."""
         if self.places(group):
             return None
-        by_dialect: dict[str, list[str]] = {}
-        for dialect, lack in self.bars(group):
-            by_dialect.setdefault(dialect, []).append(str(lack))
-        return ", ".join(f"{name} {NO_WORD} {', '.join(what)}" for name, what in by_dialect.items())
+        found: dict[tuple[str, str], list[str]] = {}
+        for who, lack in self.bars(group):
+            how = DOES_NOT_TAKE if lack.refused else NO_WORD
+            found.setdefault((who, how), []).append(str(lack))
+        return ", ".join(f"{who} {how} {', '.join(what)}" for (who, how), what in found.items())
 
     def _of(self, deployment: str) -> tuple[Lack, ...]:
-        return self.lacks.get(self.speaks.get(deployment, CHAT), ())
+        return self.lacks.get(self.speaks.get(deployment, _PLAIN), ())
 
     def _bars(self, deployment: str) -> tuple[Lack, ...]:
         lacks = self._of(deployment)
@@ -68,37 +92,78 @@ class Unsaid(Struct, frozen=True):
 
 
 class Tongues:
-    """The dialects that deployments speak. `speaks` names them by deployment id."""
+    """The dialects that deployments speak, and what of them they do not take.
+
+    What a deployment does not take of its own dialect is its provider's to say, but for OpenAI's
+    chat: many speak that, each a part of it, so that its callers are not to know whom they ask.
+
+    Args:
+        deployments: those of each model.
+        speaks: their dialects, by id; OpenAI's chat where it has none.
+        lacks: the features that they do not take, by id.
+    """
 
     def __init__(
-        self, deployments: Mapping[str, Sequence[Deployment]], speaks: Mapping[str, str]
+        self,
+        deployments: Mapping[str, Sequence[Deployment]],
+        speaks: Mapping[str, str],
+        lacks: Mapping[str, frozenset[str]] = NO_LACKS,
     ) -> None:
-        self._speaks = speaks
+        self._speaks = {
+            d.id: Tongue(speaks.get(d.id, CHAT), lacks.get(d.id, NOTHING_REFUSED))
+            for group in deployments.values()
+            for d in group
+        }
         self._of_model = {
-            model: frozenset(speaks.get(d.id, CHAT) for d in group)
+            model: frozenset(self._speaks[d.id] for d in group)
             for model, group in deployments.items()
         }
-        self._all = frozenset[str]().union(*self._of_model.values())
-        self._only = next(iter(self._all)) if len(self._all) == 1 else None
+        self._all = frozenset[Tongue]().union(*self._of_model.values())
+        self._marks = {one: marks_of(one.lacks) for one in self._all if one.dialect == CHAT}
+        dialects = {tongue.dialect for tongue in self._all}
+        same = len(dialects) == 1 and not any(self._marks.values())
+        self._only = dialects.pop() if same else None
 
     def differ(self, task: Task) -> bool:
-        """Whether anybody speaks another dialect than the task is written in."""
+        """Whether there may be anybody who cannot be asked all of a task."""
         return task.dialect != self._only
 
     def unsaid(self, task: Task, model: str | None, *, drops: bool) -> Unsaid | None:
-        """What dialects lack for a task; None if none lacks anything.
+        """What deployments lack for a task; None if none lacks anything.
 
         Args:
             model: the only one that may answer, if it was named.
             drops: whether parameters may be left out.
 
         Raises:
-            InvalidRequest: the body is wrong.
+            InvalidRequest: the body is wrong, and somebody speaks another dialect.
         """
-        others = (self._all if model is None else self._of_model[model]) - {task.dialect}
+        tongues = self._all if model is None else self._of_model[model]
+        others = [tongue for tongue in tongues if self._may_lack(tongue, task)]
         if not others:
             return None
-        asked = conversation_of(task)
-        lacks = {name: tuple(unsupported(asked, name)) for name in sorted(others)}
-        lacks = {name: found for name, found in lacks.items() if found}
+        asked = _read(task, others)
+        if asked is None:
+            return None
+        found = {
+            tongue: tuple(unsupported(asked, *tongue))
+            for tongue in sorted(others, key=lambda one: (one.dialect, sorted(one.lacks)))
+        }
+        lacks = {tongue: lacks for tongue, lacks in found.items() if lacks}
         return Unsaid(lacks, self._speaks, drops) if lacks else None
+
+    def _may_lack(self, tongue: Tongue, task: Task) -> bool:
+        if tongue.dialect != task.dialect:
+            return True
+        return any(mark in task.body for mark in self._marks.get(tongue, ()))
+
+
+def _read(task: Task, others: Collection[Tongue]) -> Conversation | None:
+    """What a task asks; None if only providers of its own dialect want to know, who may understand
+    what is not understood here."""
+    try:
+        return conversation_of(task)
+    except InvalidRequest:
+        if any(tongue.dialect != task.dialect for tongue in others):
+            raise
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tierwise.errors import Unsatisfiable
-from tierwise.routing.expressed import NO_WORD, Unsaid
+from tierwise.routing.expressed import DOES_NOT_TAKE, NO_WORD, Unsaid
 from tierwise.types import Candidate, Deployment, Estimate, Policy, Task
 from tierwise.wire.features import Lack
 
@@ -55,7 +55,8 @@ def unsatisfiable(
     """That nobody may serve a request: the reason of each candidate, and what can be done."""
     reasons = "; ".join(f"{name}: {one.why}" for name, one in sorted(excluded.items()))
     said = f"No model that policy {policy.name!r} may use can serve this request ({reasons}). "
-    if unsaid is not None and any(NO_WORD in one.why for one in excluded.values()):
+    unasked = (NO_WORD, DOES_NOT_TAKE)
+    if unsaid is not None and any(how in one.why for one in excluded.values() for how in unasked):
         lacks = unsaid.needed
         words = f"{said}{_remedy(lacks)}, or change the policy."
         return Unsatisfiable(words, param=lacks[0].word, code=UNSUPPORTED)

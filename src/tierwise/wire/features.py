@@ -8,7 +8,7 @@ same. docs/dialects.md has the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from msgspec import Raw
@@ -107,6 +107,7 @@ LABELS: dict[str, frozenset[str]] = {
 for, or help the provider to answer sooner or cheaper, or say what is to be sent beside the answer,
 or how a conversation is made to fit that is too long. The answer is the same without them."""
 
+NOTHING_REFUSED: frozenset[str] = frozenset()
 _HOUSE = {"openai-chat": "openai", "openai-responses": "openai"}
 """Dialects of the same provider, which knows a file by the same id in each."""
 _NOTHING = frozenset({b"", b"null", b"false", b"[]", b"{}", b'""'})
@@ -118,11 +119,13 @@ class Lack(NamedTuple):
     """One thing that a request uses and a dialect has no words for.
 
     `feature` is of the list, or says that it is a field, a tool or a piece that one dialect alone
-    knows. `word` is the client's own name of it.
+    knows. `word` is the client's own name of it. `refused` says that the dialect has a word for it,
+    and that whoever serves the model there does not take it.
     """
 
     feature: Feature | Literal["field", "tool", "piece"]
     word: str
+    refused: bool = False
 
     @property
     def is_content(self) -> bool:
@@ -149,20 +152,30 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     return frozenset(found)
 
 
-def unsupported(asked: Conversation, dialect: str) -> list[Lack]:
-    """What a request uses that a dialect has no words for; in the order of the table."""
-    if asked.dialect == dialect:
+def unsupported(
+    asked: Conversation, dialect: str, refused: Collection[str] = NOTHING_REFUSED
+) -> list[Lack]:
+    """What a request uses that a dialect has no words for; in the order of the table.
+
+    Args:
+        refused: features that a provider of that dialect does not take, words or not.
+    """
+    ours = asked.dialect == dialect
+    if ours and not refused:
         return []
     words = dialect_named(dialect).words
     used = features_of(asked)
     named = dialect_named(asked.dialect).words
-    lacks = [
-        Lack(feature, named.get(feature, feature))
-        for feature in FEATURES
-        if feature in used
-        and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect))
-    ]
-    return [*lacks, *_foreign(asked, dialect)]
+    lacks: list[Lack] = []
+    for feature in FEATURES:
+        if feature not in used:
+            continue
+        word = named.get(feature, feature)
+        if not ours and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect)):
+            lacks.append(Lack(feature, word))
+        elif feature in refused:
+            lacks.append(Lack(feature, word, refused=True))
+    return lacks if ours else [*lacks, *_foreign(asked, dialect)]
 
 
 def _is_elsewhere(feature: Feature, ours: str, theirs: str) -> bool:
@@ -199,9 +212,15 @@ def asks_something(name: str, value: Raw) -> bool:
 
 def _of_parameters(asked: Conversation) -> Iterator[Feature]:
     sampling, thinking = asked.sampling, asked.thinking
-    for name in ("temperature", "top_p", "top_k", "seed"):
-        if getattr(sampling, name) is not None:
-            yield name
+    # 1 is to draw by the probabilities as they are: those who take nothing else take this.
+    if sampling.temperature not in (None, 1):
+        yield "temperature"
+    if sampling.top_p not in (None, 1):
+        yield "top_p"
+    if sampling.top_k is not None:
+        yield "top_k"
+    if sampling.seed is not None:
+        yield "seed"
     if sampling.frequency_penalty:
         yield "frequency_penalty"
     if sampling.presence_penalty:
