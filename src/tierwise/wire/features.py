@@ -101,7 +101,7 @@ LABELS: dict[str, frozenset[str]] = {
         }
     ),
     "anthropic": frozenset({"betas", "cache_control", "context_management", "metadata"}),
-    "gemini": frozenset({"labels", "mediaResolution", "store"}),
+    "gemini": frozenset({"labels", "store"}),
 }
 """Fields of one dialect that are left out for another without a word: they say who asks and what
 for, or help the provider to answer sooner or cheaper, or say what is to be sent beside the answer,

@@ -8,12 +8,10 @@ from msgspec import Raw
 from tierwise.wire.chat.thoughts import NAME
 from tierwise.wire.chat.turns import Json, write_mark, write_turns
 from tierwise.wire.conversation import Conversation, Foreign, Format, Thinking, Tool, ToolChoice
+from tierwise.wire.effort import effort_of
 from tierwise.wire.openai_chat import given
 
 _encode = msgspec.json.Encoder().encode
-_BUDGETS = ((0, "none"), (2048, "low"), (8192, "medium"))
-"""Words for budgets of at most so many tokens; `high` beyond. No provider of this family but
-OpenRouter takes a count."""
 _TIERS = {"standard_only": "default"}
 
 
@@ -172,8 +170,6 @@ def _own_thinking(thinking: Thinking) -> Json:
 
 
 def _effort(thinking: Thinking) -> Json:
-    """A word for it; for a budget, the one that is nearest."""
-    effort, budget = thinking.effort, thinking.budget
-    if effort is None and budget is not None and budget >= 0:
-        effort = next((word for most, word in _BUDGETS if budget <= most), "high")
+    """A word for it: no provider of this family but OpenRouter takes a count."""
+    effort = effort_of(thinking)
     return {"reasoning_effort": effort} if effort is not None else {}

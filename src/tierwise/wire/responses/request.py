@@ -15,6 +15,7 @@ from tierwise.wire.conversation import (
     ToolChoice,
     Turn,
 )
+from tierwise.wire.effort import effort_of
 from tierwise.wire.openai_chat import given
 from tierwise.wire.responses.invalid import UNREADABLE, explained
 from tierwise.wire.responses.items import read_items, write_turns
@@ -326,7 +327,8 @@ def reasoning_of(asked: Conversation) -> object | None:
     if thinking is None:
         return None
     summary = thinking.detail or ("auto" if thinking.shown else None)
-    found = {"effort": thinking.effort, "summary": summary}
+    effort = thinking.effort if asked.dialect == OURS else effort_of(thinking)
+    found = {"effort": effort, "summary": summary}
     return {name: value for name, value in found.items() if value is not None} or None
 
 
@@ -340,7 +342,7 @@ def _include(asked: Conversation, *, ours: bool) -> list[str]:
         raw = asked.hints.get("include")
         include: list[str] = msgspec.json.decode(raw) if raw is not None else []
     else:
-        thinks = asked.thinking is not None and asked.thinking.effort != "none"
+        thinks = asked.thinking is not None and effort_of(asked.thinking) != "none"
         include = [ENCRYPTED] if thinks and not asked.store else []
     if asked.logprobs and LOGPROBS not in include:
         include.append(LOGPROBS)

@@ -33,6 +33,8 @@ WORDS: Mapping[Feature, str] = {
     "json_schema": "text.format",
     "max_tokens": "max_output_tokens",
     "effort": "reasoning.effort",
+    # The word that is nearest to the count.
+    "thinking_budget": "reasoning.effort",
     "logprobs": "top_logprobs",
     "temperature": "temperature",
     "top_p": "top_p",
