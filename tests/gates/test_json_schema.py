@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from builders import a_task
 from tierwise.errors import InvalidRequest
@@ -85,6 +86,22 @@ def test_a_schema_that_is_none_is_the_caller_s_mistake(schema: Any) -> None:
     with pytest.raises(InvalidRequest, match="not a valid JSON Schema") as caught:
         JsonSchemaGate().prepare(wanting(schema))
     assert caught.value.param == "response_format.json_schema.schema"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "place"),
+    [
+        ("openai-responses", "text.format.schema"),
+        ("anthropic", "output_config.format.schema"),
+        ("gemini", "generationConfig.responseJsonSchema"),
+    ],
+)
+def test_a_caller_of_another_dialect_is_told_where_it_wrote_the_schema(
+    dialect: str, place: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=place) as caught:
+        JsonSchemaGate().prepare(replace(wanting([]), read_in=dialect))
+    assert caught.value.param == place
 
 
 def test_a_usable_schema_and_no_schema_are_fine() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from builders import a_chunk, a_task
 from tierwise.errors import InvalidRequest
@@ -119,6 +120,23 @@ def test_an_invalid_schema_of_a_tool_is_the_caller_s_mistake(parameters: Any) ->
         ToolCallsGate().prepare(asking(tool("now"), tool("weather", parameters)))
     assert caught.value.param == "tools.weather.parameters"
     assert "not a valid JSON Schema" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("dialect", "place"),
+    [
+        ("openai-responses", "tools.weather.parameters"),
+        ("anthropic", "tools.weather.input_schema"),
+        ("gemini", "tools.functionDeclarations.weather.parameters"),
+    ],
+)
+def test_a_caller_of_another_dialect_is_told_where_it_wrote_the_schema(
+    dialect: str, place: str
+) -> None:
+    task = replace(asking(tool("weather", [])), read_in=dialect)
+    with pytest.raises(InvalidRequest, match=place) as caught:
+        ToolCallsGate().prepare(task)
+    assert caught.value.param == place
 
 
 @pytest.mark.parametrize("listed", [[5], [{"type": "function", "function": {"name": 5}}]])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from tierwise.gates.schemas import Schemas, where
+from tierwise.gates.schemas import Schemas, place_of_answers, where
 from tierwise.types import Completion, Task, Verdict
 
 _OPENINGS = frozenset('{["-0123456789tfn')
 """What a JSON value can begin with."""
-_PARAM = "response_format.json_schema.schema"
 
 
 class JsonSchemaGate:
@@ -27,7 +26,7 @@ class JsonSchemaGate:
             InvalidRequest: the schema itself is invalid.
         """
         if task.json_schema is not None:
-            self._schemas.validator(task.json_schema, param=_PARAM)
+            self._schemas.validator(task.json_schema, param=place_of_answers(task))
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """1 if the answer is the declared JSON, 0 if it is not, None if none was declared.
@@ -45,7 +44,7 @@ class JsonSchemaGate:
             return Verdict(gate=self.name, p=0.0, reason=f"not valid JSON: {error}")
         if task.json_schema is None:
             return Verdict(gate=self.name, p=1.0, reason="valid JSON")
-        schema = self._schemas.validator(task.json_schema, param=_PARAM)
+        schema = self._schemas.validator(task.json_schema, param=place_of_answers(task))
         wrong = next(schema.iter_errors(value), None)
         if wrong is None:
             return Verdict(gate=self.name, p=1.0, reason="satisfies the schema")

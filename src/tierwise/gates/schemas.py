@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tierwise.errors import InvalidRequest
+from tierwise.types import Task
 
 if TYPE_CHECKING:
     from jsonschema_rs import (
@@ -19,6 +20,28 @@ if TYPE_CHECKING:
     Validator = Draft202012Validator | Draft7Validator | Draft4Validator
 
 _KEPT = 256
+_OF_ANSWERS = {
+    "openai-chat": "response_format.json_schema.schema",
+    "openai-responses": "text.format.schema",
+    "anthropic": "output_config.format.schema",
+    "gemini": "generationConfig.responseJsonSchema",
+}
+_OF_TOOLS = {
+    "openai-chat": "tools.{}.parameters",
+    "openai-responses": "tools.{}.parameters",
+    "anthropic": "tools.{}.input_schema",
+    "gemini": "tools.functionDeclarations.{}.parameters",
+}
+
+
+def place_of_answers(task: Task) -> str:
+    """Where the caller wrote the schema of the answer, in its own words."""
+    return _OF_ANSWERS.get(task.reads, _OF_ANSWERS["openai-chat"])
+
+
+def place_of_tool(task: Task, name: str) -> str:
+    """Where the caller wrote the schema of a tool's arguments, in its own words."""
+    return _OF_TOOLS.get(task.reads, _OF_TOOLS["openai-chat"]).format(name)
 
 
 class Schemas:

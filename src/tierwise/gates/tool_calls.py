@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from tierwise.errors import InvalidRequest
-from tierwise.gates.schemas import Schemas, where
+from tierwise.gates.schemas import Schemas, place_of_tool, where
 from tierwise.types import Completion, Task, ToolCall, Verdict
 
 _ABSENT = Raw(b"")
@@ -98,7 +98,7 @@ class ToolCallsGate:
             InvalidRequest: the schema of a tool's arguments is itself invalid.
         """
         if task.tools:
-            self._tools(_decode_asked(task.body))
+            self._tools(_decode_asked(task.body), task)
 
     def judge(self, task: Task, answer: Completion) -> Verdict | None:
         """1 if the calls are as declared, 0 if one is not or a required one is missing.
@@ -118,20 +118,20 @@ class ToolCallsGate:
             if rule.calls != "required" or answer.refusal is not None:
                 return None
             return self._verdict("calls no tool, though the request requires it")
-        return self._verdict(self._wrong(asked, rule, answer))
+        return self._verdict(self._wrong(asked, rule, answer, task))
 
     def _verdict(self, wrong: str) -> Verdict:
         if wrong:
             return Verdict(gate=self.name, p=0.0, reason=wrong)
         return Verdict(gate=self.name, p=1.0, reason="the calls are as declared")
 
-    def _wrong(self, asked: _Asked, rule: _Rule, answer: Completion) -> str:
+    def _wrong(self, asked: _Asked, rule: _Rule, answer: Completion, task: Task) -> str:
         """What is wrong with an answer's calls; "" if nothing is."""
         if rule.calls == "none":
             return f"calls {_quoted(answer)}, though `tool_choice` is none"
         if asked.parallel_tool_calls is False and len(answer.tool_calls) > 1:
             return f"makes {len(answer.tool_calls)} calls at once, though only one was allowed"
-        declared = self._tools(asked)
+        declared = self._tools(asked, task)
         for call in answer.tool_calls:
             wrong = self._wrong_call(call, declared, rule)
             if wrong:
@@ -159,17 +159,17 @@ class ToolCallsGate:
         wrong = next(validator.iter_errors(arguments), None)
         return f"breaks the schema of {call.name!r} {where(wrong)}" if wrong else ""
 
-    def _tools(self, asked: _Asked) -> _Declared:
+    def _tools(self, asked: _Asked, task: Task) -> _Declared:
         key = bytes(asked.tools) + bytes(asked.functions)
         found = self._declared.get(key)
         if found is None:
-            found = self._read(asked)
+            found = self._read(asked, task)
             if len(self._declared) >= _KEPT:
                 self._declared.pop(next(iter(self._declared)))
             self._declared[key] = found
         return found
 
-    def _read(self, asked: _Asked) -> _Declared:
+    def _read(self, asked: _Asked, task: Task) -> _Declared:
         """The declared tools, their schemas compiled.
 
         Raises:
@@ -182,7 +182,7 @@ class ToolCallsGate:
             raise InvalidRequest(f"`tools` cannot be read: {error}", param="tools") from None
         for name, schema in found.schemas.items():
             if schema:
-                self._schemas.validator(schema, param=f"tools.{name}.parameters")
+                self._schemas.validator(schema, param=place_of_tool(task, name))
         return found
 
 
