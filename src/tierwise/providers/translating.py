@@ -14,8 +14,7 @@ from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
 from tierwise.wire.left_out import without
-from tierwise.wire.openai_chat import json_string
-from tierwise.wire.spoken import Counted, Ended
+from tierwise.wire.spoken import Began, Counted, Ended, Event
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
 from tierwise.wire.utf8 import check_text
 
@@ -118,7 +117,20 @@ class _Reply:
 
 
 class _Stream:
-    __slots__ = ("_ended", "_events", "_name", "_native", "_ours", "_task", "_written")
+    # `_begun` are the events of the beginning, which is written once more if another model is to be
+    # named; None once that can no longer be.
+    __slots__ = (
+        "_asked",
+        "_begun",
+        "_closed",
+        "_ended",
+        "_events",
+        "_model",
+        "_native",
+        "_ours",
+        "_task",
+        "_written",
+    )
 
     def __init__(
         self,
@@ -131,9 +143,12 @@ class _Stream:
         self._native = native
         self._ours = ours
         self._task = task
+        self._asked = asked
         self._events = theirs.event_reader()
         self._written = ours.event_writer(asked)
-        self._name: tuple[bytes, bytes] | None = None
+        self._begun: list[Event] | None = []
+        self._model: str | None = None
+        self._closed = False
         self._ended: set[int] = set()
 
     @property
@@ -158,25 +173,33 @@ class _Stream:
         return self._native.output_chars
 
     def feed(self, data: bytes) -> bytes:
+        if self._native.started:
+            self._begun = None
         block = self._native.feed(data)
-        return self._translated(block) if block else b""
+        return self._say(self._read(block)) if block else b""
 
     def close(self) -> bytes:
-        out = self._translated(self._native.close())
+        events = self._read(self._native.close())
         if self.usage is None and self._ours.name != CHAT:
             # There, whoever relays it counts for those who want to know.
-            out += self._renamed(self._written.write([Counted(usage=self._guessed())]))
-        return out + self._renamed(self._written.close())
+            events.append(Counted(usage=self._guessed()))
+        self._closed = True
+        return self._say(events) + self._written.close()
 
     def rename(self, model: str, block: bytes) -> bytes:
-        was, now = json_string(self.reported_model or ""), json_string(model)
-        self._name = (b":" + was, b":" + now)
-        return self._renamed(block)
+        """Only at the beginning, of which `block` is all that was given yet: what is written later
+        names the model that was named there."""
+        if self._begun is None:
+            return block
+        self._model = model
+        self._written = self._ours.event_writer(replace(self._asked, model=model))
+        block = self._written.write(self._named(self._begun))
+        return block + self._written.close() if self._closed else block
 
     def completion(self) -> Completion:
         return self._native.completion()
 
-    def _translated(self, block: bytes) -> bytes:
+    def _read(self, block: bytes) -> list[Event]:
         try:
             check_text(block)
             events = self._events.read(block)
@@ -184,11 +207,18 @@ class _Stream:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
         if self._native.finished:
             self._ended.update(one.choice for one in events if isinstance(one, Ended))
-        return self._renamed(self._written.write(events))
+        return events
 
-    def _renamed(self, block: bytes) -> bytes:
-        """Quotes are escaped in text, so the name of a model is found nowhere else."""
-        return block.replace(*self._name) if self._name is not None else block
+    def _say(self, events: list[Event]) -> bytes:
+        if self._begun is not None:
+            self._begun += events
+        return self._written.write(events if self._model is None else self._named(events))
+
+    def _named(self, events: list[Event]) -> list[Event]:
+        """The events with the other model's name; a body's bytes may have the first in arguments of
+        tools as well."""
+        model = self._model or ""
+        return [replace(one, model=model) if isinstance(one, Began) else one for one in events]
 
     def _guessed(self) -> Usage:
         return Usage(
