@@ -112,6 +112,25 @@ def test_how_much_is_thought_matters_only_where_it_is_a_number(budget: int, used
     assert ("thinking_budget" in features_of(one)) is used
 
 
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ([], False),
+        ([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}], False),
+        ([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}], False),
+        ([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}], True),
+        ([{"category": "HARM_CATEGORY_HARASSMENT"}], True),
+        (["HARM_CATEGORY_HARASSMENT"], True),
+        ({"threshold": "OFF"}, False),
+    ],
+    ids=str,
+)
+def test_filters_matter_only_where_they_shall_block(settings: Any, used: bool) -> None:
+    safety = Raw(json.dumps(settings).encode())
+    one = Conversation(dialect="gemini", model="m", turns=(), safety=safety)
+    assert ("safety" in features_of(one)) is used
+
+
 def test_a_file_that_lies_with_one_provider_is_not_to_be_found_at_another() -> None:
     file = Document(source=Source(file_id="file-1"))
     one = Conversation(dialect="plain", model="m", turns=(Turn(role="user", parts=(file,)),))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Raw
 
 from tierwise.wire.conversation import (
@@ -243,13 +244,24 @@ def _of_parameters(asked: Conversation) -> Iterator[Feature]:
         yield "choices"
     if asked.logprobs:
         yield "logprobs"
-    if given(asked.safety):
+    if _filters(asked.safety):
         yield "safety"
     if asked.service_tier not in (None, "auto", "default"):
         yield "service_tier"
     if asked.verbosity not in (None, "medium"):
         yield "verbosity"
     yield from _of_tools(asked)
+
+
+def _filters(safety: Raw) -> bool:
+    """Whether any of Google's filters is wanted. That none is, is so where there are none."""
+    if not given(safety):
+        return False
+    settings = msgspec.json.decode(safety)
+    return any(
+        not isinstance(one, dict) or one.get("threshold") not in ("OFF", "BLOCK_NONE")
+        for one in (settings if isinstance(settings, list) else [settings])
+    )
 
 
 def _of_tools(asked: Conversation) -> Iterator[Feature]:
