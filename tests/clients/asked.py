@@ -147,6 +147,7 @@ def read_anthropic(body: Json) -> Ask:
 
 def read_gemini(body: Json) -> Ask:
     """A body of Gemini's generateContent, whose path gave `model` and `stream`."""
+    body = _camel(body)
     ask = Ask("gemini", body["model"], bool(body.get("stream")), body=body)
     ask.system = "".join(
         one.get("text", "") for one in (body.get("systemInstruction") or {}).get("parts", ())
@@ -162,10 +163,8 @@ def read_gemini(body: Json) -> Ask:
             ask.results.append((str(len(ask.results)), one["name"], text))
         if content.get("role") != "model" and not answers:
             ask.texts.append("".join(one.get("text", "") for one in parts))
-            held = [one.get("inlineData") or one.get("inline_data") for one in parts]
-            ask.pictures += [
-                (one.get("mimeType") or one["mime_type"], one["data"]) for one in held if one
-            ]
+            held = [one["inlineData"] for one in parts if "inlineData" in one]
+            ask.pictures += [(one["mimeType"], one["data"]) for one in held]
     for tool in body.get("tools") or ():
         for one in tool.get("functionDeclarations", ()):
             schema = one.get("parametersJsonSchema") or one.get("parameters") or {}
@@ -176,6 +175,24 @@ def read_gemini(body: Json) -> Ask:
     form = body.get("generationConfig") or {}
     ask.schema = form.get("responseJsonSchema") or form.get("responseSchema")
     return ask
+
+
+_HELD_AS_THEY_ARE = frozenset({"parameters", "responseSchema", "args", "response"})
+
+
+def _camel(value: Any) -> Any:
+    """Google's own clients write names in snake_case here and there, which it takes as well."""
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for written, held in value.items():
+        first, *words = written.split("_")
+        name = first + "".join(word.capitalize() for word in words)
+        opaque = name in _HELD_AS_THEY_ARE or name.endswith("JsonSchema")
+        found[name] = held if opaque else _camel(held)
+    return found
 
 
 def _text_of(content: Any) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from clients.contract import KINDS
 from clients.every import CLIENTS
 from clients.provider import ROOTS, ScriptedProvider
 from gateway import KEY, UPSTREAM_KEY, GatewayProcess, write_config
 
-KINDS = ("", "-slow", "-refusing", "-limited")
 _ADAPTERS = {
     "openai-chat": "openai_compatible",
     "openai-responses": "openai_responses",
@@ -48,9 +48,12 @@ def _configuration(url: str) -> dict[str, Any]:
     providers: dict[str, Any] = {}
     named: set[str] = set()
     for dialect, adapter in _ADAPTERS.items():
-        offers = [{"model": dialect + kind, "upstream": dialect + kind} for kind in KINDS]
-        known = sorted({client.names[dialect] for client in CLIENTS if client.names})
-        offers += [{"model": name, "upstream": dialect} for name in known]
+        served = [dialect + kind for kind in KINDS]
+        offers = [{"model": name, "upstream": name} for name in served]
+        others = [
+            (one.names[name], name) for one in CLIENTS for name in served if name in one.names
+        ]
+        offers += [{"model": other, "upstream": name} for other, name in others]
         named.update(offer["model"] for offer in offers)
         providers[f"at-{dialect}"] = {
             "dialect": adapter,
@@ -58,11 +61,16 @@ def _configuration(url: str) -> dict[str, Any]:
             "api_key": UPSTREAM_KEY,
             "models": offers,
         }
+    lenient = {"tiers": [{"model": "gemini"}], "drop_unsupported": True}
+    called = {client.called("gemini-lenient") for client in CLIENTS}
     facts = {"prices": {"input": 1, "output": 2}, "capabilities": _CAPABILITIES}
     return {
         "providers": providers,
         "models": dict.fromkeys(sorted(named), facts),
-        "policies": {"auto": {"wait_s": 0}},
+        "policies": {
+            "auto": {"wait_s": 0},
+            **dict.fromkeys(sorted(called), lenient),
+        },
         "ledger": {"path": ":memory:"},
         "server": {"api_keys": [KEY], "grace_s": 1},
     }

@@ -10,6 +10,18 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+KINDS = ("", "-slow", "-refusing", "-limited")
+MODELS = (
+    *(
+        dialect + kind
+        for dialect in ("openai-chat", "openai-responses", "anthropic", "gemini")
+        for kind in KINDS
+    ),
+    "gemini-lenient",
+    "none-such",
+)
+"""All that are asked for; of the last one nobody knows."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -69,8 +81,9 @@ class Client:
 
     `needs` are the packages it is made of. `cannot` names operations below that it has no way to
     ask for. `errors` are the types that it raises by status, where it has one for each. `names` are
-    models by the dialect of who serves them, for clients that take none but those they know.
-    `keeps` tells whether what only its own dialect knows comes back from it unchanged.
+    other names of models, for clients that take none but those they know.
+    `one_call` tells whether it forbids several calls at once where it wants a structured answer,
+    for which Gemini has no word.
     """
 
     name: ClassVar[str]
@@ -79,11 +92,15 @@ class Client:
     cannot: ClassVar[frozenset[str]] = frozenset()
     errors: ClassVar[dict[int, str]] = {}
     names: ClassVar[dict[str, str]] = {}
-    keeps: ClassVar[bool] = True
+    one_call: ClassVar[bool] = False
 
     def missing(self) -> str | None:
         """The first package it needs that is not installed; None if all are."""
         return next((name for name in self.needs if not _installed(name)), None)
+
+    def called(self, model: str) -> str:
+        """The name by which it asks for a model."""
+        return self.names.get(model, model)
 
     def chat(self, to: Target, text: str) -> tuple[str, tuple[int, int] | None]:
         """An answer and its tokens read and written; None if the client does not tell them."""
