@@ -39,17 +39,17 @@ Answer = tuple[int, Mapping[str, str], Sequence[bytes]]
 """Status, headers, and the body as it comes."""
 
 
-def answered(adapter: str, *, streams: bool, embeds: bool = False) -> Answer:
-    """What a provider says that is well."""
-    if embeds:
-        return 200, {}, [json.dumps(VECTORS[adapter][0]).encode()]
+def answered(adapter: str, *, streams: bool, embeds: bytes | None = None) -> Answer:
+    """What a provider says that is well; `embeds` is what it is asked to embed."""
+    if embeds is not None:
+        return 200, {}, [json.dumps(_vectors(adapter, json.loads(embeds))).encode()]
     if streams:
         return 200, {"content-type": "text/event-stream"}, [stream_of(adapter, STREAMS[adapter][0])]
     return 200, {}, [json.dumps(ANSWERS[adapter][0]).encode()]
 
 
 class Played(Connections):
-    """In place of connections: `says` is told the adapter's name, and if it streams or embeds."""
+    """In place of connections: `says` is told the adapter's name, and what is asked of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,8 @@ class Played(Connections):
         streams = "stream" in url or (
             adapter != "gemini" and body is not None and b'"stream":' in body and _streams(body)
         )
-        return _Stream(*self.says(adapter, streams=streams, embeds=embeds))
+        asked = (body or b"") if embeds else None
+        return _Stream(*self.says(adapter, streams=streams, embeds=asked))
 
 
 class _Stream:
@@ -97,7 +98,7 @@ class Inside:
 
     def __init__(self, **sections: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="tierwise-fuzz-")
-        config = from_mapping(_configured(Path(self._folder.name), sections), {})
+        config = from_mapping(configured(Path(self._folder.name), sections), {})
         self.orchestrator = Orchestrator.from_config(config)
         self.upstream = Played()
         self.orchestrator._transport._connections = self.upstream
@@ -182,6 +183,25 @@ class _Broken(logging.Handler):
             self._broke.append(logging.Formatter().format(record))
 
 
+def _vectors(adapter: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """As many of them as are asked for."""
+    answer = json.loads(json.dumps(VECTORS[adapter][0]))
+    match adapter:
+        case "openai_compatible":
+            given = asked["input"]
+            count = (
+                len(given) if isinstance(given, list) and isinstance(given[0], str | list) else 1
+            )
+            answer["data"] = [{**answer["data"][0], "index": i} for i in range(count)]
+        case "gemini":
+            answer["embeddings"] = answer["embeddings"][:1] * len(asked["requests"])
+        case "cohere":
+            answer["embeddings"]["float"] *= len(asked["texts"])
+        case _:
+            pass
+    return answer
+
+
 def _streams(body: bytes) -> bool:
     try:
         return json.loads(body).get("stream") is True
@@ -208,7 +228,7 @@ def _response(got: list[Any]) -> Response:
     return Response(start["status"], headers, body)
 
 
-def _configured(folder: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
+def configured(folder: Path, sections: Mapping[str, Any]) -> dict[str, Any]:
     """A model at each provider that there is, and one of embeddings where it has such."""
     providers: dict[str, Any] = {}
     models: dict[str, Any] = {}

@@ -32,9 +32,13 @@ class EarlierEndpoint:
         return [
             Route(f"{_ONE}/input_items", self.items),
             Route(f"{_ONE}/cancel", self.cancel, methods=["POST"]),
-            Route(_ONE, self.give),
-            Route(_ONE, self.forget, methods=["DELETE"]),
+            # One route, so that whoever uses another method is told of both.
+            Route(_ONE, self.one, methods=["GET", "DELETE"]),
         ]
+
+    async def one(self, request: Request) -> Response:
+        """Gives the answer, or forgets it."""
+        return await (self.forget if request.method == "DELETE" else self.give)(request)
 
     async def give(self, request: Request) -> Response:
         """The answer as it was given."""

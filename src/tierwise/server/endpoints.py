@@ -27,6 +27,7 @@ from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.counting import CountEndpoint
+from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
@@ -109,6 +110,11 @@ class Endpoints:
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
+        elif asked_in(path) is not None:
+            # Else it would be taken for the name of a model.
+            error = _wrong_method(scope["method"], path, "POST")
+            await refused(error, self._speeches.gemini)(scope, receive, send)
+            return
         if self._passing.takes(scope):
             await self._passing(scope, receive, send)
             return
@@ -137,6 +143,7 @@ class Endpoints:
         routes = [
             Route("/health/live", self._live),
             Route("/health/ready", self._readiness),
+            Route("/openapi.json", describe),
             Route("/v1/models", self._with_key(models.all)),
             Route(
                 "/v1/models/{model:path}:countTokens", self._with_key(counts.gemini), methods=_POST
@@ -262,13 +269,16 @@ class Endpoints:
             )
         if error.status_code == 405 and error.headers:
             allowed = error.headers.get("Allow", "")
-            text = f"{path} does not take {request.method}. Use {allowed}."
-            return refused(WrongMethod(text, allowed=allowed), speech)
+            return refused(_wrong_method(request.method, path, allowed), speech)
         return _error(error.status_code, error.detail, headers=error.headers)
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         log.error("%s %s broke", request.method, request.scope["path"], exc_info=error)
         return refused(GatewayBroke(), self._speeches.of(request.scope))
+
+
+def _wrong_method(method: str, path: str, allowed: str) -> WrongMethod:
+    return WrongMethod(f"{path} does not take {method}. Use {allowed}.", allowed=allowed)
 
 
 def _json(value: object, status: int = 200) -> Response:

@@ -1,0 +1,93 @@
+"""What `GET /openapi.json` says is so: schemathesis holds the running gateway to it.
+
+`TIERWISE_EXAMPLES` is how many requests are made up for each operation, beside those that try out
+the bounds of every field; `make schemathesis` sets it higher.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuzz.inside import KEY, Played, configured
+from gateway import RunningGateway, call
+from tierwise.server.description import description
+
+schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+
+EXAMPLES = int(os.environ.get("TIERWISE_EXAMPLES", "5"))
+DESCRIBED: dict[str, Any] = json.loads(description())
+CONFIG = schemathesis.Config.from_dict(
+    {
+        "seed": 1,
+        "auth": {
+            "openapi": {
+                "bearer": {"bearer": KEY},
+                "x-api-key": {"api_key": KEY},
+                "x-goog-api-key": {"api_key": KEY},
+                "key": {"api_key": KEY},
+            }
+        },
+        "generation": {
+            "max-examples": EXAMPLES,
+            "deterministic": True,
+            "database": "none",
+            "allow-extra-parameters": False,  # there may be others that mean nothing here
+        },
+        "checks": {
+            # Of requests only what is read is described, and more may be wrong with them.
+            "positive_data_acceptance": {"enabled": False},
+            "negative_data_rejection": {
+                "expected-statuses": [*range(400, 406), 408, 413, 415, 422, 429]
+            },
+        },
+    }
+)
+SCHEMA = schemathesis.openapi.from_dict(DESCRIBED, config=CONFIG).exclude(tag="passed through")
+MODELS = {"/v1/embeddings": "vec-chat"}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway in front of providers of every dialect, which are played."""
+    folder: Path = tmp_path_factory.mktemp("ledger")
+    running = RunningGateway(configured(folder, {}))
+    running.orchestrator._transport._connections = Played()
+    with running:
+        yield running.url
+
+
+def known(context: Any, name: str) -> str:
+    """Every other made-up name of a model as one that there is."""
+    return MODELS.get(context.operation.path, "auto") if name and len(name) % 2 else name
+
+
+@SCHEMA.hook
+def map_body(context: Any, body: Any) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("model"), str):
+        return {**body, "model": known(context, body["model"])}
+    return body
+
+
+@SCHEMA.hook
+def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    if path_parameters and isinstance(path_parameters.get("model"), str):
+        return {**path_parameters, "model": known(context, path_parameters["model"])}
+    return path_parameters
+
+
+@SCHEMA.parametrize()
+def test_the_gateway_does_as_it_is_described(case: Any, url: str) -> None:
+    case.call_and_validate(base_url=url)
+
+
+def test_anybody_may_read_the_description(url: str) -> None:
+    reply = call(url, "GET", "/openapi.json", key=None)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.json["openapi"] == "3.1.0"
+    assert reply.json["info"]["version"]
