@@ -158,6 +158,8 @@ def test_parts_of_the_question_are_named_by_what_they_are_as_well() -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     (lack,) = unsupported(asked([picture]), "plain")
     assert str(lack) == "image url (`messages.content.image_url`)"
+    begun = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well"}]
+    assert unsupported(asked(messages=begun), "plain") == [Lack("prefill", "messages")]
     assert str(Lack("prefill", "messages")) == "an answer that is begun (`messages`)"
     assert str(Lack("seed", "seed")) == "`seed`"
 

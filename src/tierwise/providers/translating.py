@@ -13,6 +13,7 @@ from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
+from tierwise.wire.features import features_of
 from tierwise.wire.left_out import without
 from tierwise.wire.spoken import Began, Counted, Ended, Event
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
@@ -30,16 +31,17 @@ def speaking(adapter: Adapter, task: Task) -> Adapter:
 
 
 def told(adapter: Adapter, task: Task, asked: Conversation | None = None) -> Task:
-    """A task of another dialect in the adapter's, without the parameters that its deployment does
-    not take: whoever minds that was not sent here.
+    """A task of another dialect in the adapter's, without the parameters that there are no words
+    for, or that its deployment does not take: whoever minds that was not sent here.
 
     Args:
         asked: what it asks, if that was read already.
     """
     if task.dialect == adapter.speaks:
         return task
-    asked = without(asked or conversation_of(task), lacks_of(adapter))
-    return in_dialect(task, adapter.speaks, asked)
+    asked = asked or conversation_of(task)
+    wordless = features_of(asked) - dialect_named(adapter.speaks).words.keys()
+    return in_dialect(task, adapter.speaks, without(asked, wordless | lacks_of(adapter)))
 
 
 class Translating:

@@ -109,6 +109,13 @@ for, or help the provider to answer sooner or cheaper, or say what is to be sent
 or how a conversation is made to fit that is too long. The answer is the same without them."""
 
 NOTHING_REFUSED: frozenset[str] = frozenset()
+_ASKED_BY: dict[str, dict[str, str]] = {
+    "openai-chat": {"prefill": "messages", "thinking_budget": "reasoning"},
+    "openai-responses": {"prefill": "input"},
+    "gemini": {"prefill": "contents"},
+}
+"""What clients ask by another name than their dialect's providers are asked by, or by one where the
+dialect says nothing of it to its providers."""
 _HOUSE = {"openai-chat": "openai", "openai-responses": "openai"}
 """Dialects of the same provider, which knows a file by the same id in each."""
 _NOTHING = frozenset({b"", b"null", b"false", b"[]", b"{}", b'""'})
@@ -166,7 +173,8 @@ def unsupported(
         return []
     words = dialect_named(dialect).words
     used = features_of(asked)
-    named = dialect_named(asked.dialect).words
+    named: dict[str, str] = dict(dialect_named(asked.dialect).words)  # type: ignore[arg-type]
+    named.update(_ASKED_BY.get(asked.dialect, {}))
     lacks: list[Lack] = []
     for feature in FEATURES:
         if feature not in used:

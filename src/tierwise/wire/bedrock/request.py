@@ -132,7 +132,7 @@ def _tools(asked: Conversation) -> dict[str, Any] | None:
     found: dict[str, Any] = {"tools": tools}
     choice = asked.tool_choice
     if choice is not None and asked.tools and choice.mode != "none":
-        if choice.names:
+        if len(choice.names) == 1:
             found["toolChoice"] = {"tool": {"name": choice.names[0]}}
         elif choice.mode == "required":
             found["toolChoice"] = {"any": {}}

@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from tierwise.wire.chat.sources import read_url
+from tierwise.wire.conversation import Thinking
+from tierwise.wire.effort import effort_of
 from tierwise.wire.openai_mistakes import UNREADABLE
 
 _LABELS = frozenset(
@@ -28,6 +30,7 @@ _LABELS = frozenset(
 )
 """Fields that say nothing of the answer, and that it does not know."""
 _RENAMED = {"seed": "random_seed"}
+_EFFORT, _REASONING = "reasoning_effort", "reasoning"
 _OF_ROLE: Mapping[str, frozenset[str]] = {
     "system": frozenset({"role", "content"}),
     "user": frozenset({"role", "content"}),
@@ -35,9 +38,17 @@ _OF_ROLE: Mapping[str, frozenset[str]] = {
     "tool": frozenset({"role", "content", "tool_call_id", "name"}),
 }
 _ID_LENGTH = 9
+
+
+class _Reasoning(Struct):
+    effort: str | None = None
+    max_tokens: int | None = None
+
+
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_decode_reasoning = msgspec.json.Decoder(_Reasoning).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _Fields = dict[str, Raw]
@@ -50,11 +61,26 @@ def for_mistral(body: bytes) -> bytes:
         messages = [_message(message) for message in _decode_list(fields.get("messages", b"[]"))]
     except UNREADABLE:
         return body
+    _put_effort(fields)
     kept = {
         _RENAMED.get(name, name): value for name, value in fields.items() if name not in _LABELS
     }
     kept["messages"] = Raw(_encode(messages))
     return _encode(kept)
+
+
+def _put_effort(fields: _Fields) -> None:
+    """OpenRouter's `reasoning` as the word that is nearest to it."""
+    raw = fields.pop(_REASONING, None)
+    if raw is None or _EFFORT in fields:
+        return
+    try:
+        wanted = _decode_reasoning(raw)
+    except UNREADABLE:
+        return
+    effort = effort_of(Thinking(effort=wanted.effort, budget=wanted.max_tokens))
+    if effort is not None:
+        fields[_EFFORT] = Raw(_encode(effort))
 
 
 def _message(message: _Fields) -> _Fields:
