@@ -93,17 +93,17 @@ class Calls:
             if adapter.deployment.model in tell_logprobs and isinstance(adapter, TellsLogprobs)
         }
 
-    async def whole(self, deployment: Deployment, step: Step, run: Run) -> Whole:
+    def whole(self, deployment: Deployment, step: Step, run: Run) -> Awaitable[Whole]:
         """A complete answer, judged where the step has gates.
 
         Raises:
             UpstreamError: there is none.
         """
-        return await self._with_less(self._whole, deployment, step, run)
+        return self._with_less(self._whole, deployment, step, run)
 
-    async def stream(self, deployment: Deployment, step: Step, run: Run) -> Streamed:
+    def stream(self, deployment: Deployment, step: Step, run: Run) -> Awaitable[Streamed]:
         """A stream that is running, or that was held to its end and judged; raises as `whole`."""
-        return await self._with_less(self._stream, deployment, step, run)
+        return self._with_less(self._stream, deployment, step, run)
 
     async def reopen(self, deployment: Deployment, step: Step, run: Run, asked: Task) -> Streamed:
         """A stream from one deployment for one that broke; it may be asked something else.
@@ -160,11 +160,13 @@ class Calls:
 
         A caller who asked for them sees what it asked for, and the gate reads that.
         """
+        plain = self._adapters[deployment.id]
+        if not step.gated or run.task.logprobs:
+            return plain
         scored = run.course is not None and run.course.wants_logprobs
-        read = scored or self._checker.wants_logprobs(step.tier.gates)
-        if step.gated and not run.task.logprobs and read:
-            return self.telling.get(deployment.id) or self._adapters[deployment.id]
-        return self._adapters[deployment.id]
+        if scored or self._checker.wants_logprobs(step.tier.gates):
+            return self.telling.get(deployment.id) or plain
+        return plain
 
     async def _whole(self, deployment: Deployment, step: Step, run: Run) -> Whole:
         adapter = self._adapter(deployment, step, run)

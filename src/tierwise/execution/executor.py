@@ -7,6 +7,7 @@ get an error.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,7 +59,7 @@ class Executor:
         self._hedge = Hedge(calls, health)
         self.courses: Courses | None = None
 
-    async def whole(self, run: Run) -> Whole:
+    def whole(self, run: Run) -> Awaitable[Whole]:
         """A complete answer.
 
         Raises:
@@ -66,11 +67,11 @@ class Executor:
             DeadlineExceeded: the task's time is over.
             UpstreamRejected, ContextTooLong, RequestError: the request itself is at fault.
         """
-        return await self._walk(self._calls.whole, run)
+        return self._walk(self._calls.whole, run)
 
-    async def stream(self, run: Run) -> Streamed:
+    def stream(self, run: Run) -> Awaitable[Streamed]:
         """A stream that is ready to be relayed; raises as `whole` does."""
-        return await self._walk(self._calls.stream, run)
+        return self._walk(self._calls.stream, run)
 
     async def _walk(self, ask: Ask[Given], run: Run) -> Given:
         if self.courses is not None:

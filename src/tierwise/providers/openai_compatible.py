@@ -58,6 +58,7 @@ _NOT_OF_EVERY_REQUEST = frozenset(
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+_GOODBYE = b"data: [DONE]\n\n"
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
 
@@ -266,7 +267,7 @@ class _Stream:
         events = block.count(b"data:")
         # An event carries about one token, which is about four characters.
         self.output_chars += 4 * events
-        if events != block.count(b"}\n\n"):
+        if events != block.count(b"}\n\n") + block.endswith(_GOODBYE):
             self._check(block)
         block = self._look(block)
         if self._adapter.asks_logprobs:
@@ -289,7 +290,7 @@ class _Stream:
                 raise self._adapter.no_stream(self._strange)
             where = "in the middle of the answer" if self.started else "before its first event"
             raise StreamBroken(f"the stream ended {where}")
-        return out if self._done else out + b"data: [DONE]\n\n"
+        return out if self._done else out + _GOODBYE
 
     def rename(self, model: str, block: bytes) -> bytes:
         name = openai_chat.json_string(model)

@@ -71,9 +71,9 @@ class Endpoints:
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
         self._speeches = speeches = Speeches(lasting.kept_responses)
-        self._chat = self._answering(speeches.chat)
         self._gemini = self._answering(speeches.gemini)
-        self._others = {
+        self._answers = {
+            CHAT_PATH: self._answering(speeches.chat),
             "/v1/messages": self._answering(speeches.anthropic),
             "/v1/responses": self._answering(speeches.responses),
         }
@@ -96,32 +96,29 @@ class Endpoints:
         with self.in_use:
             await self._serve(scope, receive, send)
 
-    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._whoever_serves(scope)(scope, receive, send)
+
+    def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
         if scope["method"] == "POST":
-            if path == CHAT_PATH:
-                await self._chat(scope, receive, send)
-                return
-            endpoint = self._others.get(path)
+            endpoint = self._answers.get(path)
             if endpoint is None and path[-1:] != "/":
                 asked = asked_in(path)
                 if asked is not None and asked[1] != COUNT:
                     endpoint = self._gemini
             if endpoint is not None:
-                await endpoint(scope, receive, send)
-                return
+                return endpoint
         elif asked_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            await refused(error, self._speeches.gemini)(scope, receive, send)
-            return
+            return refused(error, self._speeches.gemini)
         if self._passing.takes(scope):
-            await self._passing(scope, receive, send)
-            return
+            return self._passing
         if path.endswith("/"):
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"
-        await self._rest(scope, receive, send)
+        return self._rest
 
     def _answering(self, speech: Speech) -> AnswerEndpoint:
         return AnswerEndpoint(
@@ -166,8 +163,7 @@ class Endpoints:
             Route("/v1/status", self._with_key(self._status)),
             Route("/metrics", self._with_key(self._scrape)),
             *self._admin.routes(),
-            Route(CHAT_PATH, self._chat, methods=_POST),
-            *(Route(path, endpoint, methods=_POST) for path, endpoint in self._others.items()),
+            *(Route(path, endpoint, methods=_POST) for path, endpoint in self._answers.items()),
         ]
         return Starlette(
             routes=routes,

@@ -23,6 +23,21 @@ WATCH_AFTER_S = 0.1
 """Most answers from a cache or a mock are quicker than this and need no watch over the client."""
 UPLOAD_STALLED_S = 30.0
 """How long the next part of a body may keep us waiting, in seconds."""
+_DROP = DROP_HEADER.encode()
+_WISHES = frozenset(
+    {
+        b"x-tierwise-policy",
+        b"x-tierwise-quality",
+        b"x-tierwise-max-cost-usd",
+        b"x-tierwise-max-latency-s",
+        b"x-tierwise-session",
+        b"x-tierwise-streams",
+        b"x-tierwise-on-stream-break",
+        b"x-tierwise-priority",
+        _DROP,
+    }
+)
+"""The headers that say what a request wants beside its body."""
 
 
 class ClientGone(Exception):
@@ -89,6 +104,13 @@ def with_headers(
     Raises:
         InvalidRequest: a header has a value that cannot be used.
     """
+    if _WISHES.isdisjoint(headers):  # as in most requests
+        return msgspec.structs.replace(
+            task,
+            caller=client.name,
+            priority=client.priority or "normal",
+            deadline=arrived + patience_s(task.model),
+        )
     raw_policy = headers.get(b"x-tierwise-policy")
     policy = _text(raw_policy) if raw_policy else None
     session = headers.get(b"x-tierwise-session")
@@ -101,7 +123,7 @@ def with_headers(
         session=_text(session)[:MAX_SESSION_CHARS] if session else None,
         streams=_word(headers, b"x-tierwise-streams", Streams),
         on_stream_break=_word(headers, b"x-tierwise-on-stream-break", OnStreamBreak),
-        drop_unsupported=_flag(headers, DROP_HEADER.encode()),
+        drop_unsupported=_flag(headers, _DROP),
         caller=client.name,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
