@@ -34,8 +34,12 @@ _decode_logprobs = msgspec.json.Decoder(_Logprobs).decode
 
 
 def response_id(id: str) -> str:
-    """The id of an answer that its provider calls `id`, which may be empty."""
-    return id if id.startswith("resp_") else f"resp_{id or uuid.uuid4().hex}"
+    """The id of an answer that its provider calls `id`.
+
+    Clients go on from an answer by its id, so it has to be one of its kind; some local servers call
+    every answer the same, and begin anew when they are started again.
+    """
+    return id if id.startswith("resp_") else f"resp_{uuid.uuid4().hex}"
 
 
 def item_id(kind: str, response: str, index: int) -> str:
