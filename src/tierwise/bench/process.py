@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -13,6 +14,12 @@ _PROC = Path("/proc")
 def cpu_seconds(pid: int) -> float:
     """CPU time that a process has used with all its threads, in user and kernel mode."""
     return parse_cpu_seconds((_PROC / str(pid) / "stat").read_text(), _TICKS_PER_S)
+
+
+def exact_cpu_seconds(pid: int) -> float:
+    """The same to the nanosecond, for what is over within a few of the kernel's ticks."""
+    # The clock of another process, as clock_getcpuclockid(3) makes it on Linux.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def parse_cpu_seconds(stat: str, ticks_per_s: int) -> float:

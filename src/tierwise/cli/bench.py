@@ -1,5 +1,5 @@
-"""`tierwise bench`: the gateway's overhead, what decisions, gates and held streams cost, and what
-stays of quality in a peak."""
+"""`tierwise bench`: the gateway's overhead, what decisions, gates, dialects and held streams cost,
+and what stays of quality in a peak."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def command(
     decisions: Annotated[
         bool, typer.Option("--decisions", help="What a routing decision takes.")
     ] = False,
+    dialects: Annotated[
+        bool, typer.Option("--dialects", help="What clients and providers of each dialect cost.")
+    ] = False,
     peak: Annotated[
         bool, typer.Option("--peak", help="What stays of quality when the best model is full.")
     ] = False,
@@ -49,12 +52,14 @@ def command(
     With --holding: what it costs in time to the first token that gates see an answer first, on a
     simulated fleet. Needs nothing else and takes two minutes. With --gates: what CPU gates and the
     learned scorer take. Needs nothing else and takes a few seconds. With --decisions: how long a
-    routing decision takes, the analysis of the prompt included. With --peak: how good answers are
-    when three times as many want the best model as it can take. Takes six minutes and two cores.
+    routing decision takes, the analysis of the prompt included. With --dialects: what CPU the
+    gateway takes for clients of each dialect before providers of each. Takes two minutes. With
+    --peak: how good answers are when three times as many want the best model as it can take. Takes
+    six minutes and two cores.
     """
-    if holding + gates + decisions + peak > 1:
+    if holding + gates + decisions + dialects + peak > 1:
         raise typer.BadParameter(
-            "--holding, --gates, --decisions and --peak are measured one at a time"
+            "--holding, --gates, --decisions, --dialects and --peak are measured one at a time"
         )
     if outcomes is not None and not peak:
         raise typer.BadParameter("--outcomes is for --peak")
@@ -66,6 +71,8 @@ def command(
         _gates(as_json)
     elif decisions:
         _decisions(50 if quick else 500, as_json)
+    elif dialects:
+        _dialects(quick, as_json)
     else:
         _overhead(1 if quick else seconds, quick, as_json)
 
@@ -101,6 +108,14 @@ def _gates(as_json: bool) -> None:
     from tierwise.cli.bench_gates import show
 
     options = Options()
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _dialects(quick: bool, as_json: bool) -> None:
+    from tierwise.bench.dialects import Options, run
+    from tierwise.cli.bench_dialects import show
+
+    options = Options(requests=200, streams=40, rounds=1) if quick else Options()
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 
