@@ -23,8 +23,7 @@ from tierwise.errors import InvalidRequest
 from tierwise.finished import Answered, Streaming
 from tierwise.types import Task
 from tierwise.wire import sse
-from tierwise.wire.dialect import dialect_named
-from tierwise.wire.translate import task_of
+from tierwise.wire.translate import read_task
 
 if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedder
@@ -164,6 +163,6 @@ def _task(asks: _Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) 
     else:
         check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
     raw = encoded(body)
-    asked = replace(dialect_named(dialect).read_request(raw), model=model, stream=stream)
-    task = with_wishes(task_of(asked, raw), **wishes)
+    task = replace(read_task(dialect, raw), model=model, stream=stream)
+    task = with_wishes(task, **wishes)
     return replace(task, wants_stream_usage=stream, deadline=time.monotonic() + deadline_s)

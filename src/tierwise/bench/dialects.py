@@ -101,9 +101,10 @@ def run(options: Options, say: Callable[[str], None] = lambda _: None) -> Dialec
             with started(home, port, _config(home, port, upstream), core=mine) as gateway:
                 say("warming up")
                 _round(gateway, Options(requests=50, streams=10))
-                rounds = []
-                for number in range(1, options.rounds + 1):
-                    rounds.append(_round(gateway, options, say, f"round {number}: "))
+                rounds = [
+                    _round(gateway, options, say, f"round {number}: ")
+                    for number in range(1, options.rounds + 1)
+                ]
     return Dialects(
         pairs=tuple(_pair(client, to, rounds) for client in CLIENTS for to in ADAPTERS),
         requests=options.requests,

@@ -74,7 +74,7 @@ def script(provider: str) -> Script:
     writer = dialect.event_writer(asked)
     pieces: list[Event] = [TextPiece(text=f" token{number:02d}") for number in range(PIECES)]
     began = Began(id=_ID, model=asked.model, created=_CREATED, usage=_USAGE)
-    ended = [Ended(finish="stop"), Counted(usage=_USAGE)]
+    ended: list[Event] = [Ended(finish="stop"), Counted(usage=_USAGE)]
     blocks = [writer.write([began]), *(writer.write([piece]) for piece in pieces)]
     blocks.append(writer.write(ended) + writer.close())
     return Script(dialect.write_reply(whole, asked), tuple(block for block in blocks if block))

@@ -17,7 +17,7 @@ from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Header, Speech, Spoken
 from tierwise.types import Task
 from tierwise.wire import sse
-from tierwise.wire.translate import task_of
+from tierwise.wire.translate import read_task
 
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
@@ -50,9 +50,8 @@ class GeminiSpeech(Spoken):
         """As in `Speech`."""
         model, method = asked_in(scope["path"]) or ("", "")
         streams = method == STREAM
-        asked = self.dialect.read_request(body)
         task = msgspec.structs.replace(
-            task_of(asked, body), model=model, stream=streams, wants_stream_usage=streams
+            read_task(self.name, body), model=model, stream=streams, wants_stream_usage=streams
         )
         array = streams and _query(scope).get("alt") != "sse"
         return ArrayExchange(self, task) if array else Exchange(self, task)

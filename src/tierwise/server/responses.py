@@ -22,7 +22,7 @@ from tierwise.server.speech import Exchange, Spoken
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import field_of, json_string, with_fields
-from tierwise.wire.translate import task_of
+from tierwise.wire.translate import read_task
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ENDS = (b"response.completed", b"response.incomplete")
@@ -82,7 +82,7 @@ class ResponsesSpeech(Spoken):
             with suppress(*_UNREADABLE):  # then the dialect says what is wrong with it
                 changes = {"input": _list(whole), "previous_response_id": None}
                 body = with_fields(body, changes)
-        task = task_of(self.dialect.read_request(body), body)
+        task = read_task(self.name, body)
         keeps = asked.store is not False
         return ResponsesExchange(
             self,

@@ -18,7 +18,7 @@ from tierwise.server.request import Scope
 from tierwise.types import Task
 from tierwise.wire import openai_chat, openai_errors
 from tierwise.wire.dialect import Dialect, dialect_named
-from tierwise.wire.translate import task_of
+from tierwise.wire.translate import read_task
 
 Header = tuple[bytes, bytes]
 
@@ -111,7 +111,7 @@ class Spoken(Speech):
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
         """As in `Speech`."""
-        return Exchange(self, task_of(self.dialect.read_request(body), body))
+        return Exchange(self, read_task(self.name, body))
 
     def error(self, error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
         """As in `Speech`."""
@@ -149,7 +149,7 @@ class AnthropicSpeech(Spoken):
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
         """As in `Speech`, with the trials that the header `anthropic-beta` names."""
-        task = task_of(self.dialect.read_request(body), body)
+        task = read_task(self.name, body)
         named = b",".join(value for name, value in scope["headers"] if name == b"anthropic-beta")
         if named:
             betas = (one.strip() for one in named.decode("latin-1").split(","))

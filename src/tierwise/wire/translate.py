@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
 from msgspec.structs import replace
 
@@ -21,10 +22,15 @@ from tierwise.wire.conversation import (
     Video,
 )
 from tierwise.wire.dialect import dialect_named
+from tierwise.wire.glance import said, thinks
 
 CHAT = "openai-chat"
 """The dialect that stations work in which change a request or a stream in its middle."""
-_NO_EFFORT = frozenset({"none", "minimal"})
+_GLANCES = {
+    "openai-responses": "tierwise.wire.responses.glance",
+    "anthropic": "tierwise.wire.anthropic.glance",
+    "gemini": "tierwise.wire.gemini.glance",
+}
 
 
 def conversation_of(task: Task) -> Conversation:
@@ -57,12 +63,19 @@ def as_chat(task: Task) -> Task:
     return in_dialect(task, CHAT)
 
 
+def read_task(dialect: str, body: bytes) -> Task:
+    """The task of a client's request in a dialect other than chat, read no further than needed.
+
+    Raises:
+        InvalidRequest: the body is wrong in what analysis reads of it.
+    """
+    found: Task | None = import_module(_GLANCES[dialect]).glance(body)
+    return found or task_of(dialect_named(dialect).read_request(body), body)
+
+
 def task_of(asked: Conversation, body: bytes) -> Task:
     """The task of a request that a dialect has read from `body`."""
     thinking, wanted = asked.thinking, asked.format
-    thinks = thinking is not None and (
-        thinking.budget != 0 if thinking.effort is None else thinking.effort not in _NO_EFFORT
-    )
     return Task(
         body=body,
         dialect=asked.dialect,
@@ -74,7 +87,7 @@ def task_of(asked: Conversation, body: bytes) -> Task:
         choices=asked.choices,
         tools=bool(asked.tools or asked.foreign_tools),
         logprobs=asked.logprobs,
-        reasoning=thinks,
+        reasoning=thinking is not None and thinks(thinking.effort, thinking.budget),
         json_mode=wanted is not None and wanted.kind == "json",
         json_schema=bytes(wanted.schema)
         if wanted is not None and wanted.kind == "schema"
@@ -84,10 +97,7 @@ def task_of(asked: Conversation, body: bytes) -> Task:
 
 def _message(turn: Turn) -> Message:
     """What analysis and gates read of a turn: OpenAI's names for the types of parts."""
-    parts = list(_read(turn.parts))
-    if len(parts) == 1 and parts[0].type == "text":
-        return Message(turn.role, parts[0].text)
-    return Message(turn.role, parts)
+    return said(turn.role, list(_read(turn.parts)))
 
 
 def _read(parts: tuple[Part, ...]) -> Iterator[Read]:
