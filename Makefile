@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
-.PHONY: help setup demo serve test lint types layers unit format bench router clean
+.PHONY: help setup demo serve test lint types layers unit clients format bench router clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,29 @@ layers: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest
 
+CLIENTS := tests/clients
+CLIENTS_VENV := .venv-clients
+
+clients: $(CLIENTS_VENV)/.setup-stamp $(CLIENTS)/node/node_modules/.package-lock.json ## Test with all clients, each unchanged
+	TIERWISE_CLIENTS_REQUIRED=1 $(CLIENTS_VENV)/bin/python -m pytest $(CLIENTS)
+
+$(CLIENTS_VENV)/.setup-stamp: pyproject.toml $(CLIENTS)/requirements.txt
+	@echo "Setting up $(CLIENTS_VENV): this takes a few minutes, once." >&2
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(CLIENTS_VENV)/bin/python || uv venv --quiet --python $(PYTHON) $(CLIENTS_VENV); \
+		uv pip install --quiet --python $(CLIENTS_VENV)/bin/python --editable . \
+			--requirement $(CLIENTS)/requirements.txt; \
+	else \
+		test -x $(CLIENTS_VENV)/bin/pip || $(PYTHON) -m venv $(CLIENTS_VENV); \
+		$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --editable . \
+			--requirement $(CLIENTS)/requirements.txt; \
+	fi
+	@touch $@
+
+$(CLIENTS)/node/node_modules/.package-lock.json: $(CLIENTS)/node/package-lock.json
+	npm --prefix $(CLIENTS)/node ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix src tests
 	$(BIN)/ruff format src tests
@@ -68,4 +91,4 @@ router: $(STAMP) ## Train the router that ships again: make router OUTCOMES=DIR
 		--out src/tierwise/routing/default.npz
 
 clean: ## Remove what was built and cached
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS_VENV) $(CLIENTS)/node/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

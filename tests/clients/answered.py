@@ -63,7 +63,7 @@ def chat_whole(ask: Ask, said: Said) -> Json:
     finish = "tool_calls" if said.calls else "stop"
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     return {
-        "id": "chatcmpl-1",
+        "id": f"chatcmpl-{ask.number}",
         "object": "chat.completion",
         "created": 1,
         "model": ask.model,
@@ -77,7 +77,7 @@ def chat_stream(ask: Ask, said: Said) -> Iterator[bytes]:
 
     def chunk(delta: Json, finish: str | None = None, **more: Any) -> bytes:
         choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-        head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1}
+        head = {"id": f"chatcmpl-{ask.number}", "object": "chat.completion.chunk", "created": 1}
         return _data({**head, "model": ask.model, "choices": choices, **more})
 
     yield chunk({"role": "assistant", "content": ""})
@@ -105,7 +105,7 @@ def _anthropic_blocks(said: Said) -> list[Json]:
 
 
 def _anthropic(ask: Ask, content: list[Json], stop: str | None, usage: Json) -> Json:
-    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": ask.model}
+    head = {"id": f"msg_{ask.number}", "type": "message", "role": "assistant", "model": ask.model}
     usage = {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 0, **usage}
     return {**head, "content": content, "stop_reason": stop, "stop_sequence": None, "usage": usage}
 
@@ -151,7 +151,7 @@ def _gemini(ask: Ask, parts: list[Json], *, ends: bool) -> Json:
         "cachedContentTokenCount": 4,
         "totalTokenCount": READ + WRITTEN,
     }
-    head = {"modelVersion": ask.model, "responseId": "r-1"}
+    head = {"modelVersion": ask.model, "responseId": f"r-{ask.number}"}
     return {"candidates": [candidate], "usageMetadata": usage, **head}
 
 
@@ -179,12 +179,12 @@ def gemini_stream(ask: Ask, said: Said) -> Iterator[bytes]:
         yield _data(_gemini(ask, [part], ends=place == len(parts))).replace(b"\n", b"\r\n")
 
 
-def _responses_items(said: Said) -> list[Json]:
+def _responses_items(ask: Ask, said: Said) -> list[Json]:
     items: list[Json] = []
     if said.text:
         part = {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
-        head = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed"}
-        items.append({**head, "content": [part]})
+        head = {"id": f"msg_{ask.number}", "type": "message", "role": "assistant"}
+        items.append({**head, "status": "completed", "content": [part]})
     for called, name, arguments in said.calls:
         head = {"id": f"fc_{called}", "type": "function_call", "status": "completed"}
         items.append({**head, "call_id": called, "name": name, "arguments": json.dumps(arguments)})
@@ -200,7 +200,7 @@ def _response(ask: Ask, items: list[Json], status: str) -> Json:
         "total_tokens": READ + WRITTEN,
     }
     return {
-        "id": "resp_1",
+        "id": f"resp_{ask.number}",
         "object": "response",
         "created_at": 1,
         "status": status,
@@ -221,7 +221,7 @@ def _response(ask: Ask, items: list[Json], status: str) -> Json:
 
 def responses_whole(ask: Ask, said: Said) -> Json:
     """A response."""
-    return _response(ask, _responses_items(said), "completed")
+    return _response(ask, _responses_items(ask, said), "completed")
 
 
 def responses_stream(ask: Ask, said: Said) -> Iterator[bytes]:
@@ -233,7 +233,7 @@ def responses_stream(ask: Ask, said: Said) -> Iterator[bytes]:
 def _responses_events(ask: Ask, said: Said) -> Iterator[Json]:
     yield {"type": "response.created", "response": _response(ask, [], "in_progress")}
     yield {"type": "response.in_progress", "response": _response(ask, [], "in_progress")}
-    for index, item in enumerate(_responses_items(said)):
+    for index, item in enumerate(_responses_items(ask, said)):
         place = {"output_index": index, "item_id": item["id"]}
         if item["type"] == "message":
             part, begun = item["content"][0], {**item, "content": [], "status": "in_progress"}
@@ -255,7 +255,7 @@ def _responses_events(ask: Ask, said: Said) -> Iterator[Json]:
             done = {"name": item["name"], "arguments": item["arguments"]}
             yield {"type": "response.function_call_arguments.done", **place, **done}
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    items = _responses_items(said)
+    items = _responses_items(ask, said)
     yield {"type": "response.completed", "response": _response(ask, items, "completed")}
 
 

@@ -20,7 +20,7 @@ class Ask:
     `texts` are those of the user, `pictures` media type (empty where only the provider could see
     it) and base64 or URL. `must` is the tool that has to be called, empty for any, None for free
     choice. `rounds` counts the turns that called tools, `results` are (id or place of the call,
-    tool, what it gave).
+    tool, what it gave). `number` tells it from all others.
     """
 
     dialect: str
@@ -35,6 +35,7 @@ class Ask:
     rounds: int = 0
     results: list[tuple[str, str, str]] = field(default_factory=list)
     body: Json = field(default_factory=dict)
+    number: int = 0
 
 
 def read_chat(body: Json) -> Ask:

@@ -7,6 +7,7 @@ from clients.via_instructor import INSTRUCTOR
 from clients.via_langchain import LANGCHAIN
 from clients.via_litellm import LITELLM
 from clients.via_llamaindex import LLAMAINDEX
+from clients.via_node import NODE
 from clients.via_official import OFFICIAL
 from clients.via_pydantic_ai import PYDANTIC_AI
 
@@ -17,4 +18,5 @@ CLIENTS: tuple[Client, ...] = (
     *PYDANTIC_AI,
     *INSTRUCTOR,
     *LITELLM,
+    *NODE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from typing import Any
@@ -93,6 +94,7 @@ class ScriptedProvider:
         self.asked: list[Ask] = []
         self.gone = threading.Event()
         self.url = ""
+        self._numbers = itertools.count(1)
 
     def reset(self) -> None:
         """Forgets what was asked."""
@@ -129,6 +131,7 @@ class ScriptedProvider:
                 model, _, method = request.match_info["call"].rpartition(":")
                 body = {**body, "model": model, "stream": method == "streamGenerateContent"}
             ask = READERS[dialect](body)
+            ask.number = next(self._numbers)
             self.asked.append(ask)
             try:
                 return await self._answer(request, ask)
