@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
-.PHONY: help setup demo serve test lint types layers unit clients format bench router clean
+.PHONY: help setup demo serve test lint types layers unit clients recordings fuzz schemathesis format bench router clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ layers: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest
 
+recordings: $(STAMP) ## Replay recorded traffic of real providers: TIERWISE_RECORDINGS names its folder
+	PYTHONPATH=tests $(BIN)/python -m recordings
+
 CLIENTS := tests/clients
 CLIENTS_VENV := .venv-clients
 
@@ -72,6 +75,16 @@ $(CLIENTS)/node/node_modules/.package-lock.json: $(CLIENTS)/node/package-lock.js
 	npm --prefix $(CLIENTS)/node ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# As many requests, answers and streams; a failure is run again by `--seed SEED --case CASE`.
+N ?= 1000000
+SEED ?= 1
+
+fuzz: $(STAMP) ## Spoil a million requests and answers; nothing may break: make fuzz N=1000 SEED=2
+	PYTHONPATH=tests $(BIN)/python -m fuzz --cases $(N) --seed $(SEED)
+
+schemathesis: $(STAMP) ## Hold the gateway to its own description for longer than `make test` does
+	TIERWISE_EXAMPLES=300 $(BIN)/pytest tests/server/test_description.py
+
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix src tests
 	$(BIN)/ruff format src tests
@@ -82,9 +95,6 @@ bench: $(STAMP) ## Measure the gateway's overhead against nginx
 # Recorded outcomes are no part of the repository; docs/router-card.md says where they are from.
 OUTCOMES ?= ../shared/outcomes
 ROUTER_SOURCES := routellm paretobandit zeroeval llmrouter
-
-recordings: $(STAMP) ## Replay recorded traffic of real providers: TIERWISE_RECORDINGS names its folder
-	PYTHONPATH=tests $(BIN)/python -m recordings
 
 router: $(STAMP) ## Train the router that ships again: make router OUTCOMES=DIR
 	$(BIN)/tierwise train --size small --outcomes $(ROUTER_SOURCES:%=$(OUTCOMES)/%) \

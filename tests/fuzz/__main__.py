@@ -38,8 +38,12 @@ def main() -> int:
         Worker(given.seed, given.begin + i, end, given.processes) for i in range(given.processes)
     ]
     running, shown = list(workers), began
+    known: set[str] = set()
     while running:
         running = [one for one in running if one.listen()]
+        for place in {f.place: f for one in workers for f in one.told.failures}.keys() - known:
+            known.add(place)
+            _say(f"new: {place}")
         if time.monotonic() - shown > 60:
             shown = time.monotonic()
             _figures(workers, shown - began)

@@ -154,7 +154,9 @@ def test_bad_feedback_names_field_value_and_remedy(
         assert word in reply.error["message"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"good"', b'{"score": NaN}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"good"', b'{"score": NaN}', b"\xff", b"[" * 60_000]
+)
 def test_what_is_no_json_object_is_refused(gateway: RunningGateway, body: bytes) -> None:
     reply = call(gateway.url, "POST", "/v1/feedback", body)
     assert reply.status == 400

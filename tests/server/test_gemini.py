@@ -136,6 +136,16 @@ def test_an_unknown_method_is_no_path(gateway: RunningGateway) -> None:
     assert error_of(ask(gateway.url, "elsewhere"))
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("call_of", ["generateContent", "streamGenerateContent", "countTokens"])
+def test_what_is_asked_in_another_way_is_no_name_of_a_model(
+    gateway: RunningGateway, method: str, call_of: str
+) -> None:
+    reply = call(gateway.url, method, f"/v1beta/models/auto:{call_of}")
+    assert (reply.status, reply.headers["allow"]) == (405, "POST")
+    assert error_of(reply)
+
+
 def test_spent_paths_say_when_to_come_back(gateway: RunningGateway, provider: Provider) -> None:
     provider.acts["small"] = fails(429, {"message": "slow down"}, {"retry-after": "7"})
     reply = ask(gateway.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -9,6 +10,7 @@ import socket
 import pytest
 from aiohttp import web
 
+from fuzz.inside import Inside
 from gateway import (
     KEY,
     PATIENCE_S,
@@ -147,3 +149,27 @@ def test_pages_of_other_origins_may_not_ask_unless_they_are_named(
 def test_heads_are_given_without_bodies(gateway: RunningGateway) -> None:
     reply = call(gateway.url, "HEAD", "/v1/models")
     assert (reply.status, reply.body) == (200, b"")
+
+
+def test_a_query_of_any_bytes_is_no_trouble() -> None:
+    async def asked() -> list[int]:
+        inside = Inside()
+        inside.start()
+        try:
+            targets = (b"/nowhere?\xff", b"/v1/models?\xe5=\xff", b"/v1beta/models?key=\xff")
+            return [(await inside.ask("GET", target, key=None)).status for target in targets]
+        finally:
+            await inside.close()
+
+    assert asyncio.run(asked()) == [404, 401, 401]
+
+
+def test_a_number_of_thousands_of_digits_is_refused(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "GET", "/v1beta/models?pageSize=000000001" + "9" * 5000)
+    assert reply.status == 400
+
+
+def test_a_wrong_method_is_told_all_that_are_right(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "PUT", "/v1/responses/resp_1")
+    assert reply.status == 405
+    assert {one.strip() for one in reply.headers["allow"].split(",")} == {"GET", "HEAD", "DELETE"}

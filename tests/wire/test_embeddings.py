@@ -158,3 +158,10 @@ def test_tokens_are_guessed_where_nobody_counts() -> None:
     assert guessed(wanted).input_tokens == 10
     answer = write_reply(Embeddings(vectors=(Raw(b"[1]"), Raw(b"[2]"))), wanted, "m")
     assert json.loads(answer)["usage"]["prompt_tokens"] == 10
+
+
+@pytest.mark.parametrize("vector", [b"{}", b'"AAAAAAA="', b'["x"]', b"7", b'"AAA"'])
+def test_a_vector_that_cannot_be_had_as_it_is_wanted_is_the_servers_failure(vector: bytes) -> None:
+    wanted = asked(encoding_format="float" if vector[:1] == b'"' else "base64")
+    with pytest.raises(ServerFailed, match="a vector cannot be read"):
+        join([Embeddings(vectors=(Raw(vector),))], wanted)

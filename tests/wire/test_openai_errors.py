@@ -67,7 +67,13 @@ def test_a_provider_s_own_error_body_is_kept_if_it_has_the_known_shape() -> None
     assert render(UpstreamRejected("m", status=422, body=own)) == (422, own, {})
 
 
-@pytest.mark.parametrize("own", [b"<html>", b'{"detail":"x"}', b'{"error":"x"}', b"[]"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        *(b"<html>", b'{"detail":"x"}', b'{"error":"x"}', b"[]", b'{"error":{"message":{}}}'),
+        *(b'{"error":{"message":"\xff"}}', b'{"error":' * 100_000),
+    ],
+)
 def test_any_other_error_body_is_put_into_the_known_shape(own: bytes) -> None:
     status, body, _ = render(UpstreamRejected("bad temperature", status=422, body=own))
     assert status == 422

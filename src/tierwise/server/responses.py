@@ -229,8 +229,9 @@ def page_size(raw: str | None, name: str, *, default: int, most: int) -> int:
     """
     if raw is None:
         return default
-    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:9]) <= most):
-        raise InvalidRequest(f"`{name}` is {raw!r}; it must be from 1 to {most}.", param=name)
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= most):
+        shown = raw if len(raw) <= 60 else raw[:57] + "..."
+        raise InvalidRequest(f"`{name}` is {shown!r}; it must be from 1 to {most}.", param=name)
     return int(raw)
 
 

@@ -59,7 +59,13 @@ def test_anthropic_s_own_error_keeps_its_body() -> None:
     assert ANTHROPIC.error(error) == (400, own, {})
 
 
-@pytest.mark.parametrize("own", [b"<html>", b'{"error":{"message":"x"}}', b"[]", b"\xff"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        *(b"<html>", b'{"error":{"message":"x"}}', b"[]", b"\xff"),
+        *(b'{"type":"error","error":{"type":"x","message":7}}', b'{"type":"error"}'),
+    ],
+)
 def test_any_other_error_body_is_put_into_the_known_shape(own: bytes) -> None:
     status, body, _ = ANTHROPIC.error(UpstreamRejected("bad", status=422, body=own))
     assert status == 422

@@ -473,6 +473,14 @@ def test_google_s_own_errors_pass_as_they_are() -> None:
     assert GEMINI.error(UpstreamRejected("no", status=400, body=body))[:2] == (400, body)
 
 
+@pytest.mark.parametrize("said", [{"message": 7}, {"status": None}, {"code": "400"}])
+def test_what_only_looks_like_google_s_own_error_is_put_into_its_shape(said: Any) -> None:
+    error = {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", **said}
+    body = json.dumps({"error": error}).encode()
+    shown = json.loads(GEMINI.error(UpstreamRejected("bad", status=400, body=body))[1])["error"]
+    assert (shown["code"], shown["message"]) == (400, "bad")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),
     lambda inner: (
