@@ -41,9 +41,10 @@ def main() -> int:
     known: set[str] = set()
     while running:
         running = [one for one in running if one.listen()]
-        for place in {f.place: f for one in workers for f in one.told.failures}.keys() - known:
-            known.add(place)
-            _say(f"new: {place}")
+        for failure in (failure for one in workers for failure in one.told.failures):
+            if failure.place not in known:
+                known.add(failure.place)
+                _say(f"case {failure.case} failed: {failure.place}")
         if time.monotonic() - shown > 60:
             shown = time.monotonic()
             _figures(workers, shown - began)

@@ -58,7 +58,7 @@ class Played(Connections):
 
     async def open(self, url: str, _: Mapping[str, str], body: bytes | None, *__: Any) -> Any:
         adapter = url.partition("://")[2].partition(".")[0].replace("-", "_")
-        embeds = "embed" in url or url.endswith("/invoke")
+        embeds = "embed" in url.lower() or url.endswith("/invoke")
         streams = "stream" in url or (
             adapter != "gemini" and body is not None and b'"stream":' in body and _streams(body)
         )
