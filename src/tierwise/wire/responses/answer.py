@@ -110,12 +110,21 @@ def ended(
     response: dict[str, object], output: list[object], finish: Finish | None, usage: Usage | None
 ) -> dict[str, object]:
     """The answer when all was said."""
+    if finish == "refusal" and not any(map(_is_refusal, output)):
+        finish = "filter"  # as in Chat Completions: nobody would see that the model declined
     response = {**response, "status": status_of(finish), "output": output}
     if finish in _INCOMPLETE:
         response["incomplete_details"] = {"reason": _INCOMPLETE[finish]}
     if usage is not None:
         response["usage"] = write_usage(usage)
     return response
+
+
+def _is_refusal(item: object) -> bool:
+    content = item.get("content") if isinstance(item, dict) else None
+    return isinstance(content, list) and any(
+        isinstance(piece, dict) and piece.get("type") == "refusal" for piece in content
+    )
 
 
 def message(id: str, content: list[object], status: str = "completed") -> dict[str, object]:

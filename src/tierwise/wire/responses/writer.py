@@ -115,7 +115,7 @@ class EventWriter:
         for call in self._calls.values():
             self._end_call(call)
         whole = ended(self._response, self._output, self._finish, self._usage)
-        self._emit(f"response.{status_of(self._finish)}", response=whole)
+        self._emit(f"response.{whole['status']}", response=whole)
         return self._given()
 
     def _given(self) -> bytes:
