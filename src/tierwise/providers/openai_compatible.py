@@ -30,7 +30,7 @@ from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.chat.given_back import with_thoughts
 from tierwise.wire.chat.marks import without_cache_marks
-from tierwise.wire.chat.refused import marks_of, without
+from tierwise.wire.chat.refused import without, words_of
 from tierwise.wire.openai_usage import read_usage
 from tierwise.wire.utf8 import check_text
 
@@ -79,7 +79,7 @@ class OpenAICompatible:
         self._bears_marks = "no-cache-marks" not in deployment.quirks
         self._wants_thoughts = "thoughts-back" in deployment.quirks
         self._bills_cost = "usage-cost" in deployment.quirks
-        self._lacks = marks_of(deployment.lacks)
+        self._refused = words_of(deployment.lacks).fields
         self._asked_differently = deployment.quirks - _NOT_OF_EVERY_REQUEST
 
     def _urls(self, deployment: Deployment) -> tuple[str, str]:
@@ -98,7 +98,7 @@ class OpenAICompatible:
         asked = task.body if self._bears_marks else without_cache_marks(task.body)
         if self._wants_thoughts:
             asked = with_thoughts(asked)
-        if any(mark in asked for mark in self._lacks):
+        if self._refused and not self._refused.isdisjoint(openai_chat.field_names(asked)):
             asked = without(asked, deployment.lacks)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:

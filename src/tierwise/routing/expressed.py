@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tierwise.errors import InvalidRequest
 from tierwise.types import Deployment, Task
-from tierwise.wire.chat.refused import marks_of
+from tierwise.wire.chat.refused import words_of
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.features import NOTHING_REFUSED, Lack, unsupported
 from tierwise.wire.translate import CHAT, conversation_of
@@ -119,9 +119,11 @@ class Tongues:
             for model, group in deployments.items()
         }
         self._all = frozenset[Tongue]().union(*self._of_model.values())
-        self._marks = {one: marks_of(one.lacks) for one in self._all if one.dialect == CHAT}
+        self._refused = {
+            one: words_of(one.lacks) for one in self._all if one.dialect == CHAT and one.lacks
+        }
         dialects = {tongue.dialect for tongue in self._all}
-        same = len(dialects) == 1 and not any(self._marks.values())
+        same = len(dialects) == 1 and not self._refused
         self._only = dialects.pop() if same else None
 
     def differ(self, task: Task) -> bool:
@@ -155,7 +157,8 @@ class Tongues:
     def _may_lack(self, tongue: Tongue, task: Task) -> bool:
         if tongue.dialect != task.dialect:
             return True
-        return any(mark in task.body for mark in self._marks.get(tongue, ()))
+        refused = self._refused.get(tongue)
+        return refused is not None and refused.may_be_in(task)
 
 
 def _read(task: Task, others: Collection[Tongue]) -> Conversation | None:

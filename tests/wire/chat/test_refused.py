@@ -9,8 +9,9 @@ import pytest
 
 from builders import a_body
 from tierwise.wire.chat import CHAT
-from tierwise.wire.chat.refused import marks_of, without
+from tierwise.wire.chat.refused import without, words_of
 from tierwise.wire.features import CONTENT, FEATURES, features_of
+from tierwise.wire.openai_chat import read_request
 
 LOOK = {"type": "function", "function": {"name": "look"}}
 NAMED = {"type": "function", "function": {"name": "look"}}
@@ -71,7 +72,7 @@ def test_every_parameter_that_chat_has_a_word_for_is_known_here() -> None:
 def test_a_parameter_that_is_not_taken_is_found_and_left_out_and_nothing_else(feature: str) -> None:
     body = a_body(user="u", **USING[feature])
     assert feature in used_by(body)
-    assert any(mark in body for mark in marks_of([feature]))
+    assert words_of([feature]).may_be_in(read_request(body))
     left = without(body, [feature])
     assert used_by(left) == used_by(body) - {feature}
     assert json.loads(left)["messages"] == json.loads(body)["messages"]
@@ -85,7 +86,7 @@ def test_a_parameter_that_is_not_taken_is_found_and_left_out_and_nothing_else(fe
 def test_what_the_question_consists_of_is_found_and_stays(feature: str) -> None:
     body = a_body([a_part(feature)])  # type: ignore[arg-type]
     assert used_by(body) == {feature}
-    assert any(mark in body for mark in marks_of([feature]))
+    assert words_of([feature]).may_be_in(read_request(body))
     assert without(body, [feature]) is body
 
 
@@ -100,4 +101,4 @@ def test_of_choices_and_forms_only_the_one_that_is_not_taken_is_left_out(feature
 def test_a_body_without_any_keeps_its_bytes() -> None:
     body = a_body(user="u")
     assert without(body, FEATURES) is body
-    assert not any(mark in body for mark in marks_of(USING))
+    assert not words_of(FEATURES).may_be_in(read_request(body))

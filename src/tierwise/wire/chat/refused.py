@@ -1,12 +1,11 @@
-"""What a body of Chat Completions says of features that not everybody of the family takes.
-
-The body of a request that uses none of them is searched, and not read.
-"""
+"""What a body of Chat Completions says of features that not everybody of the family takes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
+from tierwise.types import Task
 from tierwise.wire import openai_chat
 
 _FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -28,25 +27,17 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "verbosity": ("verbosity",),
 }
 """The fields of a body that ask for a parameter and for nothing else."""
-_WORDS: Mapping[str, str] = {
-    "json_mode": "response_format",
-    "json_schema": "json_schema",
-    "tool_choice_none": "tool_choice",
-    "tool_choice_required": "tool_choice",
-    "tool_choice_named": "tool_choice",
-    "tool_choice_several": "allowed_tools",
-    "custom_tools": "custom",
+_KINDS: Mapping[str, str] = {
     "image_data": "image_url",
     "image_url": "image_url",
     "audio_data": "input_audio",
     "video_data": "video_url",
     "video_url": "video_url",
-    "document_data": "file_data",
-    "document_url": "file_data",
-    "document_file": "file_id",
-    "tools": "tools",
+    "document_data": "file",
+    "document_url": "file",
+    "document_file": "file",
 }
-"""What is found in a body that uses these, if nowhere in particular."""
+"""The types of parts of messages that are these."""
 _FORMS: Mapping[str, tuple[str, bytes]] = {
     "json_mode": ("response_format", b"json_object"),
     "json_schema": ("response_format", b"json_schema"),
@@ -58,20 +49,32 @@ _FORMS: Mapping[str, tuple[str, bytes]] = {
 """Fields that ask for one thing or another, and what of their JSON says that it is this one."""
 
 
-_KNOWN = _FIELDS.keys() | _WORDS.keys()
+class Words(NamedTuple):
+    """The fields of a body, and the types of parts of its messages, that may ask for features."""
+
+    fields: frozenset[str]
+    kinds: frozenset[str]
+
+    def may_be_in(self, task: Task) -> bool:
+        """Whether a task of Chat Completions has any of them; its body is not read for that."""
+        if not self.fields.isdisjoint(openai_chat.field_names(task.body)):
+            return True
+        return bool(self.kinds) and any(
+            part.type in self.kinds
+            for message in task.messages
+            if isinstance(message.content, list)
+            for part in message.content
+        )
 
 
-def marks_of(features: Iterable[str]) -> tuple[bytes, ...]:
-    """Bytes of which a body that uses one of these features has at least one.
-
-    JSON can be written so that it has none (`"\\u006e"` is `"n"`); such a request gets its answer
-    from the provider.
-    """
-    found: dict[bytes, None] = {}
-    for feature in features:
-        words = _FIELDS.get(feature) or (_WORDS[feature],) if feature in _KNOWN else ()
-        found.update((f'"{word}"'.encode(), None) for word in words)
-    return tuple(found)
+def words_of(features: Collection[str]) -> Words:
+    """What asks for features, as far as Chat Completions has words for them."""
+    fields = {name for feature in features for name in _FIELDS.get(feature, ())}
+    fields |= {_FORMS[feature][0] for feature in features if feature in _FORMS}
+    if not {"tools", "custom_tools"}.isdisjoint(features):
+        fields |= {"tools", "functions"}
+    kinds = {_KINDS[feature] for feature in features if feature in _KINDS}
+    return Words(frozenset(fields), frozenset(kinds))
 
 
 def without(body: bytes, features: Collection[str]) -> bytes:
