@@ -39,13 +39,14 @@ MAY_CHANGE = {"model", "stream_options", "max_tokens", "max_completion_tokens"}
 """What an adapter may change in the words of its own dialect."""
 
 
-def an_adapter(name: str) -> Adapter:
-    preset = PRESETS.get(name)
+def an_adapter(name: str, preset_name: str = "", model: str = "") -> Adapter:
+    """The adapter of that name, of a provider that is known by the same name or another."""
+    preset, model = PRESETS.get(preset_name or name), model or MODELS[name]
     deployment = a_deployment(
-        "m", "p", dialect=name, upstream_model=MODELS[name], api_key="key", region="us-east-1",
+        "m", "p", dialect=name, upstream_model=model, api_key="key", region="us-east-1",
         base_url=BASES.get(name, "https://example.org"),
         quirks=preset.quirks if preset is not None else frozenset(),
-        lacks=preset.lacks_of(name, MODELS[name]) if preset is not None else frozenset(),
+        lacks=preset.lacks_of(name, model) if preset is not None else frozenset(),
     )  # fmt: skip
     return load_adapter(name)(deployment)
 
@@ -178,6 +179,49 @@ def test_a_parameter_that_is_refused_is_really_left_out_where_that_is_allowed(
 def names_it(word: str, body: Body) -> bool:
     """Whether what a word, or a path, ends with is to be found in the client's own body."""
     return f'"{word.rpartition(".")[2]}"' in json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("provider", "preset", "model", "sample", "client"),
+    [
+        ("anthropic", "", "claude-opus-4-7", "temperature", "openai-chat"),
+        ("anthropic", "", "claude-sonnet-5-5", "top_k", "gemini"),
+        ("anthropic", "", "claude-opus-4-6", "prefill", "openai-responses"),
+        ("anthropic", "", "claude-3-5-haiku-20241022", "json_schema", "openai-chat"),
+        ("bedrock", "", "anthropic.claude-opus-4-7", "top_p", "openai-chat"),
+        ("bedrock", "", "meta.llama3-3-70b-instruct-v1:0", "effort", "anthropic"),
+        ("openai_compatible", "openai", "gpt-5-mini", "temperature", "anthropic"),
+        ("openai_compatible", "openai", "gpt-5-mini", "stop", "openai-chat"),
+        ("openai_compatible", "openai", "gpt-4o", "video_url", "openai-chat"),
+        ("openai_compatible", "openai", "gpt-4o", "document_url", "gemini"),
+        ("openai_responses", "openai", "gpt-5-mini", "temperature", "gemini"),
+        ("openai_compatible", "groq", "openai/gpt-oss-20b", "choices", "openai-chat"),
+        ("openai_compatible", "groq", "openai/gpt-oss-20b", "logprobs", "gemini"),
+        ("openai_compatible", "deepseek", "deepseek-flash", "json_schema", "openai-responses"),
+        ("openai_compatible", "xai", "grok-4.3", "stop", "anthropic"),
+        ("gemini", "", "gemini-3.8-flash", "presence_penalty", "openai-chat"),
+    ],
+)
+def test_what_a_model_does_not_take_is_refused_or_left_out(
+    provider: str, preset: str, model: str, sample: str, client: str
+) -> None:
+    adapter, task = an_adapter(provider, preset, model), asks(client, sample)
+    with pytest.raises(Unsatisfiable, match="does not take"):
+        decided(adapter, task)
+    if sample not in CONTENT:
+        assert len(decided(adapter, replace(task, drop_unsupported=True))) == 1
+        plain = asks(client, "text")
+        bodies = [speaking(adapter, one).request(one).body or b"" for one in (task, plain)]
+        assert json.loads(bodies[0]) == json.loads(bodies[1])
+
+
+def test_callers_of_anthropics_own_are_told_by_anthropic_itself() -> None:
+    adapter, task = (
+        an_adapter("anthropic", model="claude-opus-4-7"),
+        asks("anthropic", "temperature"),
+    )
+    assert decided(adapter, task) == ()
+    assert json.loads(speaking(adapter, task).request(task).body or b"")["temperature"] == 0.5
 
 
 def test_no_cell_is_missing() -> None:
