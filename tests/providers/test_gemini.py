@@ -350,3 +350,20 @@ async def test_recorded_traffic_passes_as_it_was(exchange: Recorded) -> None:
 def test_both_are_known_by_their_dialect() -> None:
     assert load_adapter("gemini") is Gemini
     assert load_adapter("vertex") is Vertex
+
+
+@pytest.mark.parametrize(
+    ("model", "level", "told"),
+    [
+        ("gemini-3-pro-preview", "MEDIUM", "HIGH"), ("gemini-3.1-pro-preview", "MEDIUM", "MEDIUM"),
+        ("gemini-3.1-pro-preview", "MINIMAL", "LOW"), ("gemini-3.7-flash", "MINIMAL", "LOW"),
+        ("gemini-3.8-flash", "MINIMAL", "MINIMAL"), ("gemini-3.8-flash", "XHIGH", "HIGH"),
+        ("gemini-4-argon", "XHIGH", "XHIGH"),
+    ],
+)  # fmt: skip
+def test_a_level_of_thinking_that_a_model_refuses_becomes_the_nearest(
+    model: str, level: str, told: str
+) -> None:
+    body = b'{"contents":[],"generationConfig":{"thinkingConfig":{"thinkingLevel":"%b"}}}'
+    sent = an_adapter(model).request(a_task(body % level.encode())).body
+    assert sent == body % told.encode()

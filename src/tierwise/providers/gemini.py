@@ -1,7 +1,9 @@
 """The Gemini API: `POST {base_url}/v1beta/models/{model}:generateContent`, keyed.
 
 What callers send passes as it is, but for two things that models before Gemini 3 take differently:
-how much to think is a budget there, not a level, and there are no signatures to be skipped.
+how much to think is a budget there, not a level, and there are no signatures to be skipped. Later
+models have some of the levels each; one that a model refuses, of callers of other dialects, becomes
+the nearest that it has.
 ai.google.dev/gemini-api/docs/thinking, ai.google.dev/gemini-api/docs/thought-signatures
 """
 
@@ -21,6 +23,16 @@ from tierwise.wire.gemini.budget import with_budget
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d+(?:alpha|beta)?\d*$")
 _BEFORE_3 = re.compile(r"gemini-[12](?:\.|-|$)")
+# "Thinking level MEDIUM is not supported for this model":
+# https://github.com/egoist/chatwise-releases/issues/1206 (3 Pro),
+# https://github.com/vellum-ai/vellum-assistant/pull/32687 (3.1 Pro),
+# https://github.com/fishjar/kiss-translator/issues/1048 (3.7 Flash)
+_LEVELS = (
+    (re.compile(r"gemini-3(?:\.\d)?-"), b"XHIGH", b"HIGH"),
+    (re.compile(r"gemini-3(?:\.\d)?-pro|gemini-3\.7-flash"), b"MINIMAL", b"LOW"),
+    (re.compile(r"gemini-3-pro"), b"MEDIUM", b"HIGH"),
+)
+_LEVEL = b'"thinkingLevel":"%b"'
 _COUNTED = b'{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]}'
 _UNSIGNED = b',"thoughtSignature":"' + UNSIGNED.encode() + b'"'
 
@@ -39,6 +51,11 @@ class Gemini:
             self._headers["x-goog-api-key"] = deployment.api_key
         found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
         self._secrets = (*found, *([deployment.api_key] if deployment.api_key else ()))
+        self._levels = [
+            (_LEVEL % refused, _LEVEL % nearest)
+            for name, refused, nearest in _LEVELS
+            if name.search(model)
+        ]
         self._before_3 = _BEFORE_3.match(model.rpartition("/")[2]) is not None
 
     def _url_of(self, base: str, model: str) -> str:
@@ -51,6 +68,8 @@ class Gemini:
         """The caller's own bytes."""
         verb = ":streamGenerateContent?alt=sse" if task.stream else ":generateContent"
         body = self._understood(task.body) if self._before_3 else task.body
+        for refused, nearest in self._levels:
+            body = body.replace(refused, nearest)
         return self._call(verb, body)
 
     def sign_of_life(self) -> HttpRequest:
