@@ -12,7 +12,11 @@ def imported(models: str, then: str = "") -> str:
     heavy = (
         "numpy", "scipy", "sklearn", "tokenizers", "pyarrow", "matplotlib", "aiohttp", "rich",
         "jsonschema_rs", "tierwise.fleet", "tierwise.learning", "tierwise.gates.probe",
-        "tierwise.execution.probing", "tierwise.execution.hand_over",
+        "tierwise.execution.probing", "tierwise.execution.hand_over", "tierwise.wire.chat.dialect",
+        "tierwise.wire.responses", "tierwise.wire.anthropic", "tierwise.wire.gemini",
+        "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
+        "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
+        "botocore", "google", "azure",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tierwise.wire.features import Feature
 
 _DIALECTS = {
-    "openai-chat": "tierwise.wire.chat:CHAT",
+    "openai-chat": "tierwise.wire.chat.dialect:CHAT",
     "openai-responses": "tierwise.wire.responses:RESPONSES",
     "anthropic": "tierwise.wire.anthropic:ANTHROPIC",
     "gemini": "tierwise.wire.gemini:GEMINI",

@@ -11,7 +11,7 @@ import pytest
 from chat_recordings import recorded
 from tierwise.errors import ServerFailed
 from tierwise.wire import sse
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.conversation import Reasoning, Refusal, Text, ToolCall
 from tierwise.wire.spoken import (
     Counted,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builders import a_body
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.chat.refused import without, words_of
 from tierwise.wire.features import CONTENT, FEATURES, features_of
 from tierwise.wire.openai_chat import read_request

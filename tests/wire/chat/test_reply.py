@@ -12,7 +12,7 @@ from msgspec import MsgspecError, Raw
 from openai.types.chat import ChatCompletion
 
 from tierwise.types import Usage
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.conversation import (
     Citation,
     Conversation,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tierwise.errors import InvalidRequest
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.conversation import (
     Audio,
     CacheMark,

@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletionChunk
 from tierwise.errors import ServerFailed
 from tierwise.types import Usage
 from tierwise.wire import sse
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.conversation import Citation, Conversation
 from tierwise.wire.overlap import Replay
 from tierwise.wire.sent import read_sent

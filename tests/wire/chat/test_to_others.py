@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chat_recordings import recorded
-from tierwise.wire.chat import CHAT
+from tierwise.wire.chat.dialect import CHAT
 from tierwise.wire.conversation import Text, ToolCall
 from tierwise.wire.dialect import dialect_named
 from tierwise.wire.spoken import Event, Spoken, TextPiece, ToolBegan, ToolPiece
