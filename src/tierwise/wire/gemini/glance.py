@@ -77,10 +77,11 @@ class _Request(Struct):
 
 
 _decode = msgspec.json.Decoder(_Request).decode
-_ELSEWHERE: dict[type[Struct], tuple[str, ...]] = {
-    kind: tuple(one.name for one in msgspec.structs.fields(kind) if one.default is UNSET)
+_ELSEWHERE: dict[type[Struct], tuple[UnsetType, ...]] = {
+    kind: tuple(UNSET for one in msgspec.structs.fields(kind) if one.default is UNSET)
     for kind in (_Part, _Thinking, _Config, _Request)
 }
+"""What the last fields of an object are where nothing is left to a whole reading."""
 
 
 def glance(body: bytes) -> Task | None:
@@ -116,9 +117,9 @@ def _task(asked: _Request, body: bytes) -> Task:
 
 def _usual(asked: Struct) -> None:
     """Raises `Unusual` where something of it is left to a whole reading."""
-    for name in _ELSEWHERE[type(asked)]:
-        if getattr(asked, name) is not UNSET:
-            raise Unusual
+    nothing = _ELSEWHERE[type(asked)]
+    if msgspec.structs.astuple(asked)[-len(nothing) :] != nothing:
+        raise Unusual
 
 
 def _messages(asked: _Request) -> Iterator[Message]:
