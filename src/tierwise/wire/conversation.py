@@ -197,9 +197,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     """A function that the model may ask to be called. `parameters` is a JSON Schema.
 
     `strict` asks that the arguments satisfy it; None: as the dialect does by default. `custom`
-    takes free text; `grammar` is then the JSON of what it must look like. `own` holds hints about
-    it that only the conversation's dialect knows, by name: the tool is the same without them.
-    `hints` is as in `ToolCall`.
+    takes free text; `grammar` is then the JSON of what it must look like. `hints` are further
+    fields that only the conversation's dialect has, by name: the tool is the same without them.
     """
 
     name: str
@@ -208,9 +207,8 @@ class Tool(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
     custom: bool = False
     grammar: Raw = Raw(b"")
-    hints: Raw = Raw(b"")
+    hints: dict[str, Raw] = field(default_factory=dict)
     cache: CacheMark | None = None
-    own: dict[str, Raw] = field(default_factory=dict)
 
 
 class ToolChoice(Struct, frozen=True, kw_only=True):

@@ -140,7 +140,7 @@ def test_server_tools_are_foreign_and_others_are_tools() -> None:
     read = asked(tools=[TOOL, search, {**TOOL, "type": "custom", "defer_loading": True}])
     assert [tool.name for tool in read.tools] == ["weather", "weather"]
     assert [tool.what for tool in read.foreign_tools] == ["web_search_20250305"]
-    assert {name: bytes(raw) for name, raw in read.tools[1].own.items()} == {
+    assert {name: bytes(raw) for name, raw in read.tools[1].hints.items()} == {
         "defer_loading": b"true"
     }
 

@@ -187,7 +187,7 @@ def test_tools_are_written_with_a_schema_that_says_object() -> None:
 
 
 def test_hints_about_a_tool_stay_with_its_own_dialect() -> None:
-    tool = Tool(name="f", own={"defer_loading": Raw(b"true")})
+    tool = Tool(name="f", hints={"defer_loading": Raw(b"true")})
     assert written(tools=(tool,), dialect="anthropic")["tools"][0]["defer_loading"] is True
     assert "defer_loading" not in written(tools=(tool,))["tools"][0]
 

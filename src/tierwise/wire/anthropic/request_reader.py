@@ -237,7 +237,7 @@ def _read_tools(raws: list[Raw]) -> tuple[tuple[Tool, ...], tuple[Foreign, ...]]
                 parameters=tool.input_schema,
                 strict=tool.strict,
                 cache=read_mark(tool.cache_control),
-                own={name: value for name, value in fields.items() if name not in _OF_TOOLS},
+                hints={name: value for name, value in fields.items() if name not in _OF_TOOLS},
             )
         )
     return tuple(tools), tuple(foreign)

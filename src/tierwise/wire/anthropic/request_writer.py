@@ -147,7 +147,7 @@ def _write_tool(tool: Tool, asked: Conversation) -> dict[str, object]:
     if tool.cache is not None:
         out["cache_control"] = write_mark(tool.cache)
     if ours:
-        out.update(tool.own)
+        out.update(tool.hints)
     return out
 
 

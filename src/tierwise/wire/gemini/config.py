@@ -30,7 +30,7 @@ def write_tools(asked: Conversation, body: dict[str, object]) -> None:
         if given(tool.parameters):
             function["parametersJsonSchema"] = tidied(tool.parameters)
         if asked.dialect == "gemini":
-            function.update(tool.own)
+            function.update(tool.hints)
         functions.append(function)
     tools: list[object] = [{"functionDeclarations": functions}] if functions else []
     tools += [tool.raw for tool in asked.foreign_tools if tool.origin == "gemini"]

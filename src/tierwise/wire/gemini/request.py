@@ -100,7 +100,7 @@ def _tool(fields: Fields) -> Tool:
         name=name,
         description=fields.text("description"),
         parameters=Raw(b"") if schema is None else as_json(schema),
-        own=fields.rest(),
+        hints=fields.rest(),
     )
 
 

@@ -86,11 +86,6 @@ def _read_tool(raw: Raw, at: str) -> Tool:
             f"`{at}.name` is missing. Add the name by which the model is to call it.",
             param=f"{at}.name",
         )
-    left = {
-        name: value
-        for name, value in _decode_fields(raw).items()
-        if name not in _KNOWN and given(value)
-    }
     custom = tool.type == "custom"
     return Tool(
         name=tool.name,
@@ -99,7 +94,11 @@ def _read_tool(raw: Raw, at: str) -> Tool:
         strict=tool.strict,
         custom=custom,
         grammar=_deep(tool.format) if given(tool.format) and custom else _NOTHING,
-        hints=Raw(_encode(left)) if left else _NOTHING,
+        hints={
+            name: value
+            for name, value in _decode_fields(raw).items()
+            if name not in _KNOWN and given(value)
+        },
     )
 
 
@@ -172,8 +171,8 @@ def _write_tool(tool: Tool, *, ours: bool) -> dict[str, object]:
         # https://platform.openai.com/docs/guides/migrate-to-responses
         if tool.strict is not None or not ours:
             written["strict"] = bool(tool.strict)
-    if ours and given(tool.hints):
-        written.update(_decode_fields(tool.hints))
+    if ours:
+        written.update(tool.hints)
     return written
 
 
