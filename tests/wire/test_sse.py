@@ -59,6 +59,14 @@ def test_no_event_is_left_behind_at_the_end(stream: bytes) -> None:
     assert buffer.rest == b""
 
 
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_the_last_event_needs_no_blank_line(ending: bytes) -> None:
+    buffer = EventBuffer()
+    assert buffer.feed(b"data: a\n\ndata: b" + ending) == b"data: a\n\n"
+    assert buffer.last() == b"data: b\n\n"
+    assert buffer.last() == b""
+
+
 def test_an_event_is_handed_on_without_waiting_for_the_next() -> None:
     buffer = EventBuffer()
     assert buffer.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"

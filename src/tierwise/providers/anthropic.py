@@ -10,33 +10,32 @@ answer that the catalogue knows of the model, else 4,096 tokens beside those it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.errors import UpstreamError
+from tierwise.providers.account import Account
 from tierwise.providers.anthropic_models import fitted, takes
-from tierwise.providers.errors import classify, redact
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
-from tierwise.wire.anthropic.reply import completion_of, finish_of, read_reply
+from tierwise.wire.anthropic.reply import finish_of, read_reply
 from tierwise.wire.anthropic.stream_reader import EventReader, decode_event
 from tierwise.wire.anthropic.unsigned import without_unsigned
 from tierwise.wire.anthropic.usage import read_usage
-from tierwise.wire.conversation import Text
-from tierwise.wire.conversation import ToolCall as Call
-from tierwise.wire.spoken import Choice, Ended, Event, TextPiece, ToolBegan, ToolPiece
+from tierwise.wire.judged import completion_of, completion_of_events
+from tierwise.wire.spoken import Event
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 VERSION = "2023-06-01"
 """https://platform.claude.com/docs/en/api/versioning"""
 DEFAULT_MAX_TOKENS = 4096
 _CHAT = "openai-chat"
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 # The few events of a stream that are looked into; others pass as bytes. A model's words that look
 # like one of these only cost a look.
@@ -52,16 +51,9 @@ class Anthropic:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self._base = deployment.base_url.rstrip("/").removesuffix("/v1")
-        self._headers = {
-            "content-type": "application/json",
-            "anthropic-version": VERSION,
-            **dict(deployment.headers),
-        }
-        if deployment.api_key:
-            self._headers["x-api-key"] = deployment.api_key
+        self._account = Account(deployment, lambda key: {"x-api-key": key})
+        self._headers = {"anthropic-version": VERSION, **self._account.headers}
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
-        secrets = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
-        self._secrets = (*secrets, *([deployment.api_key] if deployment.api_key else ()))
         self._takes = takes(deployment.upstream_model)
         self.lacks = self._takes.lacks
         """What callers of other dialects may ask for, and this model refuses."""
@@ -107,14 +99,11 @@ class Anthropic:
         """What a non-200 answer means, without the secrets it may quote."""
         if status == 400 and b"credit balance" in body:
             status = 402  # nobody's request is served, whatever it asks
-        return classify(status, headers, body, secrets=self._secrets)
+        return self._account.error(status, headers, body)
 
     def no_stream(self, body: bytes) -> UpstreamError:
         """What it means that something else came where a stream should have begun."""
-        if b'"error"' in body:
-            return self.error(200, {}, body)
-        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
-        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
+        return self._account.no_stream(body)
 
     def _headers_for(self, task: Task) -> dict[str, str]:
         if not task.betas:
@@ -128,7 +117,7 @@ class Anthropic:
             return self.deployment.max_output_tokens
         try:
             thinking = _decode_budget(openai_chat.field_of(body, "thinking") or b"{}")
-        except _UNREADABLE:
+        except UNREADABLE:
             return DEFAULT_MAX_TOKENS
         return DEFAULT_MAX_TOKENS + (thinking.budget_tokens or 0)
 
@@ -156,10 +145,10 @@ class _Reply:
         try:
             check_text(body)
             head = _decode_head(body)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if b'"error"' in body:
                 raise adapter.error(200, {}, body) from None
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+            raise unreadable_answer(error) from None
         self.body = body
         self.reported_model = head.model
         self.usage = read_usage(head.usage)
@@ -167,62 +156,24 @@ class _Reply:
     def completion(self) -> Completion:
         try:
             return completion_of(read_reply(self.body).choices[0])
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
 
     def rename(self, model: str) -> None:
         self.body = openai_chat.with_fields(self.body, {"model": openai_chat.json_string(model)})
 
 
-class _Stream:
-    __slots__ = (
-        "_adapter",
-        "_buffer",
-        "_done",
-        "_events",
-        "_kept",
-        "_name",
-        "_strange",
-        "finished",
-        "output_chars",
-        "reported_model",
-        "started",
-        "usage",
-    )
+class _Stream(EventStream):
+    __slots__ = ("_adapter", "_events", "_kept", "_name", "usage")
+    goodbye = _GOODBYE
 
     def __init__(self, *, keep: bool, adapter: Anthropic) -> None:
+        super().__init__(adapter.no_stream)
         self._adapter = adapter
-        self._buffer = sse.EventBuffer()
         self._events = EventReader() if keep else None
         self._kept: list[Event] = []
         self._name: bytes | None = None
-        self._strange = b""
-        self._done = False
-        self.started = False
-        self.finished = False
-        self.reported_model: str | None = None
         self.usage: Usage | None = None
-        self.output_chars = 0
-
-    def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
-        if not block:
-            return b""
-        return self._take(block)
-
-    def close(self) -> bytes:
-        rest = self._buffer.rest
-        out = b""
-        if rest.strip():
-            # Some servers leave out the blank line after the last event.
-            self._buffer.rest = b""
-            out = self._take(rest.rstrip(b"\r\n") + b"\n\n")
-        if not self.finished and not self._done:
-            if self._strange and not self.started:
-                raise self._adapter.no_stream(self._strange)
-            where = "in the middle of the answer" if self.started else "before its first event"
-            raise StreamBroken(f"the stream ended {where}")
-        return out if self._done else out + _GOODBYE
 
     def rename(self, model: str, block: bytes) -> bytes:
         name = openai_chat.json_string(model)
@@ -231,21 +182,21 @@ class _Stream:
 
     def completion(self) -> Completion:
         """What the stream said, as gates read it."""
-        return _joined(self._kept)
+        return completion_of_events(self._kept)
 
     def _take(self, block: bytes) -> bytes:
         events = block.count(b"data:")
         # An event carries a few tokens; a token is about four characters.
         self.output_chars += 4 * events
         if events != block.count(b"}\n\n"):
-            self._check(block)
+            self._check(block, (b"",))
         for begin, end in self._to_read(block):
             self._read(block[begin:end])
         if self._events is not None:
             try:
                 self._kept += self._events.read(block)
-            except _UNREADABLE as error:
-                raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+            except UNREADABLE as error:
+                raise unreadable_stream(error) from None
         return self._renamed(block)
 
     def _renamed(self, block: bytes) -> bytes:
@@ -253,13 +204,6 @@ class _Stream:
         if self._name is None or b"message_start" not in block:
             return block
         return _MODEL.sub(self._name, block, count=1)
-
-    def _check(self, block: bytes) -> None:
-        """Refuses what is no event, in a block that does not only hold such as usual."""
-        for event in sse.events(block):
-            data = (sse.payload(event) or b"").strip()
-            if data and not (data[:1] == b"{" and data[-1:] == b"}"):
-                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
 
     def _to_read(self, block: bytes) -> Iterator[tuple[int, int]]:
         """Where the events begin and end that need a look inside."""
@@ -280,13 +224,12 @@ class _Stream:
     def _read(self, event: bytes) -> None:
         data = sse.payload(event)
         if data is None:
-            if not (self.started or self._strange or sse.is_event(event)):
-                self._strange = event
+            self._stray(event)
             return
         try:
             said = decode_event(data)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
         match said.type:
             case "message_start":
                 self.started = True
@@ -303,29 +246,3 @@ class _Stream:
                 raise self._adapter.error(200, {}, data)
             case _:
                 pass
-
-
-def _joined(events: Iterable[Event]) -> Completion:
-    """What the events of a stream say."""
-    texts: list[str] = []
-    calls: dict[int, list[str]] = {}
-    began: dict[int, ToolBegan] = {}
-    ended: Ended | None = None
-    for event in events:
-        match event:
-            case TextPiece():
-                texts.append(event.text)
-            case ToolBegan():
-                began[event.call], calls[event.call] = event, []
-            case ToolPiece():
-                calls[event.call].append(event.arguments)
-            case Ended():
-                ended = event
-            case _:
-                pass
-    parts = [
-        Call(id=one.id, name=one.name, arguments="".join(calls[number]))
-        for number, one in began.items()
-    ]
-    finish = ended.finish if ended is not None else None
-    return completion_of(Choice(parts=(Text(text="".join(texts)), *parts), finish=finish))

@@ -31,7 +31,7 @@ class Azure(OpenAICompatible):
 
     def __init__(self, deployment: Deployment, *, asks_logprobs: bool = False) -> None:
         super().__init__(deployment, asks_logprobs=asks_logprobs)
-        shown = self._headers.keys() & {"api-key", "authorization"}
+        shown = self._account.headers.keys() & {"api-key", "authorization"}
         self._tokens = None if shown else _Tokens(_default_credential)
         if self._tokens is not None and not _has_identity():
             raise ConfigError(

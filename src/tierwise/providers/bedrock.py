@@ -12,22 +12,24 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.bedrock_calls import BedrockCalls
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import broken, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.bedrock.fit import fitted
-from tierwise.wire.bedrock.joined import completion_of_events
 from tierwise.wire.bedrock.makers import lacks_of, maker_of
-from tierwise.wire.bedrock.reply import completion_of, read_reply
+from tierwise.wire.bedrock.reply import read_reply
+from tierwise.wire.bedrock.stream import BedrockEvents
 from tierwise.wire.bedrock.usage import read_usage
 from tierwise.wire.eventstream import BadFrame, FrameBuffer
+from tierwise.wire.judged import completion_of, completion_of_events
 from tierwise.wire.openai_chat import json_string, with_fields, with_messages
 from tierwise.wire.translate import CHAT
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _GO_ON = frozenset({"claude", "nova", "nova-2"})
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Bedrock:
@@ -117,8 +119,8 @@ class _Reply:
         try:
             check_text(body)
             head = _decode_head(body)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         _refuse_malformed(head.stop_reason)
         self.body = with_fields(body, {"model": adapter.model})
         self.reported_model: str | None = adapter.deployment.upstream_model
@@ -127,8 +129,8 @@ class _Reply:
     def completion(self) -> Completion:
         try:
             return completion_of(read_reply(self.body).choices[0])
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
 
     def rename(self, model: str) -> None:
         self.body = with_fields(self.body, {"model": json_string(model)})
@@ -165,12 +167,10 @@ class _Stream:
                 if headers.get(":message-type") != "event":
                     raise self._adapter.exception(headers, payload)
                 events.append(self._event(headers.get(":event-type", ""), payload))
-        except BadFrame as error:
-            if not self.started:
+        except (BadFrame, *UNREADABLE) as error:
+            if isinstance(error, BadFrame) and not self.started:
                 raise self._adapter.no_stream(self._buffer.rest) from None
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+            raise unreadable_stream(error) from None
         block = b"".join(events)
         if self._kept is not None:
             self._kept.append(block)
@@ -180,8 +180,7 @@ class _Stream:
         if not self.finished:
             if not self.started and self._buffer.rest:
                 raise self._adapter.no_stream(self._buffer.rest)
-            where = "in the middle of the answer" if self.started else "before its first event"
-            raise StreamBroken(f"the stream ended {where}")
+            raise broken(started=self.started)
         return b""
 
     def rename(self, model: str, block: bytes) -> bytes:
@@ -190,9 +189,9 @@ class _Stream:
 
     def completion(self) -> Completion:
         try:
-            return completion_of_events(b"".join(self._kept or ()))
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+            return completion_of_events(BedrockEvents().read(b"".join(self._kept or ())))
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
 
     def _event(self, kind: str, payload: bytes) -> bytes:
         """A frame as a server-sent event."""

@@ -16,14 +16,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.errors import UpstreamError
+from tierwise.providers.account import bearer, no_stream, secrets_of
 from tierwise.providers.aws import AwsSigner, region_of
-from tierwise.providers.errors import classify, redact
+from tierwise.providers.errors import classify
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment
+from tierwise.wire.unreadable import UNREADABLE
 
 _KEY_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # What an exception's name says is surer than the status, and in streams there is no status.
 _STATUS = {
     "accessdenied": 403,
@@ -46,7 +47,6 @@ _NO_MODEL = re.compile(
     r"operation not allowed|end of its life|access to the model",
     re.IGNORECASE,
 )
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 
 
 class BedrockCalls:
@@ -72,10 +72,12 @@ class BedrockCalls:
         self._headers = {"content-type": "application/json", **dict(deployment.headers)}
         self._signer: AwsSigner | None = None
         if key is not None:
-            self._headers["authorization"] = f"Bearer {key}"
+            self._headers.update(bearer(key))
         else:
             self._signer = AwsSigner("bedrock", region, deployment.aws)
-        self._secrets = _secrets(deployment, key)
+        aws = deployment.aws
+        signed = () if aws is None else (aws.secret_access_key, aws.session_token)
+        self._secrets = secrets_of(deployment, *signed, key)
 
     def request(self, operation: str, body: bytes) -> HttpRequest:
         """A call of an operation on the deployment's model."""
@@ -127,8 +129,7 @@ class BedrockCalls:
         said = _read(body)
         if said.type or said.code or said.message or said.capital:
             return self.error(500, {}, body)
-        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
-        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
+        return no_stream(body, self._secrets)
 
     def own_fields(self) -> dict[str, bytes | None]:
         """What the configuration adds to every request for an answer by Converse."""
@@ -159,15 +160,5 @@ _decode_error = msgspec.json.Decoder(AwsError, strict=False).decode
 def _read(body: bytes) -> AwsError:
     try:
         return _decode_error(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return AwsError()
-
-
-def _secrets(deployment: Deployment, key: str | None) -> tuple[str, ...]:
-    found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
-    aws = deployment.aws
-    if aws is not None:
-        found += [one for one in (aws.secret_access_key, aws.session_token) if one]
-    if key:
-        found.append(key)
-    return tuple(found)

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.providers.account import Account
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.openai_compatible import OpenAICompatible
+from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
-from tierwise.wire.cohere.reply import FAILURES, completion_of, decode_body, read_usage, spoken_of
-from tierwise.wire.cohere.stream import choice_of, decode_event
+from tierwise.wire.cohere.reply import FAILURES, decode_body, read_usage, spoken_of
+from tierwise.wire.cohere.stream import CohereEvents, decode_event
+from tierwise.wire.judged import completion_of, completion_of_events
 from tierwise.wire.spoken import Spoken
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _END = b"message-end"
 
 
@@ -33,9 +33,7 @@ class Cohere:
         base = deployment.base_url.rstrip("/").removesuffix("/v1").removesuffix("/v2")
         self._url = f"{base}/v2/chat"
         self._models_url = f"{base}/v1/models"
-        # What its keys look like in headers, and its errors, is as in the family.
-        self._account = OpenAICompatible(deployment)
-        self._headers = self._account.sign_of_life().headers
+        self._account = Account(deployment)
         self.model = openai_chat.json_string(deployment.upstream_model)
 
     def request(self, task: Task) -> HttpRequest:
@@ -43,12 +41,11 @@ class Cohere:
         body = task.body
         if task.model != self.deployment.upstream_model:
             body = openai_chat.with_fields(body, {"model": self.model})
-        return HttpRequest(self._url, self._headers, body, self.deployment.timeouts.connect)
+        return self._account.call(self._url, body)
 
     def sign_of_life(self) -> HttpRequest:
         """Its list of models, which is free and asks for the key."""
-        connect = self.deployment.timeouts.connect
-        return HttpRequest(self._models_url, self._headers, None, connect)
+        return self._account.call(self._models_url, None)
 
     def reply(self, body: bytes, task: Task) -> _Reply:  # noqa: ARG002 - the protocol's
         """A whole answer; raises `ServerFailed` if the body is not one."""
@@ -76,8 +73,8 @@ class _Reply:
             read = decode_body(body)
             self._spoken: Spoken = spoken_of(read)
             self.body = openai_chat.with_fields(body, {"model": adapter.model})
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         if read.finish_reason in FAILURES:
             raise ServerFailed(f"the answer ended with {read.finish_reason}", status=200)
         self.reported_model: str | None = adapter.deployment.upstream_model
@@ -91,49 +88,15 @@ class _Reply:
         self.body = openai_chat.with_fields(self.body, {"model": name})
 
 
-class _Stream:
-    __slots__ = (
-        "_adapter",
-        "_buffer",
-        "_kept",
-        "_name",
-        "_strange",
-        "finished",
-        "output_chars",
-        "reported_model",
-        "started",
-        "usage",
-    )
+class _Stream(EventStream):
+    __slots__ = ("_adapter", "_kept", "_name", "usage")
 
     def __init__(self, adapter: Cohere, *, keep: bool) -> None:
+        super().__init__(adapter.no_stream)
         self._adapter = adapter
-        self._buffer = sse.EventBuffer()
         self._kept: list[bytes] | None = [] if keep else None
         self._name = adapter.model
-        self._strange = b""
-        self.started = False
-        self.finished = False
-        self.reported_model: str | None = None
         self.usage: Usage | None = None
-        self.output_chars = 0
-
-    def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
-        return self._look(block) if block else b""
-
-    def close(self) -> bytes:
-        rest = self._buffer.rest
-        out = b""
-        if rest.strip():
-            # The blank line after the last event may be missing.
-            self._buffer.rest = b""
-            out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
-        if not self.finished:
-            if self._strange and not self.started:
-                raise self._adapter.no_stream(self._strange)
-            where = "in the middle of the answer" if self.started else "before its first event"
-            raise StreamBroken(f"the stream ended {where}")
-        return out
 
     def rename(self, model: str, block: bytes) -> bytes:
         was, self._name = self._name, openai_chat.json_string(model)
@@ -141,11 +104,11 @@ class _Stream:
 
     def completion(self) -> Completion:
         try:
-            return completion_of(choice_of(b"".join(self._kept or ())))
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+            return completion_of_events(CohereEvents().read(b"".join(self._kept or ())))
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
 
-    def _look(self, block: bytes) -> bytes:
+    def _take(self, block: bytes) -> bytes:
         # An event carries about one token, which is about four characters.
         self.output_chars += 4 * block.count(b"-delta")
         if not self.started or _END in block:
@@ -157,15 +120,15 @@ class _Stream:
     def _event(self, event: bytes) -> bytes:
         data = sse.payload(event)
         if data is None or data == b"[DONE]":
-            if data is None and not (self.started or self._strange or sse.is_event(event)):
-                self._strange = event
+            if data is None:
+                self._stray(event)
             return event + b"\n\n"
         if self.started and _END not in event:
             return event + b"\n\n"
         try:
             read = decode_event(data)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
         if not read.type:
             raise self._adapter.no_stream(data)
         self.started = True

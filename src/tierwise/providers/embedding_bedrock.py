@@ -15,13 +15,15 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, Unsatisfiable, UpstreamError
+from tierwise.errors import Unsatisfiable, UpstreamError
 from tierwise.providers import embedding_cohere
 from tierwise.providers.bedrock_calls import BedrockCalls
 from tierwise.providers.embedding_words import only, purpose, texts_of, word_of
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import unreadable_answer
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _COUNT = "x-amzn-bedrock-input-token-count"
@@ -36,7 +38,6 @@ _NOVA_PURPOSES = {
     "video": "VIDEO_RETRIEVAL",
     "audio": "AUDIO_RETRIEVAL",
 }
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class BedrockEmbeddings:
@@ -61,8 +62,8 @@ class BedrockEmbeddings:
         try:
             check_text(body)
             answer = _decode(body)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         vectors = [one.embedding for one in answer.embeddings]
         if bytes(answer.embedding):
             vectors = [answer.embedding]

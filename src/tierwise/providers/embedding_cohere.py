@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.errors import UpstreamError
+from tierwise.providers.account import Account
 from tierwise.providers.embedding_words import only, purpose, texts_of, word_of
-from tierwise.providers.errors import classify
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import unreadable_answer
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 MOST_TEXTS = 96
@@ -26,7 +28,6 @@ PURPOSES = {
     "classification": "classification",
     "clustering": "clustering",
 }
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class CohereEmbeddings:
@@ -36,9 +37,7 @@ class CohereEmbeddings:
         self.deployment = deployment
         base = deployment.base_url.rstrip("/").removesuffix("/v1").removesuffix("/v2")
         self._url = f"{base}/v2/embed"
-        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
-        if deployment.api_key:
-            self._headers["authorization"] = f"Bearer {deployment.api_key}"
+        self._account = Account(deployment)
 
     def requests(self, asked: EmbeddingsAsked) -> list[HttpRequest]:
         """One call for each 96 texts."""
@@ -52,11 +51,8 @@ class CohereEmbeddings:
         for name in ("max_tokens", "priority"):
             if name in asked.own:
                 fields[name] = asked.own[name]
-        connect = self.deployment.timeouts.connect
         return [
-            HttpRequest(
-                self._url, self._headers, msgspec.json.encode({**fields, "texts": some}), connect
-            )
+            self._account.call(self._url, msgspec.json.encode({**fields, "texts": some}))
             for some in batches(texts, MOST_TEXTS)
         ]
 
@@ -71,7 +67,7 @@ class CohereEmbeddings:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
-        return classify(status, headers, body, secrets=(self.deployment.api_key or "",))
+        return self._account.error(status, headers, body)
 
 
 def text_fields(asked: EmbeddingsAsked) -> dict[str, Any]:
@@ -120,8 +116,8 @@ def read_reply(body: bytes) -> Embeddings:
     try:
         check_text(body)
         answer = _decode(body)
-    except _UNREADABLE as error:
-        raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+    except UNREADABLE as error:
+        raise unreadable_answer(error) from None
     found = answer.embeddings
     vectors = found if isinstance(found, list) else found.float
     billed = answer.meta.billed_units if answer.meta is not None else None

@@ -12,13 +12,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.errors import UpstreamError
+from tierwise.providers.account import Account
 from tierwise.providers.embedding_cohere import batches
 from tierwise.providers.embedding_words import only, purpose, texts_of, word_of
-from tierwise.providers.errors import classify
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import unreadable_answer
 from tierwise.types import Deployment, Usage
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 MOST_TEXTS = 100
@@ -32,7 +34,6 @@ _TASK_TYPES = {
     "fact_verification": "FACT_VERIFICATION",
     "code_query": "CODE_RETRIEVAL_QUERY",
 }
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class GeminiEmbeddings:
@@ -43,9 +44,7 @@ class GeminiEmbeddings:
         self._model = "models/" + deployment.upstream_model.removeprefix("models/")
         base = deployment.base_url.rstrip("/")
         self._url = f"{base}/{quote(self._model)}:batchEmbedContents"
-        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
-        if deployment.api_key:
-            self._headers["x-goog-api-key"] = deployment.api_key
+        self._account = Account(deployment, lambda key: {"x-goog-api-key": key})
 
     def requests(self, asked: EmbeddingsAsked) -> list[HttpRequest]:
         """One call for each 100 texts."""
@@ -60,12 +59,11 @@ class GeminiEmbeddings:
         title = word_of(asked, "title")
         if title is not None:
             settings["title"] = title
-        connect = self.deployment.timeouts.connect
         calls = []
         for some in batches(texts_of(asked, "Gemini"), MOST_TEXTS):
             wanted = [{**settings, "content": {"parts": [{"text": text}]}} for text in some]
             body = msgspec.json.encode({"requests": wanted})
-            calls.append(HttpRequest(self._url, self._headers, body, connect))
+            calls.append(self._account.call(self._url, body))
         return calls
 
     def reply(
@@ -78,8 +76,8 @@ class GeminiEmbeddings:
         try:
             check_text(body)
             answer = _decode(body)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         tokens = answer.usage_metadata.prompt_token_count
         return Embeddings(
             vectors=tuple(one.values for one in answer.embeddings),
@@ -88,7 +86,7 @@ class GeminiEmbeddings:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
-        return classify(status, headers, body, secrets=(self.deployment.api_key or "",))
+        return self._account.error(status, headers, body)
 
 
 class _Vector(Struct):

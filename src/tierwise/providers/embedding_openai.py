@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.errors import UpstreamError
 from tierwise.providers.base import load_adapter
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import unreadable_answer
 from tierwise.types import Deployment, Task
 from tierwise.wire.embeddings import Embeddings, EmbeddingsAsked, read_reply
 from tierwise.wire.openai_chat import json_string, with_fields
+from tierwise.wire.unreadable import UNREADABLE
 
 _ANSWERS = "/chat/completions"
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class OpenAIEmbeddings:
@@ -53,10 +53,10 @@ class OpenAIEmbeddings:
         """The provider's own answer; raises `ServerFailed` if it has no vectors."""
         try:
             return read_reply(body, asked)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if b'"error"' in body:
                 raise self.error(200, {}, body) from None
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+            raise unreadable_answer(error) from None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""

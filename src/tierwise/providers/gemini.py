@@ -12,15 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tierwise.errors import ServerFailed, UpstreamError
-from tierwise.providers.errors import classify, redact
+from tierwise.errors import UpstreamError
+from tierwise.providers.account import Account
 from tierwise.providers.gemini_answers import GeminiReply, GeminiStream
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment, Task
 from tierwise.wire.gemini.asking import UNSIGNED
 from tierwise.wire.gemini.budget import with_budget
 
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d+(?:alpha|beta)?\d*$")
 _BEFORE_3 = re.compile(r"gemini-[12](?:\.|-|$)")
 # "Thinking level MEDIUM is not supported for this model":
@@ -46,11 +45,7 @@ class Gemini:
         self.deployment = deployment
         model = deployment.upstream_model
         self._model = self._url_of(deployment.base_url.rstrip("/"), model)
-        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
-        if deployment.api_key:
-            self._headers["x-goog-api-key"] = deployment.api_key
-        found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
-        self._secrets = (*found, *([deployment.api_key] if deployment.api_key else ()))
+        self._account = Account(deployment, lambda key: {"x-goog-api-key": key})
         self._levels = [
             (_LEVEL % refused, _LEVEL % nearest)
             for name, refused, nearest in _LEVELS
@@ -77,8 +72,7 @@ class Gemini:
         return self._call(":countTokens", _COUNTED)
 
     def _call(self, verb: str, body: bytes) -> HttpRequest:
-        connect = self.deployment.timeouts.connect
-        return HttpRequest(self._model + verb, self._headers, body, connect)
+        return self._account.call(self._model + verb, body)
 
     def reply(self, body: bytes, task: Task) -> GeminiReply:  # noqa: ARG002 - the protocol's
         """A whole answer; raises `ServerFailed` if the body is not one."""
@@ -90,14 +84,11 @@ class Gemini:
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """What a non-200 answer means, without the secrets it may quote."""
-        return classify(status, headers, body, secrets=self._secrets)
+        return self._account.error(status, headers, body)
 
     def no_stream(self, body: bytes) -> UpstreamError:
         """What it means that something else came where a stream should have begun."""
-        if b'"error"' in body:
-            return self.error(200, {}, body)
-        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
-        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
+        return self._account.no_stream(body)
 
     def _understood(self, body: bytes) -> bytes:
         """The body as models before Gemini 3 understand it."""

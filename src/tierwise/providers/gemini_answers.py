@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.providers.reading import (
+    EventStream,
+    half_event,
+    unreadable_answer,
+    unreadable_stream,
+)
 from tierwise.types import Completion, TokenLogprob, ToolCall, Usage
 from tierwise.wire import openai_chat, sse
 from tierwise.wire.gemini.answers import Answer, Candidate, read_answer
@@ -14,13 +18,12 @@ from tierwise.wire.gemini.finish import read_finish
 from tierwise.wire.gemini.logprobs import read_logprobs
 from tierwise.wire.gemini.reply import arguments_of
 from tierwise.wire.gemini.usage import read_usage
+from tierwise.wire.judged import finish_for_gates
 from tierwise.wire.openai_chat import given, json_string
 from tierwise.wire.openai_logprobs import read_logprobs as read_tokens
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_FINISHES = {"filter": "content_filter", "pause": "length"}
-"""What gates call the reasons why answers end, where they call them otherwise."""
 # Marks the events of a stream that need a look inside. Quotes are escaped in text; arguments of
 # calls may have a field of one of these names, and are then looked at in vain.
 _NOTABLE = (b'"finishReason"', b'"promptFeedback"', b'"error"')
@@ -46,8 +49,8 @@ class GeminiReply:
         try:
             check_text(body)
             answer = read_answer(body)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         if given(answer.error):
             raise adapter.error(200, {}, body)
         if not answer.candidates and answer.blocked is None:
@@ -64,33 +67,17 @@ class GeminiReply:
         self.body = openai_chat.with_fields(self.body, {"modelVersion": json_string(model)})
 
 
-class GeminiStream:
+class GeminiStream(EventStream):
     """A stream; see `providers.base.StreamReader`."""
 
-    __slots__ = (
-        "_adapter",
-        "_buffer",
-        "_counted",
-        "_kept",
-        "_name",
-        "_strange",
-        "finished",
-        "output_chars",
-        "reported_model",
-        "started",
-    )
+    __slots__ = ("_adapter", "_counted", "_kept", "_name")
 
     def __init__(self, *, keep: bool, adapter: Adapter) -> None:
+        super().__init__(adapter.no_stream)
         self._adapter = adapter
-        self._buffer = sse.EventBuffer()
         self._kept: list[Answer] | None = [] if keep else None
         self._name: bytes | None = None
-        self._strange = b""
         self._counted: bytes | Usage | None = None
-        self.started = False
-        self.finished = False
-        self.reported_model: str | None = None
-        self.output_chars = 0
 
     @property
     def usage(self) -> Usage | None:
@@ -98,27 +85,9 @@ class GeminiStream:
         if isinstance(self._counted, bytes):
             try:
                 self._counted = read_usage(read_answer(self._counted).usage_metadata)
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._counted = None
         return self._counted
-
-    def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
-        return self._look(block) if block else b""
-
-    def close(self) -> bytes:
-        rest = self._buffer.rest
-        out = b""
-        if rest.strip():
-            # Some servers leave out the blank line after the last event.
-            self._buffer.rest = b""
-            out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
-        if not self.finished:
-            if self._strange and not self.started:
-                raise self._adapter.no_stream(self._strange)
-            where = "in the middle of the answer" if self.started else "before its first event"
-            raise StreamBroken(f"the stream ended {where}")
-        return out
 
     def rename(self, model: str, block: bytes) -> bytes:
         self._name = json_string(model)
@@ -127,13 +96,12 @@ class GeminiStream:
     def completion(self) -> Completion:
         return completion_of(self._kept or [])
 
-    def _look(self, block: bytes) -> bytes:
+    def _take(self, block: bytes) -> bytes:
         """Reads the events that need it, and gives all of them."""
         for event in sse.events(block):
             data = sse.payload(event)
             if data is None:
-                if not (self.started or self._strange or sse.is_event(event)):
-                    self._strange = event
+                self._stray(event)
                 continue
             self._event(data)
         return self._renamed(block) if self._name is not None else block
@@ -145,13 +113,12 @@ class GeminiStream:
         notable = self._kept is not None or not self.started
         if not (notable or any(mark in data for mark in _NOTABLE)):
             if data[:1] != b"{" or data.rstrip()[-1:] != b"}":
-                # A client that meets half an event gives up, and nobody can go on for it then.
-                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
+                raise half_event()
             return
         try:
             answer = read_answer(data)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
         if given(answer.error):
             raise self._adapter.error(200, {}, b'{"error":' + bytes(answer.error) + b"}")
         self.started = True
@@ -170,9 +137,8 @@ class GeminiStream:
             if data is not None and b'"modelVersion"' in data:
                 try:
                     data = openai_chat.with_fields(data, {"modelVersion": self._name})
-                except _UNREADABLE as error:
-                    why = f"the stream cannot be read: {error}"
-                    raise ServerFailed(why, status=200) from None
+                except UNREADABLE as error:
+                    raise unreadable_stream(error) from None
                 event = b"data: " + data
             out.append(event + b"\n\n")
         return b"".join(out)
@@ -204,7 +170,7 @@ def completion_of(answers: list[Answer]) -> Completion:
     finish = read_finish(reason, calls=bool(calls)) if reason else None
     return Completion(
         text="".join(text),
-        finish_reason=_FINISHES.get(finish, finish) if finish else None,
+        finish_reason=finish_for_gates(finish, refusal=refusal, paused="length"),
         tool_calls=tuple(calls),
         refusal=refusal,
         logprobs=tuple(logprobs),

@@ -23,15 +23,17 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
-from tierwise.providers.errors import classify, redact
+from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.providers.account import Account, bearer
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.chat.given_back import with_thoughts
 from tierwise.wire.chat.marks import without_cache_marks
 from tierwise.wire.chat.refused import without, words_of
 from tierwise.wire.openai_usage import read_usage
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _ASKING_LOGPROBS = {"logprobs": b"true", "top_logprobs": b"2"}
@@ -56,8 +58,6 @@ _NOT_OF_EVERY_REQUEST = frozenset(
 )
 """Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 _GOODBYE = b"data: [DONE]\n\n"
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
@@ -71,11 +71,8 @@ class OpenAICompatible:
         self.deployment = deployment
         self.asks_logprobs = asks_logprobs
         self._url, self._models_url = self._urls(deployment)
-        self._headers = {"content-type": "application/json", **dict(deployment.headers)}
-        if deployment.api_key:
-            self._headers.update(self._key(deployment.api_key))
+        self._account = Account(deployment, self._key)
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
-        self._secrets = _secrets(deployment)
         self._bears_marks = "no-cache-marks" not in deployment.quirks
         self._wants_thoughts = "thoughts-back" in deployment.quirks
         self._bills_cost = "usage-cost" in deployment.quirks
@@ -89,7 +86,7 @@ class OpenAICompatible:
 
     def _key(self, key: str) -> dict[str, str]:
         """The header that shows the key."""
-        return {"authorization": f"Bearer {key}"}
+        return bearer(key)
 
     def request(self, task: Task) -> HttpRequest:
         """The caller's own bytes, with only the fields changed that must be."""
@@ -117,7 +114,7 @@ class OpenAICompatible:
         return self._call(self._models_url, None)
 
     def _call(self, url: str, body: bytes | None) -> HttpRequest:
-        return HttpRequest(url, self._headers, body, self.deployment.timeouts.connect)
+        return self._account.call(url, body)
 
     def asking_logprobs(self) -> OpenAICompatible:
         """For callers who did not ask for log-probabilities and are not to see them."""
@@ -152,22 +149,11 @@ class OpenAICompatible:
         if self.asks_logprobs and 400 <= status < 500 and b"logprob" in body.lower():
             # Some say 403, which would otherwise take the deployment out of service.
             status = 400
-        return classify(status, headers, body, secrets=self._secrets)
+        return self._account.error(status, headers, body)
 
     def no_stream(self, body: bytes) -> UpstreamError:
         """What it means that something else came where a stream should have begun."""
-        if b'"error"' in body:
-            return self.error(200, {}, body)
-        begins = " ".join(redact(body[:1000].decode("utf-8", "replace"), self._secrets).split())
-        return ServerFailed(f"the answer is not a stream but begins with {begins[:80]}", status=200)
-
-
-def _secrets(deployment: Deployment) -> tuple[str, ...]:
-    """The deployment's key, and the headers that may hold another."""
-    found = [value for name, value in deployment.headers if _SECRET_HEADER.search(name)]
-    if deployment.api_key:
-        found.append(deployment.api_key)
-    return tuple(found)
+        return self._account.no_stream(body)
 
 
 def _with_usage(body: bytes) -> bytes:
@@ -208,11 +194,11 @@ class _Reply:
         try:
             check_text(body)
             head = openai_chat.read_head(body)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if b'"error"' in body:
                 # OpenRouter, among others, reports what befell it behind a 200.
                 raise adapter.error(200, {}, body) from None
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+            raise unreadable_answer(error) from None
         if not head.choices:
             raise ServerFailed("the answer has no choices", status=200)
         self._whole = body
@@ -223,47 +209,26 @@ class _Reply:
     def completion(self) -> Completion:
         try:
             return openai_chat.read_completion(self._whole)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
 
     def rename(self, model: str) -> None:
         self.body = openai_chat.with_fields(self.body, {"model": openai_chat.json_string(model)})
 
 
-class _Stream:
-    __slots__ = (
-        "_adapter",
-        "_buffer",
-        "_done",
-        "_hide_usage",
-        "_kept",
-        "_name",
-        "_strange",
-        "finished",
-        "output_chars",
-        "reported_model",
-        "started",
-        "usage",
-    )
+class _Stream(EventStream):
+    __slots__ = ("_adapter", "_hide_usage", "_kept", "_name", "usage")
+    goodbye = _GOODBYE
 
     def __init__(self, *, hide_usage: bool, keep: bool, adapter: OpenAICompatible) -> None:
+        super().__init__(adapter.no_stream)
         self._adapter = adapter
-        self._buffer = sse.EventBuffer()
         self._hide_usage = hide_usage
         self._kept: list[openai_chat.Chunk] | None = [] if keep else None
         self._name: bytes | None = None
-        self._strange = b""
-        self._done = False
-        self.started = False
-        self.finished = False
-        self.reported_model: str | None = None
         self.usage: Usage | None = None
-        self.output_chars = 0
 
-    def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
-        if not block:
-            return b""
+    def _take(self, block: bytes) -> bytes:
         events = block.count(b"data:")
         # An event carries about one token, which is about four characters.
         self.output_chars += 4 * events
@@ -276,22 +241,6 @@ class _Stream:
             block = _MODEL.sub(self._name, block)
         return block
 
-    def close(self) -> bytes:
-        rest = self._buffer.rest
-        out = b""
-        if rest.strip():
-            # Some servers leave out the blank line after the last event.
-            self._buffer.rest = b""
-            out = self._look(rest.rstrip(b"\r\n") + b"\n\n")
-            if self._adapter.asks_logprobs:
-                out = openai_logprobs.hide_in_events(out)
-        if not self.finished and not self._done:
-            if self._strange and not self.started:
-                raise self._adapter.no_stream(self._strange)
-            where = "in the middle of the answer" if self.started else "before its first event"
-            raise StreamBroken(f"the stream ended {where}")
-        return out if self._done else out + _GOODBYE
-
     def rename(self, model: str, block: bytes) -> bytes:
         name = openai_chat.json_string(model)
         self._name = b'"model":' + name.replace(b"\\", rb"\\")
@@ -299,17 +248,6 @@ class _Stream:
 
     def completion(self) -> Completion:
         return openai_chat.join_chunks(self._kept or ())
-
-    def _check(self, block: bytes) -> None:
-        """Refuses what is no event, in a block that does not only hold such as usual.
-
-        A client that meets half an event gives up, and then nobody can go on for this provider.
-        """
-        for event in sse.events(block):
-            data = sse.payload(event)
-            data = b"" if data is None else data.strip()
-            if data not in (b"", b"[DONE]") and not (data[:1] == b"{" and data[-1:] == b"}"):
-                raise ServerFailed("the stream cannot be read: an event is not whole", status=200)
 
     def _look(self, block: bytes) -> bytes:
         """Reads the events that need it; gives the block without those to be hidden."""
@@ -328,27 +266,21 @@ class _Stream:
             span = sse.event_around(block, place)
             yield span
             place = span[1]
-        found = {
-            sse.event_around(block, match.start())
-            for notable in _NOTABLE
-            for match in notable.finditer(block, place)
-        }
-        yield from sorted(found)
+        yield from sse.events_with(block, _NOTABLE, place)
 
     def _read(self, event: bytes) -> bool:
         """Takes in one event; False if the client is not to see it."""
         data = sse.payload(event)
         if data is None:
-            if not (self.started or self._strange or sse.is_event(event)):
-                self._strange = event
+            self._stray(event)
             return True
         if data == b"[DONE]":
             self._done = True
             return True
         try:
             chunk = openai_chat.read_chunk(data)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
         if openai_chat.given(chunk.error):
             raise self._adapter.error(200, {}, b'{"error":' + bytes(chunk.error) + b"}")
         self.started = True

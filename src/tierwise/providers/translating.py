@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec.structs import replace
 
-from tierwise.errors import ServerFailed, UpstreamError
+from tierwise.errors import UpstreamError
 from tierwise.providers.base import Adapter, Reply, StreamReader, lacks_of
 from tierwise.providers.http import HttpRequest
+from tierwise.providers.reading import unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
@@ -17,9 +17,9 @@ from tierwise.wire.features import features_of
 from tierwise.wire.left_out import without
 from tierwise.wire.spoken import Began, Counted, Ended, Event
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _CHARS_PER_TOKEN = 4
 
 
@@ -94,8 +94,8 @@ class _Reply:
     def __init__(self, native: Reply, theirs: Dialect, ours: Dialect, asked: Conversation) -> None:
         try:
             self._spoken = theirs.read_reply(native.body)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the answer cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_answer(error) from None
         self._native = native
         self._ours = ours
         self._asked = asked
@@ -205,8 +205,8 @@ class _Stream:
         try:
             check_text(block)
             events = self._events.read(block)
-        except _UNREADABLE as error:
-            raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
+        except UNREADABLE as error:
+            raise unreadable_stream(error) from None
         if self._native.finished:
             self._ended.update(one.choice for one in events if isinstance(one, Ended))
         return events

@@ -7,6 +7,8 @@ cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overview
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tierwise.providers.gemini import Gemini
 from tierwise.providers.google_token import AccessToken, google_credentials
 from tierwise.providers.http import HttpRequest
@@ -23,7 +25,7 @@ class Vertex(Gemini):
 
     def __init__(self, deployment: Deployment, token: AccessToken | None = None) -> None:
         super().__init__(deployment)
-        if token is None and not (deployment.api_key or "authorization" in self._headers):
+        if token is None and not (deployment.api_key or "authorization" in self._account.headers):
             token = AccessToken(google_credentials(deployment.provider))
         self._token = token
 
@@ -31,6 +33,5 @@ class Vertex(Gemini):
         return f"{base}/{model if '/' in model else f'publishers/google/models/{model}'}"
 
     def _call(self, verb: str, body: bytes) -> HttpRequest:
-        connect = self.deployment.timeouts.connect
-        authorise = self._token.authorise if self._token is not None else None
-        return HttpRequest(self._model + verb, self._headers, body, connect, authorise)
+        call = super()._call(verb, body)
+        return call if self._token is None else replace(call, authorise=self._token.authorise)

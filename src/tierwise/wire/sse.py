@@ -7,7 +7,7 @@ so what is not complete yet stays here until the rest has come.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _BLANK = re.compile(rb"\n\n|\r\n\r\n|\r\r|\n\r\n")
 _BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:$|:|(?:data|event|id|retry)[:\r\n])")
@@ -39,6 +39,11 @@ class EventBuffer:
         self.rest = data[end:]
         return data[:end]
 
+    def last(self) -> bytes:
+        """The event whose blank line was left out at the end, with one; b"" if there is none."""
+        rest, self.rest = self.rest, b""
+        return rest.rstrip(b"\r\n") + b"\n\n" if rest.strip() else b""
+
 
 def events(block: bytes) -> Iterator[bytes]:
     """The single events of a block of complete events, without the blank lines that end them."""
@@ -62,6 +67,22 @@ def event_around(block: bytes, place: int) -> tuple[int, int]:
             return begin, blank.end()
         begin = blank.end()
     return begin, len(block)
+
+
+def events_with(
+    block: bytes, marks: Iterable[re.Pattern[bytes]], place: int = 0
+) -> list[tuple[int, int]]:
+    """Where the events begin and end that one of these marks is in, from `place` on.
+
+    Args:
+        block: complete events.
+    """
+    found = {
+        event_around(block, match.start())
+        for mark in marks
+        for match in mark.finditer(block, place)
+    }
+    return sorted(found) if found else []
 
 
 def is_event(event: bytes) -> bool:

@@ -13,7 +13,6 @@ from messages_api import a_call, an_answer, asked
 from tierwise.types import Completion, Usage
 from tierwise.types import ToolCall as Called
 from tierwise.wire.anthropic import ANTHROPIC
-from tierwise.wire.anthropic.reply import completion_of
 from tierwise.wire.conversation import (
     Citation,
     Foreign,
@@ -23,6 +22,7 @@ from tierwise.wire.conversation import (
     Text,
     ToolCall,
 )
+from tierwise.wire.judged import completion_of
 from tierwise.wire.spoken import Choice, Finish, Spoken
 
 ASKED = asked()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from converse import an_answer
 from tierwise.types import Usage
 from tierwise.wire.bedrock import BEDROCK
-from tierwise.wire.bedrock.joined import completion_of_events
 from tierwise.wire.conversation import Foreign, Image, Reasoning, Source, Text, ToolCall
+from tierwise.wire.judged import completion_of_events
 from tierwise.wire.spoken import (
     Began,
     Cited,
@@ -243,7 +243,7 @@ def test_gates_read_what_a_stream_said() -> None:
         {"messageStop": {"stopReason": "max_tokens"}},
     ]  # fmt: skip
     block = b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in frames)
-    completion = completion_of_events(block)
+    completion = completion_of_events(BEDROCK.event_reader().read(block))
     assert (completion.text, completion.finish_reason) == ("ab", "length")
     assert [(call.id, call.name, call.arguments) for call in completion.tool_calls] == [
         ("1", "f", "{}")

@@ -8,12 +8,10 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from tierwise.types import Completion
-from tierwise.types import ToolCall as Called
 from tierwise.wire.anthropic import blocks
 from tierwise.wire.anthropic.blocks import NAME
 from tierwise.wire.anthropic.usage import read_usage, write_usage
-from tierwise.wire.conversation import Conversation, Part, Refusal, Text, ToolCall
+from tierwise.wire.conversation import Conversation, Part, Text, ToolCall
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import Choice, Finish, Spoken
 
@@ -37,13 +35,6 @@ _REASONS: dict[Finish, str] = {
     "refusal": "refusal",
     "filter": "refusal",
 }
-_CHAT: dict[Finish, str] = {
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "refusal": "content_filter",
-    "filter": "content_filter",
-}
-"""What gates know a finish as; the rest is `stop`."""
 _OWN = frozenset({"container", "context_management", "stop_details", "diagnostics"})
 
 
@@ -133,18 +124,3 @@ def write_reply(spoken: Spoken, asked: Conversation) -> bytes:  # noqa: ARG001 -
     if spoken.origin == NAME:
         body.update(spoken.own)
     return _encode(body)
-
-
-def completion_of(choice: Choice) -> Completion:
-    """What gates judge of an answer."""
-    texts = [part.text for part in choice.parts if isinstance(part, Text | Refusal)]
-    finish = choice.finish
-    return Completion(
-        text="".join(texts),
-        finish_reason=None if finish is None else _CHAT.get(finish, "stop"),
-        tool_calls=tuple(
-            Called(id=part.id, name=part.name, arguments=part.arguments)
-            for part in choice.parts
-            if isinstance(part, ToolCall)
-        ),
-    )

@@ -12,8 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from tierwise.types import Completion
-from tierwise.types import ToolCall as Called
 from tierwise.wire.bedrock.usage import read_usage
 from tierwise.wire.conversation import (
     Citation,
@@ -21,7 +19,6 @@ from tierwise.wire.conversation import (
     Image,
     Part,
     Reasoning,
-    Refusal,
     Source,
     Text,
     ToolCall,
@@ -43,8 +40,6 @@ _FINISHES: dict[str, Finish] = {
     "refusal": "refusal",
     "pause_turn": "pause",
 }
-_FOR_GATES = {"length": "length", "tool_calls": "tool_calls", "filter": "content_filter"}
-"""What gates know a finish as; the rest is `stop`."""
 _EMPTY = Raw(b"")
 
 
@@ -204,21 +199,6 @@ def unsealed(blob: str) -> str:
         return base64.b64decode(blob, validate=True).decode()
     except ValueError as error:  # of base64, of characters that it has not, or no UTF-8
         raise msgspec.ValidationError(f"redactedContent cannot be read: {error}") from None
-
-
-def completion_of(choice: Choice) -> Completion:
-    """What an answer says, as gates read it."""
-    refusals = [part.text for part in choice.parts if isinstance(part, Refusal)]
-    return Completion(
-        text="".join(part.text for part in choice.parts if isinstance(part, Text)),
-        finish_reason=None if choice.finish is None else _FOR_GATES.get(choice.finish, "stop"),
-        tool_calls=tuple(
-            Called(id=part.id, name=part.name, arguments=part.arguments)
-            for part in choice.parts
-            if isinstance(part, ToolCall)
-        ),
-        refusal="".join(refusals) or None,
-    )
 
 
 def _part(block: dict[str, Raw]) -> Part:

@@ -8,9 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from tierwise.types import Completion, Usage
-from tierwise.types import ToolCall as Called
-from tierwise.wire.chat.endings import write_finish
+from tierwise.types import Usage
 from tierwise.wire.cohere.request import NAME
 from tierwise.wire.conversation import Citation, Part, Reasoning, Text, ToolCall
 from tierwise.wire.openai_chat import given
@@ -185,17 +183,4 @@ def read_citation(raw: Raw) -> Citation:
         end=seen.end,
         raw=raw,
         origin=NAME,
-    )
-
-
-def completion_of(choice: Choice) -> Completion:
-    """What an answer says, as gates read it."""
-    calls = [part for part in choice.parts if isinstance(part, ToolCall)]
-    finish = write_finish(choice.finish, refused=False) if choice.finish is not None else None
-    return Completion(
-        text="".join(part.text for part in choice.parts if isinstance(part, Text)),
-        finish_reason=finish,
-        tool_calls=tuple(
-            Called(id=call.id, name=call.name, arguments=call.arguments) for call in calls
-        ),
     )

@@ -17,11 +17,9 @@ from tierwise.wire.cohere.reply import (
     read_usage,
 )
 from tierwise.wire.cohere.request import NAME
-from tierwise.wire.conversation import Part, Text, ToolCall
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import (
     Began,
-    Choice,
     Cited,
     Counted,
     Ended,
@@ -156,28 +154,3 @@ def _ended(delta: _Delta) -> list[Event]:
     if usage is not None:
         events.append(Counted(usage=usage))
     return events
-
-
-def choice_of(block: bytes) -> Choice:
-    """What a whole stream said, of all of its events."""
-    texts: list[str] = []
-    calls: list[ToolBegan] = []
-    arguments: list[list[str]] = []
-    ended: Ended | None = None
-    for event in CohereEvents().read(block):
-        match event:
-            case TextPiece():
-                texts.append(event.text)
-            case ToolBegan():
-                calls.append(event)
-                arguments.append([])
-            case ToolPiece():
-                arguments[event.call].append(event.arguments)
-            case Ended():
-                ended = event
-    parts: list[Part] = [Text(text="".join(texts))]
-    parts += [
-        ToolCall(id=call.id, name=call.name, arguments="".join(pieces))
-        for call, pieces in zip(calls, arguments, strict=True)
-    ]
-    return Choice(parts=tuple(parts), finish=ended.finish if ended is not None else None)
