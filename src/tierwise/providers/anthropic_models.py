@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from tierwise.wire.features import Feature
 from tierwise.wire.openai_chat import field_of, with_fields
+from tierwise.wire.unreadable import UNREADABLE
 
 _NAME = re.compile(
     r"claude-(?P<family>opus|sonnet|haiku|fable|mythos)-(?P<version>\d+(?:-\d{1,2}\b)?)"
@@ -26,7 +27,6 @@ _BUDGETS = {"low": 1024, "medium": 4096, "high": 10_000, "xhigh": 32_000, "max":
 """Tokens to think with that stand for an effort."""
 _USUAL = 4096
 _LEAST = 1024
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Takes(Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ def fitted(body: bytes, taken: Takes) -> bytes:
             return _counted(body, keeps_effort=False)
         if not taken.adaptive and b'"adaptive"' in body:
             return _counted(body, keeps_effort=True)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass  # the provider will say what is wrong with it
     return body
 

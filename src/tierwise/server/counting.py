@@ -18,8 +18,7 @@ from tierwise.server.speeches import Speeches
 from tierwise.types import Task
 from tierwise.wire.openai_chat import field_names, given, with_fields
 from tierwise.wire.translate import task_of
-
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+from tierwise.wire.unreadable import UNREADABLE
 
 
 class _GoogleAsked(Struct):
@@ -56,7 +55,7 @@ class CountEndpoint:
         body = await bounded_body(request, self._max_body)
         try:
             inner = _decode_google(body).generateContentRequest
-        except _UNREADABLE:
+        except UNREADABLE:
             inner = Raw(b"")
         if given(inner):
             body = bytes(inner)
@@ -79,7 +78,7 @@ def _names(body: bytes) -> frozenset[str]:
     """
     try:
         return frozenset(field_names(body))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidRequest(f"The body is not a JSON object: {error}.") from None
 
 

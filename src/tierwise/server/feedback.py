@@ -16,6 +16,7 @@ from tierwise.server.keys import Keys
 from tierwise.server.request import UPLOAD_STALLED_S
 from tierwise.types import Record
 from tierwise.wire import openai_errors
+from tierwise.wire.unreadable import UNREADABLE
 
 MAX_BODY_BYTES = 64 * 1024
 _FIELDS = ("decision_id", "score", "label", "comment")
@@ -89,7 +90,7 @@ def _fields(body: bytes) -> dict[str, object]:
     """
     try:
         fields = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise InvalidRequest(
             f'The body is not valid JSON: {error}. Send {{"decision_id": ..., "score": 1}}.'
         ) from None

@@ -48,6 +48,7 @@ from tierwise.server.speech import Header, Speech
 from tierwise.server.speeches import Speeches
 from tierwise.types import Deployment
 from tierwise.wire.openai_chat import json_string, with_fields
+from tierwise.wire.unreadable import UNREADABLE
 
 log = logging.getLogger("tierwise.server")
 
@@ -175,7 +176,7 @@ class PassingEndpoint:
             body = plain(body, codings, self._max_body)
         try:
             model = _decode_named(body).model or ""
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             model = ""  # the provider says what is wrong with it
         name, slash, upstream = model.partition("/")
         if slash and name in self._providers:

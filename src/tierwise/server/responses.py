@@ -23,8 +23,8 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import field_of, json_string, with_fields
 from tierwise.wire.translate import read_task
+from tierwise.wire.unreadable import UNREADABLE
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ENDS = (b"response.completed", b"response.incomplete")
 
 
@@ -68,7 +68,7 @@ class ResponsesSpeech(Spoken):
         """As in `Speech`; raises `UnknownResponse` where it goes on from what is not kept."""
         try:
             asked = _decode_asked(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             asked = _Asked(store=False)  # the dialect says what is wrong with it
         if asked.background:
             raise InvalidRequest(
@@ -79,7 +79,7 @@ class ResponsesSpeech(Spoken):
         items = _items_of(asked.input)
         whole = [*await self._earlier(asked, client), *await self._resolved(items, client)]
         if asked.previous_response_id is not None or whole != items:
-            with suppress(*_UNREADABLE):  # then the dialect says what is wrong with it
+            with suppress(*UNREADABLE):  # then the dialect says what is wrong with it
                 changes = {"input": _list(whole), "previous_response_id": None}
                 body = with_fields(body, changes)
         task = read_task(self.name, body)
@@ -178,7 +178,7 @@ class ResponsesExchange(Exchange):
             return
         try:
             event = _decode_event(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             return
         if event.type.encode() in _ENDS:
             self._keep(bytes(event.response))
@@ -188,7 +188,7 @@ class ResponsesExchange(Exchange):
             return
         try:
             read = _decode_response(response)
-        except _UNREADABLE:
+        except UNREADABLE:
             return  # nobody can name it, then
         output = tuple(bytes(item) for item in read.output)
         named = {_read_item(item).id: item for item in output}
@@ -251,7 +251,7 @@ def _list(items: list[bytes]) -> bytes:
 def _read_item(item: bytes) -> _Item:
     try:
         return _decode_item(item)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Item()
 
 

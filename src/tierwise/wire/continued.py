@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.types import Task
 from tierwise.wire import sse
@@ -19,8 +17,7 @@ from tierwise.wire.dialect import EventReader, EventWriter, dialect_named
 from tierwise.wire.sent import Sent, read_sent
 from tierwise.wire.spoken import Began, Ended, Event, ForeignPiece
 from tierwise.wire.translate import CHAT, conversation_of
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+from tierwise.wire.unreadable import UNREADABLE
 
 
 class Continued:

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from tierwise.errors import InvalidRequest, ServerFailed
 from tierwise.types import Usage
 from tierwise.wire.openai_chat import json_string, with_fields
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 MOST_INPUTS = 2048
 """https://platform.openai.com/docs/api-reference/embeddings/create"""
 _CHARS_PER_TOKEN = 4
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _EXAMPLE = '"input": ["first text", "second text"]'
 
 
@@ -181,7 +181,7 @@ def join(parts: Sequence[Embeddings], asked: EmbeddingsAsked) -> Embeddings:
             replace(part, vectors=tuple(encoded(one, asked.base64) for one in part.vectors))
             for part in parts
         ]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ServerFailed(f"a vector cannot be read: {error}", status=200) from None
     if len(parts) == 1:
         return parts[0]
@@ -228,7 +228,7 @@ def _usage(raw: Raw) -> Usage | None:
     """What was counted; None if nothing was, or if it cannot be believed."""
     try:
         counts = _decode_counts(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     tokens = counts.prompt_tokens or counts.total_tokens
     return Usage(input_tokens=tokens) if tokens else None
@@ -240,7 +240,7 @@ def _fields(body: bytes) -> dict[str, Raw]:
         return _decode_fields(body)
     except msgspec.ValidationError:
         problem = "must be a JSON object"
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         problem = f"is not valid JSON: {error}"
     raise InvalidRequest(f"The body {problem}. Send an object with `model` and `input`.")
 
@@ -251,7 +251,7 @@ def _inputs(fields: dict[str, Raw]) -> tuple[tuple[str, ...], tuple[tuple[int, .
         raise InvalidRequest(f"`input` is missing. Send such as {_EXAMPLE}.", param="input")
     try:
         given = _decode_inputs(fields["input"])
-    except _UNREADABLE:
+    except UNREADABLE:
         raise _wrong("input", fields, f"a text or a list of texts, such as {_EXAMPLE}") from None
     items: list[str | int | list[int]] = [given] if isinstance(given, str) else given
     if items and all(isinstance(item, int) for item in items):
@@ -276,7 +276,7 @@ def _inputs(fields: dict[str, Raw]) -> tuple[tuple[str, ...], tuple[tuple[int, .
 def _dimensions(fields: dict[str, Raw]) -> int | None:
     try:
         wanted = _decode_count(fields.get("dimensions", b"null"))
-    except _UNREADABLE:
+    except UNREADABLE:
         wanted = 0
     if wanted is not None and wanted < 1:
         raise _wrong("dimensions", fields, "a whole number of at least 1")
@@ -293,7 +293,7 @@ def _is_base64(fields: dict[str, Raw]) -> bool:
 def _text(fields: dict[str, Raw], name: str) -> str | None:
     try:
         return _decode_optional_text(fields.get(name, b"null"))
-    except _UNREADABLE:
+    except UNREADABLE:
         raise _wrong(name, fields, "a string") from None
 
 

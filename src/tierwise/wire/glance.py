@@ -8,12 +8,10 @@ look at is between client and provider, as it is in OpenAI's chat dialect.
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Raw
 
 from tierwise.types import Message, Part
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NO_EFFORT = frozenset({"none", "minimal"})
 
 

@@ -15,6 +15,7 @@ from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
 from tierwise.wire.openai_logprobs import read_logprobs
 from tierwise.wire.openai_mistakes import mistake_in
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _ABSENT = Raw(b"")
@@ -156,7 +157,7 @@ def _parse(body: bytes) -> _Request:
     try:
         check_text(body)
         return _decode_request(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise mistake_in(body, error) from None
 
 

@@ -14,6 +14,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 _TYPES = {
     400: "invalid_request_error",
@@ -65,7 +66,7 @@ def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:
     if error.body is not None:
         try:
             seen = msgspec.json.decode(error.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             seen = None
         said = seen.get("error") if isinstance(seen, dict) else None
         if isinstance(said, dict) and isinstance(said.get("message"), str):

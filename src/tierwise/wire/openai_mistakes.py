@@ -9,9 +9,8 @@ from msgspec import Raw
 
 from tierwise.errors import InvalidRequest
 from tierwise.wire.surrogates import half_character
+from tierwise.wire.unreadable import UNREADABLE
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoders raise over JSON that is none, or not what was expected."""
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _TYPES = {

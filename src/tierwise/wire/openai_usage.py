@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from tierwise.types import Usage
+from tierwise.wire.unreadable import UNREADABLE
 
 _Count = Annotated[int, Meta(ge=0, le=10**12)]
 _Cost = Annotated[float, Meta(ge=0, le=1e6)]
@@ -55,7 +56,7 @@ def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
     try:
         usage = _decode_usage(raw)
         cost = _decode_cost(usage.cost) if with_cost and bytes(usage.cost) else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     cached = usage.prompt_cache_hit_tokens or 0
     written = 0

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct, field
 
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 
 PRESSED_AT = 128 << 10
 """Bytes that are kept as they came before they are pressed together."""
@@ -21,7 +22,6 @@ REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
 """Fields in which providers show what a model thinks before it answers."""
 _ABSENT = Raw(b"")
 _EMPTY = frozenset({b"null", b'""', b"[]", b"{}"})
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Transcript:
@@ -143,7 +143,7 @@ def read_sent(block: bytes) -> Sent:
             continue
         try:
             chunk = decode_event(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         if not bytes(sent.id):
             sent.id, sent.created = chunk.id, chunk.created
@@ -208,7 +208,7 @@ def _take_in(sent: Sent, choice: _Choice) -> str:
 def _content(sent: Sent, value: Raw) -> str:
     try:
         text, thought = text_of(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         sent.odd = "its text cannot be read"
         return ""
     sent.thought |= thought
@@ -218,7 +218,7 @@ def _content(sent: Sent, value: Raw) -> str:
 def _calls(sent: Sent, value: Raw) -> None:
     try:
         calls = decode_calls(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         sent.odd = "its tool calls cannot be read"
         return
     for call in calls:

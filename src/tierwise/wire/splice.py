@@ -25,6 +25,7 @@ from tierwise.wire.sent import (
     is_something,
     text_of,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 DONE = b"data: [DONE]\n\n"
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -34,7 +35,6 @@ _decode_index = msgspec.json.Decoder(int).decode
 _decode_count = msgspec.json.Decoder(int, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 _ABSENT = Raw(b"")
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _OF_PARTS = ("prompt_tokens_details", "completion_tokens_details", "cost", "cost_details")
 """Parts of a usage that say nothing of the answer as a whole once it has two authors."""
 
@@ -100,7 +100,7 @@ class Splicer:
             fields = _decode_fields(data)
             choices = _decode_choices(fields.get("choices", Raw(b"[]")))
             return self._chunk(fields, choices)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise ServerFailed(f"the stream cannot be read: {error}", status=200) from None
 
     def _chunk(self, fields: dict[str, Raw], choices: list[dict[str, Raw]]) -> bytes:

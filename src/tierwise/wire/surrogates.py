@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from tierwise.wire.unreadable import UNREADABLE
+
 # Pairs come first, so that what is left of surrogates is alone.
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -39,6 +41,6 @@ def half_character(body: bytes) -> str | None:
         return None
     try:
         _decode(mended)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return found[0].decode()

@@ -18,6 +18,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 _TYPES = {
     400: "invalid_request_error",
@@ -72,7 +73,7 @@ def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:
     if error.body is not None:
         try:
             seen = msgspec.json.decode(error.body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             seen = None
         said = seen.get("error") if isinstance(seen, dict) and seen.get("type") == "error" else None
         if isinstance(said, dict) and isinstance(said.get("message"), str):

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from tierwise.errors import InvalidRequest
 from tierwise.wire.surrogates import half_character
+from tierwise.wire.unreadable import UNREADABLE
 
 _PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
@@ -98,7 +99,7 @@ def _value_at(body: bytes, inner: str) -> str:
         return ""
     try:
         value = _decode_fields(body).get(name)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ""
     shown = bytes(value).decode("utf-8", "replace") if value is not None else ""
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."

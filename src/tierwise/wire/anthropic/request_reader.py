@@ -31,10 +31,10 @@ from tierwise.wire.conversation import (
     Turn,
 )
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _ABSENT = Raw(b"")
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ROLES = ("user", "assistant", "system")
 _LEAST_BUDGET = 1024
 """Anthropic's least tokens to think with."""
@@ -124,7 +124,7 @@ def read_request(body: bytes, *, counting: bool = False) -> Conversation:
         asked = _decode_request(body)
         fields = _decode_fields(body)
         own = _own(fields)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise explained(error, body) from None
     _check(asked, counting=counting)
     thinking = _read_thinking(asked, fields, own)
@@ -206,7 +206,7 @@ def _read_parts(content: str | list[Raw], at: str) -> Iterator[Part]:
             part = blocks.read_block(raw)
             if isinstance(part, ToolResult):
                 part = _read_result(raw, part, f"{at}[{number}]")
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise explained(error, bytes(raw), f"{at}[{number}]") from None
         yield part
 
@@ -228,7 +228,7 @@ def _read_tools(raws: list[Raw]) -> tuple[tuple[Tool, ...], tuple[Foreign, ...]]
                 foreign.append(blocks.foreign(blocks.decode_type(raw).type, raw))
                 continue
             tool = _decode_tool(raw)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise explained(error, bytes(raw), f"tools[{number}]") from None
         tools.append(
             Tool(

@@ -22,13 +22,13 @@ from tierwise.wire.anthropic.blocks import NAME, write_blocks, write_mark
 from tierwise.wire.anthropic.schema import closed
 from tierwise.wire.conversation import Conversation, Thinking, Tool
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 
 _EFFORTS = {"minimal": "low"}
 """Words of others for an effort, as Anthropic says them."""
 _LEAST_BUDGET = 1024
 """Anthropic's least tokens to think with."""
 _MODES = {"auto": "auto", "none": "none", "required": "any"}
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -157,7 +157,7 @@ def _object_schema(parameters: Raw) -> Raw:
     if given(parameters):
         try:
             fields = _decode_fields(parameters)
-        except _UNREADABLE:
+        except UNREADABLE:
             return parameters
     if "type" in fields:
         return parameters

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from tierwise.wire.unreadable import UNREADABLE
+
 _KEPT = frozenset(
     {
         *("$defs", "definitions", "$ref", "type", "anyOf", "allOf", "enum", "const"),
@@ -36,7 +38,7 @@ def closed(schema: Raw) -> Raw:
     """The schema as the API takes it; as it is if it cannot be read as one."""
     try:
         read = _decode(schema)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return schema
     if not isinstance(read, dict):
         return schema

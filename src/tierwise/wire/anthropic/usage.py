@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from tierwise.types import Usage
+from tierwise.wire.unreadable import UNREADABLE
 
 _Count = Annotated[int, Meta(ge=0, le=10**12)]
 
@@ -41,7 +42,7 @@ def read_usage(raw: Raw, before: Usage | None = None) -> Usage | None:
     """
     try:
         said = _decode_usage(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return before
     old = before or Usage()
     cached = _or(said.cache_read_input_tokens, old.cached_input_tokens)

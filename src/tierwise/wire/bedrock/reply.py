@@ -24,6 +24,7 @@ from tierwise.wire.conversation import (
     ToolCall,
 )
 from tierwise.wire.spoken import Choice, Finish, Spoken
+from tierwise.wire.unreadable import UNREADABLE
 
 NAME = "bedrock"
 CLAUDE = "anthropic"
@@ -172,7 +173,7 @@ def stop_of(more: Raw) -> str | None:
     """The stop sequence that was met, where a model says so."""
     try:
         return _decode_more(more).stop_sequence
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -17,6 +17,7 @@ from tierwise.wire.bedrock.turns import messages_of, system_of
 from tierwise.wire.conversation import Conversation, Thinking, Tool, ToolCall
 from tierwise.wire.features import Feature
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 
 WORDS: dict[Feature, str] = {
     "image_data": "image",
@@ -45,7 +46,6 @@ _NO_EFFORT = frozenset({"none", "minimal"})
 _ANY_OBJECT = Raw(b'{"type":"object","properties":{}}')
 _MOST_LABELS = 16
 _LABEL = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -155,7 +155,7 @@ def _labels(metadata: Raw) -> dict[str, str] | None:
         return None
     try:
         labels = _decode_labels(metadata)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     words = [*labels, *(value for value in labels.values() if value)]
     fit = len(labels) <= _MOST_LABELS and all(_LABEL.fullmatch(word) for word in words)

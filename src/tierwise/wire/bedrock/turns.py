@@ -32,6 +32,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 _BLANK = "."
 """Stands where something must be said and nothing is."""
@@ -43,7 +44,6 @@ _OWN = frozenset({"bedrock", "anthropic"})
 """Whose thoughts are understood: signatures of Anthropic's hold good on all platforms that serve
 its models. https://platform.claude.com/docs/en/build-with-claude/extended-thinking"""
 _SYSTEM = ("system", "developer")
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _Block = dict[str, Any]
 
@@ -187,7 +187,7 @@ def _arguments(text: str) -> Raw | dict[str, Any]:
         return {}
     try:
         _decode_object(text)
-    except _UNREADABLE:
+    except UNREADABLE:
         return {"arguments": text}
     return Raw(text)
 

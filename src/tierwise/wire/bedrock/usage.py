@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from tierwise.types import Usage
+from tierwise.wire.unreadable import UNREADABLE
 
 _Count = Annotated[int, Meta(ge=0, le=10**12)]
 
@@ -31,7 +32,7 @@ def read_usage(raw: Raw) -> Usage | None:
     """
     try:
         counts = _decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     cached = counts.cache_read_input_tokens or 0
     written = counts.cache_write_input_tokens or 0

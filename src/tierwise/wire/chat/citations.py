@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from tierwise.wire.chat.thoughts import NAME
 from tierwise.wire.conversation import Citation
 from tierwise.wire.openai_chat import given
-from tierwise.wire.openai_mistakes import UNREADABLE
+from tierwise.wire.unreadable import UNREADABLE
 
 
 class _Url(Struct):

@@ -8,7 +8,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
-from tierwise.wire.openai_mistakes import UNREADABLE, mistake_at
+from tierwise.wire.openai_mistakes import mistake_at
+from tierwise.wire.unreadable import UNREADABLE
 
 T = TypeVar("T")
 ABSENT = Raw(b"")

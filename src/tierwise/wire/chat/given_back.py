@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from tierwise.wire.openai_mistakes import UNREADABLE
+from tierwise.wire.unreadable import UNREADABLE
 
 _FIELD = "reasoning_content"
 _ELSEWHERE = "reasoning"

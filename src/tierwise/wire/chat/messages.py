@@ -29,7 +29,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
-from tierwise.wire.openai_mistakes import UNREADABLE
+from tierwise.wire.unreadable import UNREADABLE
 
 OF_MESSAGE = "messages."
 """How the names of foreign pieces begin that are fields of a message, not parts of its content."""

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from tierwise.wire.chat.sources import read_url
 from tierwise.wire.conversation import Thinking
 from tierwise.wire.effort import effort_of
-from tierwise.wire.openai_mistakes import UNREADABLE
+from tierwise.wire.unreadable import UNREADABLE
 
 _LABELS = frozenset(
     {

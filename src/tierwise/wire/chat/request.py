@@ -23,7 +23,8 @@ from tierwise.wire.conversation import (
     Tool,
     ToolChoice,
 )
-from tierwise.wire.openai_mistakes import UNREADABLE, mistake_in, shortened
+from tierwise.wire.openai_mistakes import mistake_in, shortened
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 HINTS = (

@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from tierwise.wire.conversation import Reasoning
-from tierwise.wire.openai_mistakes import UNREADABLE
 from tierwise.wire.spoken import ReasoningPiece
+from tierwise.wire.unreadable import UNREADABLE
 
 NAME = "openai-chat"
 FIELDS = ("reasoning_details", "reasoning_content", "reasoning")

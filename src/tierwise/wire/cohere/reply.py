@@ -13,6 +13,7 @@ from tierwise.wire.cohere.request import NAME
 from tierwise.wire.conversation import Citation, Part, Reasoning, Text, ToolCall
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import Choice, Finish, Spoken
+from tierwise.wire.unreadable import UNREADABLE
 
 ABSENT = Raw(b"")
 _Count = Annotated[float, Meta(ge=0, le=1e12)]
@@ -139,7 +140,7 @@ def read_usage(raw: Raw) -> Usage | None:
         return None
     try:
         seen = _decode_usage(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     counts = seen.billed_units
     if counts is None or counts.input_tokens is None:

@@ -26,6 +26,7 @@ from tierwise.wire.conversation import (
 from tierwise.wire.gemini.config import write_config, write_tools
 from tierwise.wire.gemini.turns import NAME, made_id
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 
 UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
 """In place of the signature of a call that another model made: Gemini 3 and later refuse a call
@@ -43,7 +44,6 @@ _Medium = Image | Audio | Video | Document
 _Written = dict[str, object]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def write_request(asked: Conversation) -> bytes:
@@ -170,7 +170,7 @@ def _object(text: str, name: str) -> object:
         return {}
     try:
         value = _decode(text)
-    except _UNREADABLE:
+    except UNREADABLE:
         return {name: text}
     return value if isinstance(value, dict) else {name: text}
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from tierwise.wire.unreadable import UNREADABLE
+
 _BUDGETS = {"MINIMAL": 1024, "LOW": 1024, "MEDIUM": 8192, "HIGH": 24_576, "XHIGH": 24_576}
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -27,7 +29,7 @@ def with_budget(body: bytes) -> bytes:
                 if isinstance(config, dict) and isinstance(config.get(inner), dict):
                     _replace(config[inner])
                     fields[name] = Raw(_encode(config))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return body
     return _encode(fields)
 

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from tierwise.wire.conversation import Citation, Text
 from tierwise.wire.gemini.answers import Candidate
 from tierwise.wire.openai_chat import given
+from tierwise.wire.unreadable import UNREADABLE
 
 _NAME = "gemini"
 
@@ -55,7 +56,6 @@ _decode_origin = msgspec.json.Decoder(_Origin).decode
 _decode_citations = msgspec.json.Decoder(_Citations).decode
 _decode_cited = msgspec.json.Decoder(_Cited).decode
 _encode = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def cites(candidate: Candidate) -> bool:
@@ -73,7 +73,7 @@ def read_citations(candidate: Candidate, said: str) -> list[Citation]:
         if given(raw):
             try:
                 found.extend(read(raw, said))
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
     return found
 

@@ -18,6 +18,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -88,7 +89,7 @@ def _is_googles(body: bytes) -> bool:
     """Whether an error is in this shape already."""
     try:
         seen = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     error = seen.get("error") if isinstance(seen, dict) else None
     return (

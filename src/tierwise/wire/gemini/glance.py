@@ -14,7 +14,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tierwise.types import Message, Part, Task
 from tierwise.wire.gemini.turns import NAME
-from tierwise.wire.glance import UNREADABLE, Unusual, given, said, thinks
+from tierwise.wire.glance import Unusual, given, said, thinks
+from tierwise.wire.unreadable import UNREADABLE
 
 _ROLES = {None: "user", "user": "user", "model": "assistant", "function": "user", "tool": "user"}
 _OF_RESULTS = frozenset({"id", "name", "response"})

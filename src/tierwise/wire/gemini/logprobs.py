@@ -8,6 +8,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw, Struct
 
+from tierwise.wire.unreadable import UNREADABLE
+
 _ABSENT = Raw(b"")
 
 
@@ -38,7 +40,6 @@ class _OpenAI(Struct):
 _decode_result = msgspec.json.Decoder(_Result).decode
 _decode_openai = msgspec.json.Decoder(_OpenAI).decode
 _encode = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read_logprobs(raw: Raw) -> Raw:
@@ -47,7 +48,7 @@ def read_logprobs(raw: Raw) -> Raw:
         return _ABSENT
     try:
         found = _decode_result(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _ABSENT
     tops = found.top_candidates or []
     content = []
@@ -69,7 +70,7 @@ def write_logprobs(raw: Raw) -> dict[str, object] | None:
     """OpenAI's JSON as `logprobsResult`; None where there is nothing in it."""
     try:
         found = _decode_openai(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if not found.content:
         return None

@@ -34,6 +34,7 @@ from tierwise.wire.gemini.turns import NAME
 from tierwise.wire.gemini.usage import read_usage, write_usage
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import Choice, Spoken
+from tierwise.wire.unreadable import UNREADABLE
 
 _OWN = {
     "groundingMetadata": "grounding_metadata",
@@ -257,5 +258,5 @@ def _args(arguments: str) -> object:
         return {}
     try:
         return _decode_fields(arguments)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {"arguments": arguments}

@@ -40,6 +40,7 @@ from tierwise.wire.spoken import (
     ToolBegan,
     ToolPiece,
 )
+from tierwise.wire.unreadable import UNREADABLE
 
 _encode = msgspec.json.Encoder().encode
 _ABSENT = Raw(b"")
@@ -166,7 +167,7 @@ def _words(error: Raw) -> str:
     """The message of an error."""
     try:
         found = msgspec.json.decode(error)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     said = found.get("message") if isinstance(found, dict) else found
     return said if isinstance(said, str) else "the stream reports an error"

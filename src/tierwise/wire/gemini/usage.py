@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from tierwise.types import Usage
+from tierwise.wire.unreadable import UNREADABLE
 
 _Count = Annotated[int, Meta(ge=0, le=10**12)]
 
@@ -33,7 +34,7 @@ def read_usage(raw: Raw) -> Usage | None:
     """The counts in Tierwise's words; None if there are none, or none that can be believed."""
     try:
         counts = _decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     read = (counts.prompt_token_count or 0) + (counts.tool_use_prompt_token_count or 0)
     thought = counts.thoughts_token_count or 0

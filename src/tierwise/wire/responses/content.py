@@ -23,8 +23,9 @@ from tierwise.wire.conversation import (
     Text,
 )
 from tierwise.wire.openai_chat import given
-from tierwise.wire.responses.invalid import UNREADABLE, explained
+from tierwise.wire.responses.invalid import explained
 from tierwise.wire.responses.words import OURS
+from tierwise.wire.unreadable import UNREADABLE
 
 _AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}

@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tierwise.types import Message, Part, Task
-from tierwise.wire.glance import UNREADABLE, Unusual, given, said, thinks
+from tierwise.wire.glance import Unusual, given, said, thinks
 from tierwise.wire.responses.request import LOGPROBS
 from tierwise.wire.responses.words import OURS
+from tierwise.wire.unreadable import UNREADABLE
 
 _ABSENT = Raw(b"")
 _TEXTS = frozenset({"input_text", "output_text", "text"})

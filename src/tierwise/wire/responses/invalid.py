@@ -9,8 +9,7 @@ import msgspec
 
 from tierwise.errors import InvalidRequest
 from tierwise.wire.surrogates import half_character
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+from tierwise.wire.unreadable import UNREADABLE
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

@@ -19,9 +19,10 @@ from tierwise.wire.conversation import (
 )
 from tierwise.wire.openai_chat import given
 from tierwise.wire.responses.content import read_content, write_annotation, write_input
-from tierwise.wire.responses.invalid import UNREADABLE, explained
+from tierwise.wire.responses.invalid import explained
 from tierwise.wire.responses.thoughts import Mark, grouped, read_item, write_item
 from tierwise.wire.responses.words import OURS, REPLACEABLE, is_content
+from tierwise.wire.unreadable import UNREADABLE
 
 
 class _Kind(Struct):

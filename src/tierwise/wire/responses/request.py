@@ -17,10 +17,11 @@ from tierwise.wire.conversation import (
 )
 from tierwise.wire.effort import effort_of
 from tierwise.wire.openai_chat import given
-from tierwise.wire.responses.invalid import UNREADABLE, explained
+from tierwise.wire.responses.invalid import explained
 from tierwise.wire.responses.items import read_items, write_turns
 from tierwise.wire.responses.tools import read_choice, read_tools, write_choice, write_tools
 from tierwise.wire.responses.words import INSTRUCTIONS, OURS
+from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 ENCRYPTED = "reasoning.encrypted_content"

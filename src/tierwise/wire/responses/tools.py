@@ -8,8 +8,9 @@ from msgspec import Raw, Struct
 from tierwise.errors import InvalidRequest
 from tierwise.wire.conversation import Conversation, Foreign, Tool, ToolChoice
 from tierwise.wire.openai_chat import given
-from tierwise.wire.responses.invalid import UNREADABLE, explained
+from tierwise.wire.responses.invalid import explained
 from tierwise.wire.responses.words import OURS
+from tierwise.wire.unreadable import UNREADABLE
 
 _NOTHING = Raw(b"")
 _ANYTHING = Raw(b'{"type":"object","properties":{}}')

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from tierwise.types import Usage
 from tierwise.wire.openai_usage import read_usage as read_counts
+from tierwise.wire.unreadable import UNREADABLE
 
 _NOTHING = Raw(b"")
 
@@ -42,7 +43,7 @@ def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
     """
     try:
         usage = _decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     found = {chat: getattr(usage, ours) for chat, ours in _NAMES.items()}
     counts = {name: value for name, value in found.items() if bytes(value)}
