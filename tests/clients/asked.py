@@ -178,6 +178,28 @@ def read_gemini(body: Json) -> Ask:
     return ask
 
 
+def read_bedrock(body: Json) -> Ask:
+    """A body of Amazon's Converse, whose path gave `model` and `stream`."""
+    ask = Ask("bedrock", body["model"], bool(body.get("stream")), body=body)
+    ask.system = "".join(one.get("text", "") for one in body.get("system") or ())
+    names: dict[str, str] = {}
+    for message in body["messages"]:
+        content = message["content"]
+        uses = [one["toolUse"] for one in content if "toolUse" in one]
+        names.update((one["toolUseId"], one["name"]) for one in uses)
+        ask.rounds += bool(uses)
+        results = [one["toolResult"] for one in content if "toolResult" in one]
+        for one in results:
+            text = "".join(piece.get("text", "") for piece in one["content"])
+            ask.results.append((one["toolUseId"], names[one["toolUseId"]], text))
+        if message["role"] == "user" and not results:
+            ask.texts.append("".join(one.get("text", "") for one in content))
+    for tool in (body.get("toolConfig") or {}).get("tools", ()):
+        if "toolSpec" in tool:
+            ask.tools[tool["toolSpec"]["name"]] = tool["toolSpec"]["inputSchema"]["json"]
+    return ask
+
+
 _HELD_AS_THEY_ARE = frozenset({"parameters", "responseSchema", "args", "response"})
 
 
@@ -214,4 +236,5 @@ READERS: dict[str, Callable[[Json], Ask]] = {
     "openai-responses": read_responses,
     "anthropic": read_anthropic,
     "gemini": read_gemini,
+    "bedrock": read_bedrock,
 }

@@ -18,6 +18,14 @@ _ADAPTERS = {
     "anthropic": "anthropic",
     "gemini": "gemini",
 }
+_RECORDED = {
+    "recorded-anthropic": ("anthropic", "", "claude-haiku-4-5"),
+    "recorded-openai-responses": ("openai_responses", "/v1", "gpt-5"),
+    "recorded-gemini": ("gemini", "", "gemini-2.5-pro"),
+    "recorded-nova": ("bedrock", "", "us.amazon.nova-micro-v1:0"),
+    "recorded-claude": ("bedrock", "", "us.anthropic.claude-3-7-sonnet-20250219-v1:0"),
+}
+"""Those whose answers are recorded: adapter, path of the base URL, model there."""
 _CAPABILITIES = ["tools", "json_schema", "json_mode", "vision", "logprobs"]
 
 
@@ -60,6 +68,14 @@ def _configuration(url: str) -> dict[str, Any]:
             "base_url": url + ROOTS[dialect],
             "api_key": UPSTREAM_KEY,
             "models": offers,
+        }
+    for name, (adapter, root, upstream) in _RECORDED.items():
+        named.add(name)
+        providers[f"at-{name}"] = {
+            "dialect": adapter,
+            "base_url": f"{url}/recorded{root}",
+            "api_key": UPSTREAM_KEY,
+            "models": [{"model": name, "upstream": upstream}],
         }
     lenient = {"tiers": [{"model": "gemini"}], "drop_unsupported": True}
     called = {client.called("gemini-lenient") for client in CLIENTS}

@@ -43,7 +43,7 @@ def answer(ask: Ask) -> Said:
     if ask.must is not None or (ask.tools and "weather" not in ask.tools and not ask.rounds):
         name = ask.must or next(iter(ask.tools))
         return Said(calls=(("call_1", name, filled(ask.tools[name], ask.tools[name])),))
-    if ask.tools and ask.rounds < 2:
+    if "weather" in ask.tools and ask.rounds < 2:
         if ask.rounds:
             return Said(calls=(("call_3", "weather", {"city": "Bergen"}),))
         names = [name for name in ("weather", "time") if name in ask.tools]
@@ -86,6 +86,9 @@ def filled(schema: Any, root: Any) -> Any:
 class ScriptedProvider:
     """Serves in a thread of its own. `gone` is set when a call was left before its end.
 
+    Under `/recorded` it gives what `recorded` holds as (content type, body), one after another, and
+    keeps what it is asked in `bodies`.
+
     Models are named `DIALECT` and `DIALECT-WHAT`: `slow` says a word and nothing more, `refusing`
     finds fault with the request, `limited` is asked too often.
     """
@@ -93,12 +96,16 @@ class ScriptedProvider:
     def __init__(self) -> None:
         self.asked: list[Ask] = []
         self.gone = threading.Event()
+        self.recorded: list[tuple[str, bytes]] = []
+        self.bodies: list[Json] = []
         self.url = ""
         self._numbers = itertools.count(1)
 
     def reset(self) -> None:
         """Forgets what was asked."""
         self.asked.clear()
+        self.recorded.clear()
+        self.bodies.clear()
         self.gone.clear()
 
     def __enter__(self) -> ScriptedProvider:
@@ -117,6 +124,7 @@ class ScriptedProvider:
         app = web.Application(client_max_size=64 << 20)
         for dialect, place in PLACES.items():
             app.router.add_post(place, self._serving(dialect))
+        app.router.add_post("/recorded/{rest:.*}", self._replay)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -140,6 +148,11 @@ class ScriptedProvider:
                 raise
 
         return serve
+
+    async def _replay(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.json())
+        kind, body = self.recorded.pop(0)
+        return web.Response(body=body, headers={"content-type": kind})
 
     async def _answer(self, request: web.Request, ask: Ask) -> web.StreamResponse:
         writer = WRITERS[ask.dialect]

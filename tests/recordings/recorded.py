@@ -66,13 +66,20 @@ class Recording:
 def recordings(folder: Path) -> Iterator[Recording]:
     """Those of a folder and the folders in it, in the order of their names."""
     for file in sorted(folder.rglob("*.y*ml")):
-        name = str(file.relative_to(folder).with_suffix(""))
-        read = yaml.load(file.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
-        items = read.get("interactions") or []
-        if any("request" not in item for item in items):
-            yield Recording(name, (), "not recorded over HTTP")
-        else:
-            yield Recording(name, tuple(_interaction(item) for item in items))
+        yield _read(file, str(file.relative_to(folder).with_suffix("")))
+
+
+def recording(folder: Path, name: str) -> Recording:
+    """The one of that name; FileNotFoundError if there is none."""
+    return _read(folder / f"{name}.yaml", name)
+
+
+def _read(file: Path, name: str) -> Recording:
+    read = yaml.load(file.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
+    items = read.get("interactions") or []
+    if any("request" not in item for item in items):
+        return Recording(name, (), "not recorded over HTTP")
+    return Recording(name, tuple(_interaction(item) for item in items))
 
 
 def _interaction(item: dict[str, Any]) -> Interaction:
