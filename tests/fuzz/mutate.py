@@ -42,18 +42,18 @@ def spoiled(value: Any, random: Random) -> bytes:
     """The JSON of a value, spoiled once or more; one in twenty is left as it was."""
     way = random.random()
     if way < 0.05:
-        return encoded(value)
+        return encoded(value, random.choice((None, 1)))
     if way < 0.45:
         return spoiled_bytes(encoded(value), random)
     for _ in range(_few(random)):
         value = spoiled_value(value, random)
-    body = encoded(value)
+    body = encoded(value, random.choice((None, None, None, 1)))
     return spoiled_bytes(body, random) if way > 0.9 else body
 
 
-def encoded(value: Any) -> bytes:
+def encoded(value: Any, indent: int | None = None) -> bytes:
     """A value as JSON; half surrogates are written as escapes, as a careless client would."""
-    return json.dumps(value).encode()
+    return json.dumps(value, indent=indent).encode()
 
 
 def spoiled_bytes(data: bytes, random: Random) -> bytes:

@@ -105,3 +105,11 @@ def test_the_seeds_are_well(name: str) -> None:
     assert reader.feed(stream_of(name, STREAMS[name][0]))
     reader.close()
     assert reader.completion().text
+
+
+def test_a_stream_of_cohere_that_begins_with_no_text_is_the_servers_failure() -> None:
+    asked = task("openai-chat", stream=True)
+    begins = STREAMS["cohere"][0][0]
+    said = b'{"\xff": 1, ' + json.dumps(begins).encode()[1:]
+    with pytest.raises(ServerFailed, match="cannot be read"):
+        adapter("cohere").stream_reader(asked).feed(event_of("cohere", begins, said))

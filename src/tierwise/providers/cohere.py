@@ -126,6 +126,7 @@ class _Stream(EventStream):
         if self.started and _END not in event:
             return event + b"\n\n"
         try:
+            check_text(data)
             read = decode_event(data)
         except UNREADABLE as error:
             raise unreadable_stream(error) from None

@@ -16,7 +16,7 @@ from tierwise.errors import TierwiseError
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.types import Task
-from tierwise.wire import openai_chat, openai_errors
+from tierwise.wire import openai_chat, openai_errors, sse
 from tierwise.wire.dialect import Dialect, dialect_named
 from tierwise.wire.translate import read_task
 
@@ -95,7 +95,7 @@ class Speech:
 
     def error_event(self, error: TierwiseError) -> bytes:
         """The event that ends a stream with an error."""
-        return b"data: " + openai_errors.render(error)[1] + b"\n\n"
+        return b"data: " + sse.one_line(openai_errors.render(error)[1]) + b"\n\n"
 
 
 class Spoken(Speech):

@@ -91,7 +91,10 @@ def is_event(event: bytes) -> bool:
 
 
 def payload(event: bytes) -> bytes | None:
-    """The joined `data:` lines of an event; None for a comment or an event without data."""
+    """The joined `data:` lines of an event; None for a comment or an event without data.
+
+    Lines of JSON are joined by spaces, so that what is taken from it fits into one line again.
+    """
     event = event.strip(b"\r\n")
     if event.startswith(b"data: ") and b"\n" not in event and b"\r" not in event:
         return event[6:]  # as nearly every provider writes it
@@ -100,4 +103,11 @@ def payload(event: bytes) -> bytes | None:
         if line.startswith(b"data:"):
             value = line[5:]
             lines.append(value[1:] if value.startswith(b" ") else value)
-    return b"\n".join(lines) if lines else None
+    return b" ".join(lines) if lines else None
+
+
+def one_line(data: bytes) -> bytes:
+    """JSON in one line, as an event needs it: none of its line ends is within a string."""
+    if b"\n" in data or b"\r" in data:
+        return data.replace(b"\n", b" ").replace(b"\r", b" ")
+    return data

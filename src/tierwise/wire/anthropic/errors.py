@@ -18,6 +18,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire import sse
 from tierwise.wire.unreadable import UNREADABLE
 
 _TYPES = {
@@ -60,7 +61,7 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
 def render_event(error: TierwiseError) -> bytes:
     """The event that ends a stream with an error."""
     _, body, _ = render(error)
-    return b"event: error\ndata: %b\n\n" % body
+    return b"event: error\ndata: %b\n\n" % sse.one_line(body)
 
 
 def _retry_after(seconds: float) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierwise.errors import TierwiseError
-from tierwise.wire import openai_errors
+from tierwise.wire import openai_errors, sse
 from tierwise.wire.chat.chunks import ChunkWriter
 from tierwise.wire.chat.reply import read_reply, write_reply
 from tierwise.wire.chat.request import read_request
@@ -91,7 +91,7 @@ class _Chat:
 
     def error_event(self, error: TierwiseError) -> bytes:
         _, body, _ = openai_errors.render(error)
-        return b"data: " + body + b"\n\n"
+        return b"data: " + sse.one_line(body) + b"\n\n"
 
 
 CHAT = _Chat()

@@ -18,6 +18,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire import sse
 from tierwise.wire.unreadable import UNREADABLE
 
 _STATUSES = {
@@ -61,7 +62,7 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
 
 def event(error: TierwiseError) -> bytes:
     """The event that ends a stream with an error."""
-    return b"data: " + render(error)[1] + b"\n\n"
+    return b"data: " + sse.one_line(render(error)[1]) + b"\n\n"
 
 
 def _headers(waits: float | None) -> dict[str, str]:

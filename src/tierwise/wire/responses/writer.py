@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from tierwise.types import Usage
+from tierwise.wire import sse
 from tierwise.wire.conversation import Citation, Conversation, Reasoning, ToolCall
 from tierwise.wire.openai_chat import given
 from tierwise.wire.responses import thoughts
@@ -125,7 +126,8 @@ class EventWriter:
     def _emit(self, kind: str, **fields: object) -> None:
         data = _encode({"type": kind, "sequence_number": self._number, **fields})
         self._number += 1
-        self._out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+        # What the caller asked for is told as it was written, which may be in several lines.
+        self._out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), sse.one_line(data)))
 
     def _write(self, event: Event) -> None:
         if not isinstance(event, (Began, Counted, Ended)):
