@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
+
 from fuzz.seeds import ANSWERS, STREAMS, VECTORS, stream_of
 from tierwise.config import from_mapping
 from tierwise.orchestrator import Orchestrator
@@ -208,10 +210,15 @@ def _vectors(adapter: str, asked: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+class _Asked(msgspec.Struct):
+    stream: bool | None = None
+
+
 def _streams(body: bytes) -> bool:
+    """Read as providers would, without a look at what is spoiled elsewhere in the body."""
     try:
-        return json.loads(body).get("stream") is True
-    except (ValueError, AttributeError, RecursionError):
+        return msgspec.json.decode(body, type=_Asked).stream is True
+    except (msgspec.MsgspecError, RecursionError):
         return False
 
 
