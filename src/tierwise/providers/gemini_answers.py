@@ -98,6 +98,11 @@ class GeminiStream(EventStream):
 
     def _take(self, block: bytes) -> bytes:
         """Reads the events that need it, and gives all of them."""
+        if self._is_usual(block):
+            self.output_chars += _text_length(block)
+            if _USAGE in block:
+                self._counted = sse.payload(block)
+            return self._renamed(block) if self._name is not None else block
         for event in sse.events(block):
             data = sse.payload(event)
             if data is None:
@@ -105,6 +110,15 @@ class GeminiStream(EventStream):
                 continue
             self._event(data)
         return self._renamed(block) if self._name is not None else block
+
+    def _is_usual(self, block: bytes) -> bool:
+        """Whether a block is one whole event that needs no look inside, as most are."""
+        if not self.started or self._kept is not None:
+            return False
+        if block.count(b"data:") != 1 or block.count(b"\n") != 2:
+            return False
+        whole = block.startswith(b"data: {") and block.endswith((b"}\r\n\r\n", b"}\n\n"))
+        return whole and not any(mark in block for mark in _NOTABLE)
 
     def _event(self, data: bytes) -> None:
         self.output_chars += _text_length(data)
