@@ -25,6 +25,7 @@ from tierwise.wire.openai_chat import field_of, json_string, with_fields
 from tierwise.wire.translate import read_task
 from tierwise.wire.unreadable import UNREADABLE
 
+_REFERENCE = b"item_reference"
 _ENDS = (b"response.completed", b"response.incomplete")
 
 
@@ -77,7 +78,9 @@ class ResponsesSpeech(Spoken):
                 param="background",
             )
         items = _items_of(asked.input)
-        whole = [*await self._earlier(asked, client), *await self._resolved(items, client)]
+        whole = items if _REFERENCE not in body else await self._resolved(items, client)
+        if asked.previous_response_id is not None:
+            whole = [*await self._earlier(asked.previous_response_id, client), *whole]
         if asked.previous_response_id is not None or whole != items:
             with suppress(*UNREADABLE):  # then the dialect says what is wrong with it
                 changes = {"input": _list(whole), "previous_response_id": None}
@@ -92,11 +95,8 @@ class ResponsesSpeech(Spoken):
             previous=asked.previous_response_id,
         )
 
-    async def _earlier(self, asked: _Asked, client: Client) -> list[bytes]:
+    async def _earlier(self, name: str, client: Client) -> list[bytes]:
         """All that was said up to the answer that the request goes on from."""
-        name = asked.previous_response_id
-        if name is None:
-            return []
         found = await self.kept.find(client.name, name)
         if found is None:
             raise InvalidRequest(
