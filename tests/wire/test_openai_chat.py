@@ -47,7 +47,7 @@ def body(**fields: Any) -> bytes:
         (
             body(messages=[{"role": "user", "content": 3}]),
             "messages[0].content",
-            ("must be a string or a list of parts",),
+            ("must be a string or a list",),
         ),
         (body(stream="yes"), "stream", ("true or false", '"yes"')),
         (body(tools={}), "tools", ("must be a list",)),

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct, field
 from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
 from tierwise.wire.openai_logprobs import read_logprobs
-from tierwise.wire.openai_mistakes import mistake_in
+from tierwise.wire.openai_mistakes import explained
 from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
@@ -158,7 +158,7 @@ def _parse(body: bytes) -> _Request:
         check_text(body)
         return _decode_request(body)
     except UNREADABLE as error:
-        raise mistake_in(body, error) from None
+        raise explained(error, body) from None
 
 
 def _output_limit(request: _Request) -> int | None:

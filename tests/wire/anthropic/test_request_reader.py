@@ -222,7 +222,7 @@ def test_the_rest_of_the_parameters_is_read() -> None:
         (b'{"max_tokens":1,"messages":[]}', "model", "`model` is missing"),
         (a_body(max_tokens=None), "max_tokens", "for example 1024"),
         (a_body(max_tokens=-1), "max_tokens", "`max_tokens` is -1"),
-        (a_body(max_tokens="9"), "max_tokens", 'must be a whole number, not str (got "9")'),
+        (a_body(max_tokens="9"), "max_tokens", 'must be a whole number, not a string (got "9")'),
         (b'{"model":"m","max_tokens":1,"messages":[]}', "messages", "is empty"),
         (a_body([{"role": "tool", "content": ""}]), "messages[0].role", '"tool"'),
         (a_body([{"role": "user"}]), "messages[0].content", "is missing"),
@@ -234,7 +234,7 @@ def test_the_rest_of_the_parameters_is_read() -> None:
         (
             a_body([{"role": "user", "content": [{"type": "text", "text": 5}]}]),
             "messages[0].content[0].text",
-            "must be a string, not int (got 5)",
+            "must be a string, not a whole number (got 5)",
         ),
         (
             a_body(

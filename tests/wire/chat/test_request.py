@@ -359,9 +359,9 @@ def test_cache_marks_go_back_as_they_came() -> None:
     ("fields", "param", "words"),
     [
         ({"model": None}, "model", "missing"),
-        ({"model": 3}, "model", "must be a string, not int (got 3)"),
+        ({"model": 3}, "model", "must be a string, not a whole number (got 3)"),
         ({"messages": []}, "messages", "empty"),
-        ({"messages": "Hi"}, "messages", "must be a list, not str"),
+        ({"messages": "Hi"}, "messages", "must be a list, not a string"),
         ({"messages": [{"content": "Hi"}]}, "messages[0].role", "missing"),
         ({"messages": [{"role": "robot"}]}, "messages[0].role", "'robot'"),
         (

@@ -409,7 +409,7 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], param: str, says: str) -
     ("body", "says"),
     [
         (b"", "not valid JSON"),
-        (b"[]", "must be an object, not a list"),
+        (b"[]", "must be a JSON object with `model` and `input`, not a list"),
         (b'{"model":"m","input":"\\ud83d"}', "half a character"),
         (b'{"model":"m","input":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
         (b'{"model":"m","input":"\xff"}', "not valid JSON"),

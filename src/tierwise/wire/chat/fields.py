@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
-from tierwise.wire.openai_mistakes import mistake_at
+from tierwise.wire.openai_mistakes import explained
 from tierwise.wire.unreadable import UNREADABLE
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Fields:
         try:
             return decode(value)
         except UNREADABLE as error:
-            raise mistake_at(self.at(name), value, error) from None
+            raise explained(error, value, self.at(name)) from None
 
     def text(self, name: str) -> str | None:
         """A string."""

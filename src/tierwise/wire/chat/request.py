@@ -23,7 +23,8 @@ from tierwise.wire.conversation import (
     Tool,
     ToolChoice,
 )
-from tierwise.wire.openai_mistakes import mistake_in, shortened
+from tierwise.wire.mistakes import shortened
+from tierwise.wire.openai_mistakes import explained
 from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
@@ -136,7 +137,7 @@ def read_request(body: bytes) -> Conversation:
         check_text(body)
         fields = Fields(_decode_fields(body))
     except UNREADABLE as error:
-        raise mistake_in(body, error) from None
+        raise explained(error, body) from None
     model = fields.text("model")
     messages = fields.take("messages", _decode_messages)
     if model is None:

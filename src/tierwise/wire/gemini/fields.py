@@ -6,8 +6,6 @@ them is meant (protobuf.dev/programming-guides/json). Whatever nobody took stays
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 from msgspec import Raw
 
@@ -142,17 +140,4 @@ def wrong(at: str, value: object, wanted: str, remedy: str = "") -> InvalidReque
     text = f"{name} must be {wanted}, not {shown}."
     return InvalidRequest(
         f"{text} {remedy}".strip(), param=None if at == "the body" else at.removeprefix("$.")
-    )
-
-
-def unreadable(error: Exception, body: bytes, remedy: str) -> InvalidRequest:
-    """The error that a body is no JSON."""
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return InvalidRequest(f"The body is not valid JSON: {error}. {remedy}")
-    # Texts that were cut in the middle of an emoji are full of them.
-    return InvalidRequest(
-        "The body contains half a character, one half of a surrogate pair whose other half is "
-        "missing. Send the whole character, or leave it out."
     )

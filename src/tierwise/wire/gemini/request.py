@@ -16,13 +16,16 @@ from tierwise.wire.conversation import (
     Tool,
     ToolChoice,
 )
-from tierwise.wire.gemini.fields import Fields, as_json, unreadable, wrong
+from tierwise.wire.gemini.fields import Fields, as_json, wrong
 from tierwise.wire.gemini.schema import json_schema
 from tierwise.wire.gemini.turns import NAME, read_system, read_turns
+from tierwise.wire.mistakes import Mistakes
+from tierwise.wire.unreadable import UNREADABLE
 
 _MODES = frozenset({"MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"})
 _TIERS = {"standard": "default", "unspecified": "auto"}
-_OWN_BODY = 'Send {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}.'
+_A_BODY = '{"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}'
+_explained = Mistakes(f"a JSON object such as {_A_BODY}", {}).explained
 _decode = msgspec.json.Decoder().decode
 
 
@@ -34,10 +37,8 @@ def read_request(body: bytes) -> Conversation:
     """
     try:
         return _read(Fields(_decode(body), ""))
-    except RecursionError:
-        raise InvalidRequest(f"The body is nested too deeply. {_OWN_BODY}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(error, body, _OWN_BODY) from None
+    except UNREADABLE as error:
+        raise _explained(error, body) from None
 
 
 def _read(body: Fields) -> Conversation:
@@ -47,7 +48,7 @@ def _read(body: Fields) -> Conversation:
     at = body.place("contents")
     turns.extend(read_turns(body.each("contents"), len(turns)))
     if len(turns) == (system is not None):
-        raise InvalidRequest(f"`{at}` is missing or empty. {_OWN_BODY}", param=at)
+        raise InvalidRequest(f"`{at}` is missing or empty. Send {_A_BODY}.", param=at)
     asked = Conversation(dialect=NAME, model=model, turns=tuple(turns))
     own: dict[str, Raw] = {}
     asked = _with_tools(asked, body, own)

@@ -107,7 +107,7 @@ def _read_piece(raw: Raw, at: str) -> Part:
     try:
         return read_piece(raw, _decode_kind(raw).type, at)
     except UNREADABLE as error:
-        raise explained(error, bytes(raw), at) from None
+        raise explained(error, raw, at) from None
 
 
 def read_piece(raw: Raw, kind: str, at: str = "") -> Part:

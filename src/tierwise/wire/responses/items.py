@@ -81,7 +81,7 @@ def read_items(items: list[Raw]) -> tuple[Turn, ...]:
         try:
             _read_item(turns, raw, at)
         except UNREADABLE as error:
-            raise explained(error, bytes(raw), at) from None
+            raise explained(error, raw, at) from None
     turns.flush()
     return tuple(turns.done)
 

@@ -76,7 +76,7 @@ def read_tools(tools: list[Raw]) -> tuple[tuple[Tool, ...], tuple[Foreign, ...]]
             else:
                 hosted.append(Foreign(origin=OURS, what=kind, raw=raw))
         except UNREADABLE as error:
-            raise explained(error, bytes(raw), at) from None
+            raise explained(error, raw, at) from None
     return tuple(own), tuple(hosted)
 
 
