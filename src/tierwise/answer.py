@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -106,6 +107,21 @@ def check_number(name: str, value: float, lowest: float, highest: float) -> None
             f"`{name}` is {value!r}; it must be a number from {lowest:g} to {highest:g}.",
             param=name,
         )
+
+
+def deadline_in(wanted_s: float | None, usual_s: float) -> float:
+    """When nobody wants an answer any more, by the monotonic clock.
+
+    Args:
+        wanted_s: seconds that the caller gave it; None for the usual ones.
+
+    Raises:
+        InvalidRequest: that is no such number; it is called `deadline_s`.
+    """
+    if wanted_s is None:
+        return time.monotonic() + usual_s
+    check_number("deadline_s", wanted_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
+    return time.monotonic() + wanted_s
 
 
 def _check_session(session: str) -> None:

@@ -3,24 +3,15 @@ events as these give them."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from tierwise.answer import (
-    MAX_DEADLINE_S,
-    MIN_DEADLINE_S,
-    Answer,
-    LiveAnswer,
-    check_number,
-    encoded,
-    with_wishes,
-)
+from tierwise.answer import Answer, LiveAnswer, deadline_in, encoded, with_wishes
+from tierwise.chats import Asks
 from tierwise.errors import InvalidRequest
-from tierwise.finished import Answered, Streaming
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
@@ -44,16 +35,6 @@ class EventStream(LiveAnswer[dict[str, Any]]):
                     yield _decode(data)
 
 
-class _Asks(Protocol):
-    """What answers tasks: an orchestrator."""
-
-    def patience_s(self, name: str) -> float: ...
-
-    async def answer(self, task: Task) -> Answered: ...
-
-    async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming: ...
-
-
 class _Embeds(Protocol):
     """What embeds: an orchestrator."""
 
@@ -71,30 +52,30 @@ class Natively:
     raises what that raises.
     """
 
-    async def messages(self: _Asks, **given: Any) -> Answer:
+    async def messages(self: Asks, **given: Any) -> Answer:
         """The answer to a body of Anthropic's Messages; its `json()` is a message."""
         return await _answer(self, "anthropic", given)
 
-    async def messages_stream(self: _Asks, **given: Any) -> EventStream:
+    async def messages_stream(self: Asks, **given: Any) -> EventStream:
         """As `messages`, event by event: `message_start` and what follows."""
         return await _stream(self, "anthropic", given)
 
-    async def responses(self: _Asks, **given: Any) -> Answer:
+    async def responses(self: Asks, **given: Any) -> Answer:
         """The answer to a body of OpenAI's Responses; its `json()` is a response.
 
         Responses are not kept: send the conversation rather than `previous_response_id`.
         """
         return await _answer(self, "openai-responses", given)
 
-    async def responses_stream(self: _Asks, **given: Any) -> EventStream:
+    async def responses_stream(self: Asks, **given: Any) -> EventStream:
         """As `responses`, event by event: `response.created` and what follows."""
         return await _stream(self, "openai-responses", given)
 
-    async def generate_content(self: _Asks, **given: Any) -> Answer:
+    async def generate_content(self: Asks, **given: Any) -> Answer:
         """The answer to a body of Gemini's generateContent, with `model` beside its fields."""
         return await _answer(self, "gemini", given)
 
-    async def generate_content_stream(self: _Asks, **given: Any) -> EventStream:
+    async def generate_content_stream(self: Asks, **given: Any) -> EventStream:
         """As `generate_content`, one answer in parts."""
         return await _stream(self, "gemini", given)
 
@@ -119,24 +100,21 @@ class Natively:
         from tierwise.vectors import Vectors, make_asked
 
         asked = make_asked(texts, model, params)
-        if deadline_s is None:
-            deadline_s = self.patience_s("auto")
-        else:
-            check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
-        return Vectors(await self.embedder.embed(asked, time.monotonic() + deadline_s))
+        deadline = deadline_in(deadline_s, self.patience_s("auto"))
+        return Vectors(await self.embedder.embed(asked, deadline))
 
 
-async def _answer(asks: _Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
+async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
     answered = await asks.answer(_task(asks, dialect, given, stream=False))
     return Answer(answered.body, answered.completion(), answered.finished.record())
 
 
-async def _stream(asks: _Asks, dialect: str, given: Mapping[str, Any]) -> EventStream:
+async def _stream(asks: Asks, dialect: str, given: Mapping[str, Any]) -> EventStream:
     streaming = await asks.stream(_task(asks, dialect, given, stream=True))
     return EventStream(streaming.run, streaming.model, streaming.chunks)
 
 
-def _task(asks: _Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Task:
+def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Task:
     """The task that the same request over HTTP would be.
 
     Raises:
@@ -158,11 +136,8 @@ def _task(asks: _Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) 
     else:
         body["model"] = model
         body |= {"stream": True} if stream else {}
-    if deadline_s is None:
-        deadline_s = asks.patience_s(model)
-    else:
-        check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
+    deadline = deadline_in(deadline_s, asks.patience_s(model))
     raw = encoded(body)
     task = replace(read_task(dialect, raw), model=model, stream=stream)
     task = with_wishes(task, **wishes)
-    return replace(task, wants_stream_usage=stream, deadline=time.monotonic() + deadline_s)
+    return replace(task, wants_stream_usage=stream, deadline=deadline)

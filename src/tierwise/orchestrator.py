@@ -13,19 +13,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from tierwise.analysis import Measured, classify, measure
-from tierwise.answer import (
-    MAX_DEADLINE_S,
-    MIN_DEADLINE_S,
-    Answer,
-    AnswerStream,
-    Messages,
-    check_number,
-    make_task,
-)
 from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
+from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
@@ -61,7 +51,7 @@ log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
 
 
-class Orchestrator(Natively):
+class Orchestrator(Chats, Natively):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
@@ -211,63 +201,6 @@ class Orchestrator(Natively):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def chat(
-        self,
-        messages: Messages,
-        policy: str = "auto",
-        *,
-        quality: float | None = None,
-        max_cost_usd: float | None = None,
-        session: str | None = None,
-        deadline_s: float | None = None,
-        drop_unsupported: bool | None = None,
-        **params: Any,
-    ) -> Answer:
-        """The answer to a conversation.
-
-        Args:
-            messages: a prompt, or messages as the OpenAI SDK takes them.
-            policy: a policy, a model or `provider/model`.
-            quality: fraction of the reference's quality to reach, instead of the policy's.
-            max_cost_usd: ceiling for this request, in USD.
-            session: keeps the requests of one conversation together.
-            deadline_s: seconds after which no answer is wanted, instead of the policy's.
-            drop_unsupported: whether to leave out what a provider has no words for, instead of the
-                policy's.
-            params: anything else that the request body may hold, such as `tools`.
-
-        Raises:
-            TierwiseError: see `tierwise.errors`.
-        """
-        wishes = {
-            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
-            "drop_unsupported": drop_unsupported,
-        }  # fmt: skip
-        task = self._task(messages, policy, wishes, deadline_s, params, stream=False)
-        answered = await self.answer(task)
-        return Answer(answered.body, answered.completion(), answered.finished.record())
-
-    async def chat_stream(
-        self,
-        messages: Messages,
-        policy: str = "auto",
-        *,
-        quality: float | None = None,
-        max_cost_usd: float | None = None,
-        session: str | None = None,
-        deadline_s: float | None = None,
-        drop_unsupported: bool | None = None,
-        **params: Any,
-    ) -> AnswerStream:
-        """As `chat`, read as it comes: iterate over what this returns."""
-        wishes = {
-            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
-            "drop_unsupported": drop_unsupported,
-        }  # fmt: skip
-        task = self._task(messages, policy, wishes, deadline_s, params, stream=True)
-        streaming = await self.stream(task)
-        return AnswerStream(streaming.run, streaming.model, streaming.chunks)
-
     @cached_property
     def embedder(self) -> Embedder:
         """What answers requests for embeddings; made, and imported, where there are any.
@@ -372,24 +305,6 @@ class Orchestrator(Natively):
         telling = self._calls.telling
         asker = Asker(adapters, telling, self._transport, self.health, billing, reasoning)
         return Probing(self.setup.policies, asker, self.checker, self.health, self._spending)
-
-    def _task(
-        self,
-        messages: Messages,
-        policy: str,
-        wishes: Mapping[str, Any],
-        deadline_s: float | None,
-        params: Mapping[str, Any],
-        *,
-        stream: bool,
-    ) -> Task:
-        """The task of a `chat` or a `chat_stream`; `wishes` is what it wants beside its body."""
-        task = make_task(messages, policy, stream=stream, params=params, **wishes)
-        if deadline_s is None:
-            deadline_s = self.patience_s(policy)
-        else:
-            check_number("deadline_s", deadline_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
-        return replace(task, deadline=time.monotonic() + deadline_s)
 
     async def _awake(self, task: Task) -> None:
         """Waits for the brain where a task needs it, so that the first ones are decided by it too.

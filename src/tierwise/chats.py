@@ -1,0 +1,98 @@
+"""The library in the words of OpenAI's chat: conversations as its SDK takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from tierwise.answer import Answer, AnswerStream, Messages, deadline_in, make_task
+from tierwise.finished import Answered, Streaming
+from tierwise.types import Task
+
+
+class Asks(Protocol):
+    """What answers tasks: an orchestrator."""
+
+    def patience_s(self, name: str) -> float: ...
+
+    async def answer(self, task: Task) -> Answered: ...
+
+    async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming: ...
+
+
+class Chats:
+    """Calls that take a conversation."""
+
+    async def chat(
+        self: Asks,
+        messages: Messages,
+        policy: str = "auto",
+        *,
+        quality: float | None = None,
+        max_cost_usd: float | None = None,
+        session: str | None = None,
+        deadline_s: float | None = None,
+        drop_unsupported: bool | None = None,
+        **params: Any,
+    ) -> Answer:
+        """The answer to a conversation.
+
+        Args:
+            messages: a prompt, or messages as the OpenAI SDK takes them.
+            policy: a policy, a model or `provider/model`.
+            quality: fraction of the reference's quality to reach, instead of the policy's.
+            max_cost_usd: ceiling for this request, in USD.
+            session: keeps the requests of one conversation together.
+            deadline_s: seconds after which no answer is wanted, instead of the policy's.
+            drop_unsupported: whether to leave out what a provider has no words for, instead of the
+                policy's.
+            params: anything else that the request body may hold, such as `tools`.
+
+        Raises:
+            TierwiseError: see `tierwise.errors`.
+        """
+        wishes = {
+            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
+            "drop_unsupported": drop_unsupported,
+        }  # fmt: skip
+        task = _task(self, messages, policy, wishes, deadline_s, params, stream=False)
+        answered = await self.answer(task)
+        return Answer(answered.body, answered.completion(), answered.finished.record())
+
+    async def chat_stream(
+        self: Asks,
+        messages: Messages,
+        policy: str = "auto",
+        *,
+        quality: float | None = None,
+        max_cost_usd: float | None = None,
+        session: str | None = None,
+        deadline_s: float | None = None,
+        drop_unsupported: bool | None = None,
+        **params: Any,
+    ) -> AnswerStream:
+        """As `chat`, read as it comes: iterate over what this returns."""
+        wishes = {
+            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
+            "drop_unsupported": drop_unsupported,
+        }  # fmt: skip
+        task = _task(self, messages, policy, wishes, deadline_s, params, stream=True)
+        streaming = await self.stream(task)
+        return AnswerStream(streaming.run, streaming.model, streaming.chunks)
+
+
+def _task(
+    asks: Asks,
+    messages: Messages,
+    policy: str,
+    wishes: Mapping[str, Any],
+    deadline_s: float | None,
+    params: Mapping[str, Any],
+    *,
+    stream: bool,
+) -> Task:
+    """The task of a `chat` or a `chat_stream`; `wishes` is what it wants beside its body."""
+    task = make_task(messages, policy, stream=stream, params=params, **wishes)
+    return replace(task, deadline=deadline_in(deadline_s, asks.patience_s(policy)))
