@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import Clock, a_deployment
+from standing import LIMITED, A, B, C, answer, fail, rest_of
 from tierwise.errors import (
     ConnectFailed,
     ContextTooLong,
@@ -22,54 +23,10 @@ from tierwise.errors import (
     UpstreamTimeout,
 )
 from tierwise.state.breaker import FAILURES_IN_ROW, MAX_OPEN_S, OPEN_S, TRIALS
-from tierwise.state.choice import STALE_S
 from tierwise.state.deployment import SILENT_CALLS
-from tierwise.state.ejection import EJECT_S, LOOK_S, MIN_CALLS
-from tierwise.state.health import ALONE_S, NO_DELAY_S, OUT_OF_SERVICE_S, UNKNOWN_S, Health
+from tierwise.state.health import ALONE_S, NO_DELAY_S, OUT_OF_SERVICE_S, Health
 from tierwise.state.limits import Left
-from tierwise.types import Deployment, Limits, Timeouts
-
-A = a_deployment(provider="a")
-B = a_deployment(provider="b")
-C = a_deployment(provider="c")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health([A, B, C], clock, random.Random(1))
-
-
-@pytest.fixture
-def alone(clock: Clock) -> Health:
-    """One deployment that may start two requests a minute, of 100 tokens."""
-    return Health([LIMITED], clock, random.Random(1))
-
-
-LIMITED = a_deployment(provider="a", limits=Limits(rpm=2, tpm=200, concurrency=5))
-
-
-def rest_of(health: Health, clock: Clock, deployment: Deployment = A) -> float:
-    return max(0.0, health.states[deployment.id].resting_until - clock())
-
-
-def fail(health: Health, error: UpstreamError, times: int = 1) -> None:
-    for _ in range(times):
-        health.failed(A, error)
-
-
-def answer(health: Health, deployment: Deployment = A, times: int = 1, **fields: float) -> None:
-    """Calls that begin and are answered, as a stream if `ttft_s` is given."""
-    for _ in range(times):
-        health.started(deployment)
-        health.left(deployment)
-        latency = fields.get("latency_s", 1.0)
-        health.succeeded(deployment, latency, fields.get("ttft_s"))
-
+from tierwise.types import Timeouts
 
 BREAKERS = [ConnectFailed("x"), UpstreamTimeout("x"), ServerFailed("x"), StreamBroken("x")]
 
@@ -282,91 +239,6 @@ def test_an_answer_during_a_rate_limit_is_not_told_as_its_end(
     assert "answers again" not in caplog.text
 
 
-def test_the_deployment_with_most_room_goes_first(health: Health) -> None:
-    for _ in range(2):
-        health.started(A)
-    assert health.order([A, B]) == [B, A]
-    for _ in range(3):
-        health.started(B)
-    assert health.order([A, B]) == [A, B]
-
-
-def test_of_three_the_busiest_is_never_first_and_the_better_of_two_is(health: Health) -> None:
-    for busy, calls in ((A, 2), (B, 1)):
-        for _ in range(calls):
-            health.started(busy)
-    firsts = [health.order([A, B, C])[0] for _ in range(600)]
-    assert A not in firsts
-    assert 320 < firsts.count(C) < 480, "two of three pairs have it"
-
-
-def test_a_quicker_deployment_takes_more_calls_and_a_slow_one_some(health: Health) -> None:
-    answer(health, A, latency_s=1.0)
-    answer(health, B, latency_s=3.0)
-    taken = []
-    for _ in range(12):
-        first = health.order([B, A])[0]
-        health.started(first)
-        taken.append(first)
-    assert taken.count(A) == 9
-
-
-def test_a_latency_of_long_ago_does_not_keep_calls_away(health: Health, clock: Clock) -> None:
-    answer(health, A, latency_s=1.0)
-    answer(health, B, latency_s=50.0)
-    health.started(A)
-    assert health.order([A, B]) == [A, B]
-    clock.forward(STALE_S)
-    answer(health, A, latency_s=1.0)
-    assert health.order([A, B]) == [B, A]
-
-
-def test_the_same_draws_give_the_same_order(clock: Clock) -> None:
-    orders = [
-        [Health([A, B, C], clock, random.Random(7)).order([A, B, C]) for _ in range(20)]
-        for _ in range(2)
-    ]
-    assert orders[0] == orders[1]
-
-
-def test_a_heavier_deployment_takes_more_calls(health: Health) -> None:
-    heavy = a_deployment(provider="c", weight=3.0)
-    taken = []
-    for _ in range(8):
-        first = health.order([A, heavy])[0]
-        health.started(first)
-        taken.append(first.id)
-    assert taken.count(heavy.id) == 6
-
-
-def test_resting_deployments_are_left_out_of_the_order(health: Health, clock: Clock) -> None:
-    fail(health, OutOfService("x"))
-    assert health.order([A]) == []
-    assert health.order([A, B]) == [B]
-    clock.forward(OUT_OF_SERVICE_S)
-    assert health.order([A]) == [A]
-
-
-def test_the_last_resort_is_who_comes_back_first_but_never_a_rate_limit(health: Health) -> None:
-    health.failed(A, OutOfService("x", retry_after=90))
-    health.failed(B, OutOfService("x"))
-    health.failed(C, RateLimited("x", retry_after=1))
-    assert health.last_resorts([A, B, C]) == [B, A]
-    assert health.last_resorts([C]) == []
-
-
-def test_the_last_resort_may_be_somebody_that_was_busy_a_moment_ago(health: Health) -> None:
-    assert health.last_resorts([A]) == [A]
-
-
-def test_the_first_return_is_known(health: Health, clock: Clock) -> None:
-    health.failed(A, RateLimited("x", retry_after=30))
-    health.failed(B, RateLimited("x", retry_after=20))
-    assert health.next_return_s([A, B]) == 20
-    assert health.next_return_s([A, B, C]) == 0
-    assert health.next_return_s([]) == 1
-
-
 def test_a_stream_counts_as_one_call_from_begin_to_end(health: Health) -> None:
     health.started(A)
     health.goes_on(A)
@@ -458,164 +330,6 @@ def test_what_was_turned_away_limits_the_calls_at_a_time(health: Health, clock: 
         health.left(A)
     assert health.order([A]) == [A]
     assert health.order([B, C])[0] in (B, C)
-
-
-def test_a_drained_deployment_is_asked_by_nobody_until_it_is_restored(health: Health) -> None:
-    health.started(A)
-    health.drain(A)
-    assert health.order([A, B]) == [B]
-    assert health.last_resorts([A]) == []
-    assert health.next_return_s([A]) == UNKNOWN_S
-    assert health.next_return_s([A, B]) == 0
-    assert health.why_out(A) == "drained by an operator"
-    health.left(A)
-    health.succeeded(A, 1.0, None)
-    assert health.order([A]) == []
-    health.restore(A)
-    assert health.order([A]) == [A]
-
-
-def test_restoring_lets_a_resting_deployment_be_tried_at_once(health: Health) -> None:
-    fail(health, OutOfService("x"))
-    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
-    assert health.order([A]) == []
-    health.restore(A)
-    assert health.order([A]) == [A]
-
-
-@pytest.mark.parametrize("status", [402, 404])
-def test_who_was_restored_is_looked_at_again_when_it_fails(
-    health: Health, clock: Clock, status: int
-) -> None:
-    health.failed(A, OutOfService("x", status=status))
-    health.restore(A)
-    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
-    clock.forward(0.6)
-    assert health.due_probe() is A
-
-
-def spread(health: Health, failing: Deployment) -> None:
-    """Each takes calls; one of them fails every third."""
-    for place in range(3 * MIN_CALLS):
-        for deployment in (A, B, C):
-            if deployment is failing and place % 3 == 0:
-                health.failed(deployment, ServerFailed("x"))
-            else:
-                answer(health, deployment)
-
-
-def test_who_is_much_worse_than_its_siblings_is_left_alone_for_a_while(
-    health: Health, clock: Clock
-) -> None:
-    spread(health, failing=B)
-    clock.forward(LOOK_S)
-    answer(health, A)
-    assert B not in health.order([A, B, C])
-    assert health.states[B.id].breaker.closed
-    assert health.why_out(B) == "resting for 10 s (much worse than its siblings)"
-    clock.forward(EJECT_S)
-    assert B in health.order([A, B, C])
-
-
-def test_restoring_brings_back_who_was_left_alone_for_being_worse(
-    health: Health, clock: Clock
-) -> None:
-    spread(health, failing=B)
-    clock.forward(LOOK_S)
-    answer(health, A)
-    assert B not in health.order([A, B, C])
-    health.restore(B)
-    assert B in health.order([A, B, C])
-
-
-def test_siblings_that_are_out_keep_the_last_one_in(health: Health, clock: Clock) -> None:
-    health.drain(A)
-    fail(health, OutOfService("x"))
-    health.failed(C, OutOfService("x"))
-    for _ in range(2 * MIN_CALLS):
-        health.failed(B, ServerFailed("x"))
-        answer(health, B, times=3)
-    clock.forward(LOOK_S)
-    answer(health, B)
-    assert health.order([A, B, C]) == [B]
-
-
-def test_a_deployment_that_is_well_takes_every_failover(health: Health) -> None:
-    assert all(health.may_fail_over(B) for _ in range(500))
-
-
-def test_a_deployment_that_fails_takes_failovers_as_a_share_of_its_traffic(health: Health) -> None:
-    for _ in range(100):
-        health.started(A)
-        health.left(A)
-    fail(health, ServerFailed("x"))
-    assert sum(health.may_fail_over(A) for _ in range(500)) == 30
-    assert health.snapshot()[0].retries_left == 0
-
-
-def test_the_trials_of_one_that_is_let_back_need_no_budget(health: Health, clock: Clock) -> None:
-    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
-    while health.may_fail_over(A):
-        pass
-    clock.forward(OPEN_S)
-    assert health.may_fail_over(A)
-
-
-def test_a_failover_is_no_traffic_of_its_own(health: Health) -> None:
-    for _ in range(100):
-        health.started(A, first=False)
-    assert health.snapshot()[0].retries_left == 10
-
-
-def test_who_is_out_is_to_be_looked_at_and_tried_when_it_gives_signs_of_life(
-    health: Health, clock: Clock
-) -> None:
-    assert health.due_probe() is None
-    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
-    health.failed(B, OutOfService("x"))
-    health.failed(C, RateLimited("x", retry_after=30))
-    clock.forward(0.5)
-    assert [health.due_probe(), health.due_probe(), health.due_probe()] == [A, B, None]
-    clock.forward(0.1)
-    assert health.order([A, B]) == []
-    health.answers_probe(A)
-    health.answers_probe(B)
-    assert set(health.order([A, B])) == {A, B}
-    clock.forward(1.0)
-    assert health.due_probe() is A, "what answers a probe has not answered a request"
-
-
-@pytest.mark.parametrize("status", [402, 404, 429])
-def test_what_a_list_of_models_does_not_show_is_waited_for(
-    health: Health, clock: Clock, status: int
-) -> None:
-    health.failed(A, OutOfService("no quota, or no such model", status=status))
-    clock.forward(50.0)
-    assert health.due_probe() is None
-    health.answers_probe(A)
-    assert health.order([A]) == []
-    clock.forward(10.1)
-    assert health.order([A]) == [A]
-
-
-def test_an_answer_ends_a_rest_that_a_look_would_not_end(health: Health, clock: Clock) -> None:
-    health.failed(A, OutOfService("no quota", status=402))
-    answer(health, A)
-    assert health.order([A]) == [A]
-    fail(health, ServerFailed("x"), FAILURES_IN_ROW)
-    clock.forward(0.6)
-    assert health.due_probe() is A
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_is_right_again_shows_in_a_list_of_models(
-    health: Health, clock: Clock, status: int
-) -> None:
-    health.failed(A, OutOfService("bad key", status=status))
-    clock.forward(0.6)
-    assert health.due_probe() is A
-    health.answers_probe(A)
-    assert health.order([A]) == [A]
 
 
 def test_the_p95_of_first_tokens_is_there_once_enough_streams_were_seen(health: Health) -> None:
