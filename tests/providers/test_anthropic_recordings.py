@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from messages_api import an_adapter
+from recordings.calls import ABSENT, calls, every, found, kind_of, params
+from recordings.meaning import normal
+from recordings.recorded import Interaction
 from tierwise.errors import OutOfService, UpstreamRejected
 from tierwise.types import Usage
 from tierwise.wire.anthropic import ANTHROPIC
@@ -31,102 +31,16 @@ from tierwise.wire.spoken import (
 )
 from tierwise.wire.translate import task_of
 
-SHARED = Path(os.environ.get("TIERWISE_SHARED", Path(__file__).parents[2].parent / "shared"))
-RECORDINGS = SHARED / "cassettes" / "anthropic"
-ABSENT = f"no recordings at {RECORDINGS}; set TIERWISE_SHARED"
+COUNTS = params((name, one) for name, one in every() if one.path.endswith("/messages/count_tokens"))
 
 
-def interactions() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Kind, name, request and response of each recorded call."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for file in sorted(RECORDINGS.glob("*.yaml")):
-        recorded = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
-        for number, item in enumerate(recorded["interactions"]):
-            uri = item["request"]["uri"]
-            if "anthropic.com/v1/messages" in uri:
-                kind = kind_of(uri, item["response"])
-                name = f"{file.stem}-{number}"
-                yield kind, name, item["request"]["parsed_body"], item["response"]
-
-
-def kind_of(uri: str, response: dict[str, Any]) -> str:
-    if response["status"]["code"] != 200:
-        return "error"
-    if "count_tokens" in uri:
-        return "count"
-    kind = response["headers"].get("content-type", [""])[0]
-    return "stream" if "event-stream" in kind else "whole"
-
-
-FOUND = list(interactions())
-
-
-def recorded(*kinds: str) -> list[Any]:
-    found = [
-        pytest.param(request, response, id=name)
-        for kind, name, request, response in FOUND
-        if kind in kinds
-    ]
-    return found or [pytest.param({}, {}, marks=pytest.mark.skip(reason=ABSENT), id="absent")]
-
-
-def body_of(request: dict[str, Any]) -> bytes:
-    return json.dumps(request).encode()
-
-
-def meant(body: dict[str, Any]) -> dict[str, Any]:
-    """A request in one of the ways to write it."""
-    told = dict(body)
-    told["messages"] = []
-    for message in body["messages"]:
-        content = blocks(message["content"])
-        if told["messages"] and told["messages"][-1]["role"] == message["role"]:
-            told["messages"][-1]["content"] += content
-        else:
-            told["messages"].append({"role": message["role"], "content": content})
-    if "system" in told:
-        told["system"] = blocks(told["system"])
-    if "tools" in told:
-        told["tools"] = sorted(told["tools"], key=lambda tool: str(tool["name"]))
-    if told.get("stream") is False:
-        del told["stream"]
-    return told
-
-
-def blocks(content: Any) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    found = []
-    for block in content:
-        kept = {key: value for key, value in block.items() if (key, value) != ("is_error", False)}
-        if kept["type"] == "tool_result" and "content" in kept:
-            kept["content"] = blocks(kept["content"])
-        found.append(kept)
-    return found
-
-
-@pytest.mark.parametrize(("request_body", "response"), recorded("whole", "stream", "error"))
-def test_a_recorded_request_is_sent_as_it_was(
-    request_body: dict[str, Any], response: dict[str, Any]
+@pytest.mark.parametrize("call", COUNTS)
+def test_what_was_to_be_counted_means_the_same_when_it_was_read_and_written(
+    call: Interaction,
 ) -> None:
-    body = body_of(request_body)
-    task = task_of(read_request(body, counting="max_tokens" not in request_body), body)
-    adapter = an_adapter(upstream_model=request_body["model"], max_output_tokens=1)
-    sent = adapter.request(task).body
-    if "max_tokens" in request_body:
-        assert sent is body
-    assert response["status"]["code"] in (200, 400, 404)
-
-
-@pytest.mark.parametrize(
-    ("request_body", "response"), recorded("whole", "stream", "error", "count")
-)
-def test_a_recorded_request_means_the_same_when_it_was_read_and_written(
-    request_body: dict[str, Any],
-    response: dict[str, Any],
-) -> None:
-    asked = read_request(body_of(request_body), counting=True)
-    assert meant(json.loads(ANTHROPIC.write_request(asked))) == meant(request_body)
+    asked = read_request(call.asked, counting=True)
+    again = json.loads(ANTHROPIC.write_request(asked))
+    assert normal("anthropic", again) == normal("anthropic", call.question())
 
 
 def expected_usage(usage: dict[str, Any]) -> Usage:
@@ -141,14 +55,12 @@ def expected_usage(usage: dict[str, Any]) -> Usage:
     )
 
 
-@pytest.mark.parametrize(("request_body", "response"), recorded("whole"))
-def test_a_recorded_answer_is_read_as_it_was_meant(
-    request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    said = response["parsed_body"]
-    asked = read_request(body_of(request_body), counting=True)
-    body = body_of(said)
-    reply = an_adapter().reply(body, task_of(asked, body_of(request_body)))
+@pytest.mark.parametrize("call", calls("anthropic", kinds=("whole",)))
+def test_a_recorded_answer_is_read_as_it_was_meant(call: Interaction) -> None:
+    said = json.loads(call.answered)
+    asked = read_request(call.asked, counting=True)
+    body = call.answered
+    reply = an_adapter().reply(body, task_of(asked, call.asked))
     assert reply.body is body
     assert reply.reported_model == said["model"]
     assert reply.usage == expected_usage(said["usage"])
@@ -219,14 +131,14 @@ def cut(stream: bytes, seed: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("request_body", "response"), recorded("stream"))
+@pytest.mark.parametrize("call", calls("anthropic", kinds=("stream",)))
 def test_a_recorded_stream_is_read_as_it_was_meant_wherever_it_is_cut(
-    request_body: dict[str, Any], response: dict[str, Any], seed: int
+    call: Interaction, seed: int
 ) -> None:
-    raw = response["body"]["string"].encode()
+    raw = call.answered
     content, usage, reason = spoken_by(raw.decode())
-    asked = read_request(body_of(request_body), counting=True)
-    reader = an_adapter().stream_reader(task_of(asked, body_of(request_body)), keep=True)
+    asked = read_request(call.asked, counting=True)
+    reader = an_adapter().stream_reader(task_of(asked, call.asked), keep=True)
     events, writer = ANTHROPIC.event_reader(), ANTHROPIC.event_writer(asked)
     passed, written = b"", b""
     read: list[Event] = []
@@ -298,25 +210,24 @@ def told_by(content: list[Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("request_body", "response"), recorded("error"))
+@pytest.mark.parametrize("call", calls("anthropic", kinds=("error",)))
 def test_a_recorded_error_is_what_it_says(
-    request_body: dict[str, Any],
-    response: dict[str, Any],
+    call: Interaction,
 ) -> None:
-    said, status = response["parsed_body"], response["status"]["code"]
-    error = an_adapter().error(status, {}, body_of(said))
+    said, status = json.loads(call.answered), call.status
+    error = an_adapter().error(status, {}, call.answered)
     expected = OutOfService if said["error"]["type"] == "not_found_error" else UpstreamRejected
     assert type(error) is expected
     assert (error.status, error.message) == (status, said["error"]["message"])
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=ABSENT)
-def test_every_kind_of_call_and_of_part_is_covered() -> None:
-    assert {kind for kind, *_ in FOUND} == {"whole", "stream", "error", "count"}
+def test_every_kind_of_part_is_covered() -> None:
+    whole = [call for _, call in found("anthropic") if kind_of(call) == "whole"]
+    if not whole:
+        pytest.skip(ABSENT)
     parts = [
         type(part)
-        for kind, _, _, response in FOUND
-        if kind == "whole"
-        for part in ANTHROPIC.read_reply(body_of(response["parsed_body"])).choices[0].parts
+        for call in whole
+        for part in ANTHROPIC.read_reply(call.answered).choices[0].parts
     ]
     assert set(parts) == {Text, Reasoning, ToolCall, Foreign}

@@ -1,21 +1,17 @@
-"""Recorded Converse traffic: accepted requests are written again, answers and streams are read."""
+"""Recorded Converse traffic: answers and streams are read."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import yaml
 
 from builders import a_deployment
-from converse import read_back
-from tierwise.errors import UpstreamError
+from recordings.calls import calls
+from recordings.recorded import Interaction
 from tierwise.providers.bedrock import Bedrock
 from tierwise.types import Task
 from tierwise.wire.bedrock import BEDROCK
@@ -32,29 +28,9 @@ from tierwise.wire.spoken import (
     ToolPiece,
 )
 
-SHARED = Path(os.environ.get("TIERWISE_SHARED", Path(__file__).parents[2].parent / "shared"))
-RECORDINGS = Path(os.environ.get("TIERWISE_RECORDINGS", SHARED / "cassettes"))
-ABSENT = f"no recordings at {RECORDINGS}; set TIERWISE_RECORDINGS"
-HOSTED = "the request has a tool that Bedrock itself runs"
 
-
-def interactions(*endings: str) -> list[Any]:
-    """Model, request and response of each recorded call of these operations."""
-    found = list(_interactions(endings))
-    return found or [pytest.param("", {}, {}, marks=pytest.mark.skip(reason=ABSENT), id="absent")]
-
-
-def _interactions(endings: tuple[str, ...]) -> Iterator[Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for file in sorted((RECORDINGS / "bedrock").glob("*.yaml")):
-        recorded = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
-        for number, item in enumerate(recorded["interactions"]):
-            uri, request = item["request"]["uri"], item["request"]
-            if "bedrock-runtime" not in uri or not uri.endswith(endings):
-                continue
-            body = request.get("parsed_body") or json.loads(request["body"])
-            model = unquote(uri.partition("/model/")[2].rpartition("/")[0])
-            yield pytest.param(model, body, item["response"], id=f"{file.stem}-{number}")
+def model_of(call: Interaction) -> str:
+    return unquote(call.path.partition("/model/")[2].rpartition("/")[0])
 
 
 def an_adapter(model: str) -> Bedrock:
@@ -65,50 +41,12 @@ def an_adapter(model: str) -> Bedrock:
     )
 
 
-def plain(body: Any) -> Any:
-    """What a recorded request means: without what only says what is so anyway."""
-    found = {name: value for name, value in body.items() if value not in ([], {})}
-    tools = dict(found.get("toolConfig", {}))
-    if tools.get("toolChoice") == {"auto": {}}:
-        del tools["toolChoice"]
-    if tools:
-        found["toolConfig"] = tools
-    return json.loads(json.dumps(found), object_hook=_without_success)
-
-
-def _without_success(value: dict[str, Any]) -> dict[str, Any]:
-    if value.get("status") == "success":
-        del value["status"]
-    return value
-
-
-@pytest.mark.parametrize(("model", "body", "response"), interactions("/converse", "-stream"))
-def test_an_accepted_request_is_written_again(
-    model: str, body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    if "systemTool" in json.dumps(body):
-        pytest.skip(HOSTED)
-    more = dict(body.get("additionalModelRequestFields", {}))
-    effort = more.get("output_config", {}).get("effort") or more.get("reasoning_effort")
-    asked = read_back({**body, "outputConfig": {"effort": effort}} if effort else body)
-    if effort and more.get("thinking") == {"type": "adaptive"}:
-        asked = read_back({**body, "outputConfig": {"effort": effort}} | {
-            "additionalModelRequestFields": {}
-        })  # fmt: skip
-    task = Task(body=BEDROCK.write_request(asked), model="m", messages=[], dialect="bedrock")
-    written = json.loads(an_adapter(model).request(task).body or b"")
-    assert plain(written) == plain(body)
-
-
-@pytest.mark.parametrize(("model", "body", "response"), interactions("/converse"))
-def test_a_recorded_answer_is_read(
-    model: str, body: dict[str, Any], response: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("call", calls("bedrock", kinds=("whole", "error")))
+def test_a_recorded_answer_is_read(call: Interaction) -> None:
     task = Task(body=b"{}", model="m", messages=[], dialect="bedrock")
-    recorded = response.get("parsed_body") or json.loads(response["body"]["string"])
-    raw = json.dumps(recorded).encode()
-    if response["status"]["code"] != 200:
-        error = an_adapter(model).error(response["status"]["code"], {}, raw)
+    recorded, raw, model = json.loads(call.answered), call.answered, model_of(call)
+    if call.status != 200:
+        error = an_adapter(model).error(call.status, {}, raw)
         assert error.message == recorded["message"]
         assert error.kind == "out_of_service"
         return
@@ -139,15 +77,13 @@ def test_a_recorded_answer_is_read(
     assert usage.cache_write_tokens == counts.get("cacheWriteInputTokens", 0)
 
 
-@pytest.mark.parametrize(("model", "body", "response"), interactions("/converse-stream"))
-def test_a_recorded_stream_is_read_however_it_is_cut(
-    model: str, body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    stream: bytes = response["body"]["string"]
+@pytest.mark.parametrize("call", calls("bedrock", kinds=("stream",)))
+def test_a_recorded_stream_is_read_however_it_is_cut(call: Interaction) -> None:
+    stream = call.answered
     expected = said_by(stream)
     chance = random.Random(stream[:100])
     for cuts in (0, 1, 5, 40):
-        assert summary(replayed(model, stream, cuts, chance)) == expected
+        assert summary(replayed(model_of(call), stream, cuts, chance)) == expected
 
 
 def replayed(model: str, stream: bytes, cuts: int, chance: random.Random) -> list[Event]:
@@ -214,7 +150,3 @@ def said_by(stream: bytes) -> dict[str, Any]:
         if kind == "metadata":
             found["tokens"] = said["usage"]["totalTokens"]
     return {**found, "sealed": len(sealed), "own": len(own)}
-
-
-def test_an_error_is_an_upstream_error() -> None:
-    assert isinstance(an_adapter("m").error(500, {}, b""), UpstreamError)

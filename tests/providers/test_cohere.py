@@ -7,11 +7,11 @@ import random
 from typing import Any
 
 import pytest
-import yaml
 from msgspec.structs import replace
 
 from builders import a_deployment, a_task
-from chat_recordings import ABSENT, RECORDINGS
+from recordings.calls import calls
+from recordings.recorded import Interaction
 from tierwise.errors import OutOfService, ServerFailed, StreamBroken
 from tierwise.providers.cohere import Cohere
 from tierwise.providers.translating import speaking
@@ -301,18 +301,11 @@ def test_an_unknown_model_takes_the_deployment_out() -> None:
     assert "command-z" in error.message
 
 
-def test_the_recorded_answer_is_read_as_it_was_meant() -> None:
-    file = RECORDINGS / "cohere" / "test_cohere_model_thinking_part.yaml"
-    if not file.is_file():
-        pytest.skip(ABSENT)
-    recorded = yaml.safe_load(file.read_text(encoding="utf-8"))["interactions"]
-    answer = next(
-        item["response"]["parsed_body"]
-        for item in recorded
-        if "cohere.com" in item["request"]["uri"]
-    )
+@pytest.mark.parametrize("call", calls("cohere"))
+def test_the_recorded_answer_is_read_as_it_was_meant(call: Interaction) -> None:
+    answer = json.loads(call.answered)
     task = replace(a_task(), model="command-a-reasoning-08-2025")
-    reply = speaking(an_adapter(), task).reply(json.dumps(answer).encode(), task)
+    reply = speaking(an_adapter(), task).reply(call.answered, task)
     thought, text = answer["message"]["content"]
     message = json.loads(reply.body)["choices"][0]["message"]
     assert message["content"] == text["text"]

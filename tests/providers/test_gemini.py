@@ -13,7 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from builders import a_deployment
-from gemini_recordings import Recorded, recorded
+from recordings.calls import calls, objects_of
+from recordings.recorded import Interaction
 from tierwise.errors import (
     ContextTooLong,
     OutOfService,
@@ -315,23 +316,23 @@ async def google(
         await server.close()
 
 
-@pytest.mark.parametrize("exchange", recorded())
-async def test_recorded_traffic_passes_as_it_was(exchange: Recorded) -> None:
-    task = a_task(json.dumps(exchange.request).encode(), stream=exchange.streams)
-    kind = "text/event-stream" if exchange.streams else "application/json"
-    async with google(exchange.body, kind) as (url, asked):
-        adapter = an_adapter(exchange.model, base_url=url)
+@pytest.mark.parametrize("call", calls("gemini", "vertex"))
+async def test_recorded_traffic_passes_as_it_was(call: Interaction) -> None:
+    task = a_task(call.asked, stream=call.streamed)
+    kind = "text/event-stream" if call.streamed else "application/json"
+    async with google(call.answered, kind) as (url, asked):
+        adapter = an_adapter(call.path.partition("/models/")[2].rpartition(":")[0], base_url=url)
         transport = Transport()
         reply = await transport.send(adapter.request(task), 5)
         await transport.close()
     ((path, headers, sent),) = asked
-    assert exchange.uri.endswith(path.partition("/models/")[2])
+    assert call.url.endswith(path.partition("/models/")[2])
     assert headers["x-goog-api-key"]
     assert sent == task.body
-    if not exchange.streams:
+    if not call.streamed:
         whole = adapter.reply(reply.body, task)
-        assert whole.body == exchange.body
-        assert whole.reported_model == exchange.answers()[0]["modelVersion"]
+        assert whole.body == call.answered
+        assert whole.reported_model == objects_of(call)[0]["modelVersion"]
         return
     reader = adapter.stream_reader(task, keep=True)
     drawn = random.Random(0)
@@ -340,8 +341,8 @@ async def test_recorded_traffic_passes_as_it_was(exchange: Recorded) -> None:
         size = drawn.randint(1, 500)
         out += reader.feed(left[:size])
         left = left[size:]
-    assert out + reader.close() == exchange.body
-    parts = [p for a in exchange.answers() for p in a["candidates"][0]["content"].get("parts", ())]
+    assert out + reader.close() == call.answered
+    parts = [p for a in objects_of(call) for p in a["candidates"][0]["content"].get("parts", ())]
     text = "".join(p.get("text", "") for p in parts if not p.get("thought"))
     assert reader.completion().text == text
     assert reader.usage is not None

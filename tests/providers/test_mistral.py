@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builders import a_deployment, a_task
-from chat_recordings import interactions
+from recordings.calls import ABSENT, found
 from tierwise.config.presets import PRESETS
 from tierwise.providers.base import load_adapter
 from tierwise.wire.chat.mistral import for_mistral, mistrals_id
@@ -112,9 +112,9 @@ def test_what_cannot_be_read_is_sent_as_it_is(body: bytes) -> None:
 
 
 def test_what_it_was_sent_in_recordings_it_is_sent_again() -> None:
-    requests = [request for provider, _, request, _ in interactions() if provider == "mistral"]
+    requests = [call.question() for _, call in found("mistral")]
     if not requests:
-        pytest.skip("no recordings")
+        pytest.skip(ABSENT)
     for request in requests:
         again = json.loads(for_mistral(json.dumps(request).encode()))
         assert again == request

@@ -9,7 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from builders import a_deployment
-from chat_recordings import ABSENT, RECORDINGS, interactions, kind_of, recorded
+from recordings.calls import calls
+from recordings.recorded import Interaction
+from recordings.scope import PROVIDERS
 from tierwise.config.presets import PRESETS
 from tierwise.errors import OutOfService, ServerFailed, UpstreamError, UpstreamRejected
 from tierwise.providers import Transport
@@ -21,15 +23,17 @@ from tierwise.wire import sse
 from tierwise.wire.openai_chat import read_request
 from upstream import Reply, upstreams
 
-
-def replayed(response: dict[str, Any]) -> Reply:
-    if "parsed_body" in response:
-        body = json.dumps(response["parsed_body"]).encode()
-        return Reply(response["status"]["code"], body)
-    return Reply(events=[response["body"]["string"].encode()])
+FAMILY = ("openai_compatible", "mistral")
 
 
-def an_adapter(provider: str, base_url: str, model: str) -> OpenAICompatible:
+def replayed(call: Interaction) -> Reply:
+    if call.streamed:
+        return Reply(events=[call.answered])
+    return Reply(call.status, call.answered)
+
+
+def an_adapter(call: Interaction, base_url: str, model: str) -> OpenAICompatible:
+    provider = PROVIDERS.get(call.host, "openai")
     quirks = PRESETS[provider].quirks
     return OpenAICompatible(
         a_deployment(model, provider, base_url=base_url, upstream_model=model, quirks=quirks)
@@ -44,20 +48,18 @@ def expected_usage(usage: dict[str, Any]) -> tuple[int, int, int]:
     return read, cached, max(usage["completion_tokens"], usage["total_tokens"] - read)
 
 
-@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("whole"))
-async def test_a_recorded_answer_is_read_as_it_was_meant(
-    provider: str, request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    task = read_request(json.dumps(request_body).encode())
-    async with upstreams(replayed(response)) as (upstream,):
-        adapter = an_adapter(provider, upstream.base_url, task.model)
+@pytest.mark.parametrize("call", calls(*FAMILY, kinds=("whole",)))
+async def test_a_recorded_answer_is_read_as_it_was_meant(call: Interaction) -> None:
+    task = read_request(call.asked)
+    async with upstreams(replayed(call)) as (upstream,):
+        adapter = an_adapter(call, upstream.base_url, task.model)
         transport = Transport()
         answer = await transport.send(adapter.request(task), 5)
         await transport.close()
     sent = upstream.asked[0].json()
-    assert sent["messages"] == request_body["messages"]
-    assert sent["model"] == request_body["model"]
-    body = response["parsed_body"]
+    assert sent["messages"] == call.question()["messages"]
+    assert sent["model"] == call.question()["model"]
+    body = json.loads(call.answered)
     reply = adapter.reply(answer.body, task)
     assert json.loads(reply.body) == body
     assert reply.reported_model == body["model"]
@@ -84,13 +86,11 @@ def pick(function: dict[str, Any]) -> dict[str, str]:
     return {name: function[name] for name in ("name", "arguments")}
 
 
-@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("error"))
-async def test_a_recorded_error_is_what_it_says(
-    provider: str, request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    task = read_request(json.dumps({**request_body, "stream": True}).encode())
-    async with upstreams(replayed(response)) as (upstream,):
-        adapter = an_adapter(provider, upstream.base_url, task.model)
+@pytest.mark.parametrize("call", calls(*FAMILY, kinds=("error",)))
+async def test_a_recorded_error_is_what_it_says(call: Interaction) -> None:
+    task = read_request(json.dumps({**call.question(), "stream": True}).encode())
+    async with upstreams(replayed(call)) as (upstream,):
+        adapter = an_adapter(call, upstream.base_url, task.model)
         transport = Transport()
         whole = await transport.send(adapter.request(task), 5)
         stream = await transport.open(adapter.request(task))
@@ -100,7 +100,7 @@ async def test_a_recorded_error_is_what_it_says(
         ]
         stream.close()
         await transport.close()
-    said = response["parsed_body"]["error"]
+    said = json.loads(call.answered)["error"]
     kinds: dict[str, type[UpstreamError]] = {
         "model_not_found": OutOfService,
         "tool_use_failed": ServerFailed,
@@ -108,7 +108,7 @@ async def test_a_recorded_error_is_what_it_says(
     for error in errors:
         assert type(error) is kinds.get(said["code"], UpstreamRejected)
         assert error.message == " ".join(said["message"].split())[:500]
-        assert error.status == response["status"]["code"]
+        assert error.status == call.status
 
 
 def chunks_of(block: bytes) -> list[Any]:
@@ -148,18 +148,18 @@ async def relayed(stream: HttpStream, reader: StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("wants_usage", [True, False], ids=["with usage", "without"])
-@pytest.mark.parametrize(("provider", "request_body", "response"), recorded("stream"))
+@pytest.mark.parametrize("call", calls(*FAMILY, kinds=("stream",)))
 async def test_a_recorded_stream_is_handed_on_event_by_event(
-    provider: str, request_body: dict[str, Any], response: dict[str, Any], wants_usage: bool
+    call: Interaction, wants_usage: bool
 ) -> None:
-    task = read_request(json.dumps(request_body).encode())
+    task = read_request(call.asked)
     task = replace(task, wants_stream_usage=wants_usage)
-    raw = response["body"]["string"].encode()
+    raw = call.answered
     recorded_chunks = chunks_of(raw)
     failed = None
     errors = [chunk["error"] for chunk in recorded_chunks if "error" in chunk]
-    async with upstreams(replayed(response)) as (upstream,):
-        adapter = an_adapter(provider, upstream.base_url, task.model)
+    async with upstreams(replayed(call)) as (upstream,):
+        adapter = an_adapter(call, upstream.base_url, task.model)
         transport = Transport()
         stream = await transport.open(adapter.request(task))
         reader = adapter.stream_reader(task, keep=True)
@@ -188,10 +188,3 @@ async def test_a_recorded_stream_is_handed_on_event_by_event(
     assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == expected_usage(
         usages[-1]
     )
-
-
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=ABSENT)
-def test_every_provider_with_chat_completions_is_covered() -> None:
-    found = {(provider, kind_of(response)) for provider, _, _, response in interactions()}
-    assert {provider for provider, _ in found} >= {"openai", "groq", "mistral", "openrouter"}
-    assert {kind for _, kind in found} >= {"whole", "error", "stream"}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from builders import a_deployment
+from recordings.calls import calls
+from recordings.recorded import Interaction
 from tierwise.errors import UpstreamRejected
 from tierwise.providers import Transport
 from tierwise.providers.openai_responses import OpenAIResponses
@@ -23,82 +22,13 @@ from tierwise.wire.responses import RESPONSES, response_in
 from tierwise.wire.translate import task_of
 from upstream import Reply, upstreams
 
-SHARED = Path(os.environ.get("TIERWISE_SHARED", Path(__file__).parents[2].parent / "shared"))
-RECORDINGS = Path(os.environ.get("TIERWISE_RECORDINGS", SHARED / "cassettes"))
-ABSENT = f"no recordings at {RECORDINGS}; set TIERWISE_RECORDINGS"
 
-
-def interactions() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Name, request and response of each answer of the Responses API that was asked for."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for file in sorted(RECORDINGS.glob("*/*.yaml")):
-        text = file.read_text(encoding="utf-8")
-        if "/responses" not in text:
-            continue
-        recorded = yaml.load(text, Loader=loader)  # noqa: S506
-        for number, item in enumerate(recorded["interactions"]):
-            asked = item.get("request", {})
-            if asked.get("method") == "POST" and asked.get("uri", "").endswith("/responses"):
-                name = f"{file.parent.name}-{file.stem}-{number}"
-                yield name, asked["parsed_body"], item["response"]
-
-
-def kind_of(response: dict[str, Any]) -> str:
-    if response["status"]["code"] != 200:
-        return "error"
-    return "whole" if "parsed_body" in response else "stream"
-
-
-def recorded(*kinds: str) -> list[Any]:
-    found = [
-        pytest.param(request, response, id=name)
-        for name, request, response in interactions()
-        if kind_of(response) in kinds
-    ]
-    return found or [pytest.param({}, {}, marks=pytest.mark.skip(reason=ABSENT), id="absent")]
-
-
-def a_task(request: dict[str, Any]) -> Task:
-    body = json.dumps(request).encode()
-    return task_of(RESPONSES.read_request(body), body)
+def a_task(call: Interaction) -> Task:
+    return task_of(RESPONSES.read_request(call.asked), call.asked)
 
 
 def an_adapter(base_url: str, task: Task) -> OpenAIResponses:
     return OpenAIResponses(a_deployment(base_url=base_url, upstream_model=task.model))
-
-
-def meant(request: dict[str, Any]) -> dict[str, Any]:
-    """A request without what makes no difference: defaults, and other ways to write the same."""
-    body = {name: value for name, value in request.items() if value not in (None, False, [], {})}
-    asked = body["input"]
-    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
-    body["input"] = [_item(item) for item in items]
-    if "tools" in body:
-        tools = [_without_nulls(tool) for tool in body["tools"]]
-        body["tools"] = sorted(tools, key=lambda tool: json.dumps(tool, sort_keys=True))
-    if body.get("text", {}).get("format") == {"type": "text"}:
-        body["text"] = {name: value for name, value in body["text"].items() if name != "format"}
-    if "reasoning" in body:
-        body["reasoning"] = _without_nulls(body["reasoning"])
-    return {name: value for name, value in body.items() if value != {}}
-
-
-def _item(item: dict[str, Any]) -> dict[str, Any]:
-    item = _without_nulls(item)
-    if item.get("type") == "message":
-        del item["type"]
-    content = item.get("content")
-    if isinstance(content, list) and len(content) == 1 and "role" in item:
-        (piece,) = content
-        if piece["type"] in ("input_text", "output_text") and not piece.get("annotations"):
-            item["content"] = piece["text"]
-    if content == []:
-        del item["content"]
-    return item
-
-
-def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def counted(usage: dict[str, Any]) -> tuple[int, int, int, int]:
@@ -122,22 +52,10 @@ def said(output: list[dict[str, Any]]) -> tuple[str, list[tuple[str, str, str]],
     )
 
 
-@pytest.mark.parametrize(("request_body", "response"), recorded("whole", "stream", "error"))
-def test_a_recorded_request_keeps_its_meaning(
-    request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    del response
-    body = json.dumps(request_body).encode()
-    again = json.loads(RESPONSES.write_request(RESPONSES.read_request(body)))
-    assert meant(again) == meant(request_body)
-
-
-@pytest.mark.parametrize(("request_body", "response"), recorded("whole"))
-async def test_a_recorded_answer_is_read_as_it_was_meant(
-    request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    task = a_task(request_body)
-    answer = response["parsed_body"]
+@pytest.mark.parametrize("call", calls("openai_responses", kinds=("whole",)))
+async def test_a_recorded_answer_is_read_as_it_was_meant(call: Interaction) -> None:
+    task = a_task(call)
+    answer = json.loads(call.answered)
     async with upstreams(Reply(body=json.dumps(answer).encode())) as (upstream,):
         adapter = an_adapter(upstream.base_url, task)
         transport = Transport()
@@ -171,29 +89,27 @@ async def test_a_recorded_answer_is_read_as_it_was_meant(
     assert [item.get("encrypted_content") for item in again["output"]] == sealed
 
 
-@pytest.mark.parametrize(("request_body", "response"), recorded("error"))
-async def test_a_recorded_error_is_what_it_says(
-    request_body: dict[str, Any], response: dict[str, Any]
-) -> None:
-    task = a_task(request_body)
-    body = json.dumps(response["parsed_body"]).encode()
-    async with upstreams(Reply(response["status"]["code"], body)) as (upstream,):
+@pytest.mark.parametrize("call", calls("openai_responses", kinds=("error",)))
+async def test_a_recorded_error_is_what_it_says(call: Interaction) -> None:
+    task = a_task(call)
+    body = call.answered
+    async with upstreams(Reply(call.status, body)) as (upstream,):
         adapter = an_adapter(upstream.base_url, task)
         transport = Transport()
         came = await transport.send(adapter.request(task), 5)
         await transport.close()
     error = adapter.error(came.status, came.headers, came.body)
     assert type(error) is UpstreamRejected
-    assert error.message == response["parsed_body"]["error"]["message"]
+    assert error.message == json.loads(call.answered)["error"]["message"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize(("request_body", "response"), recorded("stream"))
+@pytest.mark.parametrize("call", calls("openai_responses", kinds=("stream",)))
 async def test_a_recorded_stream_says_the_same_however_it_is_cut(
-    request_body: dict[str, Any], response: dict[str, Any], seed: int
+    call: Interaction, seed: int
 ) -> None:
-    task = a_task(request_body)
-    raw = response["body"]["string"].encode()
+    task = a_task(call)
+    raw = call.answered
     async with upstreams(Reply(events=[raw])) as (upstream,):
         adapter = an_adapter(upstream.base_url, task)
         transport = Transport()
@@ -253,8 +169,3 @@ def thoughts(answer: dict[str, Any]) -> list[tuple[str, bool]]:
     parts = spoken.choices[0].parts
     assert all(isinstance(part, (Text, ToolCall, Reasoning, Foreign)) for part in parts)
     return [(part.text, bool(part.redacted)) for part in parts if isinstance(part, Reasoning)]
-
-
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=ABSENT)
-def test_answers_streams_and_errors_are_covered() -> None:
-    assert {kind_of(response) for _, _, response in interactions()} == {"whole", "stream", "error"}

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
+from recordings.calls import ABSENT, FOLDER
 from recordings.outcome import outcome_of
 from recordings.recorded import Recording, recordings
 from upstream import Reply, upstreams
-
-BESIDE = Path(__file__).parents[2].parent / "shared" / "cassettes"
-FOLDER = Path(os.environ.get("TIERWISE_RECORDINGS", BESIDE))
-ABSENT = f"no recordings at {FOLDER}; set TIERWISE_RECORDINGS"
 
 
 def recorded() -> list[object]:

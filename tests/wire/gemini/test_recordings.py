@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gemini_recordings import Recorded, meaning, recorded
+from recordings.calls import calls, objects_of
+from recordings.recorded import Interaction
 from tierwise.types import Usage
 from tierwise.wire import sse
 from tierwise.wire.conversation import Part, Reasoning, Refusal, Text, ToolCall
@@ -24,19 +25,7 @@ from tierwise.wire.spoken import (
     ToolPiece,
 )
 
-
-@pytest.mark.parametrize("exchange", recorded())
-def test_a_recorded_request_is_written_with_the_same_meaning(exchange: Recorded) -> None:
-    if exchange.request is None:
-        pytest.skip("the request was not recorded")
-    asked = GEMINI.read_request(json.dumps(exchange.request).encode())
-    written = json.loads(GEMINI.write_request(asked))
-    expected = meaning(exchange.request)
-    for content in expected["contents"]:
-        for part in content["parts"]:
-            part.get("fileData", {}).setdefault("mimeType", "video/mp4")
-            part.get("fileData") or part.pop("fileData", None)
-    assert meaning(written) == expected
+GOOGLE = ("gemini", "vertex")
 
 
 def said(parts: list[Any], *, thought: bool = False) -> str:
@@ -81,10 +70,10 @@ def check(parts: list[Part], finish: str | None, usage: Usage | None, answers: l
     assert usage.cached_input_tokens == cached
 
 
-@pytest.mark.parametrize("exchange", recorded(streams=False))
-def test_a_recorded_answer_is_read_as_it_was_meant(exchange: Recorded) -> None:
-    spoken = GEMINI.read_reply(exchange.body)
-    (answer,) = exchange.answers()
+@pytest.mark.parametrize("call", calls(*GOOGLE, kinds=("whole",)))
+def test_a_recorded_answer_is_read_as_it_was_meant(call: Interaction) -> None:
+    spoken = GEMINI.read_reply(call.answered)
+    (answer,) = objects_of(call)
     assert (spoken.id, spoken.model) == (answer["responseId"], answer["modelVersion"])
     (choice,) = spoken.choices
     check(list(choice.parts), choice.finish, spoken.usage, [answer])
@@ -145,22 +134,22 @@ def blocks(stream: bytes, seed: int) -> list[bytes]:
     return out
 
 
-@pytest.mark.parametrize("exchange", recorded(streams=True))
+@pytest.mark.parametrize("call", calls(*GOOGLE, kinds=("stream",)))
 @pytest.mark.parametrize("seed", range(3))
 def test_a_recorded_stream_is_read_as_it_was_meant_however_it_is_cut(
-    exchange: Recorded, seed: int
+    call: Interaction, seed: int
 ) -> None:
     reader = GEMINI.event_reader()
-    events = [event for block in blocks(exchange.body, seed) for event in reader.read(block)]
+    events = [event for block in blocks(call.answered, seed) for event in reader.read(block)]
     parts, finish, usage = joined(events)
-    check(parts, finish, usage, exchange.answers())
+    check(parts, finish, usage, objects_of(call))
 
 
-@pytest.mark.parametrize("exchange", recorded(streams=True))
-def test_a_recorded_stream_is_written_as_it_was_meant(exchange: Recorded) -> None:
+@pytest.mark.parametrize("call", calls(*GOOGLE, kinds=("stream",)))
+def test_a_recorded_stream_is_written_as_it_was_meant(call: Interaction) -> None:
     thinking = b'{"thinkingConfig":{"includeThoughts":true}}'
     body = b'{"contents":{"parts":{"text":"x"}},"generationConfig":' + thinking + b"}"
     writer = GEMINI.event_writer(GEMINI.read_request(body))
-    out = writer.write(GEMINI.event_reader().read(exchange.body)) + writer.close()
+    out = writer.write(GEMINI.event_reader().read(call.answered)) + writer.close()
     parts, finish, usage = joined(GEMINI.event_reader().read(out))
-    check(parts, finish, usage, exchange.answers())
+    check(parts, finish, usage, objects_of(call))
