@@ -237,10 +237,7 @@ class AnswerStream(LiveAnswer[str]):
 
     async def __aiter__(self) -> AsyncIterator[str]:
         async for block in self.chunks:
-            for event in sse.events(block):
-                data = sse.payload(event)
-                if data is None or data == b"[DONE]":
-                    continue
+            for data in sse.payloads(block):
                 for choice in openai_chat.read_chunk(data).choices:
                     self.finish_reason = choice.finish_reason or self.finish_reason
                     if choice.delta is not None and (text := choice.delta.text):

@@ -29,10 +29,8 @@ class EventStream(LiveAnswer[dict[str, Any]]):
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         async for block in self.chunks:
-            for event in sse.events(block):
-                data = sse.payload(event)
-                if data is not None and data != b"[DONE]":
-                    yield _decode(data)
+            for data in sse.payloads(block):
+                yield _decode(data)
 
 
 class _Embeds(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierwise.wire.sse import EventBuffer, events, is_event, payload
+from tierwise.wire.sse import EventBuffer, events, is_event, payload, payloads
 
 LF = b'data: {"a":1}\n\n: a comment\n\ndata: first\ndata: second\n\ndata: [DONE]\n\n'
 STREAMS = {
@@ -100,6 +100,11 @@ def test_a_multibyte_character_survives_a_cut_in_its_middle() -> None:
     cut = stream.index("東".encode()) + 1
     out, _ = fed(stream[:cut], stream[cut:])
     assert [data.decode() for data in spoken(out) if data is not None] == ["größer 東京 🙂", "é"]
+
+
+def test_the_payloads_of_a_block_are_what_its_events_say() -> None:
+    block = b": hi\n\ndata: {}\n\nevent: x\n\ndata:\n\ndata: a\r\ndata: b\r\n\r\ndata: [DONE]\n\n"
+    assert list(payloads(block)) == [b"{}", b"a b"]
 
 
 def test_the_end_marker_is_an_event_like_any_other() -> None:

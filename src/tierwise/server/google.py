@@ -72,11 +72,9 @@ class ArrayExchange(Exchange):
     def shown(self, block: bytes) -> bytes:
         """The events of a block as elements."""
         parts: list[bytes] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data is not None:
-                parts += (self._between, data)
-                self._between = b",\r\n"
+        for data in sse.payloads(block):
+            parts += (self._between, data)
+            self._between = b",\r\n"
         return b"".join(parts)
 
     def ended(self) -> bytes:

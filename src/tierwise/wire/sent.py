@@ -137,10 +137,7 @@ def read_sent(block: bytes) -> Sent:
     """What these events say to a client. What cannot be read, no client can read either."""
     sent = Sent()
     texts: list[str] = []
-    for event in sse.events(block):
-        data = sse.payload(event)
-        if data is None or data == b"[DONE]":
-            continue
+    for data in sse.payloads(block):
         try:
             chunk = decode_event(data)
         except UNREADABLE:

@@ -111,3 +111,11 @@ def one_line(data: bytes) -> bytes:
     if b"\n" in data or b"\r" in data:
         return data.replace(b"\n", b" ").replace(b"\r", b" ")
     return data
+
+
+def payloads(block: bytes) -> Iterator[bytes]:
+    """What the events of a block of complete events carry, but for `[DONE]`, which says nothing."""
+    for event in _BLANK.split(block):
+        data = payload(event)
+        if data and data != b"[DONE]":
+            yield data

@@ -111,10 +111,8 @@ class EventReader:
             msgspec.MsgspecError: it cannot be read.
         """
         found: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data:
-                self._read(data, found)
+        for data in sse.payloads(block):
+            self._read(data, found)
         return found
 
     def _read(self, data: bytes, found: list[Event]) -> None:

@@ -120,10 +120,8 @@ class BedrockEvents:
     def read(self, block: bytes) -> list[Event]:
         """The events that a block of complete server-sent events says."""
         found: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data is not None:
-                found.extend(self._of(_decode(data)))
+        for data in sse.payloads(block):
+            found.extend(self._of(_decode(data)))
         return found
 
     def _of(self, frame: _Frame) -> Iterator[Event]:

@@ -67,10 +67,7 @@ class ChunkReader:
             msgspec.MsgspecError: it cannot be read.
         """
         events: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data is None or data == b"[DONE]":
-                continue
+        for data in sse.payloads(block):
             self._chunk(_decode(data), events)
         return events
 

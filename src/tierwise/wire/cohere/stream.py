@@ -77,10 +77,8 @@ class CohereEvents:
             msgspec.MsgspecError: it cannot be read.
         """
         events: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data is not None and data != b"[DONE]":
-                self._event(decode_event(data), events)
+        for data in sse.payloads(block):
+            self._event(decode_event(data), events)
         return events
 
     def _event(self, event: StreamEvent, events: list[Event]) -> None:

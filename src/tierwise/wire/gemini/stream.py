@@ -63,10 +63,8 @@ class EventReader:
             msgspec.MsgspecError: it cannot be read.
         """
         found: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data and data != b"[DONE]":
-                found += self._answer(read_answer(data))
+        for data in sse.payloads(block):
+            found += self._answer(read_answer(data))
         return found
 
     def _answer(self, answer: Answer) -> Iterator[Event]:

@@ -104,9 +104,8 @@ def response_in(block: bytes) -> bytes | None:
     """The whole answer that a block of complete events ends with; None if it ends otherwise."""
     if b'"response.completed"' not in block and b'"response.incomplete"' not in block:
         return None
-    for event in sse.events(block):
-        data = sse.payload(event)
-        if data is not None and b'"response":' in data.replace(b" ", b""):
+    for data in sse.payloads(block):
+        if b'"response":' in data.replace(b" ", b""):
             found = decode_event(data)
             if found.type in ("response.completed", "response.incomplete"):
                 return bytes(found.response)
@@ -130,10 +129,8 @@ class EventReader:
             msgspec.MsgspecError: it cannot be read.
         """
         found: list[Event] = []
-        for event in sse.events(block):
-            data = sse.payload(event)
-            if data is not None and data != b"[DONE]":
-                found.extend(self._event(decode_event(data)))
+        for data in sse.payloads(block):
+            found.extend(self._event(decode_event(data)))
         return found
 
     def _event(self, event: _Event) -> Iterable[Event]:
