@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
 
 import pytest
 from aiohttp import web
@@ -23,6 +24,7 @@ from gateway import (
     fails,
     says,
 )
+from tierwise.server import corked
 from tierwise.server.corked import MOST_HEAD_BYTES
 
 PATH = "/v1/chat/completions"
@@ -91,6 +93,49 @@ def test_a_head_without_end_is_cut_off(gateway: RunningGateway) -> None:
         except OSError:
             return
     assert answer.startswith(b"HTTP/1.1 431 ") or not answer
+
+
+@pytest.mark.parametrize("line", [b"x-filler: " + b"x" * 8000 + b"\r\n", b"x" * 8000])
+def test_trailers_without_end_are_cut_off(gateway: RunningGateway, line: bytes) -> None:
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        head = b"GET /health/live HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"0\r\nx: x" + b"\r\n" * (line[-1:] == b"\n"))
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):  # it has hung up
+            connection.sendall(line * 10_000)
+
+
+def test_short_trailers_and_long_chunks_are_no_trouble(gateway: RunningGateway) -> None:
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        head = b"GET /health/live HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        size = MOST_HEAD_BYTES * 3
+        chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
+        connection.sendall(head + chunk + b"0\r\nx-checksum: 1\r\n\r\n")
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health/live HTTP/1.1\r\nhost: x\r\n"])
+def test_a_head_that_does_not_come_is_given_up(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(corked, "HEAD_S", 0.05)
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        connection.sendall(sent)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ") if sent else answer == b""
+
+
+def test_a_connection_that_has_asked_is_kept_for_more(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corked, "HEAD_S", 0.05)
+    ask = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        for _ in range(2):
+            connection.sendall(ask)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            threading.Event().wait(0.2)
 
 
 def test_a_very_long_path_is_no_trouble(gateway: RunningGateway) -> None:

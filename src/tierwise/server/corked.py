@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol, with what is written in one turn of the event loop sent at once.
 
-Requests whose heads do not end are refused: uvicorn would take them in for ever.
+Requests whose heads do not end, or do not come, are refused, and so are trailers without end behind
+a body: uvicorn would take them in and wait for ever.
 
 uvicorn writes the head of an answer, each part and the end one by one, and uvloop makes a system
 call of each. Those calls are a tenth of what a request costs.
@@ -12,28 +13,49 @@ import asyncio
 import re
 from typing import Any, cast
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _OFFER_OF_HTTP_2 = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 
 MOST_HEAD_BYTES = 64 << 10
 """Of a request line and headers, keys and all; what comes at once may be a little more."""
-_SAID = (
-    b'{"error":{"message":"The request line and headers have more than %d bytes. Send fewer or '
-    b'shorter headers, and what is long in the body.","type":"invalid_request_error",'
-    b'"param":null,"code":"headers_too_large"}}' % MOST_HEAD_BYTES
+HEAD_S = 60.0
+"""How long a new connection's first head, or the rest of a later one, may take, in seconds."""
+
+
+def _refusal(status: bytes, code: str, message: str) -> bytes:
+    """An answer that ends its connection; in OpenAI's shape, as nobody knows yet who asks."""
+    kind = "invalid_request_error"
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    said = msgspec.json.encode({"error": error})
+    return (
+        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        b"content-length: %d\r\n\r\n%b" % (status, len(said), said)
+    )
+
+
+_TOO_LONG = _refusal(
+    b"431 Request Header Fields Too Large",
+    "headers_too_large",
+    f"The request line and headers have more than {MOST_HEAD_BYTES} bytes. Send fewer or shorter "
+    "headers, and what is long in the body.",
 )
-_TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_SAID), _SAID)
+_TOO_SLOW = _refusal(
+    b"408 Request Timeout",
+    "headers_too_slow",
+    f"The request line and headers did not come within {HEAD_S:g} s. Send the request again.",
 )
 
 
 class CorkedProtocol(HttpToolsProtocol):
     """For uvicorn's `http` option."""
 
-    _head_bytes = 0
-    """Those of a head whose end has not come yet."""
+    _bare_bytes = 0
+    """Those since the last end of a head or part of a body: of a head that has not ended, or of
+    trailers."""
+    _moved = False
+    _head_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived, without the offer to speak HTTP/2 instead.
@@ -46,17 +68,57 @@ class CorkedProtocol(HttpToolsProtocol):
             data = _OFFER_OF_HTTP_2.sub(b"", head + b"\r\n", count=1)[:-2] + blank_line + body
         super().data_received(data)
         scope: Any = self.scope
-        if scope is None or "method" in scope:
-            self._head_bytes = 0
+        in_head = scope is None or "method" not in scope
+        if in_head:
+            self._await_head()
+        elif self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if self._moved:
+            self._moved = False
+            self._bare_bytes = 0
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LONG)
-            self.transport.close()
+        self._bare_bytes += len(data)
+        if self._bare_bytes > MOST_HEAD_BYTES:
+            # Behind a body the answer may have begun, and nothing can be said beside it.
+            self._hang_up(_TOO_LONG if in_head else b"")
+
+    def on_headers_complete(self) -> None:
+        """A head has ended."""
+        self._moved = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body has come."""
+        self._moved = True
+        super().on_body(body)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Puts the cork between uvicorn and its connection."""
         super().connection_made(CorkedTransport(transport, self.loop))
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more comes."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_S, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        # Who has said nothing is told nothing: it may be about to ask, and would take it for an
+        # answer.
+        self._hang_up(b"" if self.scope is None else _TOO_SLOW)
+
+    def _hang_up(self, words: bytes) -> None:
+        if not self.transport.is_closing():
+            if words:
+                self.transport.write(words)
+            self.transport.close()
 
 
 class CorkedTransport(asyncio.Transport):
