@@ -126,16 +126,42 @@ def test_a_kept_answer_is_given_listed_and_forgotten(gateway: RunningGateway) ->
         assert reply.error["message"] == f"Response with id '{first['id']}' not found."
 
 
+def texts_of(page: Body) -> list[str]:
+    return ["".join(part["text"] for part in item["content"]) for item in page["data"]]
+
+
+def test_words_are_listed_as_parts_however_they_were_sent(gateway: RunningGateway) -> None:
+    said = {"type": "output_text", "text": "I am well", "annotations": []}
+    parts = [{"type": "input_text", "text": "And now?"}]
+    given = [
+        {"role": "developer", "content": "Be brief"},
+        {"role": "assistant", "content": "I am well"},
+        {"role": "user", "content": parts, "id": "msg_mine"},
+    ]
+    one = f"{PATH}/{ask(gateway.url, given).json['id']}/input_items?order=asc"
+    listed = call(gateway.url, "GET", one).json["data"]
+    assert [item["content"] for item in listed] == [
+        [{"type": "input_text", "text": "Be brief"}],
+        [said],
+        parts,
+    ]
+    assert [(item["type"], item["id"]) for item in listed] == [
+        ("message", "msg_0"),
+        ("message", "msg_1"),
+        ("message", "msg_mine"),
+    ]
+
+
 def test_items_come_in_pages_the_latest_first(gateway: RunningGateway) -> None:
     given = [{"role": "user", "content": str(n)} for n in range(5)]
     one = f"{PATH}/{ask(gateway.url, given).json['id']}/input_items"
     first = call(gateway.url, "GET", f"{one}?limit=2").json
-    assert [item["content"] for item in first["data"]] == ["4", "3"]
+    assert texts_of(first) == ["4", "3"]
     rest = call(gateway.url, "GET", f"{one}?limit=3&after={first['last_id']}").json
-    assert [item["content"] for item in rest["data"]] == ["2", "1", "0"]
+    assert texts_of(rest) == ["2", "1", "0"]
     assert (first["has_more"], rest["has_more"]) == (True, False)
     forward = call(gateway.url, "GET", f"{one}?order=asc&limit=1").json
-    assert forward["data"][0]["content"] == "0"
+    assert texts_of(forward) == ["0"]
     assert call(gateway.url, "GET", f"{one}?limit=0").status == 400
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 from openai import OpenAI
-from openai.types.responses import ResponseFunctionToolCall
+from openai.types.responses import ResponseFunctionToolCall, ResponseInputMessageItem
 from pydantic import BaseModel
 
 from gateway import KEY, Provider, RunningGateway, says
@@ -79,7 +79,8 @@ def test_kept_answers_are_retrieved_listed_and_deleted(client: OpenAI) -> None:
     made = client.responses.create(model="small", input="How are you?")
     assert client.responses.retrieve(made.id).output_text == made.output_text
     [item] = client.responses.input_items.list(made.id).data
-    assert item.type == "message"
+    assert isinstance(item, ResponseInputMessageItem)
+    assert [part.text for part in item.content if part.type == "input_text"] == ["How are you?"]
     client.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)

@@ -42,6 +42,13 @@ class _Item(Struct):
     encrypted_content: str | None = None
 
 
+class _Short(Struct):
+    """A message whose content is a text."""
+
+    content: str
+    role: str = "user"
+
+
 class _Response(Struct):
     id: str
     output: list[Raw] = []
@@ -54,6 +61,7 @@ class _Event(Struct):
 
 _decode_asked = msgspec.json.Decoder(_Asked).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
+_decode_short = msgspec.json.Decoder(_Short).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 
@@ -206,7 +214,7 @@ def listed(kept: Kept, query: Mapping[str, str]) -> dict[str, Any]:
     if order not in ("asc", "desc"):
         raise InvalidRequest(f"`order` is {order!r}. Use asc or desc.", param="order")
     limit = page_size(query.get("limit"), "limit", default=20, most=100)
-    items = [_with_id(item, index) for index, item in enumerate(kept.input)]
+    items = [_shown(item, index) for index, item in enumerate(kept.input)]
     if order == "desc":
         items.reverse()
     names = [name for name, _ in items]
@@ -269,12 +277,20 @@ def _as_input(item: bytes) -> bytes | None:
     return with_fields(item, {"id": None, "status": None})
 
 
-def _with_id(item: bytes, index: int) -> tuple[str, Raw]:
-    """An item's id, and the item with one."""
+def _shown(item: bytes, index: int) -> tuple[str, Raw]:
+    """An item's id, and the item with all that it is listed with: an id, its type, and the words of
+    a message as a part, however short its client has put it."""
     name = _read_item(item).id
-    if name is not None:
-        return name, Raw(item)
-    name = f"msg_{index}"
+    changes: dict[str, bytes | None] = {}
+    if name is None:
+        name = f"msg_{index}"
+        changes["id"] = json_string(name)
     if field_of(item, "type") is None:
-        item = with_fields(item, {"type": b'"message"'})
-    return name, Raw(with_fields(item, {"id": json_string(name)}))
+        changes["type"] = b'"message"'
+    with suppress(*UNREADABLE):  # its content is no text, then
+        said = _decode_short(item)
+        part: dict[str, Any] = {"type": "input_text", "text": said.content}
+        if said.role == "assistant":
+            part = {"type": "output_text", "text": said.content, "annotations": []}
+        changes["content"] = msgspec.json.encode([part])
+    return name, Raw(with_fields(item, changes) if changes else item)
