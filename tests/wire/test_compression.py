@@ -66,6 +66,22 @@ def test_what_is_not_packed_is_told(coding: str) -> None:
         inflated(b'{"model": "small"}', coding, 1000)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "Deflate ", "deflate, gzip"])
+def test_what_has_lost_its_end_is_told(coding: str) -> None:
+    with pytest.raises(NotCompressed, match="end is missing"):
+        inflated(PACKED[coding][:-1], coding, len(TEXT))
+
+
+def test_gzip_has_a_head() -> None:
+    assert inflated(raw_deflate(TEXT), "deflate", len(TEXT)) == TEXT
+    with pytest.raises(NotCompressed):
+        inflated(raw_deflate(TEXT), "gzip", len(TEXT))
+
+
+def test_an_empty_body_is_empty_in_any_coding() -> None:
+    assert inflated(b"", "gzip", 10) == b""
+
+
 def test_an_unknown_coding_is_named() -> None:
     with pytest.raises(UnknownCoding) as caught:
         inflated(TEXT, "lzma", 1000)
@@ -86,3 +102,5 @@ def test_others_need_their_package(coding: str, package: str) -> None:
         inflated(module.compress(b"\0" * (50 << 20)), coding, 1 << 20)
     with pytest.raises(NotCompressed):
         inflated(b"nothing of the kind", coding, 1000)
+    with pytest.raises(NotCompressed, match="end is missing"):
+        inflated(packed[:-2], coding, len(TEXT))

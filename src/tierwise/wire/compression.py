@@ -7,6 +7,7 @@ that a small body cannot become one that fills the memory.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -41,6 +42,10 @@ class Inflater(Protocol):
     def feed(self, data: bytes) -> bytes:
         """What comes out for what came. Raises `NotCompressed`."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether what came has an end: the rest is not missing."""
+
 
 def inflater(coding: str) -> Inflater:
     """What undoes a value of the header `content-encoding`.
@@ -50,12 +55,14 @@ def inflater(coding: str) -> Inflater:
     """
     name = coding.strip().lower()
     if name in ("gzip", "x-gzip", "deflate"):
-        return _Zlib()
+        return _Zlib(bare=name == "deflate")
     if name == "br":
-        return _Foreign(_package("brotli", name).Decompressor().process)
+        brotli = _package("brotli", name).Decompressor()
+        return _Foreign(brotli.process, brotli.is_finished)
     if name == "zstd":
         maker = _package("zstandard", name).ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
-        return _Foreign(maker.decompressobj().decompress)
+        zstd = maker.decompressobj()
+        return _Foreign(zstd.decompress, lambda: zstd.eof)
     raise UnknownCoding(name)
 
 
@@ -81,16 +88,23 @@ def inflated(body: bytes, codings: str, limit: int) -> bytes:
             if total > limit:
                 raise TooLarge
             parts.append(part)
+        if body and not undo.whole:
+            raise NotCompressed("its end is missing")
         body = b"".join(parts)
     return body
 
 
 class _Zlib:
-    """gzip, in one member or several, and zlib; `deflate` without zlib's head as some send it."""
+    """gzip, in one member or several, and zlib; if `bare`, without zlib's head too, as some send
+    `deflate`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare: bool) -> None:
         self._undo = zlib.decompressobj(GZIP_OR_ZLIB)
-        self._began = False
+        self._began = not bare
+
+    @property
+    def whole(self) -> bool:
+        return self._undo.eof
 
     def feed(self, data: bytes) -> bytes:
         out = b""
@@ -111,8 +125,13 @@ class _Zlib:
 
 
 class _Foreign:
-    def __init__(self, feed: Any) -> None:
+    def __init__(self, feed: Any, is_whole: Callable[[], bool]) -> None:
         self._feed = feed
+        self._is_whole = is_whole
+
+    @property
+    def whole(self) -> bool:
+        return self._is_whole()
 
     def feed(self, data: bytes) -> bytes:
         try:
