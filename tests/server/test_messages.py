@@ -115,6 +115,11 @@ def test_the_error_of_a_missing_key_says_where_it_goes(gateway: RunningGateway) 
     assert "x-api-key" in error_of(ask(gateway.url, headers={}))["message"]
 
 
+def test_an_empty_key_beside_a_bearers_is_none(gateway: RunningGateway) -> None:
+    headers = {"x-api-key": "", "authorization": f"Bearer {KEY}"}
+    assert ask(gateway.url, headers=headers).status == 200
+
+
 def test_a_wrong_method_is_told_the_right_one(gateway: RunningGateway) -> None:
     reply = call(gateway.url, "GET", "/v1/messages", key=None, headers=OWN)
     assert (reply.status, reply.headers["allow"]) == (405, "POST")

@@ -145,7 +145,7 @@ class AnthropicSpeech(Spoken):
     def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
         """As in `Speech`."""
         key = headers.get(b"x-api-key")
-        return super().credential(scope, headers) if key is None else b"Bearer " + key
+        return b"Bearer " + key if key else super().credential(scope, headers)
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
         """As in `Speech`, with the trials that the header `anthropic-beta` names."""
