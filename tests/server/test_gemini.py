@@ -132,8 +132,9 @@ def test_errors_have_googles_shape(
 
 
 def test_an_unknown_method_is_no_path(gateway: RunningGateway) -> None:
-    assert ask(gateway.url, "elsewhere").status in (404, 405)
-    assert error_of(ask(gateway.url, "elsewhere"))
+    reply = ask(gateway.url, "batchEmbedContents")
+    assert (reply.status, error_of(reply)["status"]) == (404, "NOT_FOUND")
+    assert "POST /v1/embeddings" in error_of(reply)["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -31,7 +31,7 @@ from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
-from tierwise.server.google import COUNT, asked_in
+from tierwise.server.google import COUNT, GENERATE, STREAM, asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
@@ -255,6 +255,14 @@ class Endpoints:
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
         speech, path = self._speeches.of(request.scope), request.scope["path"]
+        if error.status_code == 405 and request.method == "POST" and is_googles(path):
+            return refused(
+                UnknownPath(
+                    f"There is nothing at POST {path}. Models are asked by `:{GENERATE}`, "
+                    f"`:{STREAM}` and `:{COUNT}`, and for embeddings by POST /v1/embeddings."
+                ),
+                self._speeches.gemini,
+            )
         if error.status_code == 404:
             return refused(
                 UnknownPath(

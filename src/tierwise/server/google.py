@@ -33,6 +33,11 @@ def asked_in(path: str) -> tuple[str, str] | None:
     return (model, method) if colon and model and method in (GENERATE, STREAM, COUNT) else None
 
 
+def is_googles(path: str) -> bool:
+    """Whether a path asks a model for something in Google's way, be it known here or not."""
+    return any(path.startswith(one) and ":" in path[len(one) :] for one in _PREFIXES)
+
+
 class GeminiSpeech(Spoken):
     """Gemini's generateContent."""
 
