@@ -182,7 +182,7 @@ class Check:
         told = json.loads(body)
         if not 400 <= status < 600 or not isinstance(told.get("error"), dict):
             self._says(f"{client}: the error is told as {status} {body[:80]!r}")
-        elif error.message[:40] not in json.dumps(told, ensure_ascii=False):
+        elif error.message[:40] not in told["error"].get("message", ""):
             self._says(f"{client}: the error does not say {error.message[:40]!r}")
 
 
@@ -201,18 +201,31 @@ def _expected(one: Interaction, scope: Scope) -> Said | None:
     """What the recorded answer says; None if it is an error."""
     if one.status >= 300 or not (one.streamed or one.answered.lstrip()[:1] == b"{"):
         return None
-    if one.streamed and scope.dialect == "bedrock":
-        return bedrock_frames(frames(one.answered))
-    if one.streamed and _breaks(one.answered):
+    if one.streamed and scope.dialect in ("bedrock", "bedrock_invoke"):
+        told = frames(one.answered)
+        broken = any(kind.lower().endswith(("exception", "error")) for kind, _ in told)
+        return None if broken else bedrock_frames(told)
+    if _fails(one.answered) if one.streamed else _failed(json.loads(one.answered)):
         return None
-    return (streamed if one.streamed else whole)(scope.dialect, one.answered)
+    said = (streamed if one.streamed else whole)(scope.dialect, one.answered)
+    return said if said.finish else None  # a stream without an end
 
 
-def _breaks(stream: bytes) -> bool:
+def _fails(stream: bytes) -> bool:
     """Whether a stream reports an error."""
     events = (line[5:].strip() for line in stream.split(b"\n") if line.startswith(b"data:"))
-    read = (json.loads(event) for event in events if event[:1] == b"{")
-    return any(isinstance(event.get("error"), dict) for event in read)
+    return any(_failed(json.loads(event)) for event in events if event[:1] == b"{")
+
+
+def _failed(said: dict[str, Any]) -> bool:
+    """Whether an answer, or an event of one, reports an error in place of it."""
+    response = said.get("response") or said
+    return (
+        bool(said.get("error"))
+        or said.get("type") in ("error", "response.failed")
+        or (isinstance(response, dict) and response.get("status") == "failed")
+        or str(said.get("stopReason")).startswith("malformed_")  # Bedrock has kept it to itself
+    )
 
 
 def _plain_task(client: str, stream: bool) -> Task:

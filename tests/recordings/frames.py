@@ -16,7 +16,8 @@ def frames(body: bytes) -> list[tuple[str, dict[str, Any]]]:
         size, of_headers = struct.unpack_from(">II", body, at)
         headers = _headers(body[at + 12 : at + 12 + of_headers])
         payload = body[at + 12 + of_headers : at + size - 4]
-        found.append((headers[":event-type"], json.loads(payload)))
+        kind = headers.get(":event-type") or headers.get(":exception-type") or "error"
+        found.append((kind, json.loads(payload or b"{}")))
         at += size
     return found
 

@@ -36,7 +36,7 @@ def gist(dialect: str, body: bytes | _Json) -> Gist:
 def _plain(text: str) -> str:
     """Without what depends on how pieces are put together, and on how JSON is written."""
     if text[:1] in ("{", "["):
-        text = _arguments(text)
+        text = _sorted(text)
     return "".join(text.split())
 
 
@@ -44,12 +44,21 @@ def _others(merged: Gist) -> Gist:
     return [one for one in merged if one[0] != "tool"]
 
 
+def _sorted(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return text
+
+
 def _arguments(value: Any) -> str:
     if isinstance(value, str):
         try:
-            value = json.loads(value or "{}")
+            found = json.loads(value or "{}")
         except ValueError:
-            return str(value)
+            found = None
+        # What is no object stands in one where calls have one.
+        value = found if isinstance(found, dict) else {"arguments": value}
     return json.dumps(value, sort_keys=True)
 
 

@@ -36,20 +36,36 @@ def _chat(body: _Json) -> _Json:
         del body["n"]
     if "max_completion_tokens" in body:
         body["max_tokens"] = body.pop("max_completion_tokens")
+    if body.get("modalities") == ["text"]:
+        del body["modalities"]
     if isinstance(body.get("stop"), str):
         body["stop"] = [body["stop"]]
     thinking = body.pop("reasoning", None) or {}
     if thinking.get("effort"):
         body["reasoning_effort"] = thinking["effort"]
     for message in body["messages"]:
-        message["content"] = _plain(message.get("content"), "text")
+        message["content"] = [_part(one) for one in _plain(message.get("content"), "text")]
+        if message["role"] == "tool":
+            message.pop("name", None)  # that of the call
         for call in message.get("tool_calls") or ():
+            call.pop("index", None)
+            call.setdefault("type", "function")
             if "function" in call:
                 call["function"]["arguments"] = _parsed(call["function"]["arguments"])
     for tool in body.get("tools") or ():
         if tool.get("function", {}).get("strict") is False:
             del tool["function"]["strict"]
     return body
+
+
+def _part(part: Any) -> Any:
+    """A part of content, in OpenAI's words where Mistral has others for it."""
+    if isinstance(part.get("image_url"), str):
+        return {**part, "image_url": {"url": part["image_url"]}}
+    if "document_url" in part:
+        file = {"file_data": part["document_url"], "filename": part.get("document_name")}
+        return {"type": "file", "file": file}
+    return part
 
 
 def _anthropic(body: _Json) -> _Json:
@@ -88,6 +104,8 @@ def _gemini(body: _Json) -> _Json:
         system.pop("role", None)
     for content in body["contents"]:
         content.setdefault("role", "user")
+        for part in content.get("parts") or ():
+            _without_names(part.get("functionResponse") or {})
     config = body.get("generationConfig") or {}
     if config.get("responseModalities") == ["TEXT"]:
         del config["responseModalities"]
@@ -98,6 +116,15 @@ def _gemini(body: _Json) -> _Json:
             if "parameters" in function:
                 function["parametersJsonSchema"] = _schema(function.pop("parameters"))
     return body
+
+
+def _without_names(answer: _Json) -> None:
+    """Takes the names from files in a result that it does not refer to by them."""
+    if '"$ref"' in json.dumps(answer.get("response")):
+        return
+    for part in answer.get("parts") or ():
+        for held in part.values():
+            held.pop("displayName", None)
 
 
 def _schema(value: Any) -> Any:
@@ -164,7 +191,25 @@ def _cohere(body: _Json) -> _Json:
     return body
 
 
+_ONLY_BEDROCK = (
+    "additionalModelResponseFieldPaths",
+    "guardrailConfig",
+    "performanceConfig",
+    "promptVariables",
+)
+"""What no client's dialect has words for, so that nobody can ask for it here."""
+_OF_MODELS = frozenset(
+    {"thinking", "output_config", "reasoning_effort", "reasoningConfig", "top_k", "inferenceConfig"}
+)
+"""The fields for single models of Bedrock that a client's words become; as for others, the same."""
+
+
 def _bedrock(body: _Json) -> _Json:
+    body = _without(body, *_ONLY_BEDROCK)
+    more = body.get("additionalModelRequestFields") or {}
+    body["additionalModelRequestFields"] = {
+        name: value for name, value in more.items() if name in _OF_MODELS
+    }
     if (body.get("toolConfig") or {}).get("toolChoice") == {"auto": {}}:
         del body["toolConfig"]["toolChoice"]
     for message in body["messages"]:
@@ -175,10 +220,15 @@ def _bedrock(body: _Json) -> _Json:
 
 
 def _plain(content: Any, kind: str) -> Any:
-    return [{"type": kind, "text": content}] if isinstance(content, str) else content or []
+    """Content as a list of parts; an empty text says nothing."""
+    if isinstance(content, str):
+        return [{"type": kind, "text": content}] if content else []
+    return content or []
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text  # Mistral takes the object itself
     try:
         return json.loads(text)
     except ValueError:

@@ -9,11 +9,14 @@ from typing import Any
 
 from msgspec import Raw
 
+from tierwise.wire.chat.sources import read_url
 from tierwise.wire.conversation import (
+    Audio,
     CacheMark,
     Conversation,
     Document,
     Foreign,
+    Format,
     Image,
     Part,
     Reasoning,
@@ -48,6 +51,7 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
         budget = more["thinking"].get("budget_tokens", -1)
         thinking = Thinking(budget=0 if more["thinking"]["type"] == "disabled" else budget)
     effort = (more.get("output_config") or {}).get("effort") or more.get("reasoning_effort")
+    effort = effort or (more.get("reasoningConfig") or {}).get("maxReasoningEffort")
     if effort:
         thinking = Thinking(effort=effort, budget=thinking.budget if thinking else None)
     turns = [_system(body["system"])] if body.get("system") else []
@@ -68,6 +72,10 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
         ),
         max_tokens=sampling.get("maxTokens"),
         thinking=thinking,
+        metadata=Raw(json.dumps(body["requestMetadata"]).encode())
+        if body.get("requestMetadata")
+        else Raw(b""),
+        service_tier=(body.get("serviceTier") or {}).get("type"),
         stream=stream,
         stream_usage=stream,
     )
@@ -75,18 +83,76 @@ def by_bedrock(model: str, body: _Json, *, stream: bool) -> Conversation:
 
 def by_cohere(model: str, body: _Json, *, stream: bool) -> Conversation:
     """What a request of Cohere's chat means."""
-    turns = [
-        Turn(role=one["role"], parts=tuple(_of_cohere(one["content"]))) for one in body["messages"]
-    ]
+    turns = [Turn(role=one["role"], parts=tuple(_said(one))) for one in body["messages"]]
+    choice = body.get("tool_choice")
     return Conversation(
-        dialect="cohere", model=model, turns=tuple(turns), stream=stream, stream_usage=stream
+        dialect="cohere",
+        model=model,
+        turns=tuple(turns),
+        tools=tuple(_tool_of_cohere(one, body) for one in body.get("tools") or ()),
+        tool_choice=ToolChoice(mode=choice.lower()) if choice else None,
+        format=_format_of_cohere(body.get("response_format") or {}),
+        stop=tuple(body.get("stop_sequences") or ()),
+        sampling=Sampling(
+            temperature=body.get("temperature"),
+            top_p=body.get("p"),
+            top_k=body.get("k"),
+            seed=body.get("seed"),
+            frequency_penalty=body.get("frequency_penalty"),
+            presence_penalty=body.get("presence_penalty"),
+        ),
+        max_tokens=body.get("max_tokens"),
+        thinking=_thinking_of_cohere(body.get("thinking")),
+        stream=stream,
+        stream_usage=stream,
     )
+
+
+def _tool_of_cohere(tool: _Json, body: _Json) -> Tool:
+    function = tool["function"]
+    return Tool(
+        name=function["name"],
+        description=function.get("description"),
+        parameters=Raw(json.dumps(function.get("parameters") or {}).encode()),
+        strict=True if body.get("strict_tools") else None,
+    )
+
+
+def _format_of_cohere(wanted: _Json) -> Format | None:
+    if wanted.get("type") != "json_object":
+        return None
+    if "json_schema" not in wanted:
+        return Format(kind="json")
+    return Format(kind="schema", schema=Raw(json.dumps(wanted["json_schema"]).encode()))
+
+
+def _thinking_of_cohere(wanted: _Json | None) -> Thinking | None:
+    if wanted is None:
+        return None
+    return Thinking(budget=0 if wanted["type"] == "disabled" else wanted.get("token_budget", -1))
+
+
+def _said(message: _Json) -> Iterator[Part]:
+    if message["role"] == "tool":
+        parts = tuple(_of_cohere(message["content"]))
+        yield ToolResult(call_id=message["tool_call_id"], parts=parts)
+        return
+    if message.get("tool_plan"):
+        yield Text(text=message["tool_plan"])
+    yield from _of_cohere(message.get("content") or [])
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        yield ToolCall(id=call["id"], name=function["name"], arguments=function["arguments"])
 
 
 def _of_cohere(content: Any) -> Iterator[Part]:
     for one in [{"type": "text", "text": content}] if isinstance(content, str) else content:
         if one["type"] == "thinking":
             yield Reasoning(text=one["thinking"], origin="cohere")
+        elif one["type"] == "image_url":
+            yield Image(source=read_url(one["image_url"]["url"]))
+        elif one["type"] == "document":
+            yield Text(text=one["document"]["data"]["text"])
         else:
             yield Text(text=one["text"])
 
@@ -136,8 +202,14 @@ def _part(one: _Json, mark: CacheMark | None) -> Part:
     if "document" in one:
         document = one["document"]
         source = _source(document["source"], _TYPES.get(document["format"], document["format"]))
-        return Document(source=source, name=document["name"], cache=mark)
-    for kind, part in (("image", Image), ("video", Video)):
+        return Document(
+            source=source,
+            name=document["name"],
+            context=document.get("context"),
+            cited=bool((document.get("citations") or {}).get("enabled")),
+            cache=mark,
+        )
+    for kind, part in (("image", Image), ("video", Video), ("audio", Audio)):
         if kind in one:
             source = _source(one[kind]["source"], f"{kind}/{one[kind]['format']}")
             return part(source=source, cache=mark)

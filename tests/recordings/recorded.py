@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ _OF_THE_CONNECTION = frozenset(
     {"content-length", "content-encoding", "transfer-encoding", "connection"}
 )
 """Headers that said how the bytes travelled then; recordings keep them decoded."""
+_GZIP = b"\x1f\x8b"
+"""How compressed bytes begin, of recordings that do not."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +78,50 @@ def recording(folder: Path, name: str) -> Recording:
 
 
 def _read(file: Path, name: str) -> Recording:
-    read = yaml.load(file.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
-    items = read.get("interactions") or []
-    if any("request" not in item for item in items):
+    try:
+        read = yaml.load(file.read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
+        return Recording(name, (), f"no YAML: {' '.join(str(error).split())[:120]}")
+    items = (read.get("interactions") if isinstance(read, dict) else None) or []
+    if any(not isinstance(item, dict) or "request" not in item for item in items):
         return Recording(name, (), "not recorded over HTTP")
-    return Recording(name, tuple(_interaction(item) for item in items))
+    try:
+        return Recording(name, tuple(_interaction(item) for item in items))
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, EOFError) as error:
+        return Recording(name, (), f"no recording of HTTP: {type(error).__name__}: {error}")
 
 
 def _interaction(item: dict[str, Any]) -> Interaction:
     request, response = item["request"], item["response"]
-    headers = {name.lower(): values[0] for name, values in (response.get("headers") or {}).items()}
+    headers = _headers(response)
     return Interaction(
         request["method"].upper(),
         request["uri"],
-        _bytes(request),
+        _bytes(request, _headers(request)),
         response["status"]["code"],
         {name: value for name, value in headers.items() if name not in _OF_THE_CONNECTION},
-        _bytes(response),
+        _bytes(response, headers),
     )
 
 
-def _bytes(side: dict[str, Any]) -> bytes:
+def _headers(side: dict[str, Any]) -> dict[str, str]:
+    """The first value of each, by its name in small letters."""
+    given = {
+        name.lower(): values[:1] if isinstance(values, list) else [values]
+        for name, values in (side.get("headers") or {}).items()
+    }
+    return {name: str(values[0]) for name, values in given.items() if values}
+
+
+def _bytes(side: dict[str, Any], headers: Mapping[str, str]) -> bytes:
     if "parsed_body" in side:
-        return json.dumps(side["parsed_body"], ensure_ascii=False).encode()
+        return json.dumps(side["parsed_body"], ensure_ascii=False).encode("utf-8", "surrogatepass")
     body = side.get("body")
     if isinstance(body, dict):
         body = body.get("string")
     if body is None:
         return b""
-    return body if isinstance(body, bytes) else str(body).encode()
+    found = body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogatepass")
+    if headers.get("content-encoding") == "gzip" and found.startswith(_GZIP):
+        return gzip.decompress(found)
+    return found

@@ -61,14 +61,17 @@ def _events(body: bytes) -> Iterator[_Json]:
 
 
 def _arguments(text: str) -> Any:
+    """Arguments; those that are no object stand in one where calls have one."""
     try:
-        return json.loads(text or "{}")
+        found = json.loads(text or "{}")
     except ValueError:
-        return text
+        found = None
+    return found if isinstance(found, dict) else {"arguments": text}
 
 
 def _chat_finish(reason: str | None) -> str:
     known = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
+    known["model_length"] = "length"  # Mistral's
     if reason == "content_filter":
         return "filter"
     return known.get(reason or "", "stop")
@@ -87,16 +90,20 @@ def _chat_text(content: Any) -> str:
     return content or ""
 
 
+def _chat_called(call: _Json) -> tuple[str, Any]:
+    """A call. What a tool is told in free text stands in an object where calls have one."""
+    custom = call.get("custom")
+    if custom:
+        return custom["name"], {"arguments": custom.get("input") or ""}
+    return call["function"]["name"], _arguments(call["function"].get("arguments"))
+
+
 def _chat_whole(body: _Json) -> Said:
-    choice = body["choices"][0]
+    choice = min(body["choices"], key=lambda one: one.get("index") or 0)
     message = choice["message"]
     return Said(
         _chat_text(message.get("content")) + (message.get("refusal") or ""),
-        [
-            (call["function"]["name"], _arguments(call["function"].get("arguments")))
-            for call in message.get("tool_calls") or ()
-            if call.get("function")
-        ],
+        [_chat_called(call) for call in message.get("tool_calls") or ()],
         _chat_finish(choice.get("finish_reason")),
         _chat_usage(body.get("usage")),
     )
@@ -124,7 +131,12 @@ def _chat_stream(events: list[_Json]) -> Said:
     return said
 
 
-_ANTHROPIC_FINISH = {"max_tokens": "length", "tool_use": "tool_calls", "refusal": "filter"}
+_ANTHROPIC_FINISH = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "filter",
+}
 
 
 def _anthropic_usage(usage: _Json) -> tuple[int, int]:
@@ -192,7 +204,10 @@ def _gemini_stream(events: list[_Json]) -> Said:
         said.usage = _gemini_usage(event.get("usageMetadata")) or said.usage
         if (event.get("promptFeedback") or {}).get("blockReason"):
             said.finish = "filter"
-            said.text += event["promptFeedback"].get("blockReasonMessage") or ""
+            blocked = event["promptFeedback"]
+            said.text += blocked.get("blockReasonMessage") or (
+                f"The prompt was blocked: {blocked['blockReason']}."
+            )
         for candidate in event.get("candidates") or ():
             if candidate.get("index"):
                 continue
@@ -217,6 +232,8 @@ def _responses_whole(body: _Json) -> Said:
                 said.text += piece.get("text") or piece.get("refusal") or ""
         elif item["type"] == "function_call":
             said.calls.append((item["name"], _arguments(item["arguments"])))
+        elif item["type"] == "custom_tool_call":
+            said.calls.append((item["name"], {"arguments": item["input"]}))
     why = (body.get("incomplete_details") or {}).get("reason")
     if body.get("status") == "incomplete":
         said.finish = "filter" if why == "content_filter" else "length"
@@ -230,7 +247,7 @@ def _responses_whole(body: _Json) -> Said:
 
 def _responses_stream(events: list[_Json]) -> Said:
     """The pieces must add up to the answer at the end."""
-    text, arguments = "", dict[int, str]()
+    text, arguments, free = "", dict[int, str](), dict[int, str]()
     last: _Json | None = None
     for event in events:
         match event["type"]:
@@ -239,6 +256,8 @@ def _responses_stream(events: list[_Json]) -> Said:
             case "response.function_call_arguments.delta":
                 place = event["output_index"]
                 arguments[place] = arguments.get(place, "") + event["delta"]
+            case "response.custom_tool_call_input.delta":
+                free[event["output_index"]] = free.get(event["output_index"], "") + event["delta"]
             case "response.completed" | "response.incomplete":
                 last = event["response"]
             case "response.failed" | "error":
@@ -247,7 +266,9 @@ def _responses_stream(events: list[_Json]) -> Said:
     said = _responses_whole(last)
     if last["output"]:
         assert said.text == text
-        pieces = [_arguments(piece) for piece in arguments.values()]
+        told: dict[int, Any] = {at: _arguments(piece) for at, piece in arguments.items()}
+        told |= {at: {"arguments": piece} for at, piece in free.items()}
+        pieces = [told[at] for at in sorted(told)]
         assert not pieces or [one for _, one in said.calls] == pieces
     else:
         said.text = text  # some leave the output out at the end
@@ -269,11 +290,16 @@ def _bedrock_usage(usage: _Json) -> tuple[int, int]:
     return read, usage["outputTokens"]
 
 
+def _bedrock_text(block: _Json) -> str:
+    cited = (block.get("citationsContent") or {}).get("content") or ()
+    return (block.get("text") or "") + "".join(one.get("text") or "" for one in cited)
+
+
 def _bedrock_whole(body: _Json) -> Said:
     content = body["output"]["message"]["content"]
     uses = [one["toolUse"] for one in content if "toolUse" in one]
     return Said(
-        "".join(one.get("text") or "" for one in content),
+        "".join(map(_bedrock_text, content)),
         [(one["name"], one["input"]) for one in uses if one.get("type") != "server_tool_use"],
         _BEDROCK_FINISH.get(body["stopReason"], "stop"),
         _bedrock_usage(body["usage"]),
@@ -303,19 +329,53 @@ def bedrock_frames(frames: list[tuple[str, _Json]]) -> Said:
     return said.settled()
 
 
-def _cohere_whole(body: _Json) -> Said:
+_COHERE_FINISH = {
+    "MAX_TOKENS": "length",
+    "ERROR_LIMIT": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR_TOXIC": "filter",
+}
+
+
+def _cohere_usage(usage: _Json | None) -> tuple[int, int] | None:
     # Its bill counts fewer tokens than went through the model, and tells both.
-    message, tokens = body["message"], (body.get("usage") or {}).get("billed_units")
-    finish = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
+    tokens = (usage or {}).get("billed_units")
+    return (int(tokens["input_tokens"]), int(tokens["output_tokens"])) if tokens else None
+
+
+def _cohere_whole(body: _Json) -> Said:
+    message = body["message"]
+    content = message.get("content") or ()
     return Said(
-        "".join(p.get("text") or "" for p in message.get("content") or () if p["type"] == "text"),
-        [
-            (call["function"]["name"], _arguments(call["function"]["arguments"]))
-            for call in message.get("tool_calls") or ()
-        ],
-        finish.get(body["finish_reason"], "stop"),
-        (int(tokens["input_tokens"]), int(tokens["output_tokens"])) if tokens else None,
+        (message.get("tool_plan") or "")
+        + "".join(piece.get("text") or "" for piece in content if piece["type"] == "text"),
+        [_chat_called(call) for call in message.get("tool_calls") or ()],
+        _COHERE_FINISH.get(body["finish_reason"], "stop"),
+        _cohere_usage(body.get("usage")),
     )
+
+
+def _cohere_stream(events: list[_Json]) -> Said:
+    said = Said()
+    calls: list[list[str]] = []
+    for event in events:
+        delta = event.get("delta") or {}
+        message = delta.get("message") or {}
+        match event["type"]:
+            case "tool-plan-delta":
+                said.text += message["tool_plan"]
+            case "content-start" | "content-delta":
+                said.text += message["content"].get("text") or ""
+            case "tool-call-start":
+                function = message["tool_calls"]["function"]
+                calls.append([function["name"], function.get("arguments") or ""])
+            case "tool-call-delta":
+                calls[-1][1] += message["tool_calls"]["function"]["arguments"]
+            case "message-end":
+                said.finish = _COHERE_FINISH.get(delta["finish_reason"], "stop")
+                said.usage = _cohere_usage(delta.get("usage"))
+    said.calls = [(name, _arguments(text)) for name, text in calls]
+    return said
 
 
 _WHOLE: dict[str, Callable[[_Json], Said]] = {
@@ -331,4 +391,5 @@ _STREAMED: dict[str, Callable[[list[_Json]], Said]] = {
     "anthropic": _anthropic_stream,
     "gemini": _gemini_stream,
     "openai-responses": _responses_stream,
+    "cohere": _cohere_stream,
 }

@@ -19,6 +19,9 @@ PROVIDERS = {
 """The presets of hosts whose adapter has peculiarities."""
 
 
+_VERTEX = "/publishers/google/models/"
+
+
 @dataclass(frozen=True)
 class Scope:
     """`adapter` is the name of what speaks to the provider, `dialect` what it speaks."""
@@ -35,16 +38,19 @@ def scope_of(one: Interaction) -> Scope | str:
     last = path.rpartition("/")[2]
     if one.method != "POST":
         return f"{one.method} {path} asks no model"
-    if "bedrock-runtime" in host:
+    if "bedrock-runtime" in host or "/bedrock/model/" in path:
         return _bedrock(last, one)
     if last.endswith((":generateContent", ":streamGenerateContent")):
-        return Scope("answer", "vertex" if "aiplatform" in host else "gemini", "gemini")
-    if last.endswith((":batchEmbedContents", ":embedContent")):
+        listed = one.status < 300 and one.answered.lstrip()[:1] == b"["
+        if listed and last.endswith(":streamGenerateContent"):
+            return "a stream as one JSON array is nothing that Tierwise asks for"
+        return Scope("answer", "vertex" if _VERTEX in path else "gemini", "gemini")
+    if last.endswith(":batchEmbedContents"):
         return Scope("embedding", "gemini", "gemini")
-    if host == "api.cohere.com":
-        kind: Literal["answer", "embedding"] = "answer" if last == "chat" else "embedding"
+    if path in ("/v2/chat", "/v2/embed") and "cohere" in host:
+        kind: Literal["answer", "embedding"] = "answer" if path == "/v2/chat" else "embedding"
         return Scope(kind, "cohere", "cohere")
-    if last == "messages":
+    if path.endswith("/v1/messages"):
         return Scope("answer", "anthropic", "anthropic")
     if last == "responses":
         if one.question().get("background"):
@@ -60,13 +66,30 @@ def scope_of(one: Interaction) -> Scope | str:
     return f"POST {path} asks no model for an answer"
 
 
+_BLOCKS = frozenset(
+    {
+        *("text", "image", "audio", "video", "document"),
+        *("toolUse", "toolResult", "reasoningContent", "cachePoint"),
+    }
+)
+_EMBEDDED = frozenset({"inputText", "singleEmbeddingParams", "texts"})
+"""Where models of Bedrock are given what they embed."""
+
+
 def _bedrock(last: str, one: Interaction) -> Scope | str:
     if last in ("converse", "converse-stream"):
+        messages = one.question().get("messages") or ()
+        blocks = [block for said in messages for block in said.get("content") or ()]
+        unknown = sorted({kind for block in blocks for kind in block} - _BLOCKS)
+        if unknown:
+            return f"no client has words for `{unknown[0]}`"
         return Scope("answer", "bedrock", "bedrock")
     if last in ("invoke", "invoke-with-response-stream"):
         if "anthropic_version" in one.question():
             return Scope("answer", "bedrock_invoke", "anthropic")
-        return Scope("embedding", "bedrock", "bedrock")
+        if _EMBEDDED & one.question().keys():
+            return Scope("embedding", "bedrock", "bedrock")
+        return f"POST .../{last} asks in words of a model's own"
     return f"POST .../{last} asks no model for an answer"
 
 
@@ -97,10 +120,15 @@ def place_of(one: Interaction, scope: Scope) -> Place:
     if scope.adapter in _ENDINGS:
         return Place(path.removesuffix(_ENDINGS[scope.adapter]), one.question().get("model", ""))
     if scope.adapter in ("bedrock", "bedrock_invoke"):
-        model, _, verb = path.partition("/model/")[2].rpartition("/")
-        return Place("", unquote(model), "stream" in verb)
-    root, _, last = path.partition("/v1beta/models/" if scope.adapter == "gemini" else "/models/")
-    model, _, verb = last.rpartition(":")
+        root, _, rest = path.partition("/model/")
+        model, _, verb = rest.rpartition("/")
+        return Place(root, unquote(model), "stream" in verb)
     if scope.adapter == "vertex":
-        root = root.removesuffix("/publishers/google")
+        root, _, last = path.partition(_VERTEX)
+    elif "/tunedModels/" in path:
+        root, _, last = path.partition("/tunedModels/")
+        last = f"tunedModels/{last}"
+    else:
+        root, _, last = path.partition("/models/")
+    model, _, verb = last.rpartition(":")
     return Place(root, unquote(model), verb.startswith("stream"))
