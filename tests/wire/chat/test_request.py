@@ -490,3 +490,16 @@ def test_all_features_that_the_dialect_writes_have_words() -> None:
         stop=["a"],
     )
     assert features_of(asked) <= CHAT.words.keys()
+
+
+def test_arguments_that_are_an_object_are_told_as_json() -> None:
+    """Mistral's client sends them so."""
+    function = {"name": "f", "arguments": {"b": 1, "a": "é"}}
+    messages = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "tool_calls": [{"id": "c", "function": function}]},
+    ]
+    asked = CHAT.read_request(json.dumps({"model": "m", "messages": messages}).encode())
+    (call,) = asked.turns[1].parts
+    assert isinstance(call, ToolCall)
+    assert json.loads(call.arguments) == {"b": 1, "a": "é"}

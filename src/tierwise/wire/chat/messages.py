@@ -84,8 +84,17 @@ class _Part(Struct):
 
 
 class _Function(Struct):
+    """A call's function. Mistral takes arguments as the object itself, too."""
+
     name: str
-    arguments: str = ""
+    arguments: str | dict[str, Raw] = ""
+
+    @property
+    def told(self) -> str:
+        """The arguments as JSON text."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        return msgspec.json.encode(self.arguments).decode()
 
 
 class _Custom(Struct):
@@ -296,7 +305,7 @@ def _calls(message: Fields, index: int) -> Iterator[Part]:
             yield ToolCall(
                 id=id_,
                 name=call.function.name,
-                arguments=call.function.arguments,
+                arguments=call.function.told,
                 signature=signature,
                 origin=origin,
             )
@@ -305,7 +314,7 @@ def _calls(message: Fields, index: int) -> Iterator[Part]:
             raise InvalidRequest(f"`{path}` is missing. Add it.", param=path)
     before = message.take("function_call", _decode_function)
     if before is not None:
-        yield ToolCall(id=f"call_{index}_0", name=before.name, arguments=before.arguments)
+        yield ToolCall(id=f"call_{index}_0", name=before.name, arguments=before.told)
 
 
 def _others(message: Fields) -> Iterator[Part]:
