@@ -296,7 +296,7 @@ def test_log_probabilities_are_openai_s_in_between() -> None:
         ("refusal", None, "SAFETY"),
         ("filter", "content_filter", "SAFETY"),
         ("filter", "RECITATION", "RECITATION"),
-        ("pause", None, "OTHER"),
+        ("pause", None, "STOP"),
     ],
 )
 def test_reasons_of_the_end_are_google_s(finish: Finish, reported: str | None, reason: str) -> None:

@@ -43,7 +43,8 @@ _WRITTEN: dict[Finish, str] = {
     "length": "MAX_TOKENS",
     "refusal": "SAFETY",
     "filter": "SAFETY",
-    "pause": "OTHER",
+    # Nothing is wrong with it, as OTHER would say.
+    "pause": "STOP",
 }
 
 
