@@ -118,6 +118,58 @@ def test_a_chat_client_without_a_limit_is_served_with_the_model_s() -> None:
     }
 
 
+def a_loop(*first: dict[str, Any]) -> list[dict[str, Any]]:
+    """A question, a call of a tool with what stands before it, and the result of the call."""
+    result = {"type": "tool_result", "tool_use_id": "c", "content": "sunny"}
+    return [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [*first, {**a_call(), "id": "c"}]},
+        {"role": "user", "content": [result]},
+    ]
+
+
+def chat_loop() -> Task:
+    """The same, of a client of OpenAI's that wants an effort and has kept no thoughts."""
+    function = {"name": "weather", "arguments": "{}"}
+    messages = [
+        {"role": "user", "content": "Hi"},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "sunny"},
+    ]
+    return builders.a_task("", messages=messages, reasoning_effort="high")
+
+
+def test_a_call_that_was_not_thought_about_is_not_gone_on_from_with_a_count_to_think() -> None:
+    """Claude refuses it: expected `thinking`, but found `tool_use`."""
+    old = an_adapter(upstream_model="claude-sonnet-4-5", max_output_tokens=64_000)
+    assert "thinking" not in sent(speaking(old, chat_loop()), chat_loop())
+    new = an_adapter(upstream_model="claude-sonnet-4-6", max_output_tokens=64_000)
+    assert sent(speaking(new, chat_loop()), chat_loop())["thinking"] == {"type": "adaptive"}
+    first = builders.a_task("Hi", reasoning_effort="high")
+    assert sent(speaking(old, first), first)["thinking"]["type"] == "enabled"
+
+
+def test_thoughts_of_another_provider_take_those_of_the_next_answer_with_them() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    foreign = {"type": "thinking", "thinking": "of another", "signature": ""}
+    own = {**foreign, "signature": "s"}
+    moved = a_task(a_loop(foreign), thinking=thinking, max_tokens=4000)
+    assert "thinking" not in sent(an_adapter(), moved)
+    mixed = a_loop(own) + a_loop(foreign)[1:]
+    for messages in (a_loop(own), mixed):
+        kept = a_task(messages, thinking=thinking, max_tokens=4000)
+        assert sent(an_adapter(), kept)["thinking"] == thinking
+
+
+def test_a_client_of_anthropic_s_own_is_told_by_anthropic_what_is_wrong() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    task = a_task(a_loop(), model="small", thinking=thinking, max_tokens=4000)
+    assert an_adapter().request(task).body == task.body
+
+
 def test_thoughts_without_a_signature_are_taken_out() -> None:
     foreign = {"type": "thinking", "thinking": "of another", "signature": ""}
     own = {"type": "thinking", "thinking": "", "signature": "s"}

@@ -26,6 +26,7 @@ from tierwise.wire import openai_chat, sse
 from tierwise.wire.anthropic.reply import finish_of, read_reply
 from tierwise.wire.anthropic.stream_reader import EventReader, decode_event
 from tierwise.wire.anthropic.unsigned import without_unsigned
+from tierwise.wire.anthropic.unthought import without_thinking
 from tierwise.wire.anthropic.usage import read_usage
 from tierwise.wire.judged import completion_of, completion_of_events
 from tierwise.wire.spoken import Event
@@ -62,6 +63,8 @@ class Anthropic:
         """The caller's own bytes, with only the fields changed that must be."""
         deployment = self.deployment
         body = fitted(without_unsigned(task.body), self._takes)
+        if body is not task.body or task.reads != self.speaks:
+            body = without_thinking(body)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model

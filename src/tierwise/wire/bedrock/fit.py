@@ -97,8 +97,12 @@ def _of_claude(
             thinking = None if budget is None else {"type": "enabled", "budget_tokens": budget}
         return {} if thinking is None else {"thinking": thinking}
     counted = thinking is not None and thinking.get("type") == "enabled"
-    if (thinking is None and effort is not None) or (counted and version >= (4, 7)):
-        thinking = {"type": "adaptive"}  # since 4.7 it refuses to be told a number
+    if counted:
+        # Since 4.7 it refuses to be told a number.
+        counted = version < (4, 7) and not _in_a_call_without_thoughts(fields)
+        thinking = thinking if counted else {"type": "adaptive"}
+    elif thinking is None and effort is not None:
+        thinking = {"type": "adaptive"}
     found = {} if thinking is None else {"thinking": thinking}
     return found if effort is None else {**found, "output_config": {"effort": effort}}
 
@@ -124,15 +128,18 @@ def _effort(thinking: Any) -> str | None:
 
 
 def _in_a_call_without_thoughts(fields: _Fields) -> bool:
-    """Whether a call was made whose thoughts the caller did not keep: with thinking on, Claude
-    refuses to go on from it."""
+    """Whether calls were made whose thoughts the caller did not keep: with thinking on, Claude
+    refuses to go on from them. It thinks once, before the first call since the user spoke."""
+    called = False
     for message in reversed(msgspec.json.decode(fields["messages"])):
+        content = message["content"]
         if message["role"] == "assistant":
-            content = message["content"]
-            return any("toolUse" in one for one in content) and "reasoningContent" not in content[0]
-        if not any("toolResult" in one for one in message["content"]):
-            return False
-    return False
+            if any("reasoningContent" in one for one in content):
+                return False
+            called = called or any("toolUse" in one for one in content)
+        elif not any("toolResult" in one for one in content):
+            break
+    return called
 
 
 def _without_in_turns(fields: _Fields, maker: Maker) -> None:
