@@ -35,6 +35,8 @@ CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
 _MADE_UP = re.compile(
     rb'"(?:created|created_at|id|item_id|responseId|createTime)":\s*(?:\d+(?:\.\d+)?|"[^"]*")'
 )
+_PLAIN_ID = re.compile(r"[a-zA-Z0-9_-]+")
+"""An id that everybody takes; there are some who get others in place of theirs."""
 CUTS = 3
 """How often a stream is cut anew."""
 
@@ -271,6 +273,20 @@ def _compare(client: str, body: bytes, expected: Said, stream: bool, says: Any) 
         was, now = getattr(expected, name), getattr(read, name)
         if was != now:
             says(f"{client}: {name} is {str(now)[:200]}, not {str(was)[:200]}")
+    _compare_more(client, read, expected, says)
+
+
+def _compare_more(client: str, read: Said, expected: Said, says: Any) -> None:
+    """What not every dialect has to say: thoughts, what was cached, names of calls."""
+    if client != "gemini" or read.thoughts:  # its clients are shown none that they did not ask for
+        was, now = ("".join(one.thoughts.split()) for one in (expected, read))
+        if was != now:
+            says(f"{client}: thoughts are {now[:200]!r}, not {was[:200]!r}")
+    if expected.usage is not None and read.cached != expected.cached:
+        says(f"{client}: cached is {read.cached}, not {expected.cached}")
+    named = all(_PLAIN_ID.fullmatch(one) for one in expected.ids)
+    if named and read.ids != expected.ids:
+        says(f"{client}: ids are {read.ids}, not {expected.ids}")
 
 
 def _differences(was: Any, now: Any, at: str = "") -> Iterator[str]:

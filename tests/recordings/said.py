@@ -18,13 +18,17 @@ _Json = dict[str, Any]
 class Said:
     """The first choice of an answer. `usage` is tokens read and tokens written.
 
-    `finish` is `stop`, `length`, `tool_calls` or `filter`.
+    `finish` is `stop`, `length`, `tool_calls` or `filter`; `thoughts` are what is shown of them,
+    `cached` the tokens that were read from a cache, `ids` those of the calls.
     """
 
     text: str = ""
     calls: list[tuple[str, Any]] = field(default_factory=list)
     finish: str = ""
     usage: tuple[int, int] | None = None
+    thoughts: str = ""
+    cached: int = 0
+    ids: list[str] = field(default_factory=list)
 
     def settled(self) -> Said:
         """With a finish that means the same in every dialect: whether tools are called shows in
@@ -84,6 +88,23 @@ def _chat_usage(usage: _Json | None) -> tuple[int, int] | None:
     return read, max(written, (usage.get("total_tokens") or 0) - read)
 
 
+def _chat_cached(usage: _Json | None) -> int:
+    details = (usage or {}).get("prompt_tokens_details") or {}
+    return details.get("cached_tokens") or (usage or {}).get("prompt_cache_hit_tokens") or 0
+
+
+def _chat_thoughts(message: _Json) -> str:
+    """What is shown of thoughts: in a field of their own, or among the parts of the content."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    among = [piece.get("text") or "" for one in parts for piece in one.get("thinking") or ()]
+    own = message.get("reasoning_content") or message.get("reasoning")
+    if not own:
+        details = message.get("reasoning_details") or ()
+        own = "".join(one.get("text") or one.get("summary") or "" for one in details)
+    return own + "".join(among)
+
+
 def _chat_text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(one.get("text") or "" for one in content if one.get("type") == "text")
@@ -106,6 +127,9 @@ def _chat_whole(body: _Json) -> Said:
         [_chat_called(call) for call in message.get("tool_calls") or ()],
         _chat_finish(choice.get("finish_reason")),
         _chat_usage(body.get("usage")),
+        _chat_thoughts(message),
+        _chat_cached(body.get("usage")),
+        [call.get("id") or "" for call in message.get("tool_calls") or ()],
     )
 
 
@@ -115,19 +139,23 @@ def _chat_stream(events: list[_Json]) -> Said:
     for event in events:
         if event.get("usage"):
             said.usage = _chat_usage(event["usage"])
+            said.cached = _chat_cached(event["usage"])
         for choice in event.get("choices") or ():
             if choice.get("index"):
                 continue
             delta = choice.get("delta") or {}
             said.text += _chat_text(delta.get("content")) + (delta.get("refusal") or "")
+            said.thoughts += _chat_thoughts(delta)
             for number, call in enumerate(delta.get("tool_calls") or ()):
-                one = calls.setdefault(call.get("index", number), ["", ""])
+                one = calls.setdefault(call.get("index", number), ["", "", ""])
+                one[2] = one[2] or call.get("id") or ""
                 function = call.get("function") or {}
                 one[0] += function.get("name") or ""
                 one[1] += function.get("arguments") or ""
             if choice.get("finish_reason"):
                 said.finish = _chat_finish(choice["finish_reason"])
-    said.calls = [(name, _arguments(text)) for name, text in calls.values()]
+    said.calls = [(name, _arguments(text)) for name, text, _ in calls.values()]
+    said.ids = [id for _, _, id in calls.values()]
     return said
 
 
@@ -152,6 +180,9 @@ def _anthropic_whole(body: _Json) -> Said:
         [(one["name"], one["input"]) for one in content if one["type"] == "tool_use"],
         _ANTHROPIC_FINISH.get(body["stop_reason"], "stop"),
         _anthropic_usage(body["usage"]),
+        "".join(one["thinking"] for one in content if one["type"] == "thinking"),
+        body["usage"].get("cache_read_input_tokens") or 0,
+        [one["id"] for one in content if one["type"] == "tool_use"],
     )
 
 
@@ -168,12 +199,15 @@ def _anthropic_stream(events: list[_Json]) -> Said:
                 if block["type"] == "tool_use":
                     begun = json.dumps(block["input"]) if block.get("input") else ""
                     calls[event["index"]] = [block["name"], begun]
+                    said.ids.append(block["id"])
                 elif block["type"] == "text":
                     said.text += block["text"]
             case "content_block_delta":
                 delta = event["delta"]
                 if delta["type"] == "text_delta":
                     said.text += delta["text"]
+                elif delta["type"] == "thinking_delta":
+                    said.thoughts += delta["thinking"]
                 elif delta["type"] == "input_json_delta" and event["index"] in calls:
                     calls[event["index"]][1] += delta["partial_json"]
             case "message_delta":
@@ -184,6 +218,7 @@ def _anthropic_stream(events: list[_Json]) -> Said:
                 raise AssertionError(event)
     said.calls = [(name, _arguments(text)) for name, text in calls.values()]
     said.usage = _anthropic_usage(usage)
+    said.cached = usage.get("cache_read_input_tokens") or 0
     return said
 
 
@@ -201,7 +236,9 @@ def _gemini_whole(body: _Json) -> Said:
 def _gemini_stream(events: list[_Json]) -> Said:
     said = Said()
     for event in events:
-        said.usage = _gemini_usage(event.get("usageMetadata")) or said.usage
+        counts = event.get("usageMetadata") or {}
+        said.usage = _gemini_usage(counts) or said.usage
+        said.cached = counts.get("cachedContentTokenCount") or said.cached
         if (event.get("promptFeedback") or {}).get("blockReason"):
             said.finish = "filter"
             blocked = event["promptFeedback"]
@@ -215,7 +252,10 @@ def _gemini_stream(events: list[_Json]) -> Said:
                 if "functionCall" in part:
                     call = part["functionCall"]
                     said.calls.append((call["name"], call.get("args") or {}))
-                elif not part.get("thought"):
+                    said.ids.append(call.get("id") or "")
+                elif part.get("thought"):
+                    said.thoughts += part.get("text") or ""
+                else:
                     said.text += part.get("text") or ""
             reason = candidate.get("finishReason")
             if reason:
@@ -232,8 +272,13 @@ def _responses_whole(body: _Json) -> Said:
                 said.text += piece.get("text") or piece.get("refusal") or ""
         elif item["type"] == "function_call":
             said.calls.append((item["name"], _arguments(item["arguments"])))
+            said.ids.append(item["call_id"])
         elif item["type"] == "custom_tool_call":
             said.calls.append((item["name"], {"arguments": item["input"]}))
+            said.ids.append(item["call_id"])
+        elif item["type"] == "reasoning":
+            pieces = [*(item.get("summary") or ()), *(item.get("content") or ())]
+            said.thoughts += "".join(piece["text"] for piece in pieces)
     why = (body.get("incomplete_details") or {}).get("reason")
     if body.get("status") == "incomplete":
         said.finish = "filter" if why == "content_filter" else "length"
@@ -242,17 +287,20 @@ def _responses_whole(body: _Json) -> Said:
     usage = body.get("usage")
     if usage:
         said.usage = usage["input_tokens"], usage["output_tokens"]
+        said.cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
     return said
 
 
 def _responses_stream(events: list[_Json]) -> Said:
     """The pieces must add up to the answer at the end."""
-    text, arguments, free = "", dict[int, str](), dict[int, str]()
+    text, thoughts, arguments, free = "", "", dict[int, str](), dict[int, str]()
     last: _Json | None = None
     for event in events:
         match event["type"]:
             case "response.output_text.delta" | "response.refusal.delta":
                 text += event["delta"]
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                thoughts += event["delta"]
             case "response.function_call_arguments.delta":
                 place = event["output_index"]
                 arguments[place] = arguments.get(place, "") + event["delta"]
@@ -266,12 +314,13 @@ def _responses_stream(events: list[_Json]) -> Said:
     said = _responses_whole(last)
     if last["output"]:
         assert said.text == text
+        assert not thoughts or said.thoughts == thoughts
         told: dict[int, Any] = {at: _arguments(piece) for at, piece in arguments.items()}
         told |= {at: {"arguments": piece} for at, piece in free.items()}
         pieces = [told[at] for at in sorted(told)]
         assert not pieces or [one for _, one in said.calls] == pieces
     else:
-        said.text = text  # some leave the output out at the end
+        said.text, said.thoughts = text, thoughts  # some leave the output out at the end
     return said
 
 
@@ -295,6 +344,11 @@ def _bedrock_text(block: _Json) -> str:
     return (block.get("text") or "") + "".join(one.get("text") or "" for one in cited)
 
 
+def _bedrock_thought(block: _Json) -> str:
+    shown = (block.get("reasoningContent") or {}).get("reasoningText") or {}
+    return shown.get("text") or ""
+
+
 def _bedrock_whole(body: _Json) -> Said:
     content = body["output"]["message"]["content"]
     uses = [one["toolUse"] for one in content if "toolUse" in one]
@@ -303,6 +357,9 @@ def _bedrock_whole(body: _Json) -> Said:
         [(one["name"], one["input"]) for one in uses if one.get("type") != "server_tool_use"],
         _BEDROCK_FINISH.get(body["stopReason"], "stop"),
         _bedrock_usage(body["usage"]),
+        "".join(map(_bedrock_thought, content)),
+        body["usage"].get("cacheReadInputTokens") or 0,
+        [one["toolUseId"] for one in uses if one.get("type") != "server_tool_use"],
     )
 
 
@@ -316,15 +373,18 @@ def bedrock_frames(frames: list[tuple[str, _Json]]) -> Said:
                 use = event["start"].get("toolUse")
                 if use and use.get("type") != "server_tool_use":
                     calls[event["contentBlockIndex"]] = [use["name"], ""]
+                    said.ids.append(use["toolUseId"])
             case "contentBlockDelta":
                 delta = event["delta"]
                 said.text += delta.get("text") or ""
+                said.thoughts += (delta.get("reasoningContent") or {}).get("text") or ""
                 if "toolUse" in delta and event["contentBlockIndex"] in calls:
                     calls[event["contentBlockIndex"]][1] += delta["toolUse"].get("input") or ""
             case "messageStop":
                 said.finish = _BEDROCK_FINISH.get(event["stopReason"], "stop")
             case "metadata":
                 said.usage = _bedrock_usage(event["usage"])
+                said.cached = event["usage"].get("cacheReadInputTokens") or 0
     said.calls = [(name, _arguments(text)) for name, text in calls.values()]
     return said.settled()
 
@@ -352,6 +412,9 @@ def _cohere_whole(body: _Json) -> Said:
         [_chat_called(call) for call in message.get("tool_calls") or ()],
         _COHERE_FINISH.get(body["finish_reason"], "stop"),
         _cohere_usage(body.get("usage")),
+        "".join(piece.get("thinking") or "" for piece in content),
+        0,
+        [call["id"] for call in message.get("tool_calls") or ()],
     )
 
 
@@ -366,8 +429,10 @@ def _cohere_stream(events: list[_Json]) -> Said:
                 said.text += message["tool_plan"]
             case "content-start" | "content-delta":
                 said.text += message["content"].get("text") or ""
+                said.thoughts += message["content"].get("thinking") or ""
             case "tool-call-start":
                 function = message["tool_calls"]["function"]
+                said.ids.append(message["tool_calls"]["id"])
                 calls.append([function["name"], function.get("arguments") or ""])
             case "tool-call-delta":
                 calls[-1][1] += message["tool_calls"]["function"]["arguments"]
