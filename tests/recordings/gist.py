@@ -19,6 +19,7 @@ def gist(dialect: str, body: bytes | _Json) -> Gist:
     """The gist of a request of a dialect."""
     asked = json.loads(body) if isinstance(body, bytes) else body
     found = [(*one[:-1], _plain(one[-1])) for one in _GIST[dialect](asked)]
+    media = sorted(("media", one) for name in _SAID for one in _media(asked.get(name)))
     found = [one for one in found if one[-1]]
     system = "".join(one[-1] for one in found if one[0] == "system")
     rest = [one for one in found if one[0] != "system"]
@@ -30,7 +31,53 @@ def gist(dialect: str, body: bytes | _Json) -> Gist:
             merged[-1] = (one[0], merged[-1][1] + one[1])
         else:
             merged.append(one)
-    return [*sorted(one for one in merged if one[0] == "tool"), *_others(merged)]
+    return [*media, *sorted(one for one in merged if one[0] == "tool"), *_others(merged)]
+
+
+_SAID = ("messages", "contents", "input")
+_PLACES = frozenset(
+    {
+        *("data", "bytes", "url", "uri", "fileUri", "file_uri"),
+        *("image_url", "video_url", "document_url", "file_url", "file_data"),
+    }
+)
+_OTHERS = frozenset(
+    {
+        *("args", "arguments", "annotations", "citations", "reasoning_details", "action"),
+        *("functionCall", "function_call", "toolUse", "tool_calls", "reasoningContent"),
+    }
+)
+"""Where else such names stand, with something else in them."""
+_SHOWN = 64
+
+
+def _media(value: Any) -> Iterator[str]:
+    """The beginnings of what pictures, sounds, films and files consist of, or where they are."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _media(one)
+    elif isinstance(value, dict) and not _is_no_medium(value):
+        for name, held in value.items():
+            if name in _PLACES and isinstance(held, str):
+                yield _bytes(held)[:_SHOWN]
+            elif name not in _OTHERS:
+                yield from _media(held)
+
+
+def _is_no_medium(block: _Json) -> bool:
+    """A call, a thought, or a document that is text, which others have no documents for."""
+    kind = str(block.get("type"))
+    held = block.get("inlineData") or block.get("inline_data") or block
+    media_type = str(held.get("mimeType") or held.get("mime_type") or held.get("media_type"))
+    return kind in ("tool_use", "server_tool_use", "redacted_thinking") or (
+        media_type.startswith(("text/", "application/json"))
+    )
+
+
+def _bytes(held: str) -> str:
+    """Base64 in one alphabet, without what says of what."""
+    data = held.partition(";base64,")[2] if held.startswith("data:") else held
+    return data if "://" in data else data.replace("-", "+").replace("_", "/").rstrip("=")
 
 
 def _plain(text: str) -> str:
