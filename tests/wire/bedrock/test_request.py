@@ -232,12 +232,27 @@ def test_parameters_stand_where_converse_has_them() -> None:
             "effort": "high",
             "textFormat": {
                 "type": "json_schema",
-                "structure": {"jsonSchema": {"schema": '{"type": "object"}', "name": "n"}},
+                "structure": {
+                    "jsonSchema": {
+                        "schema": '{"type":"object","additionalProperties":false}', "name": "n",
+                    }
+                },
             },
         },
         "requestMetadata": {"team": "x"},
         "serviceTier": {"type": "flex"},
     }  # fmt: skip
+
+
+def test_schemas_that_must_be_kept_to_are_such_as_bedrock_takes() -> None:
+    schema = Raw(b'{"type":"object","properties":{"a":{"type":"integer","minimum":1}}}')
+    strict = Tool(name="f", parameters=schema, strict=True)
+    loose = Tool(name="g", parameters=schema)
+    tools = written(asked(said("user", "hi"), tools=(strict, loose)))["toolConfig"]["tools"]
+    told, free = (tool["toolSpec"]["inputSchema"]["json"] for tool in tools)
+    assert told["additionalProperties"] is False
+    assert told["properties"]["a"] == {"type": "integer", "description": "{minimum: 1}"}
+    assert free == json.loads(bytes(schema))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from tierwise.wire.anthropic.schema import closed
 from tierwise.wire.bedrock.turns import messages_of, system_of
 from tierwise.wire.conversation import Conversation, Thinking, Tool, ToolCall
 from tierwise.wire.features import Feature
@@ -102,8 +103,10 @@ def _output(asked: Conversation) -> dict[str, Any]:
         found["effort"] = thinking.effort
     wanted = asked.format
     if wanted is not None and wanted.kind == "schema":
-        # The schema is JSON within a string.
-        schema: dict[str, Any] = {"schema": bytes(wanted.schema).decode()}
+        # The schema is JSON within a string. As Claude's own API does, Bedrock refuses one that
+        # leaves open which properties there are, and limits of numbers and lengths:
+        # docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
+        schema: dict[str, Any] = {"schema": bytes(closed(wanted.schema)).decode()}
         if wanted.name:
             schema["name"] = wanted.name
         if wanted.description:
@@ -141,6 +144,7 @@ def _tools(asked: Conversation) -> dict[str, Any] | None:
 
 def _tool(tool: Tool) -> dict[str, Any]:
     schema = tool.parameters if given(tool.parameters) else _ANY_OBJECT
+    schema = closed(schema) if tool.strict else schema
     found: dict[str, Any] = {"name": tool.name, "inputSchema": {"json": schema}}
     if tool.description:
         found["description"] = tool.description
