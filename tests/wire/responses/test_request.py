@@ -370,6 +370,7 @@ def test_every_feature_of_a_request_has_a_word() -> None:
         ({"model": None}, "model", "`model` must be a string, not null"),
         ({"input": 5}, "input", "(got 5)"),
         ({"input": None}, "input", "`input` is missing"),
+        ({"input": []}, "input", "`input` is missing or empty"),
         ({"input": [{"role": "bot", "content": "x"}]}, "input[0].role", "bot"),
         ({"input": [{"role": "user"}]}, "input[0].content", "missing"),
         ({"input": [7]}, "input[0]", "(got 7)"),

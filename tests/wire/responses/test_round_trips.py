@@ -70,6 +70,7 @@ _TURNS = st.lists(
         _HEARD,
         st.booleans(),
     ),
+    min_size=1,
     max_size=4,
 )
 

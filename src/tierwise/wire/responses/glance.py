@@ -70,7 +70,7 @@ def glance(body: bytes) -> Task | None:
         asked = _decode(body)
         limit, top = asked.max_output_tokens, asked.top_logprobs
         usual = (limit is None or limit >= 1) and (top is None or 0 <= top <= 20)
-        if not usual or given(asked.conversation):
+        if not usual or given(asked.conversation) or asked.input == []:
             return None
         wanted = asked.text.format if asked.text is not None else None
         return Task(

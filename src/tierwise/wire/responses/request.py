@@ -154,10 +154,10 @@ def _check(request: _Request, fields: dict[str, Raw]) -> None:
             f"`top_logprobs` is {top}; it must be between 0 and 20.", param="top_logprobs"
         )
     elsewhere = ("instructions", "prompt", "previous_response_id", "conversation")
-    if request.input is None and not any(given(fields.get(n, _NOTHING)) for n in elsewhere):
+    if request.input in (None, []) and not any(given(fields.get(n, _NOTHING)) for n in elsewhere):
         raise InvalidRequest(
-            '`input` is missing. Send a text, or a list such as [{"role": "user", "content": '
-            '"Hello"}].',
+            "`input` is missing or empty. Send a text, or a list such as "
+            '[{"role": "user", "content": "Hello"}].',
             param="input",
         )
     if "conversation" in fields and "previous_response_id" in fields:
