@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from tierwise.errors import InvalidRequest
-from tierwise.execution import Run
+from tierwise.finished import Answered, Streaming
 from tierwise.types import Completion, Decision, Record, Task, ToolCall, Usage
 from tierwise.wire import openai_chat, sse
 
@@ -148,11 +148,20 @@ def _check_session(session: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer. `body` is the JSON that a client of the request's dialect would have
-    received."""
+    received. `dropped` are the parameters that whoever answered has no words for and was not told,
+    where the request lets them be left out."""
 
     body: bytes
     completion: Completion
     record: Record
+    dropped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, answered: Answered) -> Answer:
+        """What the library gives back of it."""
+        finished = answered.finished
+        dropped = finished.run.dropped(finished.run.deployment or "")
+        return cls(answered.body, answered.completion(), finished.record(), dropped)
 
     @property
     def decision(self) -> Decision:
@@ -204,13 +213,14 @@ class LiveAnswer(Generic[Piece]):
     """An answer that is read as it comes, piece by piece.
 
     `run` and `cost_usd` are complete when the iteration is over. Leave the iteration early with
-    `aclose`, which also ends the upstream call.
+    `aclose`, which also ends the upstream call. `dropped` is as that of an `Answer`.
     """
 
-    def __init__(self, run: Run, model: str, chunks: AsyncGenerator[bytes]) -> None:
-        self.run = run
-        self.model = model
-        self.chunks = chunks
+    def __init__(self, streaming: Streaming) -> None:
+        self.run = streaming.run
+        self.model = streaming.model
+        self.chunks = streaming.chunks
+        self.dropped = streaming.run.dropped(streaming.deployment)
 
     def __aiter__(self) -> AsyncIterator[Piece]:
         raise NotImplementedError

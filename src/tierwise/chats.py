@@ -59,7 +59,7 @@ class Chats:
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=False)
         answered = await self.answer(task)
-        return Answer(answered.body, answered.completion(), answered.finished.record())
+        return Answer.of(answered)
 
     async def chat_stream(
         self: Asks,
@@ -80,7 +80,7 @@ class Chats:
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=True)
         streaming = await self.stream(task)
-        return AnswerStream(streaming.run, streaming.model, streaming.chunks)
+        return AnswerStream(streaming)
 
 
 def _task(

@@ -104,12 +104,12 @@ class Natively:
 
 async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
     answered = await asks.answer(_task(asks, dialect, given, stream=False))
-    return Answer(answered.body, answered.completion(), answered.finished.record())
+    return Answer.of(answered)
 
 
 async def _stream(asks: Asks, dialect: str, given: Mapping[str, Any]) -> EventStream:
     streaming = await asks.stream(_task(asks, dialect, given, stream=True))
-    return EventStream(streaming.run, streaming.model, streaming.chunks)
+    return EventStream(streaming)
 
 
 def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Task:

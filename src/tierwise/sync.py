@@ -36,6 +36,11 @@ class _SyncStream(Generic[Piece]):
         return self._stream.model
 
     @property
+    def dropped(self) -> tuple[str, ...]:
+        """As in `LiveAnswer`."""
+        return self._stream.dropped
+
+    @property
     def decision(self) -> Decision:
         """The plan, what it was chosen from, and why."""
         return self._stream.decision

@@ -93,4 +93,11 @@ async def test_what_only_its_dialect_knows_is_left_out_if_the_caller_says_so(
         said = await getattr(o, call)(
             model="small", **ASKED[call], rare={"a": 1}, drop_unsupported=True
         )
+        stream = await getattr(o, f"{call}_stream")(
+            model="small", **ASKED[call], rare={"a": 1}, drop_unsupported=True
+        )
+        assert [event async for event in stream]
+        all_told = await getattr(o, call)(model="small", **ASKED[call])
     assert said.text == "Hello there"
+    assert said.dropped == stream.dropped == ("rare",)
+    assert all_told.dropped == ()
