@@ -109,6 +109,8 @@ def test_models_before_gemini_3_get_a_budget_for_a_level() -> None:
     assert asking_to_think("gemini-2.5-flash", {"thinking_level": "high"}) == {
         "thinkingBudget": 24_576
     }
+    both = {"thinkingLevel": "HIGH", "thinkingBudget": 7}
+    assert asking_to_think("gemini-2.5-flash", both) == {"thinkingBudget": 7}
 
 
 def test_models_before_gemini_3_get_no_mark_for_calls_of_other_models() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from builders import a_chunk, a_deployment, a_task
 from plain import PlainProvider, a_plain_task, install, plain_events, read_plain
+from tierwise.providers.anthropic import Anthropic
 from tierwise.providers.base import StreamReader
 from tierwise.providers.openai_compatible import OpenAICompatible
 from tierwise.providers.translating import speaking
@@ -105,6 +107,28 @@ def test_arguments_of_tools_that_look_like_the_model_stay_as_they_are() -> None:
     seen = renamed(reader, blocks, "mine")
     assert set(named(seen)) == {"mine"}
     assert b'"args":{"model":"large"}' in seen
+
+
+@pytest.mark.parametrize("client", ["anthropic", "gemini", "openai-responses"])
+def test_a_stream_that_counts_nothing_is_counted_for_clients_that_are_always_told(
+    client: str,
+) -> None:
+    task = a_client(client)
+    reader = speaking(OpenAICompatible(a_deployment()), task).stream_reader(task)
+    said = reader.feed(a_chunk("Hello ")) + reader.feed(a_chunk("there", finish_reason="stop"))
+    last = (said + reader.close()).decode()
+    counts = re.findall(r'"(?:output_tokens|candidatesTokenCount)":(\d+)', last)
+    assert int(counts[-1]) > 0
+
+
+def test_a_providers_error_is_not_shown_to_clients_of_another_dialect_as_it_is() -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "too hot"}}
+    body = json.dumps(error).encode()
+    native, foreign = a_client("anthropic"), a_client("openai-chat")
+    adapter = Anthropic(a_deployment(dialect="anthropic"))
+    assert speaking(adapter, native).error(400, {}, body).body is not None
+    translated = speaking(adapter, foreign).error(400, {}, body)
+    assert (translated.body, translated.message) == (None, "too hot")
 
 
 def test_a_stream_that_is_over_at_once_is_renamed_with_its_end() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from builders import a_task
 from gateway import KEY, Body, Provider, Reply, RunningGateway, call, fails, pauses, says
+from tierwise.server.google import ArrayExchange, GeminiSpeech
 
 pytest.importorskip("tierwise.wire.gemini", reason="this dialect is not there yet")
 
@@ -180,3 +182,8 @@ def test_models_are_listed_page_by_page(gateway: RunningGateway, root: str) -> N
     assert one.json["name"] == "models/small"
     none = call(gateway.url, "GET", f"{root}/none-such", key=None, headers=OWN)
     assert (none.status, error_of(none)["status"]) == (404, "NOT_FOUND")
+
+
+def test_a_stream_without_an_event_is_an_empty_array() -> None:
+    exchange = ArrayExchange(GeminiSpeech(), a_task())
+    assert json.loads(exchange.ended()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.client
 import json
 from collections.abc import Iterator
@@ -114,6 +115,8 @@ def test_the_providers_key_takes_the_place_of_the_clients(
         "x-own": "kept",
         "connection": "x-hop",
         "x-hop": "dropped",
+        "openai-organization": "the-clients",
+        "x-forwarded-for": "10.0.0.1",
     }
     reply = call(passing.url, "GET", "/v1/files?limit=2&key=abc", headers=headers)
     assert (reply.status, reply.json) == (200, {"ok": True})
@@ -121,7 +124,8 @@ def test_the_providers_key_takes_the_place_of_the_clients(
     assert (got["method"], got["path"]) == ("GET", "/v1/files?limit=2")
     assert got["headers"]["authorization"] == f"Bearer {UPSTREAM_KEY}"
     assert got["headers"]["x-own"] == "kept"
-    assert not {"cookie", "x-api-key", "x-hop", "x-tierwise-provider"} & got["headers"].keys()
+    ours = {"cookie", "x-api-key", "x-hop", "x-tierwise-provider", "openai-organization"}
+    assert not (ours | {"x-forwarded-for"}) & got["headers"].keys()
     assert reply.headers["x-own"] == "1"
     assert "set-cookie" not in reply.headers
     assert reply.headers["x-upstream-request-id"] == "req_1"
@@ -237,13 +241,49 @@ def test_other_paths_are_open_where_the_configuration_says_so(
     assert (closed.status, closed.error["code"]) == (404, "unknown_path")
 
 
-@pytest.mark.parametrize("path", ["/v1/files/../models", "/v1/files/%2e%2e/models"])
+def test_a_body_that_is_read_for_its_model_goes_on_unpacked_and_says_so(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    packed = gzip.compress(b'{"model": "alpha/tts", "input": "Hi"}')
+    headers = {"content-encoding": "gzip"}
+    assert call(passing.url, "POST", "/v1/audio/speech", packed, headers=headers).status == 200
+    [got] = elsewhere.got
+    assert json.loads(got["body"]) == {"model": "tts", "input": "Hi"}
+    assert "content-encoding" not in got["headers"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/files/../models",
+        "/v1/files/%2e%2e/models",
+        "/v1/files/..%2Fmodels",
+        "/v1/files/..%5Cmodels",
+        "/v1/files/.%2E\\models",
+    ],
+)
 def test_paths_do_not_lead_elsewhere(
     passing: RunningGateway, elsewhere: Elsewhere, path: str
 ) -> None:
     reply = call(passing.url, "GET", path, headers={"x-tierwise-provider": "alpha"})
     assert reply.status == 400
     assert not elsewhere.got
+
+
+def test_anthropics_api_is_told_which_version_a_client_of_another_kind_means(
+    elsewhere: Elsewhere,
+) -> None:
+    data = config_for(elsewhere.url)
+    data["providers"]["alpha"]["dialect"] = "anthropic"
+    with RunningGateway(data) as gateway:
+        call(gateway.url, "GET", "/v1/messages/batches")
+        call(
+            gateway.url, "GET", "/v1/messages/batches", headers={"anthropic-version": "2030-01-01"}
+        )
+    assert [got["headers"]["anthropic-version"] for got in elsewhere.got] == [
+        "2023-06-01",
+        "2030-01-01",
+    ]
 
 
 def test_calls_are_counted(passing: RunningGateway, elsewhere: Elsewhere) -> None:

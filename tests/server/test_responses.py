@@ -13,6 +13,8 @@ import pytest
 from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, says
 from tierwise.server import kept_responses
 from tierwise.server.kept_responses import InProcess, Kept, KeptResponses
+from tierwise.server.keys import Client
+from tierwise.server.responses import ResponsesSpeech
 from tierwise.server.shared_responses import InFolder
 
 pytest.importorskip("tierwise.wire.responses", reason="this dialect is not there yet")
@@ -312,3 +314,28 @@ async def test_an_item_of_two_answers_stays_with_the_one_that_is_left() -> None:
     assert await store.forget("me", "one")
     assert await store.item("me", "item") == b"later"
     assert not await store.forget("me", "one")
+
+
+async def test_thoughts_that_are_only_named_are_left_out_of_what_goes_on() -> None:
+    store = InProcess()
+    named = b'{"type":"reasoning","id":"rs_1","summary":[]}'
+    whole = b'{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"sealed"}'
+    asked = b'{"type":"message","role":"user","content":"Hi"}'
+    store.keep("me", "resp_1", Kept(b"{}", (asked,), (named, whole), {"rs_1": named}))
+    body = {"model": "small", "previous_response_id": "resp_1", "input": "And now?"}
+    exchange = await ResponsesSpeech(store).read(json.dumps(body).encode(), {}, Client("me"))
+    items = json.loads(exchange.task.body)["input"]
+    assert [item.get("id", item["type"]) for item in items] == ["message", "rs_2", "message"]
+
+
+@pytest.mark.parametrize("between", [b"", b" "])
+async def test_events_say_what_an_answer_goes_on_from_however_a_provider_writes(
+    between: bytes,
+) -> None:
+    store = InProcess()
+    store.keep("me", "resp_1", Kept(b"{}", (), (), {}))
+    body = b'{"model":"small","previous_response_id":"resp_1","input":"And now?"}'
+    exchange = await ResponsesSpeech(store).read(body, {}, Client("me"))
+    event = b'data: {"type":"response.created","response":{"previous_response_id":%bnull}}\n\n'
+    shown = json.loads(exchange.shown(event % between).removeprefix(b"data: "))
+    assert shown["response"]["previous_response_id"] == "resp_1"

@@ -121,6 +121,13 @@ def test_cached_tokens_are_counted_in_and_taken_out_again() -> None:
     assert json.loads(ANTHROPIC.write_reply(spoken, ASKED))["usage"] == usage
 
 
+def test_nobody_thinks_more_than_they_say() -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 9}}
+    assert read("a", usage=usage).usage == Usage(
+        input_tokens=1, output_tokens=2, reasoning_tokens=2
+    )
+
+
 @pytest.mark.parametrize("usage", [None, {}, {"input_tokens": -4}, {"input_tokens": "x"}, [], 5])
 def test_an_answer_with_a_strange_usage_is_good_and_its_tokens_are_not_known(usage: Any) -> None:
     assert read("a", usage=usage).usage is None

@@ -223,6 +223,7 @@ def test_without_tools_there_is_no_choice_of_them() -> None:
         (Thinking(effort="minimal"), {}, {"type": "adaptive"}, "low"),
         (Thinking(effort="none"), {}, {"type": "disabled"}, None),
         (Thinking(effort="low"), {"sampling": Sampling(temperature=0.2)}, None, "low"),
+        (Thinking(effort="low"), {"sampling": Sampling(top_k=5)}, None, "low"),
         (
             Thinking(effort="low"),
             {"tools": TOOLS, "tool_choice": ToolChoice(mode="required")},

@@ -27,7 +27,7 @@ from tierwise.wire.conversation import (
     ToolCall,
 )
 from tierwise.wire.responses import RESPONSES, items_of, with_history
-from tierwise.wire.responses.thoughts import without_sealed
+from tierwise.wire.responses.thoughts import grouped, without_sealed
 from tierwise.wire.spoken import Choice, Finish, Spoken
 
 OURS = "openai-responses"
@@ -303,3 +303,9 @@ def _joined(parts: tuple[Part, ...]) -> list[Part]:
         else:
             found.append(part)
     return found
+
+
+def test_thoughts_of_two_providers_are_two_items_though_their_ids_are_alike() -> None:
+    ours = Reasoning(text="Hm.", origin=OURS, id="rs_1")
+    theirs = Reasoning(text="Ah.", origin="anthropic", signature="sig", id="rs_1")
+    assert grouped([ours, ours, theirs]) == [[ours, ours], [theirs]]
