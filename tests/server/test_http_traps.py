@@ -107,12 +107,14 @@ def test_trailers_without_end_are_cut_off(gateway: RunningGateway, line: bytes) 
 def test_short_trailers_and_long_chunks_are_no_trouble(gateway: RunningGateway) -> None:
     with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
         head = b"GET /health/live HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK")  # so the rest comes by itself
         size = MOST_HEAD_BYTES * 3
         chunk = b"%x\r\n%b\r\n" % (size, b"x" * size)
-        connection.sendall(head + chunk + b"0\r\nx-checksum: 1\r\n\r\n")
+        connection.sendall(chunk + b"0\r\nx-checksum: 1\r\n\r\n")
         connection.sendall(b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        answers = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert answers.count(b"HTTP/1.1 200 OK") == 2
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /health/live HTTP/1.1\r\nhost: x\r\n"])
