@@ -29,7 +29,7 @@ from tierwise.providers.gemini import Gemini
 from tierwise.providers.vertex import Vertex
 from tierwise.types import Completion, Task, TokenLogprob, ToolCall, Usage
 from tierwise.wire import sse
-from tierwise.wire.gemini.asking import UNSIGNED
+from tierwise.wire.gemini.unsigned import UNSIGNED
 
 BODY = b'{"contents": [{"role": "user", "parts": [{"text": "Hello"}]}], "labels": {"a": "b"}}'
 
@@ -119,8 +119,13 @@ def test_models_before_gemini_3_get_no_mark_for_calls_of_other_models() -> None:
     assert an_adapter("gemini-3-pro").request(a_task(body)).body == body
     older = an_adapter("gemini-2.5-pro").request(a_task(body)).body
     assert older is not None
+    spaced = (
+        an_adapter("gemini-2.5-pro").request(a_task(json.dumps(json.loads(body)).encode())).body
+    )
+    assert spaced is not None
     del part["thoughtSignature"]
-    assert json.loads(older) == {"contents": [{"parts": [part]}]}
+    for found in (older, spaced):
+        assert json.loads(found) == {"contents": [{"parts": [part]}]}
 
 
 def test_an_answer_passes_as_it_is_and_is_read_along() -> None:

@@ -17,8 +17,8 @@ from tierwise.providers.account import Account
 from tierwise.providers.gemini_answers import GeminiReply, GeminiStream
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Deployment, Task
-from tierwise.wire.gemini.asking import UNSIGNED
 from tierwise.wire.gemini.budget import with_budget
+from tierwise.wire.gemini.unsigned import without_unsigned
 
 _VERSION = re.compile(r"/v\d+(?:alpha|beta)?\d*$")
 _BEFORE_3 = re.compile(r"gemini-[12](?:\.|-|$)")
@@ -33,7 +33,6 @@ _LEVELS = (
 )
 _LEVEL = b'"thinkingLevel":"%b"'
 _COUNTED = b'{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]}'
-_UNSIGNED = b',"thoughtSignature":"' + UNSIGNED.encode() + b'"'
 
 
 class Gemini:
@@ -92,8 +91,7 @@ class Gemini:
 
     def _understood(self, body: bytes) -> bytes:
         """The body as models before Gemini 3 understand it."""
-        if _UNSIGNED in body:
-            body = body.replace(_UNSIGNED, b"")
+        body = without_unsigned(body)
         if b'"thinkingLevel"' in body or b'"thinking_level"' in body:
             body = with_budget(body)
         return body

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
 from tierwise.errors import (
     AllPathsFailed,
@@ -38,6 +39,7 @@ from tierwise.wire.conversation import (
     ToolCall,
 )
 from tierwise.wire.gemini import GEMINI
+from tierwise.wire.gemini.unsigned import UNSIGNED
 from tierwise.wire.spoken import (
     Began,
     Choice,
@@ -313,7 +315,25 @@ def test_thoughts_are_shown_to_those_who_asked_for_them() -> None:
 def test_arguments_that_are_no_object_stand_in_one() -> None:
     call = ToolCall(id="c", name="f", arguments="[1")
     (part,) = write(call)["content"]["parts"]
-    assert part == {"functionCall": {"name": "f", "args": {"arguments": "[1"}, "id": "c"}}
+    assert part["functionCall"] == {"name": "f", "args": {"arguments": "[1"}, "id": "c"}
+
+
+def test_the_first_call_of_another_model_is_marked_so_that_a_gemini_goes_on_from_it() -> None:
+    """Clients send calls back as they came, and Gemini 3 refuses those without a signature."""
+    calls = [ToolCall(id=id, name="f", arguments="{}") for id in "ab"]
+    parts = write(Text(text="x"), *calls)["content"]["parts"]
+    assert [part.get("thoughtSignature") for part in parts] == [None, UNSIGNED, None]
+    signed = replace(calls[0], signature="c2ln", origin="gemini")
+    parts = write(signed, calls[1])["content"]["parts"]
+    assert [part.get("thoughtSignature") for part in parts] == ["c2ln", None]
+
+
+def test_the_first_call_of_a_stream_is_marked_as_well() -> None:
+    writer = GEMINI.event_writer(ASKED)
+    began = [ToolBegan(call=number, id=str(number), name="f") for number in range(2)]
+    out = writer.write([*began, Ended(finish="tool_calls")]) + writer.close()
+    assert out.count(UNSIGNED.encode()) == 1
+    assert out.index(b'"id":"0"') < out.index(UNSIGNED.encode()) < out.index(b'"id":"1"')
 
 
 def test_a_citation_without_a_source_is_left_out() -> None:

@@ -30,7 +30,7 @@ from tierwise.wire.conversation import (
 )
 from tierwise.wire.features import features_of, unsupported
 from tierwise.wire.gemini import GEMINI
-from tierwise.wire.gemini.asking import UNSIGNED
+from tierwise.wire.gemini.unsigned import UNSIGNED
 
 HELLO = {"role": "user", "parts": [{"text": "Hello"}]}
 

@@ -25,12 +25,10 @@ from tierwise.wire.conversation import (
 )
 from tierwise.wire.gemini.config import write_config, write_tools
 from tierwise.wire.gemini.turns import NAME, made_id
+from tierwise.wire.gemini.unsigned import UNSIGNED
 from tierwise.wire.openai_chat import given
 from tierwise.wire.unreadable import UNREADABLE
 
-UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""In place of the signature of a call that another model made: Gemini 3 and later refuse a call
-without one. ai.google.dev/gemini-api/docs/thought-signatures, "FAQs"."""
 _MEDIA_TYPES = {
     Image: "image/jpeg",
     Audio: "audio/mpeg",

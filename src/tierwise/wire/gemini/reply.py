@@ -31,6 +31,7 @@ from tierwise.wire.gemini.citations import (
 from tierwise.wire.gemini.finish import read_finish, write_finish
 from tierwise.wire.gemini.logprobs import read_logprobs, write_logprobs
 from tierwise.wire.gemini.turns import NAME
+from tierwise.wire.gemini.unsigned import UNSIGNED
 from tierwise.wire.gemini.usage import read_usage, write_usage
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import Choice, Spoken
@@ -111,6 +112,8 @@ def read_piece(piece: Piece, made: str) -> Part | None:
         return Text(text=piece.text, signature=signature, origin=origin)
     if piece.function_call is not None:
         call = piece.function_call
+        if signature == UNSIGNED:
+            signature, origin = None, ""
         return ToolCall(
             id=call.id or made,
             name=call.name,
@@ -197,8 +200,10 @@ def _candidate(choice: Choice, index: int, *, shown: bool) -> dict[str, object]:
     parts: list[object] = []
     said: list[str] = []
     found: list[Citation] = []
+    called = False
     for part in choice.parts:
-        parts += write_piece(part, shown=shown)
+        parts += write_piece(part, shown=shown, first=not called)
+        called = called or isinstance(part, ToolCall)
         if isinstance(part, Text):
             said.append(part.text)
             found += part.citations
@@ -215,11 +220,12 @@ def _candidate(choice: Choice, index: int, *, shown: bool) -> dict[str, object]:
     return candidate
 
 
-def write_piece(part: Part, *, shown: bool) -> Iterable[object]:
+def write_piece(part: Part, *, shown: bool, first: bool) -> Iterable[object]:
     """A piece of an answer as Gemini's clients read it.
 
     Args:
         shown: whether they asked for thoughts; those who did not take them for the answer.
+        first: whether no call stands before it.
     """
     match part:
         case Text() | Refusal():
@@ -231,7 +237,8 @@ def write_piece(part: Part, *, shown: bool) -> Iterable[object]:
             if shown and part.text:
                 yield {"text": part.text, "thought": True}
         case ToolCall():
-            yield write_call(part.id, part.name, part.arguments, part.signature, part.origin)
+            signature = part.signature if part.origin == NAME else None
+            yield write_call(part.id, part.name, part.arguments, signature, first=first)
         case Image():
             if part.source.data is not None:
                 kind = part.source.media_type or "image/png"
@@ -242,13 +249,19 @@ def write_piece(part: Part, *, shown: bool) -> Iterable[object]:
 
 
 def write_call(
-    known: str, name: str, arguments: str, signature: str | None, origin: str
+    known: str, name: str, arguments: str, signature: str | None, *, first: bool
 ) -> dict[str, object]:
-    """A call; arguments that are no JSON object stand in one."""
+    """A call; arguments that are no JSON object stand in one.
+
+    The first one of an answer that Gemini did not sign says so: its client sends it back as it is,
+    and the next to answer may be a Gemini that refuses calls without a signature.
+    """
     call: dict[str, object] = {"name": name, "args": _args(arguments)}
     if known:
         call["id"] = known
-    if signature is not None and origin == NAME:
+    if signature is None and first:
+        signature = UNSIGNED
+    if signature is not None:
         return {"functionCall": call, "thoughtSignature": signature}
     return {"functionCall": call}
 

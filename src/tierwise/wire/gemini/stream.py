@@ -25,6 +25,7 @@ from tierwise.wire.gemini.reply import (
     write_call,
 )
 from tierwise.wire.gemini.turns import NAME
+from tierwise.wire.gemini.unsigned import UNSIGNED
 from tierwise.wire.gemini.usage import read_usage, write_usage
 from tierwise.wire.openai_chat import given
 from tierwise.wire.spoken import (
@@ -139,13 +140,14 @@ class EventReader:
         assert call is not None  # noqa: S101 - it was found
         number = self._calls.get(index, 0)
         self._calls[index] = number + 1
+        signature = piece.thought_signature if piece.thought_signature != UNSIGNED else None
         yield ToolBegan(
             call=number,
             id=call.id or made_call_id(self._ids, index, number),
             name=call.name,
             choice=index,
-            signature=piece.thought_signature,
-            origin=NAME if piece.thought_signature else "",
+            signature=signature,
+            origin=NAME if signature else "",
         )
         yield ToolPiece(call=number, arguments=arguments_of(call.args), choice=index)
 
@@ -182,6 +184,7 @@ class EventWriter:
         self._tail = b"}\n\n"
         self._usage: Usage | None = None
         self._calls: dict[tuple[int, int], list[ToolBegan | str]] = {}
+        self._called: set[int] = set()
         self._ends: dict[int, Ended] = {}
         self._said: dict[int, list[str]] = {}
         self._cited: dict[int, list[Citation]] = {}
@@ -268,6 +271,9 @@ class EventWriter:
             began, *pieces = self._calls.pop(place)
             if isinstance(began, ToolBegan):
                 arguments = "".join(piece for piece in pieces if isinstance(piece, str))
-                call = write_call(began.id, began.name, arguments, began.signature, began.origin)
+                signature = began.signature if began.origin == NAME else None
+                first = choice not in self._called
+                self._called.add(choice)
+                call = write_call(began.id, began.name, arguments, signature, first=first)
                 out.append(self._part(choice, call))
         return b"".join(out)
