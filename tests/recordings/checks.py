@@ -18,6 +18,7 @@ from recordings.meant import by_bedrock, by_cohere
 from recordings.recorded import Interaction
 from recordings.said import Said, bedrock_frames, streamed, whole
 from recordings.scope import Place, Scope, place_of
+from recordings.wishes import answered, wishes
 from tierwise.config.presets import PRESETS
 from tierwise.errors import AllPathsFailed, TierwiseError, UpstreamError
 from tierwise.providers import Adapter, StreamReader, Transport, load_adapter
@@ -140,6 +141,16 @@ class Check:
         now = gist(self._scope.dialect, call.body or b"{}")
         for difference in _differences(was, now):
             self._says(f"{client}: as asked by this client, {difference}")
+        told = json.loads(call.body or b"{}")
+        wished = {
+            **wishes(self._scope.dialect, told),
+            **wishes(self._scope.dialect, self._one.question()),
+        }
+        for difference in _differences(wished, wishes(self._scope.dialect, told)):
+            self._says(f"{client}: as wished by this client, {difference}")
+        links = [answered(self._scope.dialect, one) for one in (self._one.question(), told)]
+        if links[0] != links[1]:
+            self._says(f"{client}: the results are of the calls {links[1]}, not {links[0]}")
 
     async def _answers(self, client: str, task: Task, expected: Said | None) -> None:
         try:
