@@ -248,7 +248,7 @@ class AnswerStream(LiveAnswer[str]):
     async def __aiter__(self) -> AsyncIterator[str]:
         async for block in self.chunks:
             for data in sse.payloads(block):
-                for choice in openai_chat.read_chunk(data).choices:
+                for choice in openai_chat.read_chunk(data).choices or ():
                     self.finish_reason = choice.finish_reason or self.finish_reason
                     if choice.delta is not None and (text := choice.delta.text):
                         yield text

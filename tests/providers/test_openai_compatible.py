@@ -21,6 +21,8 @@ from tierwise.providers.base import StreamReader
 from tierwise.providers.openai_compatible import OpenAICompatible
 from tierwise.types import Completion, Task, ToolCall, Usage
 from tierwise.wire import sse
+from tierwise.wire.chat.dialect import CHAT
+from tierwise.wire.spoken import Counted
 
 
 def an_adapter(**fields: Any) -> OpenAICompatible:
@@ -236,6 +238,17 @@ def test_an_error_behind_a_200_is_what_it_says() -> None:
     assert caught.value.message == "[redacted] is rate limited"
 
 
+def test_a_choice_that_is_an_error_is_no_answer() -> None:
+    """OpenRouter tells of it in the choice, Mistral by its finish alone."""
+    answer = an_answer()
+    answer["choices"][0] |= {"finish_reason": "error"}
+    with pytest.raises(ServerFailed, match="ended with an error"):
+        an_adapter().reply(json.dumps(answer).encode(), a_task())
+    answer["choices"][0]["error"] = {"code": 429, "message": "slow down"}
+    with pytest.raises(RateLimited, match="slow down"):
+        an_adapter().reply(json.dumps(answer).encode(), a_task())
+
+
 def test_keys_in_headers_are_hidden_like_the_key_itself() -> None:
     adapter = an_adapter(headers=(("x-api-key", "hunter2hunter2"), ("x-team", "blue")))
     error = adapter.error(401, {}, b'{"error":"hunter2hunter2 of team blue is wrong"}')
@@ -393,6 +406,22 @@ def test_an_error_in_a_stream_is_raised(
     event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
     with pytest.raises(kind):
         read([*before, event])
+
+
+def test_a_stream_whose_answer_ends_with_an_error_is_no_answer() -> None:
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\n'
+    with pytest.raises(ServerFailed, match="ended with an error"):
+        read([a_chunk("hi"), end])
+
+
+def test_an_event_without_choices_may_say_so_with_null() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    count = b"data: " + json.dumps({"choices": None, "usage": usage}).encode() + b"\n\n"
+    end = b'data: {"choices":[{"index":null,"delta":{},"finish_reason":"stop"}]}\n\n'
+    stream = [a_chunk("hi"), end, count, b"data: [DONE]\n\n"]
+    assert read(stream)[1].usage == Usage(input_tokens=1, output_tokens=2)
+    said = [event for block in stream for event in CHAT.event_reader().read(block)]
+    assert said[-1] == Counted(usage=Usage(input_tokens=1, output_tokens=2))
 
 
 def test_a_chunk_with_an_error_beside_its_choices_is_an_error() -> None:

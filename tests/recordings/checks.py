@@ -238,6 +238,7 @@ def _failed(said: dict[str, Any]) -> bool:
         or said.get("type") in ("error", "response.failed")
         or (isinstance(response, dict) and response.get("status") == "failed")
         or str(said.get("stopReason")).startswith("malformed_")  # Bedrock has kept it to itself
+        or any(one.get("finish_reason") == "error" for one in said.get("choices") or ())
     )
 
 

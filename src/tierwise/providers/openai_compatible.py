@@ -58,6 +58,9 @@ _NOT_OF_EVERY_REQUEST = frozenset(
 )
 """Quirks that change nothing in the requests of callers."""
 _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
+_FAILED = "error"
+"""The finish of an answer that is none, at Mistral and OpenRouter."""
+_NO_ANSWER = "the answer ended with an error"
 _GOODBYE = b"data: [DONE]\n\n"
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
@@ -201,6 +204,11 @@ class _Reply:
             raise unreadable_answer(error) from None
         if not head.choices:
             raise ServerFailed("the answer has no choices", status=200)
+        first = head.choices[0]
+        if openai_chat.given(first.error):
+            raise adapter.error(200, {}, b'{"error":' + bytes(first.error) + b"}")
+        if first.finish_reason == _FAILED:
+            raise ServerFailed(_NO_ANSWER, status=200)
         self._whole = body
         self.body = openai_logprobs.without_logprobs(body) if adapter.asks_logprobs else body
         self.reported_model = head.model
@@ -288,8 +296,11 @@ class _Stream(EventStream):
             self.reported_model = chunk.model
         if self._kept is not None:
             self._kept.append(chunk)
-        if any(choice.finish_reason for choice in chunk.choices):
-            self.finished = True
+        for choice in chunk.choices or ():
+            if choice.finish_reason == _FAILED:
+                raise ServerFailed(_NO_ANSWER, status=200)
+            if choice.finish_reason:
+                self.finished = True
         if openai_chat.given(chunk.usage):
             self.usage = self._adapter.usage(chunk.usage)
             return bool(chunk.choices) or not self._hide_usage

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
@@ -50,7 +50,10 @@ class _Request(Struct):
 
 
 class _ChoiceHead(Struct):
+    """`error` is OpenRouter's, of a choice that is none."""
+
     finish_reason: str | None = None
+    error: Raw = _ABSENT
 
 
 class Head(Struct):
@@ -91,7 +94,7 @@ class _Said(Struct):
 
 
 class _Choice(Struct):
-    index: int = 0
+    index: int | None = 0
     message: _Said | None = None
     delta: _Said | None = None
     finish_reason: str | None = None
@@ -103,9 +106,12 @@ class _Body(Struct):
 
 
 class Chunk(Struct):
-    """One streamed event, as much of it as relaying needs."""
+    """One streamed event, as much of it as relaying needs.
 
-    choices: list[_Choice] = field(default_factory=list)
+    Some say null for the choices of an event that only counts.
+    """
+
+    choices: list[_Choice] | None = None
     model: str | None = None
     usage: Raw = _ABSENT
     error: Raw = _ABSENT
@@ -234,7 +240,7 @@ def read_head(body: bytes) -> Head:
 def read_completion(body: bytes) -> Completion:
     """What the first choice of an answer says."""
     choices = _decode_body(body).choices
-    choice = min(choices, key=lambda c: c.index) if choices else _Choice()
+    choice = min(choices, key=lambda c: c.index or 0) if choices else _Choice()
     said = choice.message or _Said()
     return Completion(
         text=said.text,
@@ -258,8 +264,8 @@ def join_chunks(chunks: Iterable[Chunk]) -> Completion:
     logprobs: list[TokenLogprob] = []
     finish = None
     for chunk in chunks:
-        for choice in chunk.choices:
-            if choice.index != 0:
+        for choice in chunk.choices or ():
+            if choice.index:
                 continue
             finish = choice.finish_reason or finish
             logprobs += read_logprobs(choice.logprobs)

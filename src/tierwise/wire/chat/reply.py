@@ -128,7 +128,7 @@ class Said(Struct):
 
 class _Choice(Struct):
     message: Said
-    index: int = 0
+    index: int | None = 0
     finish_reason: str | None = None
     logprobs: Raw = _ABSENT
 
@@ -158,7 +158,7 @@ def read_reply(body: bytes) -> Spoken:
     return Spoken(
         id=read.id or "",
         model=read.model or "",
-        choices=tuple(_choice(one) for one in sorted(read.choices, key=lambda one: one.index)),
+        choices=tuple(_choice(one) for one in sorted(read.choices, key=lambda one: one.index or 0)),
         usage=read_usage(read.usage, with_cost=False),
         created=int(read.created or 0),
         service_tier=read.service_tier,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from tierwise.errors import ServerFailed
 from tierwise.wire import sse
@@ -32,14 +32,14 @@ _MAX_ERROR = 500
 
 
 class _Choice(Struct):
-    index: int = 0
+    index: int | None = 0
     delta: Said | None = None
     finish_reason: str | None = None
     logprobs: Raw = _ABSENT
 
 
 class _Chunk(Struct):
-    choices: list[_Choice] = field(default_factory=list)
+    choices: list[_Choice] | None = None
     id: str | None = None
     model: str | None = None
     created: float | None = None
@@ -82,10 +82,11 @@ class ChunkReader:
                 id=chunk.id or "", model=chunk.model or "", created=int(chunk.created or 0)
             )
             events.append(began)
-        for choice in chunk.choices:
-            told = self._choices.get(choice.index)
+        for choice in chunk.choices or ():
+            index = choice.index or 0
+            told = self._choices.get(index)
             if told is None:
-                told = self._choices[choice.index] = _Told(choice.index)
+                told = self._choices[index] = _Told(index)
             told.read(choice, events)
         if given(chunk.usage):
             usage = read_usage(chunk.usage, with_cost=False)
