@@ -296,6 +296,8 @@ def _compare_more(client: str, read: Said, expected: Said, says: Any) -> None:
             says(f"{client}: thoughts are {now[:200]!r}, not {was[:200]!r}")
     if expected.usage is not None and read.cached != expected.cached:
         says(f"{client}: cached is {read.cached}, not {expected.cached}")
+    if read.pages != expected.pages:
+        says(f"{client}: cited are {read.pages}, not {expected.pages}")
     named = all(_PLAIN_ID.fullmatch(one) for one in expected.ids)
     if named and read.ids != expected.ids:
         says(f"{client}: ids are {read.ids}, not {expected.ids}")

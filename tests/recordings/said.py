@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from recordings.cited import cited
+
 _Json = dict[str, Any]
 
 
@@ -19,7 +21,7 @@ class Said:
     """The first choice of an answer. `usage` is tokens read and tokens written.
 
     `finish` is `stop`, `length`, `tool_calls` or `filter`; `thoughts` are what is shown of them,
-    `cached` the tokens that were read from a cache, `ids` those of the calls.
+    `cached` the tokens that were read from a cache, `ids` those of the calls, `pages` are cited.
     """
 
     text: str = ""
@@ -29,6 +31,7 @@ class Said:
     thoughts: str = ""
     cached: int = 0
     ids: list[str] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)
 
     def settled(self) -> Said:
         """With a finish that means the same in every dialect: whether tools are called shows in
@@ -44,12 +47,18 @@ class Said:
 
 def whole(dialect: str, body: bytes) -> Said:
     """What a whole answer says."""
-    return _WHOLE[dialect](json.loads(body)).settled()
+    read = json.loads(body)
+    said = _WHOLE[dialect](read).settled()
+    said.pages = cited(dialect, [read])
+    return said
 
 
 def streamed(dialect: str, body: bytes) -> Said:
     """What a stream says."""
-    return _STREAMED[dialect](list(_events(body))).settled()
+    events = list(_events(body))
+    said = _STREAMED[dialect](events).settled()
+    said.pages = cited(dialect, events)
+    return said
 
 
 def _events(body: bytes) -> Iterator[_Json]:
