@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converse import frame, framed
+from tierwise.wire import eventstream
 from tierwise.wire.eventstream import BadFrame, FrameBuffer
 
 Frames = list[tuple[Mapping[str, str], bytes]]
@@ -48,8 +51,6 @@ def test_frames_are_the_same_wherever_reads_are_cut(
 
 
 def test_headers_that_hold_no_strings_are_passed_over() -> None:
-    import zlib
-
     head = (
         b"\x01a\x00" b"\x01b\x04\x00\x00\x00\x01" b"\x01c\x06\x00\x02xy" b"\x01d\x07\x00\x01z"
         b"\x01e\x09" + bytes(16)
@@ -85,3 +86,20 @@ def test_frames_before_a_bad_one_are_given() -> None:
         found.extend(buffer.feed(frame("a", b"1") + frame("b", b"2") + b"{" * 100))
     assert [payload for _, payload in found] in ([], [b"1", b"2"])
     assert buffer.rest == b"{" * 100
+
+
+def test_a_large_frame_is_not_read_from_its_beginning_with_every_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[int] = []
+
+    def crc32(data: bytes) -> int:
+        checked.append(len(data))
+        return zlib.crc32(data)
+
+    monkeypatch.setattr(eventstream, "zlib", SimpleNamespace(crc32=crc32))
+    large, small = frame("a", b"x" * 300_000), frame("b", b"{}")
+    stream = large + small
+    found = read(*(stream[at : at + 1000] for at in range(0, len(stream), 1000)))
+    assert [payload for _, payload in found] == [b"x" * 300_000, b"{}"]
+    assert len(checked) < 10

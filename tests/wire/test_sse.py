@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tierwise.wire.sse import EventBuffer, events, is_event, payload, payloads
@@ -72,6 +74,40 @@ def test_an_event_is_handed_on_without_waiting_for_the_next() -> None:
     assert buffer.feed(b"data: 1\n\ndata: 2") == b"data: 1\n\n"
     assert buffer.feed(b"\n") == b""
     assert buffer.feed(b"\n") == b"data: 2\n\n"
+
+
+class Counting(bytes):
+    """Bytes that count how many of them are searched."""
+
+    searched = 0
+
+    def rfind(self, *args: Any) -> int:
+        Counting.searched += len(self)
+        return super().rfind(*args)
+
+    def __radd__(self, before: bytes) -> Counting:
+        return Counting(bytes.__add__(before, self))
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_large_event_is_not_read_from_its_beginning_with_every_piece(size: int) -> None:
+    stream = b'data: {"picture":"' + b"A" * (size * 500) + b'"}\n\ndata: 2\n\n'
+    buffer, out = EventBuffer(), b""
+    Counting.searched = 0
+    for at in range(0, len(stream), size):
+        out += buffer.feed(Counting(stream[at : at + size]))
+    assert out + buffer.rest == stream
+    assert Counting.searched < 20 * len(stream)
+
+
+@pytest.mark.parametrize(
+    "stream", [b"\n\ndata: a\n\n", b"\r\n\r\ndata: a\r\n\r\n", b"\r\rdata: a\r\r"]
+)
+def test_blank_lines_at_the_beginning_do_no_harm(stream: bytes) -> None:
+    for cut in range(len(stream) + 1):
+        out, buffer = fed(stream[:cut], stream[cut:])
+        assert out + buffer.rest == stream
+        assert [one for one in spoken(out + buffer.rest) if one is not None] == [b"a"]
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,21 @@ class BadFrame(ValueError):
 
 
 class FrameBuffer:
-    """Cuts a byte stream into frames."""
+    """Cuts a byte stream into frames. What is not complete waits in pieces until all has come."""
 
-    __slots__ = ("_headers", "rest")
+    __slots__ = ("_headers", "_needed", "_parts", "_size")
 
     def __init__(self) -> None:
-        self.rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._needed = _SMALLEST
+        """Bytes before which a look at the parts would find no frame."""
         self._headers: dict[bytes, Mapping[str, str]] = {}
+
+    @property
+    def rest(self) -> bytes:
+        """What was not given yet."""
+        return b"".join(self._parts)
 
     def feed(self, data: bytes) -> Iterator[tuple[Mapping[str, str], bytes]]:
         """Headers and payload of each frame that is complete and was not given before.
@@ -43,7 +51,12 @@ class FrameBuffer:
         Raises:
             BadFrame: it is none.
         """
-        data = self.rest + data
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size < self._needed:
+            return
+        data = self.rest
+        self._needed = _SMALLEST
         place = 0
         try:
             while len(data) - place >= _SMALLEST:
@@ -54,6 +67,7 @@ class FrameBuffer:
                     raise BadFrame(f"a frame cannot have {total} bytes, {headers} of them headers")
                 end = place + total
                 if len(data) < end:
+                    self._needed = total
                     break
                 if zlib.crc32(data[place : end - 4]) != int.from_bytes(data[end - 4 : end]):
                     raise BadFrame("the checksum of a frame is wrong")
@@ -61,7 +75,9 @@ class FrameBuffer:
                 place = end
                 yield self._read(data[begin : begin + headers]), data[begin + headers : end - 4]
         finally:
-            self.rest = data[place:]
+            rest = data[place:]
+            self._parts = [rest]
+            self._size = len(rest)
 
     def _read(self, raw: bytes) -> Mapping[str, str]:
         """A frame's headers; nearly all frames of a stream have the same few."""

@@ -15,34 +15,61 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 
 class EventBuffer:
-    """Cuts a byte stream after its last complete event."""
+    """Cuts a byte stream after its last complete event.
 
-    __slots__ = ("rest",)
+    What is not complete waits in pieces: an event with a picture in it has megabytes, and would be
+    copied and searched from its beginning again with every read.
+    """
+
+    __slots__ = ("_parts", "_seam")
 
     def __init__(self) -> None:
-        self.rest = b""
+        self._parts: list[bytes] = []
+        self._seam = b""
+        """The end of the parts, as far as a blank line can begin in it."""
+
+    @property
+    def rest(self) -> bytes:
+        """What was not given out yet."""
+        return b"".join(self._parts)
 
     def feed(self, data: bytes) -> bytes:
         """All complete events so far that were not given out before; b"" if there is none."""
-        if self.rest:
-            data = self.rest + data
-        # Nearly every provider ends events with LF LF, and nearly every read ends with an event.
-        if data.endswith(b"\n\n"):
-            self.rest = b""
+        parts = self._parts
+        new = self._seam + data if parts else data
+        # Nearly every provider ends events with LF LF, and nearly every read with an event.
+        if new.endswith(b"\n\n"):
+            if not parts:
+                return data
+            parts.append(data)
+            data = b"".join(parts)
+            parts.clear()
             return data
-        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)
-        if end <= 2:
-            end = data.rfind(b"\r\r") + 2
-            if end < 2:
-                self.rest = data
+        if parts:
+            parts.append(data)
+            if not _end(new):
+                self._seam = new[-2:]
                 return b""
-        self.rest = data[end:]
+            data = b"".join(parts)
+        end = _end(data)
+        self._keep(data[end:])
         return data[:end]
 
     def last(self) -> bytes:
         """The event whose blank line was left out at the end, with one; b"" if there is none."""
-        rest, self.rest = self.rest, b""
+        rest = self.rest
+        self._keep(b"")
         return rest.rstrip(b"\r\n") + b"\n\n" if rest.strip() else b""
+
+    def _keep(self, rest: bytes) -> None:
+        self._parts = [rest] if rest else []
+        self._seam = rest[-2:]
+
+
+def _end(data: bytes) -> int:
+    """Where the last blank line ends; 0 if there is none."""
+    end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, data.rfind(b"\r\r") + 2)
+    return end if end > 2 or data[:2] in (b"\n\n", b"\r\r") else 0
 
 
 def events(block: bytes) -> Iterator[bytes]:
