@@ -32,6 +32,16 @@ def sent(task: Task) -> dict[str, Any]:
     return body
 
 
+def test_tools_are_strict_only_if_all_are() -> None:
+    def tool(name: str, *, strict: bool) -> dict[str, Any]:
+        function = {"name": name, "parameters": {"type": "object"}, "strict": strict}
+        return {"type": "function", "function": function}
+
+    one, other = tool("a", strict=True), tool("b", strict=False)
+    assert sent(a_task(tools=[one, tool("b", strict=True)]))["strict_tools"] is True
+    assert "strict_tools" not in sent(a_task(tools=[one, other]))
+
+
 def event(type_: str, delta: Any = None, **fields: Any) -> bytes:
     body = {"type": type_, **fields, **({} if delta is None else {"delta": delta})}
     return f"event: {type_}\ndata: {json.dumps(body)}\n\n".encode()

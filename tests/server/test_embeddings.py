@@ -95,6 +95,7 @@ def test_vectors_come_in_the_order_of_the_texts(running: RunningGateway, embeds:
     assert reply.json["model"] == "vectors"
     assert reply.headers["x-tierwise-cost-usd"] == "0.00200000"
     assert reply.headers["x-upstream-request-id"] == "req_1"
+    assert reply.headers["x-request-id"] not in ("", "req_1")
     provider = reply.headers["x-tierwise-deployment"].partition("/")[0]
     assert embeds.asked == [
         (f"{provider}-key", {"model": f"{provider}-vectors", "input": ["one", "three"]})

@@ -63,6 +63,8 @@ class Elsewhere(Provider):
             return web.json_response(
                 {"error": {"message": "gone"}}, status=404, headers={"retry-after": "7"}
             )
+        if request.path.endswith("/moved"):
+            raise web.HTTPFound("/v1/elsewhere")
         if request.path.endswith("/slow"):
             try:
                 self.arrived.set()
@@ -209,6 +211,14 @@ def test_a_large_answer_comes_whole(passing: RunningGateway) -> None:
     reply = call(passing.url, "GET", "/v1/files/f/content", headers=headers)
     assert (reply.status, len(reply.body)) == (200, _LARGE >> 16 << 16)
     assert reply.headers["content-type"] == "application/octet-stream"
+
+
+def test_where_a_provider_sends_somebody_is_not_followed_with_its_key(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    reply = call(passing.url, "GET", "/v1/files/moved", headers={"x-tierwise-provider": "alpha"})
+    assert (reply.status, reply.headers["location"]) == (302, "/v1/elsewhere")
+    assert [got["path"] for got in elsewhere.got] == ["/v1/files/moved"]
 
 
 def test_the_providers_errors_are_its_own(passing: RunningGateway) -> None:

@@ -181,6 +181,13 @@ def test_the_usage_is_told_last_to_those_who_asked_for_it() -> None:
     assert all(one.usage is None for one in chunks(written(*events, asked=silent)))
 
 
+def test_usage_that_is_known_from_the_beginning_is_told() -> None:
+    began = Began(id="c", model="m", usage=USAGE)
+    told = chunks(written(began, TextPiece(text="a")))[-1]
+    assert told.usage is not None
+    assert told.usage.total_tokens == 8
+
+
 def test_openais_package_reads_calls_in_pieces() -> None:
     found = chunks(
         written(

@@ -30,6 +30,7 @@ from tierwise.wire.conversation import (
 )
 from tierwise.wire.features import features_of, unsupported
 from tierwise.wire.gemini import GEMINI
+from tierwise.wire.gemini.schema import tidied
 from tierwise.wire.gemini.unsigned import UNSIGNED
 
 HELLO = {"role": "user", "parts": [{"text": "Hello"}]}
@@ -216,6 +217,7 @@ def test_functions_are_read_with_json_schema_in_place_of_openapi() -> None:
             "a": {"type": "STRING", "nullable": True, "enum": ["x"], "format": "enum"},
             "b": {"type": "ARRAY", "min_items": "2", "items": {"type": "INTEGER"}},
             "any_of": {"anyOf": [{"type": "NUMBER"}], "nullable": True},
+            "null": {"type": "STRING", "nullable": True, "enum": ["x", None]},
         },
         "required": ["a"],
         "propertyOrdering": ["b", "a"],
@@ -228,6 +230,7 @@ def test_functions_are_read_with_json_schema_in_place_of_openapi() -> None:
             "a": {"type": ["string", "null"], "enum": ["x", None]},
             "b": {"type": "array", "minItems": 2, "items": {"type": "integer"}},
             "any_of": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+            "null": {"type": ["string", "null"], "enum": ["x", None]},
         },
         "required": ["a"],
         "propertyOrdering": ["b", "a"],
@@ -302,6 +305,13 @@ def test_forms_of_answers_are_kept() -> None:
         "generationConfig.responseSchema",
     ]
     assert written(asked)["generationConfig"] == enum
+
+
+def test_what_is_a_value_in_a_schema_is_no_schema() -> None:
+    values = b'"default":{"const":1},"examples":[{"const":2}],"enum":[{"$schema":"x"}]'
+    schema = Raw(b'{"properties":{"a":{"const":3},"b":{%b}}}' % values)
+    tidy = json.loads(bytes(tidied(schema)))["properties"]
+    assert tidy == {"a": {"enum": [3]}, "b": json.loads(b"{%b}" % values)}
 
 
 def test_constants_are_choices_of_one() -> None:
