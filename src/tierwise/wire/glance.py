@@ -8,8 +8,6 @@ look at is between client and provider, as it is in OpenAI's chat dialect.
 
 from __future__ import annotations
 
-from msgspec import Raw
-
 from tierwise.types import Message, Part
 
 _NO_EFFORT = frozenset({"none", "minimal"})
@@ -29,8 +27,3 @@ def said(role: str, parts: list[Part]) -> Message:
 def thinks(effort: str | None, budget: int | None) -> bool:
     """Whether a request that says so much of thinking wants any."""
     return budget != 0 if effort is None else effort not in _NO_EFFORT
-
-
-def given(value: Raw) -> bool:
-    """Whether an optional field is there and not null."""
-    return bytes(value) not in (b"", b"null")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from tierwise.errors import (
@@ -14,6 +12,7 @@ from tierwise.errors import (
     TierwiseError,
     UpstreamError,
 )
+from tierwise.wire.retry_after import retry_after
 from tierwise.wire.unreadable import UNREADABLE
 
 _TYPES = {
@@ -42,22 +41,18 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
         body = error_body(error.message, status=error.status, param=error.param, code=error.code)
         headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
         if isinstance(error, Overloaded):
-            headers = _retry_after(error.retry_after)
+            headers = retry_after(error.retry_after)
         return error.status, body, headers
     if isinstance(error, UpstreamError):
         return _render_upstream(error)
     if isinstance(error, AllPathsFailed):
         code = "rate_limit_exceeded" if error.rate_limited else "all_paths_failed"
         body = error_body(str(error), status=error.status, code=code)
-        return error.status, body, _retry_after(error.retry_after)
+        return error.status, body, retry_after(error.retry_after)
     if isinstance(error, DeadlineExceeded):
         body = error_body(str(error), status=504, code="deadline_exceeded")
-        return 504, body, _retry_after(error.retry_after)
+        return 504, body, retry_after(error.retry_after)
     return 500, error_body("Internal error.", status=500, code="internal_error"), {}
-
-
-def _retry_after(seconds: float) -> dict[str, str]:
-    return {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:

@@ -26,7 +26,7 @@ from tierwise.wire.conversation import (
     Text,
     ToolCall,
 )
-from tierwise.wire.responses import RESPONSES, items_of, with_history
+from tierwise.wire.responses import RESPONSES
 from tierwise.wire.responses.thoughts import grouped, without_sealed
 from tierwise.wire.spoken import Choice, Finish, Spoken
 
@@ -225,22 +225,6 @@ def test_ids_of_items_are_such_as_openai_takes(id: str) -> None:
     spoken = Spoken(id=id, model="m", choices=(Choice(parts=(Text(text="a"),)),))
     (item,) = json.loads(RESPONSES.write_reply(spoken, ASKED))["output"]
     assert re.fullmatch(r"msg_[a-zA-Z0-9_-]{1,60}", item["id"])
-
-
-def test_an_answer_is_gone_on_from_with_what_was_asked_and_said() -> None:
-    first = json.dumps({"model": "m", "instructions": "Once.", "input": "Hi"}).encode()
-    kept = items_of(first, an_answer(a_message("Hello.")))
-    second = {"model": "m", "previous_response_id": "resp_1", "input": "Bye"}
-    full = with_history(json.dumps(second).encode(), kept)
-    turns = RESPONSES.read_request(full).turns
-    assert [(turn.role, part.text) for turn in turns for part in turn.parts] == [  # type: ignore[union-attr]
-        ("user", "Hi"),
-        ("assistant", "Hello."),
-        ("user", "Bye"),
-    ]
-    assert "previous_response_id" not in json.loads(full)
-    longer = json.loads(items_of(full, an_answer(a_message("Bye."))))
-    assert len(longer) == 4
 
 
 def test_errors_have_openais_shape() -> None:

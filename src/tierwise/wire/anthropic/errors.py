@@ -6,8 +6,6 @@ platform.claude.com, "Errors".
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from tierwise.errors import (
@@ -19,6 +17,7 @@ from tierwise.errors import (
     UpstreamError,
 )
 from tierwise.wire import sse
+from tierwise.wire.retry_after import retry_after
 from tierwise.wire.unreadable import UNREADABLE
 
 _TYPES = {
@@ -47,12 +46,12 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
     headers: dict[str, str] = {}
     if isinstance(error, RequestError):
         if isinstance(error, Overloaded):
-            headers = _retry_after(error.retry_after)
+            headers = retry_after(error.retry_after)
         return error.status, error_body(error.message, error.status), headers
     if isinstance(error, UpstreamError):
         return _render_upstream(error)
     if isinstance(error, AllPathsFailed):
-        return error.status, error_body(str(error), error.status), _retry_after(error.retry_after)
+        return error.status, error_body(str(error), error.status), retry_after(error.retry_after)
     if isinstance(error, DeadlineExceeded):
         return 504, error_body(str(error), 504), {}
     return 500, error_body("Internal error.", 500), {}
@@ -62,10 +61,6 @@ def render_event(error: TierwiseError) -> bytes:
     """The event that ends a stream with an error."""
     _, body, _ = render(error)
     return b"event: error\ndata: %b\n\n" % sse.one_line(body)
-
-
-def _retry_after(seconds: float) -> dict[str, str]:
-    return {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:

@@ -9,7 +9,8 @@ from msgspec import Raw, Struct
 
 from tierwise.types import Message, Part, Task
 from tierwise.wire.anthropic.blocks import NAME
-from tierwise.wire.glance import Unusual, given, said, thinks
+from tierwise.wire.glance import Unusual, said, thinks
+from tierwise.wire.openai_chat import given
 from tierwise.wire.unreadable import UNREADABLE
 
 _ABSENT = Raw(b"")

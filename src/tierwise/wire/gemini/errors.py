@@ -6,8 +6,6 @@ cloud.google.com/apis/design/errors; `google.rpc.RetryInfo` says when to come ba
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from tierwise.errors import (
@@ -19,6 +17,7 @@ from tierwise.errors import (
     UpstreamError,
 )
 from tierwise.wire import sse
+from tierwise.wire.retry_after import retry_after
 from tierwise.wire.unreadable import UNREADABLE
 
 _STATUSES = {
@@ -66,7 +65,7 @@ def event(error: TierwiseError) -> bytes:
 
 
 def _headers(waits: float | None) -> dict[str, str]:
-    return {} if waits is None else {"retry-after": str(max(1, math.ceil(waits)))}
+    return {} if waits is None else retry_after(waits)
 
 
 def _body(

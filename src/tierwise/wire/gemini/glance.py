@@ -14,7 +14,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tierwise.types import Message, Part, Task
 from tierwise.wire.gemini.turns import NAME
-from tierwise.wire.glance import Unusual, given, said, thinks
+from tierwise.wire.glance import Unusual, said, thinks
+from tierwise.wire.openai_chat import given
 from tierwise.wire.unreadable import UNREADABLE
 
 _ROLES = {None: "user", "user": "user", "model": "assistant", "function": "user", "tool": "user"}

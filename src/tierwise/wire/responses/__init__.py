@@ -11,11 +11,10 @@ from tierwise.wire import dialect, openai_errors
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.features import Feature
 from tierwise.wire.responses import reply, request, stream, words, writer
-from tierwise.wire.responses.history import items_of, with_history
 from tierwise.wire.responses.stream import response_in
 from tierwise.wire.spoken import Spoken
 
-__all__ = ["RESPONSES", "items_of", "response_in", "with_history"]
+__all__ = ["RESPONSES", "response_in"]
 
 
 class _Responses:

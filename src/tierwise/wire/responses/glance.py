@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tierwise.types import Message, Part, Task
-from tierwise.wire.glance import Unusual, given, said, thinks
+from tierwise.wire.glance import Unusual, said, thinks
+from tierwise.wire.openai_chat import given
 from tierwise.wire.responses.request import LOGPROBS
 from tierwise.wire.responses.words import OURS
 from tierwise.wire.unreadable import UNREADABLE
