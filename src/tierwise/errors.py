@@ -6,6 +6,7 @@ TierwiseError
 │   ├── InvalidRequest           400 broken JSON, wrong type, missing field
 │   ├── Unsatisfiable            400 no configured model can do what is asked
 │   ├── AuthenticationFailed     401 no key or a wrong one
+│   ├── BudgetExceeded           402 a hard budget has no room for it
 │   ├── NotYourDecision          403 another caller's
 │   ├── AdminOnly                403 a call for operators
 │   ├── UnknownModel             404 neither a model nor a policy
@@ -230,6 +231,13 @@ class Overloaded(RequestError):
     def __init__(self, message: str, *, retry_after: float, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.retry_after = retry_after
+
+
+class BudgetExceeded(RequestError):
+    """A hard budget has no room for what the request is expected to cost."""
+
+    status = 402
+    code = "budget_exceeded"
 
 
 class LedgerFull(RequestError):

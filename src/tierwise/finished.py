@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tierwise.analysis import Measured, classify
 from tierwise.catalog import reference_cost
 from tierwise.execution import Run
-from tierwise.types import Completion, Decision, Prices, Record
+from tierwise.types import Completion, Decision, Owner, Prices, Record
 
 
 class Finished(Struct):
@@ -28,6 +28,7 @@ class Finished(Struct):
     latency_s: float
     stream: bool
     caller: str | None
+    owner: Owner | None
     session: str | None
     prompt: bytes | None
 
@@ -53,6 +54,7 @@ class Finished(Struct):
             stream=self.stream,
             usage=run.usage,
             caller=self.caller,
+            owner=self.owner,
             session=self.session,
             error=run.error,
             prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tierwise.analysis import Measured, classify, measure
 from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
+from tierwise.catalog import cost
 from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
@@ -37,7 +38,7 @@ from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
-from tierwise.types import Decision, Task
+from tierwise.types import Decision, Model, Task, Usage
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -257,6 +258,8 @@ class Orchestrator(Chats, Natively):
         """
         await self._awake(task)
         run, measured = self._begin(task)
+        if task.purse is not None:
+            await task.purse.reserve(expected_cost(run.decision, self.setup.models))
         try:
             whole = await self._executor.whole(run)
         except BaseException as error:
@@ -276,6 +279,8 @@ class Orchestrator(Chats, Natively):
         """
         await self._awake(task)
         run, measured = self._begin(task)
+        if task.purse is not None:
+            await task.purse.reserve(expected_cost(run.decision, self.setup.models))
         run.on_hold = on_hold
         try:
             streamed = await self._executor.stream(run)
@@ -414,6 +419,7 @@ class Orchestrator(Chats, Natively):
             time.monotonic() - run.started,
             task.stream,
             task.caller,
+            task.owner,
             task.session,
             task.body if self._store_content else None,
         )
@@ -421,12 +427,30 @@ class Orchestrator(Chats, Natively):
             tokens = run.usage.input_tokens + run.usage.output_tokens
             self._sessions.answered(task.session, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
+        if task.purse is not None:
+            task.purse.settle(run.cost_usd)
         # From here on only the record is wanted, and a body may be large.
         del run.task
         run.course = run.reading = run.read_by_gates = None
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
+
+
+def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:
+    """What a request may well cost, in USD: each of its tiers, at the 90th percentile.
+
+    Where the caller named the model nothing was estimated, and what analysis expects is priced.
+    """
+    known = {c.model: c.estimate for c in decision.candidates}
+    profile = decision.profile
+    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
+    total = 0.0
+    for tier in decision.plan.tiers:
+        estimate = known.get(tier.model)
+        prices = models[tier.model].prices
+        total += cost(usage, prices) if estimate is None else estimate.cost_p90_usd
+    return total
 
 
 def new_id() -> str:

@@ -7,7 +7,7 @@ USD per million tokens, qualities and probabilities in [0, 1].
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -87,6 +87,30 @@ class Message(Struct, frozen=True):
         return "\n".join(part.text for part in self.content if part.text)
 
 
+class Owner(Struct, frozen=True, kw_only=True):
+    """Whose a request is: ids of a key, its user, team and organisation, and the key's tags."""
+
+    key: str | None = None
+    user: str | None = None
+    team: str | None = None
+    org: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Purse(Protocol):
+    """What a request is paid from: the budgets that its caller has."""
+
+    async def reserve(self, usd: float) -> None:
+        """Sets aside what a request is expected to cost.
+
+        Raises:
+            BudgetExceeded: a hard budget has no room for it.
+        """
+
+    def settle(self, usd: float) -> None:
+        """The request is over and has cost so much; what was set aside beyond it is free again."""
+
+
 class Task(Struct, frozen=True, kw_only=True):
     """One request, read from any dialect, with the raw body it came in.
 
@@ -97,6 +121,7 @@ class Task(Struct, frozen=True, kw_only=True):
     `drop_unsupported` says whether what a provider's dialect has no words for may be left out; None
     leaves that to the policy.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
+    `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
     """
 
     body: bytes
@@ -123,6 +148,8 @@ class Task(Struct, frozen=True, kw_only=True):
     drop_unsupported: bool | None = None
     session: str | None = None
     caller: str | None = None
+    owner: Owner | None = None
+    purse: Purse | None = None
     priority: Priority = "normal"
     deadline: float = float("inf")
 
@@ -504,6 +531,7 @@ class Record(Struct, frozen=True, kw_only=True):
     stream: bool = False
     usage: Usage = field(default_factory=Usage)
     caller: str | None = None
+    owner: Owner | None = None
     session: str | None = None
     error: str | None = None
     prompt: str | None = None

@@ -1,0 +1,88 @@
+"""What a request is paid from: asked before the first call, told the bill when it is over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway import Provider, config_for, fails
+from tierwise.errors import BudgetExceeded, TierwiseError
+from tierwise.orchestrator import Orchestrator
+from tierwise.types import Message, Owner, Task
+
+
+class Kept:
+    """A purse that remembers."""
+
+    def __init__(self, *, empty: bool = False) -> None:
+        self.empty = empty
+        self.reserved: list[float] = []
+        self.settled: list[float] = []
+
+    async def reserve(self, usd: float) -> None:
+        if self.empty:
+            raise BudgetExceeded("nothing is left")
+        self.reserved.append(usd)
+
+    def settle(self, usd: float) -> None:
+        self.settled.append(usd)
+
+
+def task(purse: Kept, model: str = "small", **rest: Any) -> Task:
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **rest}
+    return Task(
+        body=json.dumps(body).encode(),
+        model=model,
+        messages=[Message(role="user", content="Hello")],
+        stream=rest.get("stream", False),
+        owner=Owner(key="k1", team="t1", tags=("batch",)),
+        purse=purse,
+    )
+
+
+@pytest.mark.parametrize("model", ["small", "stepwise"])
+async def test_the_expected_cost_is_set_aside_and_the_bill_is_settled(
+    provider: Provider, model: str
+) -> None:
+    purse = Kept()
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        answered = await o.answer(task(purse, model))
+        assert o.ledger.flush()
+        record = o.ledger.get(answered.finished.decision.id)
+    assert len(purse.reserved) == 1
+    assert purse.reserved[0] > 0
+    assert record is not None
+    assert purse.settled == [record.cost_usd]
+    assert record.owner == Owner(key="k1", team="t1", tags=("batch",))
+
+
+async def test_a_stream_is_settled_when_it_is_over(provider: Provider) -> None:
+    purse = Kept()
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        streaming = await o.stream(task(purse, stream=True))
+        assert purse.reserved
+        assert not purse.settled
+        async for _ in streaming.chunks:
+            pass
+        assert purse.settled == [streaming.run.cost_usd]
+
+
+async def test_a_request_that_failed_is_settled_too(provider: Provider) -> None:
+    provider.acts["small"] = fails(400, {"message": "no"})
+    purse = Kept()
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        with pytest.raises(TierwiseError):
+            await o.answer(task(purse))
+    assert purse.settled == [0.0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nobody_is_asked_where_a_budget_has_no_room(provider: Provider, stream: bool) -> None:
+    purse = Kept(empty=True)
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        with pytest.raises(BudgetExceeded):
+            await (o.stream if stream else o.answer)(task(purse, stream=stream))
+    assert not provider.seen
+    assert not purse.settled
