@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from older_ledgers import age
 from tierwise.errors import InvalidRequest
 from tierwise.ledger import Feedback, Ledger, labelled, read_feedback
 from tierwise.ledger.feedback import LABELS
-from tierwise.ledger.schema import VERSION
+from tierwise.storage.sqlite_ledger import VERSION
 from tierwise.types import Record
 
 MakeRecord = Callable[..., Record]
@@ -96,7 +97,9 @@ def test_a_ledger_of_before_feedback_is_brought_up_to_date(
     database: Path, make_record: MakeRecord
 ) -> None:
     old, new = make_record(), make_record()
-    _write_version_1(database, old)
+    with Ledger(database) as ledger:
+        ledger.record(lambda: old)
+    age(database, 1)
     with Ledger(database) as ledger:
         ledger.record(lambda: new)
         ledger.rated(opinion(old.decision.id, 0.0))
@@ -110,18 +113,6 @@ def test_a_ledger_of_before_feedback_is_brought_up_to_date(
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-
-
-def _write_version_1(database: Path, record: Record) -> None:
-    """A ledger as version 1 left it: today's, without what came later."""
-    with Ledger(database) as ledger:
-        ledger.record(lambda: record)
-    with closing(sqlite3.connect(database)) as connection:
-        connection.executescript(
-            "ALTER TABLE requests DROP COLUMN checks; ALTER TABLE attempts DROP COLUMN checks;"
-            "ALTER TABLE attempts DROP COLUMN gate; DROP TABLE checks; DROP TABLE feedback;"
-            "PRAGMA user_version = 1"
-        )
 
 
 @given(st.floats(0, 1) | st.integers(0, 1))

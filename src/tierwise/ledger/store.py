@@ -17,6 +17,7 @@ from tierwise.errors import ConfigError
 from tierwise.ledger import bundles, schema
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
+from tierwise.storage import sqlite_ledger
 from tierwise.types import Record
 
 MEMORY = ":memory:"
@@ -42,6 +43,7 @@ class Store:
         self._compress = compress
         self._shapes: dict[Key, int] = {}
         self._checks: dict[Key, int] = {}
+        self._owners: dict[Key, int] = {}
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
@@ -196,13 +198,15 @@ class Store:
             number = connection.execute(
                 "INSERT INTO bundles (codec, records) VALUES (?, ?)", bundle
             ).lastrowid
-            for slot, (key, figures, check, calls) in enumerate(group):
+            for slot, (key, figures, check, calls, whose) in enumerate(group):
                 shape = shapes.get(key) or self._number(
                     connection, shapes, "shapes", schema.SHAPE_COLUMNS, key
                 )
-                requests.append((*figures, shape, number, slot, self._check(connection, check)))
-                for values, said in calls:
-                    attempts.append((*values, self._check(connection, said)))
+                said = self._check(connection, check)
+                owner = self._owner(connection, whose)
+                requests.append((*figures, shape, number, slot, said, owner))
+                for values, text in calls:
+                    attempts.append((*values, self._check(connection, text)))
         self._insert_rows(connection, "requests", schema.REQUEST_COLUMNS, requests)
         self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, attempts)
 
@@ -234,6 +238,14 @@ class Store:
             connection, self._checks, "checks", ("said",), key
         )
 
+    def _owner(self, connection: sqlite3.Connection, key: Key | None) -> int | None:
+        """The number of whoever asked, None if nobody knows."""
+        if key is None:
+            return None
+        return self._owners.get(key) or self._number(
+            connection, self._owners, "owners", schema.OWNER_COLUMNS, key
+        )
+
     def _number(
         self,
         connection: sqlite3.Connection,
@@ -242,7 +254,7 @@ class Store:
         columns: tuple[str, ...],
         key: Key,
     ) -> int:
-        """The number of a shape or a check, new or not."""
+        """The number of a shape, a check or an owner, new or not."""
         if len(known) >= _MAX_KNOWN:
             known.clear()
         names = ", ".join(columns)
@@ -262,6 +274,7 @@ class Store:
     def _forget_numbers(self) -> None:
         self._shapes.clear()
         self._checks.clear()
+        self._owners.clear()
 
 
 @cache
@@ -313,8 +326,8 @@ def connect_to_read(path: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        version = schema.check_version(connection, path)
-        if version < schema.VERSION:
+        version = sqlite_ledger.check_version(connection, path)
+        if version < sqlite_ledger.VERSION:
             raise ConfigError(
                 f"{path} is empty or a ledger of an older version ({version})",
                 field="ledger.path",
@@ -353,7 +366,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             connection.execute("PRAGMA cache_size = -16000")
-            schema.migrate(connection, path)
+            sqlite_ledger.migrate(connection, path)
         except sqlite3.OperationalError as error:
             # The busy timeout does not cover the change to WAL.
             if "locked" not in str(error) or time.monotonic() > give_up:
