@@ -23,6 +23,7 @@ TierwiseError
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
 │   ├── GatewayBroke             500 a mistake of ours; the log has it
 │   ├── LedgerFull               503 no room for it just now
+│   ├── LedgerUnreachable        503 its database does not answer
 │   └── ShuttingDown             503 the gateway's grace was over before the answer was
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
@@ -245,6 +246,13 @@ class LedgerFull(RequestError):
 
     status = 503
     code = "ledger_full"
+
+
+class LedgerUnreachable(RequestError):
+    """The ledger's database does not answer just now."""
+
+    status = 503
+    code = "ledger_unreachable"
 
 
 class ShuttingDown(RequestError):

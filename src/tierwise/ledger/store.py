@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tierwise.errors import ConfigError
-from tierwise.ledger import bundles, schema
+from tierwise.ledger import bundles, rollup, schema
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.storage import sqlite_ledger
 from tierwise.types import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 1.0
@@ -44,6 +48,7 @@ class Store:
         self._shapes: dict[Key, int] = {}
         self._checks: dict[Key, int] = {}
         self._owners: dict[Key, int] = {}
+        self._backlog = rollup.Backlog()
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
@@ -103,14 +108,65 @@ class Store:
                 self._insert(connection, [bundle for _, bundle in packed], rows)
                 self._insert_rows(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
                 connection.execute("COMMIT")
+                self._backlog.add(len(records))
             except BaseException:
                 self._forget_numbers()  # some may be of the transaction that is undone
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
+    def may_pass(self, error: Exception) -> bool:
+        """Whether the same batch can succeed later: the database is at fault, not a record."""
+        return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+    def roll(self) -> None:
+        """Adds some new rows up, if there are many or it is long ago; see `rollup`.
+
+        Raises:
+            sqlite3.Error: the database is locked, full or broken; nothing was changed.
+        """
+        if not self._backlog.due:
+            return
+        with self._writing:
+            connection = self._writer
+            if connection is None:
+                return
+            self._backlog.tried(left=1)
+            left = 0
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for table, steps in rollup.statements(rollup.SQLITE).items():
+                    low, last = connection.execute(rollup.newest(table)).fetchone()
+                    high = min(last, low + rollup.ROWS_AT_ONCE)
+                    for step in steps if high > low else ():
+                        connection.execute(step, {"low": low, "high": high})
+                    left = max(left, last - high)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._backlog.tried(left)
+
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A connection of SQLAlchemy's to read from; sees one moment of the ledger.
+
+        Raises:
+            ConfigError: there is no ledger.
+        """
+        # Only here: it takes longer to import than all that a plain server needs.
+        from tierwise.ledger import reading
+
+        if self.path != MEMORY:
+            with reading.reading(self.path) as connection:
+                yield connection
+            return
+        with self._looking() as raw, reading.one_moment(reading.raw_engine(raw)) as connection:
+            yield connection
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from, for one thread at a time; sees one moment of the ledger.
 
         Raises:
@@ -130,7 +186,7 @@ class Store:
 
     def get(self, decision_id: str) -> Record | None:
         """The record of a decision; the latest, should an id ever come twice."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             row = connection.execute(
                 "SELECT bundles.codec, bundles.records, requests.slot FROM requests"
                 " JOIN bundles ON bundles.id = requests.bundle"
@@ -144,7 +200,7 @@ class Store:
 
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return feedback_of(connection, decision_id)
 
     def page(
@@ -155,7 +211,7 @@ class Store:
         None stands for a record that cannot be read.
         """
         bound = before or (float("inf"), 0)
-        with self.reading() as connection:
+        with self._looking() as connection:
             rows = connection.execute(
                 "SELECT at, seq, bundle, slot FROM requests"
                 " WHERE at >= ? AND (at, seq) < (?, ?) ORDER BY at DESC, seq DESC LIMIT ?",
@@ -367,6 +423,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             connection.execute("PRAGMA cache_size = -16000")
             sqlite_ledger.migrate(connection, path)
+            sqlite_ledger.give_logarithm(connection)
         except sqlite3.OperationalError as error:
             # The busy timeout does not cover the change to WAL.
             if "locked" not in str(error) or time.monotonic() > give_up:

@@ -46,7 +46,7 @@ def upgrade_engine(engine: Engine, revision: str = "head") -> None:
         with at_once(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            found = _current(connection)
+            found = version(connection)
             if found is not None and found not in _known():
                 raise ConfigError(
                     f"the database is of version {found}, and this Tierwise knows up to {newest()}",
@@ -69,7 +69,7 @@ def current(url: str) -> str | None:
     engine = open_engine(url)
     try:
         with engine.connect() as connection:
-            return _current(connection)
+            return version(connection)
     except DBAPIError as error:
         raise unusable(engine, error) from None
     finally:
@@ -93,7 +93,8 @@ def reach_sqlite(connection: Connection, version: int) -> bool:
     return True
 
 
-def _current(connection: Connection) -> str | None:
+def version(connection: Connection) -> str | None:
+    """As `current`, of a database that is open."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -7,6 +7,7 @@ them done: SQLite's own `user_version` says which. `ledger.tables` says what the
 
 from __future__ import annotations
 
+import math
 import sqlite3
 
 from tierwise.errors import ConfigError
@@ -244,6 +245,14 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def give_logarithm(connection: sqlite3.Connection) -> None:
+    """Gives SQLite the function `ln`, which some builds lack."""
+    try:
+        connection.execute("SELECT ln(1.0)")
+    except sqlite3.OperationalError:
+        connection.create_function("ln", 1, math.log, deterministic=True)
 
 
 def reach(connection: sqlite3.Connection, path: str, version: int) -> None:
