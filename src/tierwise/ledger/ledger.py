@@ -65,7 +65,7 @@ class Ledger:
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
-        self._store = _store(str(place), compress)
+        self._store = open_store(str(place), compress=compress)
         self._queue: deque[tuple[str, Maker | Feedback]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
@@ -399,8 +399,8 @@ class Ledger:
             self._settled.notify_all()
 
 
-def _store(place: str, compress: bool) -> Store | PostgresStore:
-    """Where entries go. SQLAlchemy and the driver are only loaded for a server."""
+def open_store(place: str, *, compress: bool = True) -> Store | PostgresStore:
+    """Where entries go, not open yet. SQLAlchemy and the driver are only loaded for a server."""
     if "://" not in place:
         return Store(place, compress=compress)
     from tierwise.ledger.postgres import PostgresStore

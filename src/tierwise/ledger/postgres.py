@@ -118,14 +118,20 @@ class PostgresStore:
             return isinstance(found, psycopg.errors.ForeignKeyViolation)
         return isinstance(found, psycopg.Error) and not isinstance(found, psycopg.DataError)
 
-    def roll(self) -> None:
+    def roll(self, rows: int | None = None) -> int:
         """Adds some new rows up, if there are many or it is long ago; see `rollup`.
+
+        Args:
+            rows: so many at once, whenever that was done last.
+
+        Returns:
+            how many are left, as far as was looked.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the database is away, or busy; nothing was changed.
         """
-        if not self._backlog.due:
-            return
+        if rows is None and not self._backlog.due:
+            return 0
         self._backlog.tried(left=1)
         engine = self._opened()
         settled = _settled(engine)
@@ -135,12 +141,13 @@ class PostgresStore:
                 mark = select(tables.marks.c.value).where(tables.marks.c.name == table)
                 low = connection.scalar(mark.with_for_update(skip_locked=True))
                 if low is None:
-                    return  # another gateway does it just now
-                high = min(settled[table], low + rollup.ROWS_AT_ONCE)
+                    return 0  # another gateway does it just now
+                high = min(settled[table], low + (rows or rollup.ROWS_AT_ONCE))
                 for step in steps if high > low else ():
                     connection.execute(text(step), {"low": low, "high": high})
                 left = max(left, settled[table] - high)
         self._backlog.tried(left)
+        return left
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -122,17 +123,16 @@ def alike(
     edge = borders(span, known.pruned)
     days = _among(daily, only).add_columns(*_figures(daily))
     hours = _among(hourly, only).add_columns(*_figures(hourly))
-    rows = _rows(only).where(_not_in_hours(requests, known.requests, edge))
     hour = hourly.c.hour
     return union_all(
-        days.where(daily.c.day >= edge.first_day, daily.c.day < edge.last_day),
+        days.where(_between(daily.c.day, edge.first_day, edge.last_day)),
         hours.where(
             or_(
                 _between(hour, edge.first_hour, edge.first_day),
                 _between(hour, edge.last_day, edge.last_hour),
             )
         ),
-        rows,
+        *(_rows(only).where(which) for which in _besides(requests, known.requests, edge)),
     ).subquery("alike")
 
 
@@ -144,7 +144,7 @@ def alike_by_hour(
     hours = _among(hourly, only).add_columns(*_figures(hourly))
     return union_all(
         hours.where(_between(hourly.c.hour, edge.first_hour, edge.last_hour)),
-        _rows(only).where(_not_in_hours(requests, known.requests, edge)),
+        *(_rows(only).where(which) for which in _besides(requests, known.requests, edge)),
     ).subquery("alike")
 
 
@@ -167,8 +167,9 @@ def calls_alike(span: Span, known: Marks) -> FromClause:
         func.coalesce(a.checks, 0).label("checks"),
         literal(1).label("calls"),
         a.cost_usd,
-    ).where(_not_in_hours(attempts, known.attempts, edge))
-    return union_all(hours, rows).subquery("calls_alike")
+    )
+    besides = _besides(attempts, known.attempts, edge)
+    return union_all(hours, *(rows.where(which) for which in besides)).subquery("calls_alike")
 
 
 def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
@@ -186,9 +187,9 @@ def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
     ).where(
         column.is_not(None),
         requests.c.shape.in_(select(shapes.c.id).where(shapes.c.status == "ok")),
-        _not_in_hours(requests, known.requests, edge),
     )
-    return union_all(hours, rows).subquery("times_alike")
+    besides = _besides(requests, known.requests, edge)
+    return union_all(hours, *(rows.where(which) for which in besides)).subquery("times_alike")
 
 
 def _among(table: Any, only: Sequence[tuple[str, Any]]) -> Select[Any]:
@@ -223,25 +224,30 @@ def _rows(only: Sequence[tuple[str, Any]]) -> Select[Any]:
     ).where(*(chosen[name].in_(values) for name, values in only))
 
 
-def _not_in_hours(table: Any, mark: int, edge: Borders) -> ColumnElement[bool]:
-    """The rows of a period that are in none of its whole hours, or not added up yet."""
+def _besides(table: Any, mark: int, edge: Borders) -> list[ColumnElement[bool]]:
+    """Which rows of a period are in none of its whole hours, or not added up yet.
+
+    One by one, so that each is found by an index.
+    """
     at, seq = table.c.at, table.c.seq
-    last = and_(at >= max(edge.last_hour, edge.since), at <= edge.until)
-    ends = last
-    if edge.first_hour > edge.since and edge.since > -math.inf:
-        ends = or_(and_(at >= edge.since, at < edge.first_hour), last)
-    fresh = and_(seq > mark, at <= edge.until)
-    if edge.since > -math.inf:
-        fresh = and_(fresh, at >= edge.since)
-    return or_(and_(seq <= mark, ends), fresh)
+    first = edge.since > -math.inf
+    fresh = [seq > mark, at <= edge.until, *([at >= edge.since] if first else [])]
+    found = [and_(*fresh)]
+    if edge.last_hour < math.inf:
+        found.append(and_(at >= max(edge.last_hour, edge.since), at <= edge.until, seq <= mark))
+    if first and edge.first_hour > edge.since:
+        found.append(and_(at >= edge.since, at < edge.first_hour, seq <= mark))
+    return found
 
 
 def _between(column: ColumnElement[int], begin: float, end: float) -> ColumnElement[bool]:
+    """From one time until before another. As whole numbers, so that an index can be used."""
     if begin >= end:
         return false()
-    if begin == -math.inf:
-        return column < end
-    return and_(column >= begin, column < end)
+    terms = [column >= int(begin)] if begin > -math.inf else []
+    if end < math.inf:
+        terms.append(column < int(end))
+    return and_(true(), *terms)
 
 
 def _down(at: float, unit: int) -> float:

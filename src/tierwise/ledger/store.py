@@ -119,25 +119,31 @@ class Store:
         """Whether the same batch can succeed later: the database is at fault, not a record."""
         return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
-    def roll(self) -> None:
+    def roll(self, rows: int | None = None) -> int:
         """Adds some new rows up, if there are many or it is long ago; see `rollup`.
+
+        Args:
+            rows: so many at once, whenever that was done last.
+
+        Returns:
+            how many are left, as far as was looked.
 
         Raises:
             sqlite3.Error: the database is locked, full or broken; nothing was changed.
         """
-        if not self._backlog.due:
-            return
+        if rows is None and not self._backlog.due:
+            return 0
         with self._writing:
             connection = self._writer
             if connection is None:
-                return
+                return 0
             self._backlog.tried(left=1)
             left = 0
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for table, steps in rollup.statements(rollup.SQLITE).items():
                     low, last = connection.execute(rollup.newest(table)).fetchone()
-                    high = min(last, low + rollup.ROWS_AT_ONCE)
+                    high = min(last, low + (rows or rollup.ROWS_AT_ONCE))
                     for step in steps if high > low else ():
                         connection.execute(step, {"low": low, "high": high})
                     left = max(left, last - high)
@@ -147,6 +153,7 @@ class Store:
                     connection.execute("ROLLBACK")
                 raise
             self._backlog.tried(left)
+            return left
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
