@@ -459,4 +459,4 @@ class GatewayProcess:
             self.process.wait(PATIENCE_S)
 
 
-_ADDRESS = re.compile(r"(?<=^tierwise: )http://[\d.]+:\d+(?=/v1\b)", re.MULTILINE)
+_ADDRESS = re.compile(r"(?<=^tierwise: )https?://[\d.]+:\d+(?=/v1\b)", re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -59,11 +60,30 @@ class KeyConfig(_Section):
     )
 
 
+class TlsConfig(_Section):
+    """Encryption of what clients send and get; files in PEM. Renewed files are used at once."""
+
+    certificate: str = Field(min_length=1, description="With the chain behind it.")
+    key: str = Field(min_length=1)
+    key_password: SecretStr | None = None
+    client_ca: str | None = Field(
+        None,
+        min_length=1,
+        description="Who signs certificates of clients; only those who have one are let in.",
+    )
+
+
 class ServerConfig(_Section):
     """Where the gateway listens and whom it lets in."""
 
     host: str = "127.0.0.1"
     port: int = Field(4100, ge=0, le=65_535)
+    tls: TlsConfig | None = None
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose `x-forwarded-for` and "
+        "`x-forwarded-proto` are believed, such as 10.0.0.0/8.",
+    )
     api_keys: list[SecretStr | KeyConfig] = Field(
         default_factory=list,
         description="Keys that clients may use. Without any, only loopback is served.",
@@ -95,6 +115,18 @@ class ServerConfig(_Section):
         description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
     )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(
+                    f"{network!r} is no address or network; write 10.1.2.3 or 10.0.0.0/8"
+                ) from None
+        return value
 
 
 class TimeoutsConfig(_Section):
