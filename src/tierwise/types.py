@@ -122,6 +122,7 @@ class Task(Struct, frozen=True, kw_only=True):
     leaves that to the policy.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
+    `cache_control` is what the caller says of answers that were given before (RFC 9111).
     """
 
     body: bytes
@@ -146,6 +147,7 @@ class Task(Struct, frozen=True, kw_only=True):
     streams: Streams | None = None
     on_stream_break: OnStreamBreak | None = None
     drop_unsupported: bool | None = None
+    cache_control: str | None = None
     session: str | None = None
     caller: str | None = None
     owner: Owner | None = None
@@ -509,12 +511,18 @@ class Attempt(Struct, frozen=True, kw_only=True):
     continues: int | None = None
 
 
+CACHE = "cache"
+"""What stands for a deployment where no model was asked."""
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """What the ledger keeps of one request.
 
     `status` is `ok`, `error` or `cancelled`. `reference_cost_usd` is what the same answer would
     have cost from the reference model: the answer's token counts at the reference's prices.
     `prompt` and `answer` are only filled when the configuration says that content is stored.
+    An answer that was given before has no attempts and `CACHE` for a deployment; its
+    `reference_cost_usd` is what it cost when it was made.
     """
 
     decision: Decision

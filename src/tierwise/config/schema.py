@@ -20,6 +20,7 @@ from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 from tierwise.wire.features import Feature
 
+CacheMode = Literal["off", "exact", "semantic"]
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
 
@@ -320,6 +321,7 @@ class PolicyConfig(_Section):
         False,
         description="Leaves parameters out that a provider has no words for, rather than refuse.",
     )
+    cache: CacheMode | None = Field(None, description="Instead of `cache.mode`.")
     certificate: str | None = Field(
         None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
     )
@@ -327,6 +329,24 @@ class PolicyConfig(_Section):
         "reference",
         description="When the certificate no longer holds, the reference answers, or a tier must "
         "reach half-way from the certified threshold to 1.",
+    )
+
+
+class CacheConfig(_Section):
+    """Answers that are kept, and given again to whoever asks the same."""
+
+    mode: CacheMode = Field(
+        "off",
+        description="`exact` for requests that are the same, `semantic` also for those that mean "
+        "the same; never across organisations or keys. A policy may say otherwise.",
+    )
+    ttl_s: float = Field(3600, gt=0, le=31_536_000, description="How long an answer is kept.")
+    max_mb: float = Field(64, gt=0, le=1_048_576, description="Of all answers, by each worker.")
+    max_answer_mb: float = Field(1, gt=0, le=1024, description="Of one answer.")
+    similarity: Fraction = Field(
+        0.97,
+        description="How alike two prompts must be to mean the same (cosine of their vectors): see "
+        "`tierwise evaluate --likeness`.",
     )
 
 
@@ -376,6 +396,7 @@ class Config(_Section):
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     policies: dict[str, PolicyConfig] = Field(default_factory=dict)
     router: RouterConfig = Field(default_factory=RouterConfig)
+    cache: CacheConfig = Field(default_factory=CacheConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
