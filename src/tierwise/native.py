@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedder
     from tierwise.vectors import Vectors
 
-_WISHES = ("quality", "max_cost_usd", "session", "drop_unsupported")
+_WISHES = (
+    *("quality", "max_cost_usd", "max_latency_s", "session", "drop_unsupported"),
+    *("streams", "on_stream_break", "priority"),
+)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -46,12 +49,15 @@ class Natively:
     """Calls that take a dialect's own body as keyword arguments.
 
     `model` is a policy, a model or `provider/model`. Beside the body each takes `quality`,
-    `max_cost_usd`, `session`, `deadline_s` and `drop_unsupported`, as `Orchestrator.chat` does, and
-    raises what that raises.
+    `max_cost_usd`, `max_latency_s`, `session`, `deadline_s`, `drop_unsupported`, `streams`,
+    `on_stream_break` and `priority`, as `Orchestrator.chat` does, and raises what that raises.
     """
 
     async def messages(self: Asks, **given: Any) -> Answer:
-        """The answer to a body of Anthropic's Messages; its `json()` is a message."""
+        """The answer to a body of Anthropic's Messages; its `json()` is a message.
+
+        `betas` names the trials to take part in, as the SDK's own `beta.messages.create` has it.
+        """
         return await _answer(self, "anthropic", given)
 
     async def messages_stream(self: Asks, **given: Any) -> EventStream:
@@ -121,6 +127,7 @@ def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -
     body = dict(given)
     wishes = {name: body.pop(name, None) for name in _WISHES}
     deadline_s = body.pop("deadline_s", None)
+    betas = _betas(body.pop("betas", None)) if dialect == "anthropic" else ()
     model = body.get("model", "auto")
     if not isinstance(model, str):
         raise InvalidRequest(f"`model` is {model!r}; it must be a string.", param="model")
@@ -138,4 +145,17 @@ def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -
     raw = encoded(body)
     task = replace(read_task(dialect, raw), model=model, stream=stream)
     task = with_wishes(task, **wishes)
-    return replace(task, wants_stream_usage=stream, deadline=deadline)
+    return replace(task, wants_stream_usage=stream, deadline=deadline, betas=betas)
+
+
+def _betas(given: object) -> tuple[str, ...]:
+    """What the header `anthropic-beta` would name.
+
+    Raises:
+        InvalidRequest: it is no list of names.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, (list, tuple)) or not all(isinstance(one, str) for one in given):
+        raise InvalidRequest(f"`betas` is {given!r}; it must be a list of names.", param="betas")
+    return tuple(given)

@@ -107,6 +107,7 @@ class SyncOrchestrator:
             target=self._loop.run_forever, name="tierwise-sync", daemon=True
         )
         self._thread.start()
+        self._run(self._look_after())
 
     @classmethod
     def from_config(
@@ -182,6 +183,9 @@ class SyncOrchestrator:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _look_after(self) -> None:
+        self._orchestrator.look_after()
 
     async def _shut_down(self) -> None:
         open_calls = asyncio.all_tasks() - {asyncio.current_task()}
