@@ -33,11 +33,14 @@ from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passages
+from tierwise.responding import Responding
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.handover import hand_over
 from tierwise.state.health import Health
+from tierwise.state.kept_responses import KeptResponses
 from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
+from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.types import CACHE, Decision, Model, Task, Usage
@@ -54,7 +57,7 @@ log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
 
 
-class Orchestrator(Chats, Natively):
+class Orchestrator(Chats, Natively, Responding):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
@@ -76,7 +79,8 @@ class Orchestrator(Chats, Natively):
 
         Args:
             crew: the processes that serve together; None for this one alone.
-            after: the one whose place it is to take, whose memory of conversations it shares.
+            after: the one whose place it is to take, whose memory of conversations it shares, kept
+                answers among it.
             shadow_prices: see `config.schema.RouterConfig`.
             cache: where answers are kept to be given again; None: nowhere.
         """
@@ -100,6 +104,7 @@ class Orchestrator(Chats, Natively):
         self._traffic: Traffic = after._traffic if after else Traffic()
         self._sessions: Sessions = after._sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
+        self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
         self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()

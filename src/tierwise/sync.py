@@ -156,6 +156,18 @@ class SyncOrchestrator:
         stream = self._run(self._orchestrator.responses_stream(**given))
         return SyncEventStream(stream, self._run)
 
+    def responses_retrieve(self, response_id: str) -> dict[str, Any]:
+        """See `Orchestrator.responses_retrieve`."""
+        return self._run(self._orchestrator.responses_retrieve(response_id))
+
+    def responses_delete(self, response_id: str) -> dict[str, Any]:
+        """See `Orchestrator.responses_delete`."""
+        return self._run(self._orchestrator.responses_delete(response_id))
+
+    def responses_input_items(self, response_id: str, **page: Any) -> dict[str, Any]:
+        """See `Orchestrator.responses_input_items`."""
+        return self._run(self._orchestrator.responses_input_items(response_id, **page))
+
     def generate_content(self, **given: Any) -> Answer:
         """See `Orchestrator.generate_content`."""
         return self._run(self._orchestrator.generate_content(**given))

@@ -70,7 +70,7 @@ class Endpoints:
         self._keys = Keys(config.server.api_keys)
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
-        self._speeches = speeches = Speeches(lasting.kept_responses)
+        self._speeches = speeches = Speeches(orchestrator.kept_responses)
         self._gemini = self._answering(speeches.gemini)
         self._answers = {
             CHAT_PATH: self._answering(speeches.chat),
@@ -133,7 +133,7 @@ class Endpoints:
     def _starlette(self) -> Starlette:
         models = ModelEndpoint(self._orchestrator)
         counts = CountEndpoint(self._speeches, max_body=self._max_body)
-        earlier = EarlierEndpoint(self._lasting.kept_responses, self._caller)
+        earlier = EarlierEndpoint(self._orchestrator.kept_responses, self._caller)
         vectors = EmbeddingEndpoint(
             self._orchestrator, self._lasting, self._client, max_body=self._max_body
         )

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from tierwise.errors import InvalidRequest
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.google import COUNT, GENERATE, STREAM
-from tierwise.server.responses import page_size
 from tierwise.types import Model
+from tierwise.wire.pages import page_size
 
 _CREATED = "1970-01-01T00:00:00Z"
 """Anthropic's clients want a time; that of models is not known, and policies have none."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tierwise.server.google import GeminiSpeech, asked_in
-from tierwise.server.kept_responses import KeptResponses
 from tierwise.server.request import Scope
 from tierwise.server.responses import ResponsesSpeech
 from tierwise.server.speech import AnthropicSpeech, Speech
+from tierwise.state.kept_responses import KeptResponses
 
 
 class Speeches:
