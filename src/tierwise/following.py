@@ -72,17 +72,40 @@ async def follow(body: bytes, kept: KeptResponses, caller: Caller) -> Following:
         InvalidRequest: it is wrong, or goes on from an answer that is not kept.
         UnknownResponse: it names an item that is not kept.
     """
-    earlier = _Earlier(kept, caller)
-    try:
-        asked = _decode_asked(body)
-    except UNREADABLE:
-        asked = _Asked(store=False)  # the dialect says what is wrong with it
+    asked, items, body = await _in_full(body, kept, caller)
     if asked.background:
         raise InvalidRequest(
             "`background` is true. Answers are given while the request waits: leave it out, "
             "and send `stream: true` for those that take long.",
             param="background",
         )
+    return Following(
+        read_task(DIALECT, body),
+        kept,
+        caller=caller,
+        items=tuple(items) if asked.store is not False else None,
+        previous=asked.previous_response_id,
+    )
+
+
+async def in_full(body: bytes, kept: KeptResponses, caller: Caller) -> bytes:
+    """A body with what it only names in full.
+
+    Raises:
+        InvalidRequest, UnknownResponse: as `follow`, where that is not kept.
+    """
+    return (await _in_full(body, kept, caller))[2]
+
+
+async def _in_full(
+    body: bytes, kept: KeptResponses, caller: Caller
+) -> tuple[_Asked, list[bytes], bytes]:
+    """What a body asks, all items that it stands for, and the body with these."""
+    earlier = _Earlier(kept, caller)
+    try:
+        asked = _decode_asked(body)
+    except UNREADABLE:
+        asked = _Asked(store=False)  # the dialect says what is wrong with it
     items = _items_of(asked.input)
     whole = items if _REFERENCE not in body else await earlier.resolved(items)
     if asked.previous_response_id is not None:
@@ -91,13 +114,7 @@ async def follow(body: bytes, kept: KeptResponses, caller: Caller) -> Following:
         with suppress(*UNREADABLE):  # then the dialect says what is wrong with it
             changes = {"input": _list(whole), "previous_response_id": None}
             body = with_fields(body, changes)
-    return Following(
-        read_task(DIALECT, body),
-        kept,
-        caller=caller,
-        items=tuple(whole) if asked.store is not False else None,
-        previous=asked.previous_response_id,
-    )
+    return asked, whole, body
 
 
 class Following:

@@ -13,6 +13,7 @@ from tierwise.answer import Answer, AnswerStream, LiveAnswer, Messages, Piece
 from tierwise.config import Config
 from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
+from tierwise.telling import Shape
 from tierwise.types import Decision
 
 if TYPE_CHECKING:
@@ -176,6 +177,26 @@ class SyncOrchestrator:
         """See `Orchestrator.generate_content_stream`."""
         stream = self._run(self._orchestrator.generate_content_stream(**given))
         return SyncEventStream(stream, self._run)
+
+    def messages_count_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.messages_count_tokens`."""
+        return self._run(self._orchestrator.messages_count_tokens(**given))
+
+    def responses_input_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.responses_input_tokens`."""
+        return self._run(self._orchestrator.responses_input_tokens(**given))
+
+    def count_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.count_tokens`."""
+        return self._run(self._orchestrator.count_tokens(**given))
+
+    def models_list(self, shape: Shape = "openai", **page: Any) -> dict[str, Any]:
+        """See `Orchestrator.models_list`."""
+        return self._run(self._orchestrator.models_list(shape, **page))
+
+    def models_retrieve(self, model: str, shape: Shape = "openai") -> dict[str, Any]:
+        """See `Orchestrator.models_retrieve`."""
+        return self._run(self._orchestrator.models_retrieve(model, shape))
 
     def embed(self, texts: str | Sequence[str], model: str, **params: Any) -> Vectors:
         """See `Orchestrator.embed`."""

@@ -202,6 +202,18 @@ def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None
     assert not provider.seen
 
 
+def test_what_a_request_goes_on_from_is_counted_too(gateway: RunningGateway) -> None:
+    first = ask(gateway.url, "word " * 1000).json["id"]
+    path = f"{PATH}/input_tokens"
+    on = {"input": "And now?", "previous_response_id": first}
+    assert call(gateway.url, "POST", path, on).json["input_tokens"] > 800
+    alone = call(gateway.url, "POST", path, {"input": "And now?"})
+    assert alone.json["input_tokens"] < 100
+    unknown = call(gateway.url, "POST", path, {**on, "previous_response_id": "resp_none"})
+    assert (unknown.status, unknown.error["code"]) == (400, "previous_response_not_found")
+    assert call(gateway.url, "POST", path, on, key="unknown").status == 401
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"model": "small", "input": 5}', b"null"])
 def test_wrong_bodies_are_said_to_be_wrong(gateway: RunningGateway, body: bytes) -> None:
     reply = call(gateway.url, "POST", PATH, body)

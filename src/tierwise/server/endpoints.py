@@ -22,6 +22,7 @@ from tierwise.errors import (
     UnknownPath,
     WrongMethod,
 )
+from tierwise.listing import COUNT, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
@@ -31,7 +32,7 @@ from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint, with_feedback
-from tierwise.server.google import COUNT, GENERATE, STREAM, asked_in, is_googles
+from tierwise.server.google import asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
@@ -132,7 +133,9 @@ class Endpoints:
 
     def _starlette(self) -> Starlette:
         models = ModelEndpoint(self._orchestrator)
-        counts = CountEndpoint(self._speeches, max_body=self._max_body)
+        counts = CountEndpoint(
+            self._orchestrator.kept_responses, self._caller, max_body=self._max_body
+        )
         earlier = EarlierEndpoint(self._orchestrator.kept_responses, self._caller)
         vectors = EmbeddingEndpoint(
             self._orchestrator, self._lasting, self._client, max_body=self._max_body
@@ -154,7 +157,7 @@ class Endpoints:
             ),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
-            Route("/v1/responses/input_tokens", self._with_key(counts.responses), methods=_POST),
+            Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
             Route("/v1/embeddings", vectors.post, methods=_POST),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),

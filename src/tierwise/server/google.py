@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tierwise.errors import TierwiseError
+from tierwise.listing import COUNT, GENERATE, STREAM
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Header, Speech, Spoken
@@ -19,7 +20,6 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
 
-GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
 _ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"),)
 
