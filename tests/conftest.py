@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from elsewhere import Elsewhere
 from gateway import KEY, Provider, RunningGateway, config_for
 
 
@@ -47,3 +48,17 @@ def gateway(_gateway: RunningGateway, provider: Provider) -> RunningGateway:
 def database(tmp_path: Path) -> Path:
     """Where a ledger may be."""
     return tmp_path / "ledger.db"
+
+
+@pytest.fixture(scope="session")
+def _elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as one:
+        yield one
+
+
+@pytest.fixture
+def elsewhere(_elsewhere: Elsewhere) -> Elsewhere:
+    """A provider that says what it got, whatever the path."""
+    _elsewhere.reset()
+    _elsewhere.got.clear()
+    return _elsewhere

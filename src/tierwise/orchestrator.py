@@ -44,6 +44,7 @@ from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telling import Telling
+from tierwise.through import PassingThrough
 from tierwise.types import CACHE, Decision, Model, Task, Usage
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
 
 
-class Orchestrator(Chats, Natively, Responding, Telling):
+class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
