@@ -230,6 +230,14 @@ class SyncOrchestrator:
         """See `Orchestrator.models_retrieve`."""
         return self._run(self._orchestrator.models_retrieve(model, shape))
 
+    def decision(self, decision_id: str) -> dict[str, Any]:
+        """See `Orchestrator.decision`."""
+        return self._run(self._orchestrator.decision(decision_id))
+
+    def certificates(self) -> dict[str, Any]:
+        """See `Orchestrator.certificates`."""
+        return self._run(self._orchestrator.certificates())
+
     def embed(self, texts: str | Sequence[str], model: str, **params: Any) -> Vectors:
         """See `Orchestrator.embed`."""
         return self._run(self._orchestrator.embed(texts, model, **params))

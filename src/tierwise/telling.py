@@ -1,17 +1,23 @@
-"""What the library tells without asking a model: counts of tokens, and lists of models."""
+"""What the library tells without asking a model: counts, lists, what was decided and promised."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from tierwise.answer import encoded
 from tierwise.counting import count_anthropic, count_gemini, count_responses
-from tierwise.errors import InvalidRequest
+from tierwise.errors import InvalidRequest, UnknownDecision
 from tierwise.following import in_full
+from tierwise.ledger import Ledger, with_feedback
 from tierwise.listing import Listing, Offers
 from tierwise.native import model_of
+from tierwise.promised import described
 from tierwise.state.kept_responses import KeptResponses
+from tierwise.state.promises import Promises
 
 Shape = Literal["openai", "anthropic", "gemini"]
 """Whose SDK reads a list of models."""
@@ -27,6 +33,18 @@ class _Keeps(Protocol):
 
     @property
     def kept_responses(self) -> KeptResponses: ...
+
+
+class _Remembers(Protocol):
+    """What has a ledger: an orchestrator."""
+
+    ledger: Ledger
+
+
+class _Promises(Protocol):
+    """What has certificates: an orchestrator."""
+
+    promises: Promises
 
 
 class Telling:
@@ -92,6 +110,43 @@ class Telling:
         if shape == "anthropic":
             return listing.anthropic_one(name)
         return listing.gemini_one(name) if shape == "gemini" else listing.openai_one(name)
+
+    async def decision(self: _Remembers, decision_id: str) -> dict[str, Any]:
+        """How a request went and was decided, with the `feedback` on its answer, once it is over.
+
+        Args:
+            decision_id: `answer.decision.id`, or the header `x-tierwise-decision-id`.
+
+        Raises:
+            UnknownDecision: the ledger has none of this id.
+        """
+        record = await asyncio.to_thread(self.ledger.get, _text("decision_id", decision_id))
+        if record is None:
+            raise UnknownDecision(
+                f"There is no decision {decision_id!r}. It is known once its answer has ended.",
+                param="decision_id",
+            )
+        opinions = await asyncio.to_thread(self.ledger.feedback, decision_id)
+        told: dict[str, Any] = msgspec.json.decode(with_feedback(record, opinions))
+        return told
+
+    async def certificates(self: _Promises) -> dict[str, Any]:
+        """What is promised under each policy that has a certificate, and whether it holds."""
+        told: dict[str, Any] = msgspec.json.decode(
+            msgspec.json.encode(described(self.promises.all))
+        )
+        return told
+
+
+def _text(name: str, value: object) -> str:
+    """A text that the ledger can be asked for.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if not isinstance(value, str) or any("\ud800" <= one <= "\udfff" for one in value):
+        raise InvalidRequest(f"`{name}` is {value!r}; it must be a text.", param=name)
+    return value
 
 
 def _known(shape: Shape) -> Shape:

@@ -4,7 +4,7 @@ from tierwise.ledger.examples import Labelled, labelled
 from tierwise.ledger.feedback import Feedback, read_feedback
 from tierwise.ledger.gate_figures import GateFigures, TierFigures
 from tierwise.ledger.ledger import Ledger
-from tierwise.ledger.rating import rate
+from tierwise.ledger.rating import rate, with_feedback
 from tierwise.ledger.report import DeploymentGroup, Group, Period, Report, report
 from tierwise.ledger.since import parse_since
 
@@ -23,4 +23,5 @@ __all__ = [
     "rate",
     "read_feedback",
     "report",
+    "with_feedback",
 ]

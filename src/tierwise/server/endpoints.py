@@ -22,16 +22,17 @@ from tierwise.errors import (
     UnknownPath,
     WrongMethod,
 )
+from tierwise.ledger import with_feedback
 from tierwise.listing import COUNT, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
+from tierwise.promised import described
 from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
-from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
-from tierwise.server.feedback import FeedbackEndpoint, with_feedback
+from tierwise.server.feedback import FeedbackEndpoint
 from tierwise.server.google import asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
@@ -48,6 +49,10 @@ log = logging.getLogger("tierwise.server")
 
 CHAT_PATH = "/v1/chat/completions"
 _POST = ["POST"]
+_NO_CERTIFICATE = (
+    "No policy has a certificate. Make one with `tierwise calibrate --policy NAME --out FILE`, "
+    "and name it in the configuration as `policies.NAME.certificate`."
+)
 _UNDER_V1BETA = "/v1beta/models"
 _EXPOSED = [
     "x-request-id",
@@ -240,7 +245,7 @@ class Endpoints:
     async def _certificates(self, _: Request) -> Response:
         promises = self._orchestrator.promises.all
         if not promises:
-            return _error(404, NONE_CONFIGURED, code="no_certificate")
+            return _error(404, _NO_CERTIFICATE, code="no_certificate")
         return _json(described(promises))
 
     async def _status(self, _: Request) -> Response:

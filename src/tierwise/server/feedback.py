@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tierwise.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, RequestError
-from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.keys import Keys
 from tierwise.server.request import UPLOAD_STALLED_S
-from tierwise.types import Record
 from tierwise.wire import openai_errors
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -54,11 +52,6 @@ class FeedbackEndpoint:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is left to read it
         return Response(msgspec.json.encode(given), media_type="application/json")
-
-
-def with_feedback(record: Record, opinions: Sequence[Feedback]) -> bytes:
-    """A record as JSON, with what was said of its answer as `feedback`, the oldest first."""
-    return msgspec.json.encode({**msgspec.structs.asdict(record), "feedback": opinions})
 
 
 async def _body(request: Request) -> bytes:
