@@ -104,8 +104,11 @@ async def _in_full(
     earlier = _Earlier(kept, caller)
     try:
         asked = _decode_asked(body)
-    except UNREADABLE:
-        asked = _Asked(store=False)  # the dialect says what is wrong with it
+    except UNREADABLE as error:
+        # Imported only here: few requests are wrong.
+        from tierwise.wire.responses.invalid import explained
+
+        raise explained(error, body) from None
     items = _items_of(asked.input)
     whole = items if _REFERENCE not in body else await earlier.resolved(items)
     if asked.previous_response_id is not None:

@@ -172,6 +172,24 @@ def test_an_unknown_answer_cannot_be_gone_on_from(
     assert not provider.seen
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("previous_response_id", 5, "a string"),
+        ("previous_response_id", {"id": "resp_1"}, "a string"),
+        ("background", "yes", "true or false"),
+        ("store", 1, "true or false"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_told_the_right_one(
+    gateway: RunningGateway, provider: Provider, field: str, value: object, kind: str
+) -> None:
+    reply = ask(gateway.url, **{field: value})
+    assert (reply.status, reply.error["param"]) == (400, field)
+    assert kind in reply.error["message"]
+    assert not provider.seen
+
+
 def test_what_is_not_to_be_stored_is_not(provider: Provider) -> None:
     with RunningGateway(config_for(provider.url, server={"api_keys": [KEY]})) as gateway:
         first = ask(gateway.url, store=False).json
