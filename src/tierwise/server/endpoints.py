@@ -137,7 +137,7 @@ class Endpoints:
         )
 
     def _starlette(self) -> Starlette:
-        models = ModelEndpoint(self._orchestrator)
+        models = ModelEndpoint(self._orchestrator, self._speeches)
         counts = CountEndpoint(
             self._orchestrator.kept_responses, self._caller, max_body=self._max_body
         )

@@ -48,7 +48,7 @@ class GeminiSpeech(Spoken):
 
     def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
         """As in `Speech`."""
-        key = headers.get(b"x-goog-api-key") or _query(scope).get("key", "").encode()
+        key = headers.get(b"x-goog-api-key") or key_in_query(scope)
         return b"Bearer " + key if key else super().credential(scope, headers)
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
@@ -93,6 +93,11 @@ class ArrayExchange(Exchange):
     def broken(self, error: TierwiseError) -> bytes:
         """The error as the last element."""
         return self._between + self.speech.error(error)[1] + b"]"
+
+
+def key_in_query(scope: Scope) -> bytes:
+    """The key that the query of a request has; b"" without one."""
+    return _query(scope).get("key", "").encode()
 
 
 def _query(scope: Scope) -> dict[str, str]:

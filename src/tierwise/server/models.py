@@ -8,28 +8,32 @@ from starlette.responses import Response
 
 from tierwise.listing import Listing
 from tierwise.orchestrator import Orchestrator
+from tierwise.server.speeches import Speeches
 
 
 class ModelEndpoint:
     """Lists what is configured, and one of it."""
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, speeches: Speeches) -> None:
         self._listing = Listing(orchestrator)
+        self._speeches = speeches
 
     async def all(self, request: Request) -> Response:
         """In the shape of whose clients ask: Anthropic's, Google's or else OpenAI's."""
-        if "x-goog-api-key" in request.headers:
+        speech = self._speeches.of(request.scope)
+        if speech is self._speeches.gemini:
             return await self.all_google(request)
-        if "anthropic-version" in request.headers:
+        if speech is self._speeches.anthropic:
             return _json(self._listing.anthropic(request.query_params))
         return _json(self._listing.openai())
 
     async def one(self, request: Request) -> Response:
         """As `all`, of one that may be named as in a request."""
         name: str = request.path_params["model"]
-        if "x-goog-api-key" in request.headers:
+        speech = self._speeches.of(request.scope)
+        if speech is self._speeches.gemini:
             return await self.one_google(request)
-        if "anthropic-version" in request.headers:
+        if speech is self._speeches.anthropic:
             return _json(self._listing.anthropic_one(name))
         return _json(self._listing.openai_one(name))
 
