@@ -37,6 +37,7 @@ from tierwise.server.google import asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
+from tierwise.server.naming import Naming
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -85,16 +86,21 @@ class Endpoints:
         }
         self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=lasting.metrics.refused)
         self._admin = AdminEndpoint(orchestrator, self._keys, lasting, reload)
-        self._passing = PassingEndpoint(orchestrator, config, self._keys, lasting, self._speeches)
+        passing = PassingEndpoint(orchestrator, config, self._keys, lasting, speeches)
+        self._passes = passing.takes
+        self._passing = self._named(passing)
         self._rest = self._starlette()
+        self._named_rest = self._named(self._rest)
         self._serve: ASGIApp = self._served
         if config.server.cors_origins:
-            self._serve = CORSMiddleware(
-                self._served,
-                allow_origins=config.server.cors_origins,
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=_EXPOSED,
+            self._serve = self._named(
+                CORSMiddleware(
+                    self._served,
+                    allow_origins=config.server.cors_origins,
+                    allow_methods=["*"],
+                    allow_headers=["*"],
+                    expose_headers=_EXPOSED,
+                )
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,13 +124,13 @@ class Endpoints:
         elif asked_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            return refused(error, self._speeches.gemini)
-        if self._passing.takes(scope):
+            return self._named(refused(error, self._speeches.gemini))
+        if self._passes(scope):
             return self._passing
         if path.endswith("/"):
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"
-        return self._rest
+        return self._named_rest
 
     def _answering(self, speech: Speech) -> AnswerEndpoint:
         return AnswerEndpoint(
@@ -135,6 +141,10 @@ class Endpoints:
             self.in_use,
             max_body=self._max_body,
         )
+
+    def _named(self, app: ASGIApp) -> ASGIApp:
+        """What is not on the hot path, where answers have the ids of their decisions."""
+        return Naming(app, lambda scope: self._speeches.of(scope).own_id)
 
     def _starlette(self) -> Starlette:
         models = ModelEndpoint(self._orchestrator, self._speeches)
