@@ -68,7 +68,10 @@ class EventStream:
         self.output_chars = 0
 
     def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
+        try:
+            block = self._buffer.feed(data)
+        except sse.EventTooLong as error:
+            raise unreadable_stream(error) from None
         return self._take(block) if block else b""
 
     def close(self) -> bytes:
