@@ -194,7 +194,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """A catalogue entry.
 
     `quality` is a prior for the share of everyday tasks that the model does well, from public
-    scores; learned predictors overrule it where there is data.
+    scores; learned predictors overrule it where there is data. `known` says that its capabilities
+    are facts: what it lacks of them it cannot do, and not only was not said to.
     """
 
     id: str
@@ -205,6 +206,7 @@ class Model(Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     specialises: frozenset[Domain] = frozenset()
+    known: bool = False
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):

@@ -150,6 +150,10 @@ class Run:
         """What a deployment, by id, was not told of the request, by the client's names of it."""
         return self.unsaid.dropped(deployment) if self.unsaid is not None else ()
 
+    def spares(self, deployment: str) -> bool:
+        """Whether a deployment, by id, is asked without a word of thinking."""
+        return self.unsaid is not None and self.unsaid.spares(deployment)
+
     @property
     def out_of_time(self) -> bool:
         """Whether the task's deadline has passed, or is too near for any call to be in time."""

@@ -160,6 +160,12 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     return frozenset(found)
 
 
+def word_of(feature: Feature, dialect: str) -> str:
+    """What a client of a dialect calls a feature."""
+    theirs = _ASKED_BY.get(dialect, {}).get(feature)
+    return theirs or dialect_named(dialect).words.get(feature, feature)
+
+
 def unsupported(
     asked: Conversation, dialect: str, refused: Collection[str] = NOTHING_REFUSED
 ) -> list[Lack]:
@@ -173,13 +179,11 @@ def unsupported(
         return []
     words = dialect_named(dialect).words
     used = features_of(asked)
-    named: dict[str, str] = dict(dialect_named(asked.dialect).words)  # type: ignore[arg-type]
-    named.update(_ASKED_BY.get(asked.dialect, {}))
     lacks: list[Lack] = []
     for feature in FEATURES:
         if feature not in used:
             continue
-        word = named.get(feature, feature)
+        word = word_of(feature, asked.dialect)
         if not ours and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect)):
             lacks.append(Lack(feature, word))
         elif feature in refused:
