@@ -24,6 +24,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
+from tierwise.wire.failing import in_words
 
 Json = dict[str, object]
 _JOINED = {"assistant": "", "tool": "\n", "system": "\n\n"}
@@ -131,7 +132,7 @@ def _results(turn: Turn, *, own: bool) -> Iterator[tuple[Json, list[Json]]]:
             continue
         message: Json = {"role": "tool", "tool_call_id": result.call_id}
         media: list[Json] = []
-        parts = result.parts
+        parts = in_words(result)
         if not own:
             found = [_part(part) for part in parts if _is_media(part)]
             media = [written for written in found if written is not None]
