@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from tierwise.wire.chat.messages import OF_MESSAGE
 from tierwise.wire.chat.sources import format_of, write_url
-from tierwise.wire.chat.thoughts import FIELDS, NAME, is_plain, write_detail
+from tierwise.wire.chat.thoughts import FIELDS, NAME, is_plain, write_detail, write_signature
 from tierwise.wire.conversation import (
     Audio,
     CacheMark,
@@ -118,7 +118,7 @@ def write_call(call: ToolCall, *, own: bool) -> Json:
         function = {"name": call.name, "arguments": call.arguments}
         written |= {"type": "function", "function": function}
     if own and call.signature is not None and call.origin == "gemini":
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
+        written["extra_content"] = write_signature(call.signature)
     return written
 
 
