@@ -284,7 +284,7 @@ def _of_tools(asked: Conversation) -> Iterator[Feature]:
     choice = asked.tool_choice
     if not (asked.tools or asked.foreign_tools):
         return
-    if asked.parallel_tools is False:
+    if asked.parallel_tools is False and not has_one_to_call(asked):
         yield "one_tool_at_a_time"
     if choice is None:
         return
@@ -296,6 +296,19 @@ def _of_tools(asked: Conversation) -> Iterator[Feature]:
         yield "tool_choice_none"
     elif choice.mode == "required":
         yield "tool_choice_required"
+
+
+def has_one_to_call(asked: Conversation) -> bool:
+    """Whether one tool alone can be called: there is no other, or the request names it.
+
+    Clients for structured output forbid calls beside the one that they force. Where there is no
+    word for that, a second call of the same tool is taken off the answer (`wire.one_call`), and
+    nothing that was asked for is lost.
+    """
+    choice = asked.tool_choice
+    if choice is not None and (choice.mode == "none" or len(choice.names) == 1):
+        return True
+    return len(asked.tools) + len(asked.foreign_tools) == 1
 
 
 def _of_part(part: Part) -> Iterator[Feature]:
