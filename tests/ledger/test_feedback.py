@@ -120,6 +120,7 @@ def _write_version_1(database: Path, record: Record) -> None:
         connection.executescript(
             "ALTER TABLE requests DROP COLUMN checks; ALTER TABLE attempts DROP COLUMN checks;"
             "ALTER TABLE attempts DROP COLUMN gate; DROP TABLE checks; DROP TABLE feedback;"
+            "DROP TABLE asides;"
             "PRAGMA user_version = 1"
         )
 

@@ -475,7 +475,9 @@ def test_an_older_ledger_is_brought_up_to_date_with_its_records(
 
 def test_released_migrations_are_never_edited() -> None:
     digests = [hashlib.sha256("".join(steps).encode()).hexdigest()[:16] for steps in MIGRATIONS]
-    assert digests == ["1b0138bf401ba17b", "368327cf48535e03"], "append a migration instead"
+    assert digests == ["1b0138bf401ba17b", "368327cf48535e03", "89759f664ac0285b"], (
+        "append a migration instead"
+    )
 
 
 _WRITER = """

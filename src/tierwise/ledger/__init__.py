@@ -1,5 +1,6 @@
 """What happened, what it cost, what it saved: the append-only record of every request."""
 
+from tierwise.ledger.asides import EMBEDDINGS, Aside, PassedGroup
 from tierwise.ledger.examples import Labelled, labelled
 from tierwise.ledger.feedback import Feedback, read_feedback
 from tierwise.ledger.gate_figures import GateFigures, TierFigures
@@ -9,12 +10,15 @@ from tierwise.ledger.report import DeploymentGroup, Group, Period, Report, repor
 from tierwise.ledger.since import parse_since
 
 __all__ = [
+    "EMBEDDINGS",
+    "Aside",
     "DeploymentGroup",
     "Feedback",
     "GateFigures",
     "Group",
     "Labelled",
     "Ledger",
+    "PassedGroup",
     "Period",
     "Report",
     "TierFigures",

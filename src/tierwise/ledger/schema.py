@@ -12,6 +12,8 @@
                 they said of that attempt's; NULL where nobody judged, and before version 2
     feedback    how good answers were, as somebody said later; all is kept, and the latest of each
                 source counts
+    asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
+                was passed through to a provider; NULL where nobody knows what it cost
 
 In `shapes`, '' and -1 stand for "none", because NULLs are never equal and a UNIQUE index would
 let the same shape in twice. Money is USD, times are seconds, `at` is Unix time.
@@ -76,6 +78,25 @@ ATTEMPT_COLUMNS = (
     "checks",
 )
 FEEDBACK_COLUMNS = ("request_id", "at", "source", "score", "label", "comment", "caller")
+ASIDE_COLUMNS = (
+    "id",
+    "at",
+    "kind",
+    "asked",
+    "status",
+    "latency_s",
+    "caller",
+    "provider",
+    "model",
+    "deployment",
+    "code",
+    "cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "failovers",
+    "error_kind",
+    "error",
+)
 
 _VERSION_1 = (
     """
@@ -167,7 +188,34 @@ _VERSION_2 = (
     "ALTER TABLE attempts ADD COLUMN checks INTEGER REFERENCES checks (id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    """
+    CREATE TABLE asides (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        at REAL NOT NULL,
+        kind TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        status TEXT NOT NULL,
+        latency_s REAL NOT NULL,
+        caller TEXT,
+        provider TEXT,
+        model TEXT,
+        deployment TEXT,
+        code INTEGER,
+        cost_usd REAL,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        failovers INTEGER NOT NULL,
+        error_kind TEXT NOT NULL,
+        error TEXT
+    )
+    """,
+    "CREATE INDEX asides_by_id ON asides (id)",
+    "CREATE INDEX asides_by_time ON asides (at)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """`MIGRATIONS[n]` takes a ledger from version n to n + 1. Append; never edit what was released."""
 
 VERSION = len(MIGRATIONS)
