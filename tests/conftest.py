@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from elsewhere import Elsewhere
 from gateway import KEY, Provider, RunningGateway, config_for
 from postgres import Postgres, running
 
@@ -64,3 +65,17 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.db")
     server: Postgres = request.getfixturevalue("postgres")
     return server.migrated()
+
+
+@pytest.fixture(scope="session")
+def _elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as one:
+        yield one
+
+
+@pytest.fixture
+def elsewhere(_elsewhere: Elsewhere) -> Elsewhere:
+    """A provider that says what it got, whatever the path."""
+    _elsewhere.reset()
+    _elsewhere.got.clear()
+    return _elsewhere

@@ -51,7 +51,7 @@ class Provider:
 
     `acts` says what each model does; any other echoes the last message. `gone` is set when a
     client has left a call before its end; `arrived` when a call has come; `release` lets those
-    go on that wait for it.
+    go on that wait for it. Only if it `shows_life` does it list its models.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -60,10 +60,12 @@ class Provider:
     gone: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+    shows_life: bool = False
 
     def reset(self) -> None:
         """Forgets all that was and all that it was told."""
         self.release.set()
+        self.shows_life = False
         self.acts.clear()
         self.seen.clear()
         for event in (self.arrived, self.gone, self.release):
@@ -88,12 +90,16 @@ class Provider:
     async def _start(self) -> None:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}/v1"
+
+    async def _models(self, _: web.Request) -> web.Response:
+        return web.json_response({"data": []}, status=200 if self.shows_life else 404)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -459,4 +465,4 @@ class GatewayProcess:
             self.process.wait(PATIENCE_S)
 
 
-_ADDRESS = re.compile(r"(?<=^tierwise: )http://[\d.]+:\d+(?=/v1\b)", re.MULTILINE)
+_ADDRESS = re.compile(r"(?<=^tierwise: )https?://[\d.]+:\d+(?=/v1\b)", re.MULTILINE)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tierwise.errors import TierwiseError
     from tierwise.orchestrator import Orchestrator
     from tierwise.sync import SyncOrchestrator
+    from tierwise.through import PassedStream, PassedThrough
     from tierwise.types import Decision, Policy, Record, Task, Usage
     from tierwise.vectors import Vectors
 
@@ -29,6 +30,8 @@ _EXPORTS = {
     "AnswerStream": "tierwise.answer",
     "Decision": "tierwise.types",
     "Orchestrator": "tierwise.orchestrator",
+    "PassedStream": "tierwise.through",
+    "PassedThrough": "tierwise.through",
     "Policy": "tierwise.types",
     "Record": "tierwise.types",
     "SyncOrchestrator": "tierwise.sync",
@@ -43,6 +46,8 @@ __all__ = [
     "AnswerStream",
     "Decision",
     "Orchestrator",
+    "PassedStream",
+    "PassedThrough",
     "Policy",
     "Record",
     "SyncOrchestrator",

@@ -5,13 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
 from tierwise.errors import InvalidRequest
 from tierwise.finished import Answered, Streaming
-from tierwise.types import Completion, Decision, Record, Task, ToolCall, Usage
+from tierwise.types import (
+    Completion,
+    Decision,
+    OnStreamBreak,
+    Priority,
+    Record,
+    Streams,
+    Task,
+    ToolCall,
+    Usage,
+)
 from tierwise.wire import openai_chat, sse
 
 Messages = str | Sequence[Mapping[str, Any]]
@@ -27,13 +37,13 @@ def make_task(
     model: str,
     *,
     stream: bool,
-    quality: float | None,
-    max_cost_usd: float | None,
-    session: str | None,
-    drop_unsupported: bool | None = None,
     params: Mapping[str, Any],
+    wishes: Mapping[str, Any],
 ) -> Task:
     """The task that the same request over HTTP would be, but for its deadline.
+
+    Args:
+        wishes: as `with_wishes` takes them.
 
     Raises:
         InvalidRequest: a parameter cannot be used.
@@ -45,22 +55,20 @@ def make_task(
     body = {"model": model, "messages": messages, **params}
     if stream:
         body["stream"] = True
-    return with_wishes(
-        openai_chat.read_request(encoded(body)),
-        quality=quality,
-        max_cost_usd=max_cost_usd,
-        session=session,
-        drop_unsupported=drop_unsupported,
-    )
+    return with_wishes(openai_chat.read_request(encoded(body)), **wishes)
 
 
 def with_wishes(
     task: Task,
     *,
-    quality: float | None,
-    max_cost_usd: float | None,
-    session: str | None,
-    drop_unsupported: bool | None,
+    quality: float | None = None,
+    max_cost_usd: float | None = None,
+    max_latency_s: float | None = None,
+    session: str | None = None,
+    drop_unsupported: bool | None = None,
+    streams: Streams | None = None,
+    on_stream_break: OnStreamBreak | None = None,
+    priority: Priority | None = None,
 ) -> Task:
     """The task with what the caller wants of it beside its body.
 
@@ -71,6 +79,8 @@ def with_wishes(
         check_number("quality", quality, 0.0, 1.0)
     if max_cost_usd is not None:
         check_number("max_cost_usd", max_cost_usd, 0.0, MAX_COST_USD)
+    if max_latency_s is not None:
+        check_number("max_latency_s", max_latency_s, 0.0, MAX_DEADLINE_S)
     if session is not None:
         _check_session(session)
     if drop_unsupported not in (None, True, False):
@@ -78,12 +88,19 @@ def with_wishes(
             f"`drop_unsupported` is {drop_unsupported!r}; it must be True or False.",
             param="drop_unsupported",
         )
+    _check_word("streams", streams, Streams)
+    _check_word("on_stream_break", on_stream_break, OnStreamBreak)
+    _check_word("priority", priority, Priority)
     return msgspec.structs.replace(
         task,
         quality=quality,
         max_cost_usd=max_cost_usd,
+        max_latency_s=max_latency_s,
         session=session or None,
         drop_unsupported=drop_unsupported,
+        streams=streams,
+        on_stream_break=on_stream_break,
+        priority=priority or "normal",
     )
 
 
@@ -122,6 +139,18 @@ def deadline_in(wanted_s: float | None, usual_s: float) -> float:
         return time.monotonic() + usual_s
     check_number("deadline_s", wanted_s, MIN_DEADLINE_S, MAX_DEADLINE_S)
     return time.monotonic() + wanted_s
+
+
+def _check_word(name: str, value: object, words: Any) -> None:
+    """Refuses what is neither None nor one of the words of a `Literal`.
+
+    Raises:
+        InvalidRequest: that is so; `name` is the parameter that it names.
+    """
+    if value is not None and value not in get_args(words):
+        raise InvalidRequest(
+            f"`{name}` is {value!r}. Use one of: {', '.join(get_args(words))}.", param=name
+        )
 
 
 def _check_session(session: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tierwise.cache import Cache, InProcess
+from tierwise.cache.cache import Mode
 from tierwise.config import Config, Setup, from_mapping, load
 from tierwise.config.discover import discover
 from tierwise.config.schema import NONE, SHIPPED
@@ -91,3 +94,32 @@ def gates_of(setup: Setup) -> dict[str, Gate | Slow | Probe]:
                 error.message, field=f"policies.{name}.gates", remedy=error.remedy
             ) from error
     return gates
+
+
+def cache_of(config: Config, before: Cache | None = None) -> Cache | None:
+    """Where answers are kept to be given again; None where no policy wants that.
+
+    Args:
+        before: the one whose place it takes; what lies there is kept.
+    """
+    own = config.cache
+    modes: dict[str, Mode] = {"": own.mode}
+    modes |= {name: p.cache for name, p in config.policies.items() if p.cache is not None}
+    if not set(modes.values()) - {"off"}:
+        return None
+    most = int(own.max_mb * 1024 * 1024)
+    store = before.store if before is not None else InProcess(most)
+    similar = None
+    if "semantic" in modes.values():
+        # Imported only here: it needs numpy.
+        from tierwise.cache.similar import Similars
+
+        similar = Similars(store, own.similarity)
+    return Cache(
+        store,
+        modes,
+        ttl_s=own.ttl_s,
+        most_bytes=int(own.max_answer_mb * 1024 * 1024),
+        now=time.time,
+        similar=similar,
+    )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tierwise.answer import Answer, AnswerStream, Messages, deadline_in, make_task
 from tierwise.finished import Answered, Streaming
-from tierwise.types import Task
+from tierwise.types import OnStreamBreak, Priority, Streams, Task
 
 
 class Asks(Protocol):
@@ -32,9 +32,13 @@ class Chats:
         *,
         quality: float | None = None,
         max_cost_usd: float | None = None,
+        max_latency_s: float | None = None,
         session: str | None = None,
         deadline_s: float | None = None,
         drop_unsupported: bool | None = None,
+        streams: Streams | None = None,
+        on_stream_break: OnStreamBreak | None = None,
+        priority: Priority | None = None,
         **params: Any,
     ) -> Answer:
         """The answer to a conversation.
@@ -44,18 +48,23 @@ class Chats:
             policy: a policy, a model or `provider/model`.
             quality: fraction of the reference's quality to reach, instead of the policy's.
             max_cost_usd: ceiling for this request, in USD.
+            max_latency_s: ceiling for the whole answer as expected, in seconds.
             session: keeps the requests of one conversation together.
             deadline_s: seconds after which no answer is wanted, instead of the policy's.
             drop_unsupported: whether to leave out what a provider has no words for, instead of the
                 policy's.
+            streams: how much of a stream gates see before the caller does, instead of the
+                policy's; so is `on_stream_break`, what is done when one breaks off.
+            priority: who goes first where there is not room for all.
             params: anything else that the request body may hold, such as `tools`.
 
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
         wishes = {
-            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
-            "drop_unsupported": drop_unsupported,
+            "quality": quality, "max_cost_usd": max_cost_usd, "max_latency_s": max_latency_s,
+            "session": session, "drop_unsupported": drop_unsupported, "streams": streams,
+            "on_stream_break": on_stream_break, "priority": priority,
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=False)
         answered = await self.answer(task)
@@ -68,15 +77,20 @@ class Chats:
         *,
         quality: float | None = None,
         max_cost_usd: float | None = None,
+        max_latency_s: float | None = None,
         session: str | None = None,
         deadline_s: float | None = None,
         drop_unsupported: bool | None = None,
+        streams: Streams | None = None,
+        on_stream_break: OnStreamBreak | None = None,
+        priority: Priority | None = None,
         **params: Any,
     ) -> AnswerStream:
         """As `chat`, read as it comes: iterate over what this returns."""
         wishes = {
-            "quality": quality, "max_cost_usd": max_cost_usd, "session": session,
-            "drop_unsupported": drop_unsupported,
+            "quality": quality, "max_cost_usd": max_cost_usd, "max_latency_s": max_latency_s,
+            "session": session, "drop_unsupported": drop_unsupported, "streams": streams,
+            "on_stream_break": on_stream_break, "priority": priority,
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=True)
         streaming = await self.stream(task)
@@ -94,5 +108,5 @@ def _task(
     stream: bool,
 ) -> Task:
     """The task of a `chat` or a `chat_stream`; `wishes` is what it wants beside its body."""
-    task = make_task(messages, policy, stream=stream, params=params, **wishes)
+    task = make_task(messages, policy, stream=stream, params=params, wishes=wishes)
     return replace(task, deadline=deadline_in(deadline_s, asks.patience_s(policy)))

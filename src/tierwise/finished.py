@@ -17,6 +17,8 @@ from tierwise.types import Completion, Decision, Owner, Prices, Record
 class Finished(Struct):
     """A request that is over, and what its record is made from.
 
+    `reference` are the prices of the reference model, None where no model was asked.
+
     Making the record is left to whoever wants it: for the ledger that is a thread which makes
     many in a row, at a fraction of the cost that each would have between two requests.
     """
@@ -24,7 +26,7 @@ class Finished(Struct):
     decision: Decision
     run: Run
     measured: Measured
-    reference: Prices
+    reference: Prices | None
     latency_s: float
     stream: bool
     caller: str | None
@@ -44,7 +46,7 @@ class Finished(Struct):
             attempts=tuple(run.attempts),
             status=run.status,
             cost_usd=run.cost_usd,
-            reference_cost_usd=reference_cost(run.usage, self.reference),
+            reference_cost_usd=self._reference_cost(),
             latency_s=self.latency_s,
             ttft_s=run.ttft_s,
             model=run.model,
@@ -60,6 +62,11 @@ class Finished(Struct):
             prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
             answer=run.answer,
         )
+
+    def _reference_cost(self) -> float:
+        if self.reference is None:
+            return self.run.saved_usd
+        return reference_cost(self.run.usage, self.reference)
 
 
 @dataclass(slots=True)

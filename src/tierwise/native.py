@@ -3,7 +3,8 @@ events as these give them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from tierwise.answer import Answer, LiveAnswer, deadline_in, encoded, with_wishes
 from tierwise.chats import Asks
 from tierwise.errors import InvalidRequest
+from tierwise.finished import Streaming
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
@@ -20,16 +22,26 @@ if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedder
     from tierwise.vectors import Vectors
 
-_WISHES = ("quality", "max_cost_usd", "session", "drop_unsupported")
+_WISHES = (
+    *("quality", "max_cost_usd", "max_latency_s", "session", "drop_unsupported"),
+    *("streams", "on_stream_break", "priority"),
+)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class EventStream(LiveAnswer[dict[str, Any]]):
     """An answer that is read as it comes: iterate over the events of its dialect, decoded."""
 
+    def __init__(
+        self, streaming: Streaming, shown: Callable[[bytes], bytes] = lambda block: block
+    ) -> None:
+        """`shown` makes of each block of events what the caller reads."""
+        super().__init__(streaming)
+        self._shown = shown
+
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         async for block in self.chunks:
-            for data in sse.payloads(block):
+            for data in sse.payloads(self._shown(block)):
                 yield _decode(data)
 
 
@@ -46,28 +58,20 @@ class Natively:
     """Calls that take a dialect's own body as keyword arguments.
 
     `model` is a policy, a model or `provider/model`. Beside the body each takes `quality`,
-    `max_cost_usd`, `session`, `deadline_s` and `drop_unsupported`, as `Orchestrator.chat` does, and
-    raises what that raises.
+    `max_cost_usd`, `max_latency_s`, `session`, `deadline_s`, `drop_unsupported`, `streams`,
+    `on_stream_break` and `priority`, as `Orchestrator.chat` does, and raises what that raises.
     """
 
     async def messages(self: Asks, **given: Any) -> Answer:
-        """The answer to a body of Anthropic's Messages; its `json()` is a message."""
+        """The answer to a body of Anthropic's Messages; its `json()` is a message.
+
+        `betas` names the trials to take part in, as the SDK's own `beta.messages.create` has it.
+        """
         return await _answer(self, "anthropic", given)
 
     async def messages_stream(self: Asks, **given: Any) -> EventStream:
         """As `messages`, event by event: `message_start` and what follows."""
         return await _stream(self, "anthropic", given)
-
-    async def responses(self: Asks, **given: Any) -> Answer:
-        """The answer to a body of OpenAI's Responses; its `json()` is a response.
-
-        Responses are not kept: send the conversation rather than `previous_response_id`.
-        """
-        return await _answer(self, "openai-responses", given)
-
-    async def responses_stream(self: Asks, **given: Any) -> EventStream:
-        """As `responses`, event by event: `response.created` and what follows."""
-        return await _stream(self, "openai-responses", given)
 
     async def generate_content(self: Asks, **given: Any) -> Answer:
         """The answer to a body of Gemini's generateContent, with `model` beside its fields."""
@@ -103,17 +107,40 @@ class Natively:
 
 
 async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
-    answered = await asks.answer(_task(asks, dialect, given, stream=False))
-    return Answer.of(answered)
+    asked = asked_of(asks, dialect, given, stream=False)
+    return Answer.of(await asks.answer(asked.task(read_task(dialect, asked.body))))
 
 
 async def _stream(asks: Asks, dialect: str, given: Mapping[str, Any]) -> EventStream:
-    streaming = await asks.stream(_task(asks, dialect, given, stream=True))
-    return EventStream(streaming)
+    asked = asked_of(asks, dialect, given, stream=True)
+    return EventStream(await asks.stream(asked.task(read_task(dialect, asked.body))))
 
 
-def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Task:
-    """The task that the same request over HTTP would be.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The same request over HTTP: its body, and what stands beside that there."""
+
+    body: bytes
+    model: str
+    stream: bool
+    deadline: float
+    betas: tuple[str, ...]
+    wishes: Mapping[str, Any]
+
+    def task(self, read: Task) -> Task:
+        """What was read from the body, with the rest.
+
+        Raises:
+            InvalidRequest: a wish cannot be used.
+        """
+        task = replace(with_wishes(read, **self.wishes), model=self.model, stream=self.stream)
+        return replace(
+            task, wants_stream_usage=self.stream, deadline=self.deadline, betas=self.betas
+        )
+
+
+def asked_of(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -> Asked:
+    """What keyword arguments ask in a dialect.
 
     Raises:
         InvalidRequest: a parameter cannot be used.
@@ -121,21 +148,42 @@ def _task(asks: Asks, dialect: str, given: Mapping[str, Any], *, stream: bool) -
     body = dict(given)
     wishes = {name: body.pop(name, None) for name in _WISHES}
     deadline_s = body.pop("deadline_s", None)
-    model = body.get("model", "auto")
-    if not isinstance(model, str):
-        raise InvalidRequest(f"`model` is {model!r}; it must be a string.", param="model")
+    betas = _betas(body.pop("betas", None)) if dialect == "anthropic" else ()
     if body.pop("stream", None) is not None:
         raise InvalidRequest(
             "`stream` is not a parameter here: use the call whose name ends with `_stream`.",
             param="stream",
         )
+    model = model_of(body)
     if dialect == "gemini":  # where model and stream stand in the path
         body.pop("model", None)
     else:
         body["model"] = model
         body |= {"stream": True} if stream else {}
     deadline = deadline_in(deadline_s, asks.patience_s(model))
-    raw = encoded(body)
-    task = replace(read_task(dialect, raw), model=model, stream=stream)
-    task = with_wishes(task, **wishes)
-    return replace(task, wants_stream_usage=stream, deadline=deadline)
+    return Asked(encoded(body), model, stream, deadline, betas, wishes)
+
+
+def model_of(given: Mapping[str, Any]) -> str:
+    """The model that keyword arguments name, "auto" if none.
+
+    Raises:
+        InvalidRequest: that is no text.
+    """
+    model = given.get("model", "auto")
+    if not isinstance(model, str):
+        raise InvalidRequest(f"`model` is {model!r}; it must be a string.", param="model")
+    return model
+
+
+def _betas(given: object) -> tuple[str, ...]:
+    """What the header `anthropic-beta` would name.
+
+    Raises:
+        InvalidRequest: it is no list of names.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, (list, tuple)) or not all(isinstance(one, str) for one in given):
+        raise InvalidRequest(f"`betas` is {given!r}; it must be a list of names.", param="betas")
+    return tuple(given)

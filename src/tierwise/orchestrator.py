@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tierwise.analysis import Measured, classify, measure
-from tierwise.assembly import brain_loader, courses_of, gates_of, read_config
+from tierwise.assembly import brain_loader, cache_of, courses_of, gates_of, read_config
+from tierwise.cache import Cache
+from tierwise.cached import Cached
 from tierwise.catalog import cost
 from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
@@ -31,14 +33,19 @@ from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passages
+from tierwise.responding import Responding
 from tierwise.routing import Predictor, PriorPredictor, Router
 from tierwise.state.handover import hand_over
 from tierwise.state.health import Health
+from tierwise.state.kept_responses import KeptResponses
 from tierwise.state.promises import Crew, Promises
 from tierwise.state.sessions import Sessions
+from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
-from tierwise.types import Decision, Model, Task, Usage
+from tierwise.telling import Telling
+from tierwise.through import PassingThrough
+from tierwise.types import CACHE, Decision, Model, Task, Usage
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -52,7 +59,7 @@ log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
 
 
-class Orchestrator(Chats, Natively):
+class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
@@ -65,6 +72,7 @@ class Orchestrator(Chats, Natively):
         crew: Crew | None = None,
         after: Orchestrator | None = None,
         shadow_prices: bool = True,
+        cache: Cache | None = None,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
@@ -73,13 +81,16 @@ class Orchestrator(Chats, Natively):
 
         Args:
             crew: the processes that serve together; None for this one alone.
-            after: the one whose place it is to take, whose memory of conversations it shares.
+            after: the one whose place it is to take, whose memory of conversations it shares, kept
+                answers among it.
             shadow_prices: see `config.schema.RouterConfig`.
+            cache: where answers are kept to be given again; None: nowhere.
         """
         self.setup = setup
         self.ledger = ledger
         self.crew = crew or Crew()
         self._store_content = store_content
+        self.cached = None if cache is None else Cached(cache, self._finish, new_id)
         deployments = setup.all_deployments()
         self.health = Health(
             setup.everywhere(), time.monotonic, _random, shadow_prices=shadow_prices
@@ -95,6 +106,7 @@ class Orchestrator(Chats, Natively):
         self._traffic: Traffic = after._traffic if after else Traffic()
         self._sessions: Sessions = after._sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
+        self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
         self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
@@ -155,6 +167,7 @@ class Orchestrator(Chats, Natively):
                 crew=crew,
                 after=after,
                 shadow_prices=config.router.shadow_prices,
+                cache=cache_of(config, after.cached.cache if after and after.cached else None),
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
@@ -256,6 +269,12 @@ class Orchestrator(Chats, Natively):
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
+        if self.cached is not None:
+            return await self.cached.answer(task, self._answer)
+        return await self._answer(task)
+
+    async def _answer(self, task: Task) -> Answered:
+        """The answer of a model."""
         await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
@@ -277,6 +296,12 @@ class Orchestrator(Chats, Natively):
 
         `on_hold` is called when it has begun and is held back for its gates.
         """
+        if self.cached is not None:
+            return await self.cached.stream(task, on_hold, self._stream)
+        return await self._stream(task, on_hold)
+
+    async def _stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
+        """The answer of a model as a stream."""
         await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
@@ -411,11 +436,12 @@ class Orchestrator(Chats, Natively):
     def _finish(self, run: Run, measured: Measured) -> Finished:
         """Hands a request that is over to the ledger, which makes its record off this path."""
         task = run.task
+        given_again = run.deployment == CACHE
         finished = Finished(
             run.decision,
             run,
             measured,
-            self.setup.models[run.decision.reference].prices,
+            None if given_again else self.setup.models[run.decision.reference].prices,
             time.monotonic() - run.started,
             task.stream,
             task.caller,
@@ -423,7 +449,7 @@ class Orchestrator(Chats, Natively):
             task.session,
             task.body if self._store_content else None,
         )
-        if task.session is not None and run.model is not None:
+        if task.session is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
             self._sessions.answered(task.session, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)

@@ -7,28 +7,70 @@ import concurrent.futures
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from tierwise.answer import Answer, AnswerStream, LiveAnswer, Messages, Piece
 from tierwise.config import Config
 from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
+from tierwise.telling import Shape
+from tierwise.through import PassedStream, PassedThrough
 from tierwise.types import Decision
 
 if TYPE_CHECKING:
     from tierwise.vectors import Vectors
 
 T = TypeVar("T")
+Given = TypeVar("Given", covariant=True)
 
 
-class _SyncStream(Generic[Piece]):
+class _Live(Protocol[Given]):
+    """What is read as it comes."""
+
+    def __aiter__(self) -> AsyncIterator[Given]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _SyncPieces(Generic[Piece]):
+    """What is read as it comes, without `await`."""
+
+    def __init__(
+        self, stream: _Live[Piece], run: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        self._live = stream
+        self._run = run
+
+    def __iter__(self) -> Iterator[Piece]:
+        pieces = self._live.__aiter__()
+        try:
+            while (piece := self._run(_next(pieces))) is not None:
+                yield piece
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the stream and the upstream call. Does nothing if it is over."""
+        try:
+            self._run(self._live.aclose())
+        except Closed:
+            return  # closing the orchestrator has ended every stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _SyncStream(_SyncPieces[Piece]):
     """As `LiveAnswer`, without `await`. Leave it early with `close`, or use a `with` block."""
 
     def __init__(
         self, stream: LiveAnswer[Piece], run: Callable[[Coroutine[Any, Any, Any]], Any]
     ) -> None:
+        super().__init__(stream, run)
         self._stream = stream
-        self._run = run
 
     @property
     def model(self) -> str:
@@ -50,27 +92,6 @@ class _SyncStream(Generic[Piece]):
         """USD so far, every attempt billed."""
         return self._stream.cost_usd
 
-    def __iter__(self) -> Iterator[Piece]:
-        pieces = self._stream.__aiter__()
-        try:
-            while (piece := self._run(_next(pieces))) is not None:
-                yield piece
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Ends the stream and the upstream call. Does nothing if it is over."""
-        try:
-            self._run(self._stream.aclose())
-        except Closed:
-            return  # closing the orchestrator has ended every stream
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class SyncAnswerStream(_SyncStream[str]):
     """As `AnswerStream`, without `await`. Leave it early with `close`, or use a `with` block."""
@@ -85,6 +106,18 @@ class SyncAnswerStream(_SyncStream[str]):
 
 class SyncEventStream(_SyncStream[dict[str, Any]]):
     """As `EventStream`, without `await`. Leave it early with `close`, or use a `with` block."""
+
+
+class SyncPassedStream(_SyncPieces[bytes]):
+    """As `PassedStream`, without `await`. Leave it early with `close`, or use a `with` block."""
+
+    def __init__(
+        self, stream: PassedStream, run: Callable[[Coroutine[Any, Any, Any]], Any]
+    ) -> None:
+        super().__init__(stream, run)
+        self.provider = stream.provider
+        self.status = stream.status
+        self.headers = stream.headers
 
 
 class Closed(RuntimeError):
@@ -107,6 +140,7 @@ class SyncOrchestrator:
             target=self._loop.run_forever, name="tierwise-sync", daemon=True
         )
         self._thread.start()
+        self._run(self._look_after())
 
     @classmethod
     def from_config(
@@ -155,6 +189,18 @@ class SyncOrchestrator:
         stream = self._run(self._orchestrator.responses_stream(**given))
         return SyncEventStream(stream, self._run)
 
+    def responses_retrieve(self, response_id: str) -> dict[str, Any]:
+        """See `Orchestrator.responses_retrieve`."""
+        return self._run(self._orchestrator.responses_retrieve(response_id))
+
+    def responses_delete(self, response_id: str) -> dict[str, Any]:
+        """See `Orchestrator.responses_delete`."""
+        return self._run(self._orchestrator.responses_delete(response_id))
+
+    def responses_input_items(self, response_id: str, **page: Any) -> dict[str, Any]:
+        """See `Orchestrator.responses_input_items`."""
+        return self._run(self._orchestrator.responses_input_items(response_id, **page))
+
     def generate_content(self, **given: Any) -> Answer:
         """See `Orchestrator.generate_content`."""
         return self._run(self._orchestrator.generate_content(**given))
@@ -164,9 +210,46 @@ class SyncOrchestrator:
         stream = self._run(self._orchestrator.generate_content_stream(**given))
         return SyncEventStream(stream, self._run)
 
+    def messages_count_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.messages_count_tokens`."""
+        return self._run(self._orchestrator.messages_count_tokens(**given))
+
+    def responses_input_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.responses_input_tokens`."""
+        return self._run(self._orchestrator.responses_input_tokens(**given))
+
+    def count_tokens(self, **given: Any) -> dict[str, Any]:
+        """See `Orchestrator.count_tokens`."""
+        return self._run(self._orchestrator.count_tokens(**given))
+
+    def models_list(self, shape: Shape = "openai", **page: Any) -> dict[str, Any]:
+        """See `Orchestrator.models_list`."""
+        return self._run(self._orchestrator.models_list(shape, **page))
+
+    def models_retrieve(self, model: str, shape: Shape = "openai") -> dict[str, Any]:
+        """See `Orchestrator.models_retrieve`."""
+        return self._run(self._orchestrator.models_retrieve(model, shape))
+
+    def decision(self, decision_id: str) -> dict[str, Any]:
+        """See `Orchestrator.decision`."""
+        return self._run(self._orchestrator.decision(decision_id))
+
+    def certificates(self) -> dict[str, Any]:
+        """See `Orchestrator.certificates`."""
+        return self._run(self._orchestrator.certificates())
+
     def embed(self, texts: str | Sequence[str], model: str, **params: Any) -> Vectors:
         """See `Orchestrator.embed`."""
         return self._run(self._orchestrator.embed(texts, model, **params))
+
+    def pass_through(self, method: str, path: str, **given: Any) -> PassedThrough:
+        """See `Orchestrator.pass_through`."""
+        return self._run(self._orchestrator.pass_through(method, path, **given))
+
+    def pass_through_stream(self, method: str, path: str, **given: Any) -> SyncPassedStream:
+        """See `Orchestrator.pass_through_stream`."""
+        stream = self._run(self._orchestrator.pass_through_stream(method, path, **given))
+        return SyncPassedStream(stream, self._run)
 
     def feedback(self, decision_id: str, **given: Any) -> Feedback:
         """See `Orchestrator.feedback`."""
@@ -182,6 +265,9 @@ class SyncOrchestrator:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _look_after(self) -> None:
+        self._orchestrator.look_after()
 
     async def _shut_down(self) -> None:
         open_calls = asyncio.all_tasks() - {asyncio.current_task()}

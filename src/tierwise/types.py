@@ -122,6 +122,7 @@ class Task(Struct, frozen=True, kw_only=True):
     leaves that to the policy.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
+    `cache_control` is what the caller says of answers that were given before (RFC 9111).
     """
 
     body: bytes
@@ -146,6 +147,7 @@ class Task(Struct, frozen=True, kw_only=True):
     streams: Streams | None = None
     on_stream_break: OnStreamBreak | None = None
     drop_unsupported: bool | None = None
+    cache_control: str | None = None
     session: str | None = None
     caller: str | None = None
     owner: Owner | None = None
@@ -192,7 +194,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """A catalogue entry.
 
     `quality` is a prior for the share of everyday tasks that the model does well, from public
-    scores; learned predictors overrule it where there is data.
+    scores; learned predictors overrule it where there is data. `known` says that its capabilities
+    are facts: what it lacks of them it cannot do, and not only was not said to.
     """
 
     id: str
@@ -203,6 +206,7 @@ class Model(Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     capabilities: frozenset[Capability] = frozenset()
     specialises: frozenset[Domain] = frozenset()
+    known: bool = False
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -509,12 +513,18 @@ class Attempt(Struct, frozen=True, kw_only=True):
     continues: int | None = None
 
 
+CACHE = "cache"
+"""What stands for a deployment where no model was asked."""
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """What the ledger keeps of one request.
 
     `status` is `ok`, `error` or `cancelled`. `reference_cost_usd` is what the same answer would
     have cost from the reference model: the answer's token counts at the reference's prices.
     `prompt` and `answer` are only filled when the configuration says that content is stored.
+    An answer that was given before has no attempts and `CACHE` for a deployment; its
+    `reference_cost_usd` is what it cost when it was made.
     """
 
     decision: Decision

@@ -88,7 +88,7 @@ _CHAT: dict[str, Body] = {
     "tool_choice_named": {"tools": [_CHAT_TOOL, _CHAT_OTHER], "tool_choice": _CHAT_NAMED[0]},
     "tool_choice_several": {"tools": [_CHAT_TOOL, _CHAT_OTHER], "tool_choice": {
         "type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": _CHAT_NAMED}}},
-    "one_tool_at_a_time": {"tools": [_CHAT_TOOL], "parallel_tool_calls": False},
+    "one_tool_at_a_time": {"tools": [_CHAT_TOOL, _CHAT_OTHER], "parallel_tool_calls": False},
     "json_mode": {"response_format": {"type": "json_object"}},
     "json_schema": {"response_format": {"type": "json_schema", "json_schema": {
         "name": "form", "schema": SCHEMA, "strict": True}}},
@@ -164,7 +164,8 @@ _RESPONSES: dict[str, Body] = {
     "tool_choice_several": {"tools": [_RESPONSES_TOOL, _RESPONSES_OTHER], "tool_choice": {
         "type": "allowed_tools", "mode": "required",
         "tools": [{"type": "function", "name": "look"}, {"type": "function", "name": "see"}]}},
-    "one_tool_at_a_time": {"tools": [_RESPONSES_TOOL], "parallel_tool_calls": False},
+    "one_tool_at_a_time": {"tools": [_RESPONSES_TOOL, _RESPONSES_OTHER],
+                           "parallel_tool_calls": False},
     "json_mode": {"text": {"format": {"type": "json_object"}}},
     "json_schema": {"text": {"format": {
         "type": "json_schema", "name": "form", "schema": SCHEMA, "strict": True}}},
@@ -238,7 +239,7 @@ _ANTHROPIC: dict[str, Body] = {
     "tool_choice_required": {"tools": [_ANTHROPIC_TOOL], "tool_choice": {"type": "any"}},
     "tool_choice_named": {"tools": [_ANTHROPIC_TOOL, _ANTHROPIC_OTHER],
                           "tool_choice": {"type": "tool", "name": "look"}},
-    "one_tool_at_a_time": {"tools": [_ANTHROPIC_TOOL],
+    "one_tool_at_a_time": {"tools": [_ANTHROPIC_TOOL, _ANTHROPIC_OTHER],
                            "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
     "json_schema": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
     "stop": {"stop_sequences": ["END"]},

@@ -370,6 +370,18 @@ async def test_an_error_before_the_first_event_fails_over_unseen() -> None:
         assert [outcome for _, outcome in outcomes(lab)] == ["server_failed", "accepted"]
 
 
+async def test_an_event_without_end_fails_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tierwise.wire.sse.MOST_BYTES", 100_000)
+    endless = streams([b'data: {"choices":[{"delta":{"content":"', *[b"A" * 50_000] * 5], hang=True)
+    async with a_laboratory(
+        {"small": [endless], "large": [streams(a_stream(model="large"))]}
+    ) as lab:
+        seen = await ask(lab, stream=True)
+        assert b"AAAA" not in seen
+        assert [outcome for _, outcome in outcomes(lab)] == ["server_failed", "accepted"]
+        assert "more than 100,000 bytes" in (lab.run.attempts[0].error or "")
+
+
 async def test_load_goes_where_there_is_room() -> None:
     async with a_laboratory({"small": [GOOD, GOOD]}) as lab:
         lab.health.started(lab.deployment("small"))

@@ -20,8 +20,8 @@ from tierwise.config import from_mapping
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.connections import Connections
 from tierwise.server.app import Gateway
-from tierwise.server.kept_responses import InProcess
 from tierwise.state.health import DeploymentState
+from tierwise.state.kept_responses import InProcess
 
 KEY = "client-key-1"
 PROVIDERS = {
@@ -131,7 +131,7 @@ class Inside:
         states.update({name: DeploymentState() for name in states})
         # Answers that are kept on purpose, up to a bound, would look like a leak.
         self.gateway._lasting.once._kept.clear()
-        kept = self.gateway._lasting.kept_responses
+        kept = self.orchestrator.kept_responses
         assert isinstance(kept, InProcess)
         kept.__init__()  # type: ignore[misc]
         self.broke.clear()

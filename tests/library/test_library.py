@@ -11,6 +11,7 @@ import pytest
 from builders import a_task
 from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses, says, write_config
 from tierwise import Answer, Orchestrator
+from tierwise.answer import make_task
 from tierwise.errors import (
     AllPathsFailed,
     ConfigError,
@@ -18,6 +19,7 @@ from tierwise.errors import (
     InvalidRequest,
     UnknownDecision,
     UnknownModel,
+    Unsatisfiable,
     UpstreamError,
     UpstreamRejected,
 )
@@ -150,6 +152,11 @@ async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
         ("max_cost_usd", -1, "from 0 to 1e+09"),
         ("max_cost_usd", float("nan"), "from 0 to 1e+09"),
         ("max_cost_usd", "1", "must be a number"),
+        ("max_latency_s", -1, "from 0 to 1e+09"),
+        ("max_latency_s", "soon", "must be a number"),
+        ("streams", "maybe", "Use one of: held, prefix, unchecked."),
+        ("on_stream_break", True, "Use one of: continue, fail."),
+        ("priority", "urgent", "Use one of: high, normal, low."),
         ("quality", 1.01, "from 0 to 1"),
         ("quality", True, "must be a number"),
         ("deadline_s", 0, "from 0.001 to"),
@@ -194,6 +201,57 @@ async def test_the_deadline_is_the_policys_unless_the_call_names_one(provider: P
             await o.chat("Hello", policy="hasty")
         with pytest.raises(DeadlineExceeded):
             await o.chat("Hello", policy="small", deadline_s=0.1)
+
+
+async def test_a_ceiling_on_waiting_refuses_what_would_take_longer(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        for ask in (o.chat, o.chat_stream):
+            with pytest.raises(Unsatisfiable) as caught:
+                await ask("Hello", "small", max_latency_s=0)
+            assert caught.value.param == "x-tierwise-max-latency-s"
+        assert (await o.chat("Hello", "small", max_latency_s=60)).text == "Hello"
+        assert "max_latency_s" not in provider.seen[-1].body
+    assert len(provider.seen) == 1
+
+
+async def test_a_stream_that_need_not_be_checked_is_read_before_its_end(
+    provider: Provider,
+) -> None:
+    provider.acts["small"] = pauses(provider)
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        stream = await o.chat_stream("Hello", "stepwise", streams="unchecked")
+        pieces = aiter(stream)
+        assert await anext(pieces) == "one "
+        assert not provider.release.is_set()
+        provider.release.set()
+        assert [piece async for piece in pieces] == ["two"]
+
+
+@pytest.mark.parametrize("told", ["fail", "continue"])
+async def test_the_call_says_whether_a_broken_stream_goes_on(provider: Provider, told: Any) -> None:
+    provider.acts["small"] = pauses(provider, cut=True)
+    data = config_for(provider.url)
+    data["providers"]["beta"] = {**data["providers"]["alpha"], "models": ["large"]}
+    policies = {"both": {"tiers": [{"model": "small"}], "fallbacks": ["large"], "wait_s": 0}}
+    data["policies"] |= policies
+    provider.acts["large"] = says("one three")
+    provider.release.set()
+    async with Orchestrator.from_config(data) as o:
+        stream = await o.chat_stream("Hello", "both", streams="unchecked", on_stream_break=told)
+        pieces: list[str] = []
+        if told == "fail":
+            with pytest.raises(UpstreamError):
+                pieces += [piece async for piece in stream]
+        else:
+            pieces += [piece async for piece in stream]
+        assert bool({seen.body["model"] for seen in provider.seen} - {"small"}) is (told != "fail")
+
+
+def test_a_task_has_the_priority_that_its_call_names() -> None:
+    def priority(**wishes: Any) -> str:
+        return make_task("Hello", "auto", stream=False, params={}, wishes=wishes).priority
+
+    assert (priority(priority="low"), priority()) == ("low", "normal")
 
 
 async def test_cancelling_a_chat_is_booked_as_cancelled(provider: Provider) -> None:

@@ -74,7 +74,8 @@ def test_so_it_is_without_await(provider: Provider, call: str) -> None:
 async def test_what_cannot_be_used_is_refused_by_name(provider: Provider, call: str) -> None:
     async with Orchestrator.from_config(config_for(provider.url)) as o:
         for wrong in ({"quality": 2}, {"deadline_s": 0}, {"stream": True}, {"session": 7},
-                      {"drop_unsupported": "yes"}):  # fmt: skip
+                      {"drop_unsupported": "yes"}, {"max_latency_s": -1}, {"streams": "no"},
+                      {"on_stream_break": "no"}, {"priority": 1}):  # fmt: skip
             with pytest.raises(InvalidRequest) as caught:
                 await getattr(o, call)(model="small", **ASKED[call], **wrong)
             assert caught.value.param == next(iter(wrong))

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses
+from gateway import PATIENCE_S, Provider, config_for, fails, hangs, pauses, until
 from tierwise import SyncOrchestrator
 from tierwise.errors import AllPathsFailed, UnknownDecision
 
@@ -70,6 +70,21 @@ def test_many_threads_may_ask_at_once(o: SyncOrchestrator) -> None:
         streams = pool.map(lambda n: "".join(o.chat_stream(f"n {n}", policy="small")), range(40))
         assert list(streams) == [f"n {n}" for n in range(40)]
     assert answers == [f"number {n}" for n in range(40)]
+
+
+def test_a_deployment_that_is_out_is_looked_at_though_nobody_asks(
+    o: SyncOrchestrator, provider: Provider
+) -> None:
+    provider.acts["small"] = fails(401, {"message": "no such key"})
+    with pytest.raises(AllPathsFailed):
+        o.chat("Hello", policy="small")
+    health = o._orchestrator.health
+    [small] = o._orchestrator.setup.deployments["small"]
+    assert not health.available(small)
+    provider.reset()
+    provider.shows_life = True
+    until(lambda: health.available(small), "a look at who is out")
+    assert o.chat("Hello", policy="small").text == "Hello"
 
 
 def test_closing_twice_is_no_harm_and_using_it_then_is_a_clear_error(provider: Provider) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
-from tierwise.errors import ConnectFailed, OutOfService, UpstreamTimeout
+from tierwise.errors import ConnectFailed, OutOfService, ServerFailed, UpstreamTimeout
 from tierwise.providers import HttpRequest, Transport
 from tierwise.providers.connections import HttpStream
 from upstream import HANGS, Upstream, dead_url, fails, says, streams, upstreams
@@ -89,6 +89,15 @@ async def test_large_answers_arrive_whole(transport: Transport) -> None:
     async with upstreams(says(large)) as (upstream,):
         reply = await transport.send(a_call(upstream.base_url), 5)
     assert len(reply.body) > 3_000_000
+
+
+async def test_an_answer_without_end_is_not_collected_for_ever(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.providers.http.MOST_BYTES", 100_000)
+    async with upstreams(says({"text": "x" * 1_000_000})) as (upstream,):
+        with pytest.raises(ServerFailed, match="more than 100,000 bytes"):
+            await transport.send(a_call(upstream.base_url), 5)
 
 
 async def test_a_nobody_is_a_failed_connection(transport: Transport) -> None:

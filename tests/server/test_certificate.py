@@ -108,6 +108,13 @@ def test_answers_are_accepted_by_what_was_fitted_and_certified(
     assert (record.decision.certificate, record.decision.promised) == (digest(made), True)
 
 
+async def test_the_library_shows_what_the_gateway_shows(running: Callable[..., Any]) -> None:
+    with running() as gateway:
+        shown = call(gateway.url, "GET", "/v1/certificate").json
+        assert await gateway.orchestrator.certificates() == shown
+    assert [one["policy"] for one in shown["data"]] == ["stepwise"]
+
+
 def test_below_the_certified_threshold_the_reference_answers(running: Callable[..., Any]) -> None:
     with running(certificate(thresholds=(a_threshold(0.85),))) as gateway:
         assert ask(gateway, 1) == ["large"]

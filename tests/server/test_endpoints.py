@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import (
+    KEY,
     Provider,
     RunningGateway,
     call,
@@ -105,6 +106,29 @@ def test_models_say_where_they_are_served_and_what_they_cost(gateway: RunningGat
     assert (small["prices"]["input"], small["prices"]["output"]) == (1, 2)
     assert "json_schema" in small["capabilities"]
     assert small["available"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "listed"),
+    [
+        ("/v1/models", {"x-api-key": KEY}, "data"),
+        ("/v1/models", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}, "has_more"),
+        ("/v1/models", {"x-goog-api-key": KEY}, "models"),
+        (f"/v1/models?key={KEY}", {}, "models"),
+        ("/v1/models/small", {"x-api-key": KEY}, "object"),
+        (f"/v1/models/small?key={KEY}", {}, "inputTokenLimit"),
+    ],
+)
+def test_models_are_listed_for_a_key_however_it_is_sent(
+    provider: Provider, path: str, headers: dict[str, str], listed: str
+) -> None:
+    with RunningGateway(config_for(provider.url, server={"api_keys": [KEY]})) as gateway:
+        known = call(gateway.url, "GET", path, key=None, headers=headers)
+        wrong = {name: value.replace(KEY, "wrong") for name, value in headers.items()}
+        unknown = call(gateway.url, "GET", path.replace(KEY, "wrong"), key=None, headers=wrong)
+        nobody = call(gateway.url, "GET", "/v1/models", key=None)
+    assert (known.status, unknown.status, nobody.status) == (200, 401, 401)
+    assert listed in known.json
 
 
 def test_a_model_whose_deployments_rest_is_listed_as_unavailable(

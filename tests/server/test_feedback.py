@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import sqlite3
@@ -166,6 +167,21 @@ def test_what_is_no_json_object_is_refused(gateway: RunningGateway, body: bytes)
 def test_a_body_of_pages_is_refused(gateway: RunningGateway) -> None:
     reply = rate(gateway.url, decision_id="0123", comment="x" * 100_000)
     assert (reply.status, reply.error["code"]) == (413, "request_too_large")
+
+
+def test_a_body_of_pages_is_refused_however_well_it_is_packed(gateway: RunningGateway) -> None:
+    packed = gzip.compress(json.dumps({"comment": "x" * 100_000}).encode())
+    headers = {"content-encoding": "gzip"}
+    reply = call(gateway.url, "POST", "/v1/feedback", packed, headers=headers)
+    assert (reply.status, reply.error["param"]) == (413, "comment")
+
+
+def test_feedback_may_be_packed(shared: RunningGateway) -> None:
+    decision = answered(shared.url)
+    packed = gzip.compress(json.dumps({"decision_id": decision, "score": 1}).encode())
+    headers = {"content-encoding": "gzip"}
+    assert call(shared.url, "POST", "/v1/feedback", packed, headers=headers).status == 200
+    assert [one["score"] for one in seen(shared, decision)] == [1]
 
 
 def test_feedback_needs_a_key_where_answers_do(gateway: RunningGateway) -> None:

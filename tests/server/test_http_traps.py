@@ -189,6 +189,7 @@ def test_pages_of_other_origins_may_not_ask_unless_they_are_named(
     assert (allowed.status, answered.status) == (200, 200)
     for reply in (allowed, answered):
         assert reply.headers["access-control-allow-origin"] == "https://example.org"
+        assert reply.headers["x-request-id"]
     assert "x-tierwise-decision-id" in answered.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in other.headers
 

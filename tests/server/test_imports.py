@@ -16,8 +16,8 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.wire.responses", "tierwise.wire.anthropic", "tierwise.wire.gemini",
         "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
-        "botocore", "google", "azure", "sqlalchemy", "alembic", "psycopg", "jinja2", "redis",
-        "opentelemetry",
+        "botocore", "google", "azure", "sqlalchemy", "alembic", "redis", "psycopg", "jinja2",
+        "opentelemetry", "authlib",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

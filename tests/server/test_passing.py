@@ -2,92 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import http.client
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from aiohttp import web
 
-from gateway import KEY, PATIENCE_S, UPSTREAM_KEY, Provider, RunningGateway, call, config_for
-
-_LARGE = 3 << 20
-
-
-@dataclass
-class Elsewhere(Provider):
-    """A provider that says what it got, whatever the path."""
-
-    got: list[dict[str, Any]] = field(default_factory=list)
-
-    async def _start(self) -> None:
-        app = web.Application(client_max_size=64 << 20)
-        app.router.add_route("*", "/{path:.*}", self._any)
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}/v1"
-
-    async def _any(self, request: web.Request) -> web.StreamResponse:
-        size = 0
-        kept = b""
-        async for piece in request.content.iter_any():
-            size += len(piece)
-            kept = (kept + piece)[:10_000]
-            self.arrived.set()
-        self.got.append(
-            {
-                "method": request.method,
-                "path": request.path_qs,
-                "headers": {name.lower(): value for name, value in request.headers.items()},
-                "size": size,
-                "body": kept,
-            }
-        )
-        return await self._answer(request)
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path.endswith("/content"):
-            response = web.StreamResponse(headers={"content-type": "application/octet-stream"})
-            await response.prepare(request)
-            for _ in range(_LARGE >> 16):
-                await response.write(b"x" * (1 << 16))
-            await response.write_eof()
-            return response
-        if request.path.endswith("/missing"):
-            return web.json_response(
-                {"error": {"message": "gone"}}, status=404, headers={"retry-after": "7"}
-            )
-        if request.path.endswith("/moved"):
-            raise web.HTTPFound("/v1/elsewhere")
-        if request.path.endswith("/slow"):
-            try:
-                self.arrived.set()
-                await asyncio.Event().wait()
-            except BaseException:
-                self.gone.set()
-                raise
-        return web.json_response(
-            {"ok": True}, headers={"x-request-id": "req_1", "set-cookie": "a=b", "x-own": "1"}
-        )
-
-
-@pytest.fixture(scope="module")
-def _elsewhere() -> Iterator[Elsewhere]:
-    with Elsewhere() as one:
-        yield one
-
-
-@pytest.fixture
-def elsewhere(_elsewhere: Elsewhere) -> Elsewhere:
-    _elsewhere.reset()
-    _elsewhere.got.clear()
-    return _elsewhere
+from elsewhere import LARGE, Elsewhere
+from gateway import KEY, PATIENCE_S, UPSTREAM_KEY, RunningGateway, call, config_for
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +88,9 @@ def test_uploads_are_larger_than_other_bodies_may_be(
     passing: RunningGateway, elsewhere: Elsewhere
 ) -> None:
     headers = {"content-type": "multipart/form-data; boundary=x", "x-tierwise-provider": "alpha"}
-    assert call(passing.url, "POST", "/v1/files", b"x" * _LARGE, headers=headers).status == 200
+    assert call(passing.url, "POST", "/v1/files", b"x" * LARGE, headers=headers).status == 200
     [got] = elsewhere.got
-    assert (got["size"], got["headers"]["content-length"]) == (_LARGE, str(_LARGE))
+    assert (got["size"], got["headers"]["content-length"]) == (LARGE, str(LARGE))
     assert got["headers"]["content-type"] == headers["content-type"]
 
 
@@ -209,7 +132,7 @@ def test_an_upload_reaches_the_provider_before_its_end(
 def test_a_large_answer_comes_whole(passing: RunningGateway) -> None:
     headers = {"x-tierwise-provider": "alpha"}
     reply = call(passing.url, "GET", "/v1/files/f/content", headers=headers)
-    assert (reply.status, len(reply.body)) == (200, _LARGE >> 16 << 16)
+    assert (reply.status, len(reply.body)) == (200, LARGE >> 16 << 16)
     assert reply.headers["content-type"] == "application/octet-stream"
 
 

@@ -307,7 +307,7 @@ def test_many_reloads_under_load_lose_no_request_and_leave_nothing_behind(
         for done in loads:
             done.result()
         tasks = status(url)["tasks"]
-        # What was open after ten reloads may be too little by what the newest set-up keeps: its idle
+        # What was open after ten reloads may be too little by what the newest set-up keeps: idle
         # connections, and the files of readers that came later. Forty set-ups would leave more.
         until(lambda: opened(gateway)[0] < counts[0][0] + 20, "connections of old set-ups to close")
         assert gateway.end(signal.SIGTERM) == 0

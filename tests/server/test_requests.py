@@ -153,6 +153,38 @@ def test_without_a_right_key_nothing_is_served(
     assert not provider.seen
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/health/live", None),
+        ("GET", "/v1/models", None),
+        ("GET", "/v1/models/none-such", None),
+        ("GET", "/metrics", None),
+        ("GET", "/nowhere", None),
+        ("GET", CHAT, None),
+        ("GET", "/v1beta/models/small:generateContent", None),
+        ("POST", "/v1/feedback", b"{}"),
+        ("POST", "/v1/responses/input_tokens", b'{"input": "Hello"}'),
+        ("GET", "/v1/files?after=x", None),
+        ("POST", CHAT, b"{"),
+    ],
+)
+def test_every_answer_has_an_id_of_its_own(
+    gateway: RunningGateway, method: str, path: str, body: bytes | None
+) -> None:
+    ids = {call(gateway.url, method, path, body).headers.get("x-request-id") for _ in range(2)}
+    assert len(ids - {None, ""}) == 2
+
+
+def test_an_answer_to_a_client_of_anthropic_has_its_id_where_that_looks(
+    gateway: RunningGateway,
+) -> None:
+    body = {"model": "small", "messages": [{"role": "user", "content": "Hello"}]}
+    reply = call(gateway.url, "POST", "/v1/messages/count_tokens", body)
+    assert reply.status == 200
+    assert reply.headers["request-id"] == reply.headers["x-request-id"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_wrong_method_says_which_is_right(gateway: RunningGateway, method: str) -> None:
     reply = call(gateway.url, method, CHAT)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, says
-from tierwise.server import kept_responses
-from tierwise.server.kept_responses import InProcess, Kept, KeptResponses
 from tierwise.server.keys import Client
 from tierwise.server.responses import ResponsesSpeech
-from tierwise.server.shared_responses import InFolder
+from tierwise.state.kept_responses import InProcess, Kept
 
 pytest.importorskip("tierwise.wire.responses", reason="this dialect is not there yet")
 
@@ -177,6 +172,24 @@ def test_an_unknown_answer_cannot_be_gone_on_from(
     assert not provider.seen
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("previous_response_id", 5, "a string"),
+        ("previous_response_id", {"id": "resp_1"}, "a string"),
+        ("background", "yes", "true or false"),
+        ("store", 1, "true or false"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_told_the_right_one(
+    gateway: RunningGateway, provider: Provider, field: str, value: object, kind: str
+) -> None:
+    reply = ask(gateway.url, **{field: value})
+    assert (reply.status, reply.error["param"]) == (400, field)
+    assert kind in reply.error["message"]
+    assert not provider.seen
+
+
 def test_what_is_not_to_be_stored_is_not(provider: Provider) -> None:
     with RunningGateway(config_for(provider.url, server={"api_keys": [KEY]})) as gateway:
         first = ask(gateway.url, store=False).json
@@ -207,6 +220,18 @@ def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None
     assert not provider.seen
 
 
+def test_what_a_request_goes_on_from_is_counted_too(gateway: RunningGateway) -> None:
+    first = ask(gateway.url, "word " * 1000).json["id"]
+    path = f"{PATH}/input_tokens"
+    on = {"input": "And now?", "previous_response_id": first}
+    assert call(gateway.url, "POST", path, on).json["input_tokens"] > 800
+    alone = call(gateway.url, "POST", path, {"input": "And now?"})
+    assert alone.json["input_tokens"] < 100
+    unknown = call(gateway.url, "POST", path, {**on, "previous_response_id": "resp_none"})
+    assert (unknown.status, unknown.error["code"]) == (400, "previous_response_not_found")
+    assert call(gateway.url, "POST", path, on, key="unknown").status == 401
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"model": "small", "input": 5}', b"null"])
 def test_wrong_bodies_are_said_to_be_wrong(gateway: RunningGateway, body: bytes) -> None:
     reply = call(gateway.url, "POST", PATH, body)
@@ -217,103 +242,6 @@ def test_a_field_whose_name_is_no_text_is_refused(gateway: RunningGateway) -> No
     first = ask(gateway.url).json["id"].encode()
     body = b'{"model": "small", "input": "x", "previous_response_id": "%b", "\xe9": 1}' % first
     assert call(gateway.url, "POST", PATH, body).status == 400
-
-
-def kept(text: bytes = b"{}", **ids: bytes) -> Kept:
-    return Kept(text, (), tuple(ids.values()), ids)
-
-
-@pytest.fixture(params=["process", "folder"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., KeptResponses]:
-    """Makes a place for answers; the arguments are its clock, if any."""
-    if request.param == "process":
-        return InProcess
-    return lambda *clock: InFolder(tmp_path / "kept", *clock)
-
-
-async def test_an_answer_is_found_until_it_is_forgotten(
-    make: Callable[..., KeptResponses],
-) -> None:
-    store = make()
-    store.keep("me", "one/../two", kept(b'{"a":1}', item=b"first"))
-    found = await store.find("me", "one/../two")
-    assert found is not None
-    assert (found.response, found.ids) == (b'{"a":1}', {"item": b"first"})
-    assert await store.item("me", "item") == b"first"
-    for other in ("you", None):
-        assert await store.find(other, "one/../two") is None
-        assert await store.item(other, "item") is None
-    assert await store.forget("me", "one/../two")
-    assert await store.find("me", "one/../two") is None
-    assert await store.item("me", "item") is None
-    assert not await store.forget("me", "one/../two")
-
-
-async def test_what_one_worker_keeps_another_finds(tmp_path: Path) -> None:
-    InFolder(tmp_path).keep(None, "one", kept(b"{}"))
-    assert await InFolder(tmp_path).find(None, "one") is not None
-
-
-def answers_in(folder: Path) -> int:
-    return len(list(folder.rglob("answer-*")))
-
-
-async def test_files_that_are_too_old_or_too_many_are_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = time.time()
-    store = InFolder(tmp_path, lambda: now)
-    monkeypatch.setattr(kept_responses, "MOST_BYTES_EACH", 1000)
-    for number in range(5):
-        store.keep("me", str(number), kept(b"x" * 400))
-    InFolder(tmp_path, lambda: now).keep("me", "last", kept(b"x" * 400))  # it looks at once
-    assert answers_in(tmp_path) == 2
-    now += kept_responses.KEEP_S + 1
-    assert await store.find("me", "last") is None
-    InFolder(tmp_path, lambda: now).keep("other", "one", kept())
-    assert answers_in(tmp_path) == 0
-
-
-async def test_old_answers_are_forgotten() -> None:
-    now = 0.0
-    store = InProcess(lambda: now)
-    store.keep("me", "one", kept(item=b"{}"))
-    now = kept_responses.KEEP_S - 1
-    store.keep("me", "two", kept())
-    assert await store.find("me", "one") is not None
-    now += 2
-    assert await store.find("me", "one") is None
-    assert await store.item("me", "item") is None
-    assert await store.find("me", "two") is not None
-
-
-async def test_a_caller_has_its_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_responses, "MOST_BYTES_EACH", 100)
-    store = InProcess()
-    store.keep("other", "one", kept(b"x" * 60))
-    for name in ("one", "two", "three"):
-        store.keep("me", name, kept(b"x" * 40))
-    assert await store.find("me", "one") is None
-    assert await store.find("me", "three") is not None
-    assert await store.find("other", "one") is not None
-
-
-async def test_all_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_responses, "MOST_BYTES", 100)
-    store = InProcess()
-    for number in range(10):
-        store.keep(str(number), "one", kept(b"x" * 40))
-    found = [await store.find(str(number), "one") for number in range(10)]
-    assert [one is not None for one in found] == [False] * 8 + [True] * 2
-
-
-async def test_an_item_of_two_answers_stays_with_the_one_that_is_left() -> None:
-    store = InProcess()
-    store.keep("me", "one", kept(item=b"first"))
-    store.keep("me", "two", kept(item=b"later"))
-    assert await store.forget("me", "one")
-    assert await store.item("me", "item") == b"later"
-    assert not await store.forget("me", "one")
 
 
 async def test_thoughts_that_are_only_named_are_left_out_of_what_goes_on() -> None:

@@ -103,3 +103,9 @@ def test_a_large_frame_is_not_read_from_its_beginning_with_every_piece(
     found = read(*(stream[at : at + 1000] for at in range(0, len(stream), 1000)))
     assert [payload for _, payload in found] == [b"x" * 300_000, b"{}"]
     assert len(checked) < 10
+
+
+def test_a_frame_that_says_it_is_longer_than_any_is_not_waited_for() -> None:
+    prelude = (2**31).to_bytes(4) + (0).to_bytes(4)
+    with pytest.raises(BadFrame, match="2147483648 bytes"):
+        read(prelude + zlib.crc32(prelude).to_bytes(4) + bytes(100))

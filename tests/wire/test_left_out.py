@@ -29,7 +29,7 @@ ASKED = Conversation(
         Turn(role="user", parts=(Text(text="Hi"), PAGE)),
         Turn(role="tool", parts=(ToolResult(call_id="1", parts=(PAGE,)),)),
     ),
-    tools=(Tool(name="look"),),
+    tools=(Tool(name="look"), Tool(name="see")),
     parallel_tools=False,
     thinking=Thinking(effort="low", budget=2000),
     sampling=Sampling(
@@ -61,6 +61,8 @@ def using(feature: str) -> Conversation:
         for name in ASKED.__struct_fields__
         if name not in ("tool_choice", "format")
     }
+    if feature in ("tool_choice_none", "tool_choice_named"):
+        fields["parallel_tools"] = None  # it asks for nothing beside those, and something without
     return Conversation(**fields, tool_choice=CHOICES.get(feature), format=FORMS.get(feature))
 
 

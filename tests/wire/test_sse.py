@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tierwise.wire.sse import EventBuffer, events, is_event, payload, payloads
+from tierwise.wire import sse
+from tierwise.wire.sse import EventBuffer, EventTooLong, events, is_event, payload, payloads
 
 LF = b'data: {"a":1}\n\n: a comment\n\ndata: first\ndata: second\n\ndata: [DONE]\n\n'
 STREAMS = {
@@ -98,6 +99,17 @@ def test_a_large_event_is_not_read_from_its_beginning_with_every_piece(size: int
         out += buffer.feed(Counting(stream[at : at + size]))
     assert out + buffer.rest == stream
     assert Counting.searched < 20 * len(stream)
+
+
+def test_an_event_without_end_is_not_collected_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MOST_BYTES", 1000)
+    buffer = EventBuffer()
+    fitting = b"data: " + b"A" * 990 + b"\n\n"
+    assert buffer.feed(fitting[:500]) + buffer.feed(fitting[500:]) == fitting
+    for _ in range(10):
+        assert buffer.feed(b"A" * 100) == b""
+    with pytest.raises(EventTooLong, match="more than 1,000 bytes"):
+        buffer.feed(b"A")
 
 
 @pytest.mark.parametrize(

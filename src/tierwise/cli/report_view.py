@@ -10,7 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tierwise.ledger import DeploymentGroup, GateFigures, Group, Report, TierFigures
+from tierwise.ledger import (
+    EMBEDDINGS,
+    DeploymentGroup,
+    GateFigures,
+    Group,
+    PassedGroup,
+    Report,
+    TierFigures,
+)
 from tierwise.ledger.report import NONE
 
 _ROWS = 12
@@ -21,7 +29,7 @@ def show(report: Report) -> None:
     """Prints a report; reads well from 80 columns on."""
     console = Console(highlight=False)
     console.print(f"[bold]{_period(report)}[/]")
-    if not report.requests:
+    if not report.requests and not report.passed:
         console.print(
             "No requests. Send one to the gateway (`tierwise serve`); it appears here within a "
             "second."
@@ -43,6 +51,8 @@ def show(report: Report) -> None:
         console.print(_gates(report.by_gate))
     if report.judged_by_tier:
         console.print(_judged(report.judged_by_tier))
+    if report.passed:
+        console.print(_passed(report.passed))
 
 
 def _period(report: Report) -> str:
@@ -66,6 +76,9 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     ]
     if report.small_share is not None:
         facts.append(("cheaper models", f"gave {_percent(report.small_share)} of the answers"))
+    embeddings = report.by_kind.get(EMBEDDINGS)
+    if embeddings is not None:
+        facts.append((EMBEDDINGS, _embeddings(embeddings)))
     facts.append(("escalations", _times(report.escalations, "request went to a higher tier")))
     if report.probes:
         calls = "call" if report.probes == 1 else "calls"
@@ -96,6 +109,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 def _endings(report: Report) -> str:
     parts = [f"{report.ok:,} ok", f"{report.errors:,} failed", f"{report.cancelled:,} cancelled"]
     return f"{report.requests:,} ({', '.join(parts)})"
+
+
+def _embeddings(group: Group) -> str:
+    requests = "request" if group.requests == 1 else "requests"
+    return f"{group.requests:,} {requests} among them, {_usd(group.cost_usd)}, no saving claimed"
 
 
 def _wasted(report: Report) -> str:
@@ -197,6 +215,29 @@ def _judged(tiers: Mapping[str, TierFigures]) -> Table:
         )
     _note_rest(table, len(tiers))
     return table
+
+
+def _passed(groups: Mapping[str, PassedGroup]) -> Table:
+    """What was passed through, which is in no other figure."""
+    table = _table("passed through", "calls", "failed", "tokens in", "out", "spent")
+    for name, group in list(groups.items())[:_ROWS]:
+        table.add_row(
+            escape(name),
+            f"{group.requests:,}",
+            f"{group.errors:,}",
+            f"{group.input_tokens:,}",
+            f"{group.output_tokens:,}",
+            _known(group),
+        )
+    _note_rest(table, len(groups))
+    return table
+
+
+def _known(group: PassedGroup) -> str:
+    """What calls cost, as far as anybody knows."""
+    if group.unknown_cost == group.requests:
+        return "unknown"
+    return _usd(group.cost_usd) + (" and more" if group.unknown_cost else "")
 
 
 def _good(label: float | None, answers: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +15,10 @@ from tierwise.config.explain import Path as Steps
 from tierwise.config.explain import dotted, explain, is_secret
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.origin import Origin
+from tierwise.config.references import References
 from tierwise.config.schema import Config, LedgerConfig
 from tierwise.errors import ConfigError
 
-_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _PREFIX = "TIERWISE__"
 _KEYS_VARIABLE = "TIERWISE_API_KEYS"
 
@@ -31,8 +30,9 @@ def load(
 ) -> Config:
     """The configuration in a file.
 
-    `${NAME}` and `${NAME:-default}` in any text are taken from the environment, and a variable
-    such as `TIERWISE__SERVER__PORT=8080` overrides the field that its name spells.
+    `${NAME}` and `${NAME:-default}` in any text are taken from the environment, `${file:PATH}` is
+    what a file says, such as a mounted secret, and a variable such as
+    `TIERWISE__SERVER__PORT=8080` overrides the field that its name spells.
     TIERWISE_API_KEYS adds keys for clients, separated by commas.
 
     Args:
@@ -167,14 +167,15 @@ def _settle(
     origin: Origin,
 ) -> tuple[dict[str, Any], Origin, dict[Steps, ConfigError]]:
     """The data with everything from the environment, and the references that lead nowhere."""
-    unset: dict[Steps, ConfigError] = {}
-    settled = {str(name): _resolve(s, env, (str(name),), unset) for name, s in data.items()}
+    references = References(env, Path(origin.file).parent if origin.file is not None else None)
+    settled = {str(name): references.resolve(s, (str(name),)) for name, s in data.items()}
     # A section whose lines are all commented out is as good as none.
     settled = {name: section for name, section in settled.items() if section is not None}
     variables: dict[str, str] = {}
     _override(settled, overrides, variables)
     origin = replace(origin, variables=variables)
-    return settled, origin, {p: e for p, e in unset.items() if dotted(p) not in variables}
+    unset = {p: e for p, e in references.unset.items() if dotted(p) not in variables}
+    return settled, origin, unset
 
 
 def _validate(
@@ -200,33 +201,6 @@ def _validate(
     mistakes.raise_any()
     assert checked is not None  # noqa: S101
     return checked
-
-
-def _resolve(
-    value: Any, env: Mapping[str, str], path: Steps, unset: dict[Steps, ConfigError]
-) -> Any:
-    """The value with its references replaced; those that lead nowhere stay, and are noted."""
-    if isinstance(value, dict):
-        return {
-            str(key): _resolve(item, env, (*path, str(key)), unset) for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_resolve(item, env, (*path, i), unset) for i, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def lookup(match: re.Match[str]) -> str:
-        found: str | None = env.get(match["name"], match["default"])
-        if found is not None:
-            return found
-        unset[path] = ConfigError(
-            f"the environment variable {match['name']} is not set",
-            field=dotted(path),
-            remedy=f"Set {match['name']}, or write ${{{match['name']}:-default}}.",
-        )
-        return match[0]
-
-    return _REFERENCE.sub(lookup, value)
 
 
 def _is_key(path: Steps) -> bool:

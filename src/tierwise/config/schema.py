@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +20,7 @@ from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 from tierwise.wire.features import Feature
 
+CacheMode = Literal["off", "exact", "semantic"]
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
 
@@ -59,11 +61,30 @@ class KeyConfig(_Section):
     )
 
 
+class TlsConfig(_Section):
+    """Encryption of what clients send and get; files in PEM. Renewed files are used at once."""
+
+    certificate: str = Field(min_length=1, description="With the chain behind it.")
+    key: str = Field(min_length=1)
+    key_password: SecretStr | None = None
+    client_ca: str | None = Field(
+        None,
+        min_length=1,
+        description="Who signs certificates of clients; only those who have one are let in.",
+    )
+
+
 class ServerConfig(_Section):
     """Where the gateway listens and whom it lets in."""
 
     host: str = "127.0.0.1"
     port: int = Field(4100, ge=0, le=65_535)
+    tls: TlsConfig | None = None
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose `x-forwarded-for` and "
+        "`x-forwarded-proto` are believed, such as 10.0.0.0/8.",
+    )
     api_keys: list[SecretStr | KeyConfig] = Field(
         default_factory=list,
         description="Keys that clients may use. Without any, only loopback is served.",
@@ -95,6 +116,18 @@ class ServerConfig(_Section):
         description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
     )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(
+                    f"{network!r} is no address or network; write 10.1.2.3 or 10.0.0.0/8"
+                ) from None
+        return value
 
 
 class TimeoutsConfig(_Section):
@@ -288,6 +321,7 @@ class PolicyConfig(_Section):
         False,
         description="Leaves parameters out that a provider has no words for, rather than refuse.",
     )
+    cache: CacheMode | None = Field(None, description="Instead of `cache.mode`.")
     certificate: str | None = Field(
         None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
     )
@@ -295,6 +329,24 @@ class PolicyConfig(_Section):
         "reference",
         description="When the certificate no longer holds, the reference answers, or a tier must "
         "reach half-way from the certified threshold to 1.",
+    )
+
+
+class CacheConfig(_Section):
+    """Answers that are kept, and given again to whoever asks the same."""
+
+    mode: CacheMode = Field(
+        "off",
+        description="`exact` for requests that are the same, `semantic` also for those that mean "
+        "the same; never across organisations or keys. A policy may say otherwise.",
+    )
+    ttl_s: float = Field(3600, gt=0, le=31_536_000, description="How long an answer is kept.")
+    max_mb: float = Field(64, gt=0, le=1_048_576, description="Of all answers, by each worker.")
+    max_answer_mb: float = Field(1, gt=0, le=1024, description="Of one answer.")
+    similarity: Fraction = Field(
+        0.97,
+        description="How alike two prompts must be to mean the same (cosine of their vectors): see "
+        "`tierwise evaluate --likeness`.",
     )
 
 
@@ -344,6 +396,7 @@ class Config(_Section):
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     policies: dict[str, PolicyConfig] = Field(default_factory=dict)
     router: RouterConfig = Field(default_factory=RouterConfig)
+    cache: CacheConfig = Field(default_factory=CacheConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)

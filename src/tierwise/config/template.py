@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import yaml
 
 from tierwise.config.discover import Found
@@ -71,3 +74,16 @@ def render(found: Found) -> str:
         block = yaml.safe_dump({name: provider}, sort_keys=False, default_flow_style=None)
         lines.extend("  " + line for line in block.rstrip().splitlines())
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
+
+
+def render_migrated(data: Mapping[str, Any], notes: Sequence[str], source: str) -> str:
+    """The text of a file that was made from another gateway's; the notes stand above it."""
+    said = "".join(f"#   - {note}\n" for note in notes)
+    head = (
+        f"# Made from {source}. `tierwise check` validates it; ${{NAME}} is taken from the "
+        "environment.\n"
+    )
+    if said:
+        head += f"# What is otherwise than there:\n{said}"
+    body = yaml.safe_dump(dict(data), sort_keys=False, default_flow_style=None, width=100)
+    return f"{head}\n{body}"

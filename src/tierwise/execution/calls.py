@@ -24,6 +24,7 @@ from tierwise.execution.paths import Step
 from tierwise.execution.run import Run
 from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.providers.cooldown import rest_after_answer
+from tierwise.providers.effortless import Effortless
 from tierwise.providers.http import request_id_of
 from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
@@ -153,7 +154,8 @@ class Calls:
 
     def _adapter(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
         """What speaks to a deployment, for a caller of any dialect."""
-        return speaking(self._native(deployment, step, run), run.asked)
+        adapter = speaking(self._native(deployment, step, run), run.asked)
+        return Effortless(adapter) if run.spares(deployment.id) else adapter
 
     def _native(self, deployment: Deployment, step: Step, run: Run) -> Adapter:
         """What speaks to a deployment; it asks for log-probabilities where a gate reads them.

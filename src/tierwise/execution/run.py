@@ -29,6 +29,10 @@ Paths = Mapping[str, Sequence[Deployment]]
 class Run:
     """The attempts of one request, and the one that answered. Grows until the answer is out.
 
+    `cache` says whether the cache was asked and what it had: `hit`, `similar`, `miss`; None where
+    it has nothing to do with the request. Of a hit, `age_s` is how old the answer is, and
+    `saved_usd` what it cost when it was made.
+
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
@@ -38,8 +42,10 @@ class Run:
 
     __slots__ = (
         "_earlier",
+        "age_s",
         "answer",
         "attempts",
+        "cache",
         "clock",
         "combination",
         "cost_usd",
@@ -56,6 +62,7 @@ class Run:
         "read_by_gates",
         "reading",
         "said",
+        "saved_usd",
         "started",
         "status",
         "task",
@@ -101,6 +108,8 @@ class Run:
         self.answer: str | None = None
         self.said: str | None = None
         self.upstream_id: str | None = None
+        self.cache: Literal["hit", "similar", "miss"] | None = None
+        self.age_s = self.saved_usd = 0.0
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
@@ -140,6 +149,10 @@ class Run:
     def dropped(self, deployment: str) -> tuple[str, ...]:
         """What a deployment, by id, was not told of the request, by the client's names of it."""
         return self.unsaid.dropped(deployment) if self.unsaid is not None else ()
+
+    def spares(self, deployment: str) -> bool:
+        """Whether a deployment, by id, is asked without a word of thinking."""
+        return self.unsaid is not None and self.unsaid.spares(deployment)
 
     @property
     def out_of_time(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tierwise.ledger.asides import Aside
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.report import Report, summarise
 from tierwise.ledger.store import MEMORY, Store
@@ -39,7 +40,7 @@ Maker = Callable[[], Record]
 """Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
 ledger has no room: then in the caller's, which costs the caller time and the ledger no memory."""
 Observer = Callable[[Record], None]
-Entry = Record | Feedback
+Entry = Record | Feedback | Aside
 """What is written: how a request went, or what somebody thought of its answer later."""
 
 
@@ -66,7 +67,7 @@ class Ledger:
         compress: bool = True,
     ) -> None:
         self._store = open_store(str(place), compress=compress)
-        self._queue: deque[tuple[str, Maker | Feedback]] = deque()
+        self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
         self._observers: list[Observer] = []
@@ -184,6 +185,17 @@ class Ledger:
         self._queue.append(("", feedback))
         return True
 
+    def noted(self, aside: Aside) -> bool:
+        """Takes a request that is for no answer, to be written soon; no observer sees it.
+
+        Never waits; False if it had to be dropped.
+        """
+        if len(self._queue) + len(self._made) >= self._room:
+            self._count_dropped()
+            return False
+        self._queue.append(("", aside))
+        return True
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Waits until all that was recorded before is in the database.
 
@@ -230,6 +242,14 @@ class Ledger:
     def feedback(self, decision_id: str) -> list[Feedback]:
         """What was said of a decision's answer and is in the database, the oldest first."""
         return self._store.feedback(decision_id)
+
+    def aside(self, wanted: str) -> Aside | None:
+        """The request of this id that is for no answer, once it is in the database."""
+        return self._store.aside(wanted)
+
+    def asides(self, limit: int | None = 100, *, since: float = 0.0) -> list[Aside]:
+        """Those for no answer that are in the database, newest first, as in `recent`."""
+        return self._store.asides(since=since, limit=limit)
 
     def recent(self, limit: int | None = 100, *, since: float = 0.0) -> Iterator[Record]:
         """Records that are in the database, newest first, read as they are asked for.
@@ -293,7 +313,7 @@ class Ledger:
             batch = [self._queue.popleft() for _ in range(count)]
             self._in_hand += count
         for decision_id, make in batch:
-            if isinstance(make, Feedback):
+            if isinstance(make, (Feedback, Aside)):
                 self._made.append(make)
                 continue
             try:
@@ -310,14 +330,7 @@ class Ledger:
 
     def _drop(self, make: Maker) -> None:
         """Counts a record for which there is no room, and shows it all the same."""
-        with self._dropping:
-            self._dropped += 1
-            count = self._dropped
-        if _is_power_of_two(count):
-            log.warning(
-                "the ledger %s has no room: %d records were dropped so far (%s)",
-                self.path, count, self._last_error or "it takes them too slowly, or is closed",
-            )  # fmt: skip
+        self._count_dropped()
         if not self._observers:
             return
         try:
@@ -326,6 +339,16 @@ class Ledger:
             log.exception("a record cannot be made")
         else:
             self._show(record)
+
+    def _count_dropped(self) -> None:
+        with self._dropping:
+            self._dropped += 1
+            count = self._dropped
+        if _is_power_of_two(count):
+            log.warning(
+                "the ledger %s has no room: %d records were dropped so far (%s)",
+                self.path, count, self._last_error or "it takes them too slowly, or is closed",
+            )  # fmt: skip
 
     def _show(self, record: Record) -> None:
         for observer in self._observers:
@@ -409,7 +432,13 @@ def open_store(place: str, *, compress: bool = True) -> Store | PostgresStore:
 
 
 def _decisions(batch: Sequence[Entry]) -> list[str]:
-    return [e.decision.id if isinstance(e, Record) else e.decision_id for e in batch]
+    return [_id(entry) for entry in batch]
+
+
+def _id(entry: Entry) -> str:
+    if isinstance(entry, Record):
+        return entry.decision.id
+    return entry.id if isinstance(entry, Aside) else entry.decision_id
 
 
 def _is_power_of_two(count: int) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from sqlalchemy import Connection, Select, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 
 from tierwise.ledger import bundles as packed
+from tierwise.ledger import tables
+from tierwise.ledger.asides import Aside
 from tierwise.ledger.feedback import Feedback
-from tierwise.ledger.schema import FEEDBACK_COLUMNS
+from tierwise.ledger.schema import ASIDE_COLUMNS, ATTEMPT_COLUMNS, FEEDBACK_COLUMNS
 from tierwise.ledger.tables import bundles, feedback, requests
-from tierwise.types import Record
+from tierwise.types import Attempt, Record, Usage
 
 _FEEDBACK_FIELDS = Feedback.__struct_fields__
 
@@ -38,6 +41,42 @@ def opinions(connection: Connection, decision_id: str) -> list[Feedback]:
         .order_by(feedback.c.at, feedback.c.seq)
     )
     return [Feedback(**dict(zip(_FEEDBACK_FIELDS, row, strict=True))) for row in rows]
+
+
+def asides(connection: Connection, which: ColumnElement[bool], limit: int | None) -> list[Aside]:
+    """Those that a condition holds for, newest first, with their attempts."""
+    c = tables.asides.c
+    wanted = select(*(c[name] for name in ASIDE_COLUMNS)).where(which)
+    rows = connection.execute(wanted.order_by(c.at.desc(), c.seq.desc()).limit(limit)).all()
+    calls: dict[tuple[float, str], list[Attempt]] = {}
+    a = tables.attempts.c
+    for call in connection.execute(
+        select(*(a[name] for name in ATTEMPT_COLUMNS))
+        .where(a.at.in_([row.at for row in rows]), a.request_id.in_([row.id for row in rows]))
+        .order_by(a.request_id, a.idx)
+    ):
+        calls.setdefault((call.at, call.request_id), []).append(_attempt(call))
+    return [_aside(row, calls.get((row.at, row.id), [])) for row in rows]
+
+
+def _aside(row: Any, attempts: list[Attempt]) -> Aside:
+    given = {name: row._mapping[name] for name in ASIDE_COLUMNS}
+    del given["failovers"], given["error_kind"]
+    return Aside(**given, attempts=tuple(attempts))
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        deployment=row.deployment,
+        model=row.model,
+        tier=row.tier,
+        outcome=row.outcome,
+        status=row.status,
+        usage=Usage(input_tokens=row.input_tokens, output_tokens=row.output_tokens),
+        cost_usd=row.cost_usd,
+        latency_s=row.latency_s,
+        error=row.error,
+    )
 
 
 def page(

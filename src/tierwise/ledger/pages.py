@@ -11,10 +11,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select, tuple_
 
-from tierwise.ledger.rolled import Marks, alike, alike_by_hour, read_marks
+from tierwise.ledger.rolled import alike, alike_by_hour, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
@@ -131,9 +132,9 @@ def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
     columns = [_column(found, name).label(f"by_{place}") for place, name in enumerate(by)]
     tables = found
     if any(name in shapes.c for name in by):
-        tables = tables.join(shapes, shapes.c.id == found.c.shape)  # type: ignore[assignment]
+        tables = tables.join(shapes, shapes.c.id == found.c.shape)
     if any(name in OWNER_COLUMNS for name in by):
-        tables = tables.outerjoin(owners, owners.c.id == found.c.owner)  # type: ignore[assignment]
+        tables = tables.outerjoin(owners, owners.c.id == found.c.owner)
     sums = [func.sum(found.c[name]).label(name) for name in _SUMS]
     wanted = select(*columns, *sums).select_from(tables).group_by(*columns).order_by(*columns)
     return [_total(row, len(by)) for row in connection.execute(wanted) if row.requests]
@@ -225,18 +226,17 @@ _OWNER_FIELDS = ("key", "user", "team", "org")
 
 def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
     """The columns `shape` and `owner`, and what they must be in, as far as that was asked for."""
-    wanted: list[ColumnElement[bool]] = []
-    for name in ("status", "policy", "model", "deployment", "tier", "kind", "domain"):
-        if values := getattr(asked, name):
-            wanted.append(shapes.c[name].in_(values))
+    named = ("status", "policy", "model", "deployment", "tier", "kind", "domain")
+    wanted: list[ColumnElement[bool]] = [
+        shapes.c[name].in_(some) for name in named if (some := getattr(asked, name))
+    ]
     if asked.escalated is not None:
         wanted.append(shapes.c.escalated == int(asked.escalated))
     if asked.failed_over is not None:
         wanted.append(shapes.c.failovers > 0 if asked.failed_over else shapes.c.failovers == 0)
-    whose: list[ColumnElement[bool]] = []
-    for name in _OWNER_FIELDS:
-        if values := getattr(asked, name):
-            whose.append(owners.c[name].in_(values))
+    whose: list[ColumnElement[bool]] = [
+        owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
+    ]
     if asked.tag is not None:
         # As it stands in a JSON array; a part of another tag has no quotes around it.
         whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
@@ -250,12 +250,12 @@ def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
 
 
 def _quoted(tag: str) -> str:
-    import msgspec
-
     return msgspec.json.encode(tag).decode()
 
 
-def _reach(connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int) -> float:
+def _reach(
+    connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int
+) -> float:
     """A time since which there are that many of these requests until another, if there are.
 
     A search for what is rare would otherwise look through all that is not.
@@ -336,9 +336,9 @@ def _total(row: Any, names: int) -> Total:
 
 def _found(row: Any) -> Found:
     said = row._mapping
-    labels = {name: said[name] for name in (*_SHAPE_FIELDS, *_FIGURES) if name != "escalated"}
+    labels: dict[str, Any] = {name: said[name] for name in (*_SHAPE_FIELDS, *_FIGURES)}
     whose = {name: said[name] or None for name in _OWNER_FIELDS}
-    return Found(**labels, **whose, escalated=bool(row.escalated))
+    return Found(**{**labels, **whose, "escalated": bool(row.escalated)})
 
 
 def _spread(count: int, total: float, squares: float) -> float:

@@ -23,6 +23,7 @@ from sqlalchemy.sql import delete, select
 
 from tierwise.errors import ConfigError, LedgerUnreachable
 from tierwise.ledger import bundles, lookup, rollup, schema, tables
+from tierwise.ledger.asides import Aside, attempt_rows, row_of
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.reading import one_moment
 from tierwise.ledger.rows import Key, Rows, rows_of
@@ -57,7 +58,7 @@ class PostgresStore:
         self._backlog = rollup.Backlog()
         self._writer = secrets.token_hex(8)
         self._batch = 0
-        self._unsettled: Sequence[Record | Feedback] | None = None
+        self._unsettled: Sequence[Record | Feedback | Aside] | None = None
 
     def open(self) -> None:
         """Creates or migrates the tables; waits a while for a server that is starting.
@@ -79,7 +80,7 @@ class PostgresStore:
                 break
         self._engine = engine
 
-    def append(self, entries: Sequence[Record | Feedback]) -> None:
+    def append(self, entries: Sequence[Record | Feedback | Aside]) -> None:
         """Writes entries in one transaction: all of them, or none and an exception.
 
         If nobody knows whether that went through, give the same sequence again: it is written
@@ -95,6 +96,7 @@ class PostgresStore:
                 self._batch += 1
             records = [entry for entry in entries if isinstance(entry, Record)]
             opinions = [msgspec.structs.astuple(e) for e in entries if isinstance(e, Feedback)]
+            asides = [entry for entry in entries if isinstance(entry, Aside)]
             groups = list(bundles.bundled(records))
             packed = [bundles.pack(group, compress=self._compress) for group in groups]
             rows = [[_checked(rows_of(record)) for record in group] for group in groups]
@@ -105,6 +107,9 @@ class PostgresStore:
                         _patiently(connection)
                         self._insert(connection, packed, rows)
                         _copy(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
+                        _copy(connection, "asides", schema.ASIDE_COLUMNS, map(row_of, asides))
+                        calls = (call for aside in asides for call in attempt_rows(aside))
+                        _copy(connection, "attempts", schema.ATTEMPT_COLUMNS, calls)
             except BaseException:
                 self._forget_numbers()  # the database may be back with less than it had
                 raise
@@ -174,6 +179,17 @@ class PostgresStore:
         """All opinions of a decision's answer, the oldest first."""
         with self.reading() as connection:
             return lookup.opinions(connection, decision_id)
+
+    def aside(self, wanted: str) -> Aside | None:
+        """The request of this id that is for no answer; None if there is none."""
+        with self.reading() as connection:
+            found = lookup.asides(connection, tables.asides.c.id == wanted, 1)
+        return found[0] if found else None
+
+    def asides(self, *, since: float, limit: int | None) -> list[Aside]:
+        """Requests that are for no answer, newest first."""
+        with self.reading() as connection:
+            return lookup.asides(connection, tables.asides.c.at >= since, limit)
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int

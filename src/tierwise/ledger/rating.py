@@ -1,8 +1,11 @@
-"""Taking feedback in: is there such a decision, whose is it, is there room?"""
+"""Taking feedback in: is there such a decision, whose is it, is there room? And giving it out."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+
+import msgspec
 
 from tierwise.errors import LedgerFull, NotYourDecision, UnknownDecision
 from tierwise.ledger.feedback import Feedback
@@ -36,6 +39,11 @@ async def rate(ledger: Ledger, feedback: Feedback) -> None:
             "The ledger cannot take this feedback just now: too much waits to be written. Send it "
             "again in a minute."
         )
+
+
+def with_feedback(record: Record, opinions: Sequence[Feedback]) -> bytes:
+    """A record as JSON, with what was said of its answer as `feedback`, the oldest first."""
+    return msgspec.json.encode({**msgspec.structs.asdict(record), "feedback": opinions})
 
 
 def _check(record: Record | None, feedback: Feedback) -> None:

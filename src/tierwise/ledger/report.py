@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from tierwise.ledger.asides import EMBEDDINGS, PassedGroup
 from tierwise.ledger.gate_figures import (
     GateFigures,
     TierFigures,
@@ -69,21 +70,23 @@ class Report(Struct, frozen=True, kw_only=True):
 
     Every `by_...` maps a name to its group, the largest first; the groups of each add up to the
     whole, but for those of gates and judged tiers. Tiers count from 1, fallbacks after them;
-    requests without an answer are in the group "none". A `saving` is negative where routing cost
-    more than the reference would have. Everything is billed in it: rejected drafts, calls that
-    failed, retries, probes.
+    requests without an answer are in the group "none". Requests for embeddings have the tier,
+    domain, kind and policy "embeddings", and their reference is what they cost. A `saving` is
+    negative where routing cost more than the reference would have. Everything is billed in it:
+    rejected drafts, calls that failed, retries, probes.
 
-    `small_share` is the share of the ok requests that a cheaper model than the reference answered,
-    None without ok requests. `wasted_usd` is the cost of the attempts whose answer was not used;
+    `small_share` is the share of the ok answers that a cheaper model than the reference answered,
+    None without any. `wasted_usd` is the cost of the attempts whose answer was not used;
     `probes` are calls that only helped gates to judge, and `probe_usd` is what they cost.
     `requests_with_failover` had at least one call that failed, and `failovers` are all such calls;
     `escalations` are requests in which a gate rejected an answer. `errors_by_kind` counts requests,
-    `upstream_errors` attempts. The latencies are of ok requests, `ttft` of those that measured it;
-    the percentiles are nearest-rank, None without data; of more than 100,000 requests they are read
+    `upstream_errors` attempts. The latencies are of ok answers, `ttft` of those that measured it;
+    the percentiles are nearest-rank, None without data; of more than 100,000 answers they are read
     from a histogram, and wrong by 2.5 % at most.
 
     `labelled` answers were rated later, and `mean_label` is their mean score, None without any.
     `gates_that_do_not_pay` names those that cost more than they earned, the worst first.
+    `passed` are the calls that were passed through, by `provider/kind`; no other figure has them.
     """
 
     period: Period
@@ -124,6 +127,7 @@ class Report(Struct, frozen=True, kw_only=True):
     by_gate: dict[str, GateFigures]
     judged_by_tier: dict[str, TierFigures]
     gates_that_do_not_pay: list[str]
+    passed: dict[str, PassedGroup]
 
 
 def report(place: str | Path, *, since_s: float | None = None, now: float) -> Report:
@@ -145,33 +149,35 @@ def report(place: str | Path, *, since_s: float | None = None, now: float) -> Re
 
 def summarise(connection: Connection, *, since_s: float | None, now: float) -> Report:
     """The figures of an open ledger; see `report`."""
+    from tierwise.ledger.aside_figures import read_embedding_sums, read_passed
     from tierwise.ledger.figures import read_calls, read_labels, read_percentiles, read_sums
     from tierwise.ledger.rolled import read_marks
 
     known = read_marks(connection)
     since = None if since_s is None else now - since_s
     span = (float("-inf") if since is None else since, now)
-    sums = read_sums(connection, span, known)
+    answers = read_sums(connection, span, known)
+    sums = answers + read_embedding_sums(connection, span)
     calls = read_calls(connection, span, known)
     labels = read_labels(connection, span)
-    gates = by_gate(sums, calls, labels)
-    ok = [s for s in sums if s.shape.status == "ok"]
-    ok_requests = _count(ok)
+    gates = by_gate(answers, calls, labels)
+    ok = [s for s in answers if s.shape.status == "ok"]
+    ok_answers = _count(ok)
     whole = _group(sums, 0)
-    latency = read_percentiles(connection, span, known, "latency", (0.5, 0.9, 0.99), ok_requests)
-    ttft = read_percentiles(connection, span, known, "ttft", (0.5, 0.99), ok_requests)
+    latency = read_percentiles(connection, span, known, "latency", (0.5, 0.9, 0.99), ok_answers)
+    ttft = read_percentiles(connection, span, known, "ttft", (0.5, 0.99), ok_answers)
     return Report(
         period=Period(since=since, until=now),
         requests=whole.requests,
-        ok=ok_requests,
+        ok=_count(s for s in sums if s.shape.status == "ok"),
         errors=_count(s for s in sums if s.shape.status == "error"),
         cancelled=_count(s for s in sums if s.shape.status == "cancelled"),
         cost_usd=whole.cost_usd,
         reference_cost_usd=whole.reference_cost_usd,
         saving_usd=whole.saving_usd,
         saving=whole.saving,
-        small_share=_count(s for s in ok if s.shape.small) / ok_requests if ok_requests else None,
-        by_tier=_grouped(sums, lambda shape: NONE if shape.tier < 0 else str(shape.tier)),
+        small_share=_count(s for s in ok if s.shape.small) / ok_answers if ok_answers else None,
+        by_tier=_grouped(sums, _tier),
         by_model=_grouped(sums, lambda shape: shape.model),
         by_domain=_grouped(sums, lambda shape: shape.domain),
         by_kind=_grouped(sums, lambda shape: shape.kind),
@@ -199,14 +205,21 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
         labelled=sum(label.answers for label in labels),
         mean_label=mean_label(labels),
         by_gate=gates,
-        judged_by_tier=by_judged_tier(sums, calls, labels),
+        judged_by_tier=by_judged_tier(answers, calls, labels),
         gates_that_do_not_pay=not_paying(gates),
+        passed=read_passed(connection, span),
     )
 
 
 def _grouped(sums: Sequence[Sum], name: Callable[[Shape], str]) -> dict[str, Group]:
     total = _count(sums)
     return {label: _group(members, total) for label, members in _members(sums, name).items()}
+
+
+def _tier(shape: Shape) -> str:
+    if shape.kind == EMBEDDINGS:
+        return EMBEDDINGS
+    return NONE if shape.tier < 0 else str(shape.tier)
 
 
 def _by_deployment(sums: Sequence[Sum], calls: Sequence[Calls]) -> dict[str, DeploymentGroup]:

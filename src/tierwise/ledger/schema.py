@@ -57,3 +57,22 @@ ATTEMPT_COLUMNS = (
 )
 FEEDBACK_COLUMNS = ("request_id", "at", "source", "score", "label", "comment", "caller")
 OWNER_COLUMNS = ("key", "user", "team", "org", "tags")
+ASIDE_COLUMNS = (
+    "id",
+    "at",
+    "kind",
+    "asked",
+    "status",
+    "latency_s",
+    "caller",
+    "provider",
+    "model",
+    "deployment",
+    "code",
+    "cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "failovers",
+    "error_kind",
+    "error",
+)

@@ -16,6 +16,7 @@ import msgspec
 
 from tierwise.errors import ConfigError
 from tierwise.ledger import bundles, rollup, schema
+from tierwise.ledger.asides import Aside, attempt_rows, read_asides, row_of
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.storage import sqlite_ledger
@@ -36,7 +37,9 @@ ROWS_PER_STATEMENT: tuple[int, ...] = (128, 16, 1)
 """A few sizes, so that every statement is prepared once and kept."""
 _MAX_KNOWN = 10_000
 _FEEDBACK_FIELDS = Feedback.__struct_fields__
-_MOST_COLUMNS = max(len(schema.REQUEST_COLUMNS), len(schema.ATTEMPT_COLUMNS))
+_MOST_COLUMNS = max(
+    map(len, (schema.REQUEST_COLUMNS, schema.ATTEMPT_COLUMNS, schema.ASIDE_COLUMNS))
+)
 
 
 class Store:
@@ -83,7 +86,7 @@ class Store:
         self._forget_numbers()
         self._writer = connection
 
-    def append(self, entries: Sequence[Record | Feedback]) -> None:
+    def append(self, entries: Sequence[Record | Feedback | Aside]) -> None:
         """Writes entries in one transaction: all of them, or none and an exception.
 
         Raises:
@@ -96,6 +99,9 @@ class Store:
             # All that needs no lock comes before BEGIN: other processes are waiting.
             records = [entry for entry in entries if isinstance(entry, Record)]
             opinions = [msgspec.structs.astuple(e) for e in entries if isinstance(e, Feedback)]
+            asides = [entry for entry in entries if isinstance(entry, Aside)]
+            aside_rows = [row_of(aside) for aside in asides]
+            aside_attempts = [row for aside in asides for row in attempt_rows(aside)]
             packed = [
                 (group, bundles.pack(group, compress=self._compress))
                 for group in bundles.bundled(records)
@@ -107,6 +113,8 @@ class Store:
                 connection.execute("BEGIN IMMEDIATE")
                 self._insert(connection, [bundle for _, bundle in packed], rows)
                 self._insert_rows(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
+                self._insert_rows(connection, "asides", schema.ASIDE_COLUMNS, aside_rows)
+                self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, aside_attempts)
                 connection.execute("COMMIT")
                 self._backlog.add(len(records))
             except BaseException:
@@ -209,6 +217,17 @@ class Store:
         """All opinions of a decision's answer, the oldest first."""
         with self._looking() as connection:
             return feedback_of(connection, decision_id)
+
+    def aside(self, wanted: str) -> Aside | None:
+        """The request of this id that is for no answer; None if there is none."""
+        with self._looking() as connection:
+            found = read_asides(connection, "id = ?", (wanted,), 1)
+        return found[0] if found else None
+
+    def asides(self, *, since: float, limit: int | None) -> list[Aside]:
+        """Requests that are for no answer, newest first."""
+        with self._looking() as connection:
+            return read_asides(connection, "at >= ?", (since,), limit)
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int

@@ -12,8 +12,10 @@
                 they said of that attempt's; NULL where nobody judged, and before version 2
     feedback    how good answers were, as somebody said later; all is kept, and the latest of each
                 source counts
+    asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
+                was passed through to a provider; NULL where nobody knows what it cost
     owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
-                NULL in `requests` where nobody had to say who they are, and before version 3
+                NULL in `requests` where nobody had to say who they are, and before version 4
 
 What follows is added up from the rows above, some time after they were written: `marks` says up to
 which `seq`, so whoever reads adds the rows after that (see `rollup` and `figures`).
@@ -185,6 +187,31 @@ feedback = Table(
     _text("comment", nullable=True),
     _text("caller", nullable=True),
     Index("feedback_by_request", "request_id"),
+)
+
+asides = Table(
+    "asides",
+    metadata,
+    Column("seq", BIG, primary_key=True),
+    Column("id", NAME, nullable=False),
+    _real("at"),
+    _text("kind"),
+    _text("asked"),
+    _text("status"),
+    _real("latency_s"),
+    _text("caller", nullable=True),
+    _text("provider", nullable=True),
+    _text("model", nullable=True),
+    _text("deployment", nullable=True),
+    Column("code", Integer),
+    _real("cost_usd", nullable=True),
+    Column("input_tokens", BIG),
+    Column("output_tokens", BIG),
+    _number("failovers"),
+    _text("error_kind"),
+    _text("error", nullable=True),
+    Index("asides_by_id", "id"),
+    Index("asides_by_time", "at"),
 )
 
 

@@ -20,7 +20,7 @@ from tierwise.errors import UpstreamError
 from tierwise.providers.account import Account
 from tierwise.providers.anthropic_models import fitted, takes
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
+from tierwise.providers.reading import EventStream, Said, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
 from tierwise.wire.anthropic.reply import finish_of, read_reply
@@ -41,6 +41,7 @@ _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 # The few events of a stream that are looked into; others pass as bytes. A model's words that look
 # like one of these only cost a look.
 _NOTABLE = (b"message_delta", b"message_stop", b'"error"')
+_SAID = Said("text", "thinking", "partial_json")
 _GOODBYE = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
@@ -189,8 +190,7 @@ class _Stream(EventStream):
 
     def _take(self, block: bytes) -> bytes:
         events = block.count(b"data:")
-        # An event carries a few tokens; a token is about four characters.
-        self.output_chars += 4 * events
+        self.output_chars += _SAID.chars(block, events)
         if events != block.count(b"}\n\n"):
             self._check(block, (b"",))
         for begin, end in self._to_read(block):

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.bedrock_calls import BedrockCalls
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.reading import broken, unreadable_answer, unreadable_stream
+from tierwise.providers.reading import Said, broken, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire.bedrock.fit import fitted
 from tierwise.wire.bedrock.makers import lacks_of, maker_of
@@ -29,6 +29,7 @@ from tierwise.wire.translate import CHAT
 from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
+_SAID = Said("text", "input")
 _GO_ON = frozenset({"claude", "nova", "nova-2"})
 
 
@@ -197,8 +198,7 @@ class _Stream:
         """A frame as a server-sent event."""
         match kind:
             case "contentBlockDelta":
-                # A frame carries about one token, which is about four characters.
-                self.output_chars += 4
+                self.output_chars += _SAID.chars(payload, 1)
             case "messageStart":
                 payload = with_fields(payload, {"model": self._model})
             case "messageStop":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.account import Account
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
+from tierwise.providers.reading import EventStream, Said, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
 from tierwise.wire.cohere.reply import FAILURES, decode_body, read_usage, spoken_of
@@ -21,6 +21,7 @@ from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
 
 _END = b"message-end"
+_SAID = Said("text", "thinking", "arguments", "tool_plan")
 
 
 class Cohere:
@@ -109,8 +110,7 @@ class _Stream(EventStream):
             raise unreadable_stream(error) from None
 
     def _take(self, block: bytes) -> bytes:
-        # An event carries about one token, which is about four characters.
-        self.output_chars += 4 * block.count(b"-delta")
+        self.output_chars += _SAID.chars(block, block.count(b"-delta"))
         if not self.started or _END in block:
             block = b"".join(self._event(event) for event in sse.events(block))
         if self._kept is not None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.reading import (
     EventStream,
+    Said,
     half_event,
     unreadable_answer,
     unreadable_stream,
@@ -27,6 +28,7 @@ from tierwise.wire.utf8 import check_text
 # Marks the events of a stream that need a look inside. Quotes are escaped in text; arguments of
 # calls may have a field of one of these names, and are then looked at in vain.
 _NOTABLE = (b'"finishReason"', b'"promptFeedback"', b'"error"')
+_SAID = Said("text")
 _USAGE = b'"usageMetadata"'
 
 
@@ -99,7 +101,7 @@ class GeminiStream(EventStream):
     def _take(self, block: bytes) -> bytes:
         """Reads the events that need it, and gives all of them."""
         if self._is_usual(block):
-            self.output_chars += _text_length(block)
+            self.output_chars += _length(block)
             if _USAGE in block:
                 self._counted = sse.payload(block)
             return self._renamed(block) if self._name is not None else block
@@ -121,7 +123,7 @@ class GeminiStream(EventStream):
         return whole and not any(mark in block for mark in _NOTABLE)
 
     def _event(self, data: bytes) -> None:
-        self.output_chars += _text_length(data)
+        self.output_chars += _length(data)
         if _USAGE in data:
             self._counted = data
         notable = self._kept is not None or not self.started
@@ -158,12 +160,22 @@ class GeminiStream(EventStream):
         return b"".join(out)
 
 
-def _text_length(data: bytes) -> int:
-    """About how many characters an event says: from the text to the quote that ends it."""
-    place = data.find(b'"text"')
-    if place < 0:
-        return 4
-    return max(4, data.find(b'"', data.find(b'"', place + 6) + 1) - place - 9)
+def _length(event: bytes) -> int:
+    """About how many characters an event says."""
+    said = _SAID.chars(event, 1)
+    if b'"functionCall"' not in event:
+        return said
+    try:
+        read = read_answer(sse.payload(event) or event)
+    except UNREADABLE:
+        return said
+    calls = (
+        piece.function_call
+        for candidate in read.candidates or ()
+        for piece in candidate.pieces
+        if piece.function_call is not None
+    )
+    return said + sum(len(bytes(call.args)) for call in calls)
 
 
 def completion_of(answers: list[Answer]) -> Completion:

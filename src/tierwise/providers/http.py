@@ -14,8 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
-from tierwise.errors import UpstreamTimeout
+from tierwise.errors import ServerFailed, UpstreamTimeout
 from tierwise.providers.connections import Connections, HttpStream, tls_context
+
+MOST_BYTES = 256 << 20
+"""Bytes that a whole answer may have: vectors of some thousand texts are half of it."""
 
 
 class HttpRequest(Struct, frozen=True):
@@ -71,15 +74,22 @@ class Transport:
 
         Raises:
             ConnectFailed: no connection, or it broke before the answer was complete.
+            ServerFailed: the answer has more than `MOST_BYTES`.
             UpstreamTimeout: the time is over.
         """
         until = time.monotonic() + timeout_s
         stream: HttpStream | None = None
         parts: list[bytes] = []
+        size = 0
         try:
             stream = await self.open(request, timeout_s)
             while part := await stream.read(until - time.monotonic()):
                 parts.append(part)
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise ServerFailed(
+                        f"the answer has more than {MOST_BYTES:,} bytes", status=stream.status
+                    )
         except TimeoutError:
             raise UpstreamTimeout(f"no answer within {timeout_s:.3g} s") from None
         finally:

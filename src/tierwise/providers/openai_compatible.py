@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from tierwise.errors import ServerFailed, UpstreamError
 from tierwise.providers.account import Account, bearer
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
+from tierwise.providers.reading import EventStream, Said, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.chat.given_back import with_thoughts
@@ -61,6 +61,7 @@ _KNOWS_NEW_LIMIT = frozenset({"max-completion-tokens"})
 _FAILED = "error"
 """The finish of an answer that is none, at Mistral and OpenRouter."""
 _NO_ANSWER = "the answer ended with an error"
+_SAID = Said("content", "reasoning_content", "reasoning", "refusal", "arguments")
 _GOODBYE = b"data: [DONE]\n\n"
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
@@ -238,8 +239,7 @@ class _Stream(EventStream):
 
     def _take(self, block: bytes) -> bytes:
         events = block.count(b"data:")
-        # An event carries about one token, which is about four characters.
-        self.output_chars += 4 * events
+        self.output_chars += _SAID.chars(block, events)
         if events != block.count(b"}\n\n") + block.endswith(_GOODBYE):
             self._check(block)
         block = self._look(block)

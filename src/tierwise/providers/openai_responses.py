@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from tierwise.errors import ServerFailed, UpstreamError, UpstreamRejected
 from tierwise.providers.account import Account
 from tierwise.providers.http import HttpRequest
-from tierwise.providers.reading import EventStream, unreadable_answer, unreadable_stream
+from tierwise.providers.reading import EventStream, Said, unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
 from tierwise.wire import openai_chat, sse
 from tierwise.wire.judged import completion_of, completion_of_events
@@ -34,6 +34,7 @@ _NOTABLE = (
     re.compile(rb'"error"\s*:\s*[^\sn]'),  # not null, which is in every answer
     re.compile(rb'"type"\s*:\s*"error"'),
 )
+_SAID = Said("delta")
 _PAUSED = "length"
 """What gates call the end of an answer that waits to be asked to go on: it is not whole."""
 _AT_FAULT = re.compile(r"(?:^|_)(?:image|policy|mismatch|invalid)(?:_|$)")
@@ -165,9 +166,8 @@ class _Stream(EventStream):
         self.usage: Usage | None = None
 
     def _take(self, block: bytes) -> bytes:
-        # An event carries about one token, which is about four characters.
         events = block.count(b"data:")
-        self.output_chars += 4 * events
+        self.output_chars += _SAID.chars(block, events)
         if events != block.count(b"}\n\n"):
             self._check(block)
         self._look(block)

@@ -101,6 +101,10 @@ class PassedAnswer:
         except ClientError as error:
             raise ConnectFailed(f"the answer broke off: {error}") from None
 
+    def close(self) -> None:
+        """Ends it. Does nothing if it is over."""
+        self._response.close()
+
     async def __aenter__(self) -> PassedAnswer:
         return self
 
@@ -110,7 +114,7 @@ class PassedAnswer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._response.close()
+        self.close()
 
 
 class Passages:

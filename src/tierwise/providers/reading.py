@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import ClassVar
 
@@ -9,6 +10,28 @@ from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
 from tierwise.wire import sse
 
 _NOTHING = (b"", b"[DONE]")
+
+
+_LEAST = 4
+"""Characters of a token: an event says one at least, in whichever field."""
+
+
+class Said:
+    """Counts about how much the events of a stream say: the bytes of the strings in some fields.
+
+    A string is found by its field's name. Quotes in a text are escaped, so that a model's words
+    cannot look like one.
+    """
+
+    def __init__(self, *fields: str) -> None:
+        names = "|".join(fields)
+        # Possessive: a text of megabytes is gone through once, whatever is in it.
+        pattern = rf'"(?:{names})"\s*:\s*"((?:[^"\\]++|\\.)*+)'
+        self._strings = re.compile(pattern.encode(), re.DOTALL).findall
+
+    def chars(self, block: bytes, events: int) -> int:
+        """For a block in which so many events may say something."""
+        return max(_LEAST * events, sum(map(len, self._strings(block))))
 
 
 def unreadable_answer(error: Exception) -> ServerFailed:
@@ -68,7 +91,10 @@ class EventStream:
         self.output_chars = 0
 
     def feed(self, data: bytes) -> bytes:
-        block = self._buffer.feed(data)
+        try:
+            block = self._buffer.feed(data)
+        except sse.EventTooLong as error:
+            raise unreadable_stream(error) from None
         return self._take(block) if block else b""
 
     def close(self) -> bytes:

@@ -15,6 +15,7 @@ from tierwise.wire.conversation import Conversation
 from tierwise.wire.dialect import Dialect, dialect_named
 from tierwise.wire.features import features_of
 from tierwise.wire.left_out import without
+from tierwise.wire.one_call import first_calls, is_due, with_one_call
 from tierwise.wire.spoken import Began, Counted, Ended, Event
 from tierwise.wire.translate import CHAT, conversation_of, in_dialect
 from tierwise.wire.unreadable import UNREADABLE
@@ -93,7 +94,8 @@ class _Reply:
 
     def __init__(self, native: Reply, theirs: Dialect, ours: Dialect, asked: Conversation) -> None:
         try:
-            self._spoken = theirs.read_reply(native.body)
+            spoken = theirs.read_reply(native.body)
+            self._spoken = with_one_call(spoken) if is_due(asked, theirs) else spoken
         except UNREADABLE as error:
             raise unreadable_answer(error) from None
         self._native = native
@@ -127,6 +129,7 @@ class _Stream:
         "_closed",
         "_ended",
         "_events",
+        "_has_one_call",
         "_model",
         "_native",
         "_ours",
@@ -147,6 +150,7 @@ class _Stream:
         self._task = task
         self._asked = asked
         self._events = theirs.event_reader()
+        self._has_one_call = is_due(asked, theirs)
         self._written = ours.event_writer(asked)
         self._begun: list[Event] | None = []
         self._model: str | None = None
@@ -205,6 +209,8 @@ class _Stream:
         try:
             check_text(block)
             events = self._events.read(block)
+            if self._has_one_call:
+                events = first_calls(events)
         except UNREADABLE as error:
             raise unreadable_stream(error) from None
         if self._native.finished:

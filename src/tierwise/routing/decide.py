@@ -20,6 +20,7 @@ from tierwise.routing.permitted import narrowed, permitted_models
 from tierwise.routing.plan import make_plan
 from tierwise.routing.predict import Latency, Predictor, PriorPredictor
 from tierwise.routing.refuse import unsatisfiable, within_ceilings, within_words
+from tierwise.routing.thinking import Unthinking
 from tierwise.routing.weigh import NOTHING, weigh
 from tierwise.types import (
     Candidate,
@@ -61,6 +62,7 @@ class Router:
         self._policies = policies
         self._predictor = predictor
         self._tongues = Tongues(deployments, speaks, lacks)
+        self._unthinking = Unthinking(models, deployments, self._tongues.speaks)
         # What a request says for itself changes a policy's targets and ceilings, never its lists.
         self._permitted = {
             name: permitted_models(policy, models, deployments) for name, policy in policies.items()
@@ -90,14 +92,16 @@ class Router:
             UnknownModel: the requested name is neither model nor policy.
             InvalidRequest: the body is wrong.
         """
-        if not self._tongues.differ(task):
+        differ = self._tongues.differ(task)
+        if not (differ or task.reasoning):
             return None
         named = self._names_model(task)
         model = self.model_named(task.model)[0] if named else None
         drops = task.drop_unsupported
         if drops is None:
             drops = (self._policies["auto"] if named else self._policy_for(task)).drop_unsupported
-        return self._tongues.unsaid(task, model, drops=drops)
+        unsaid = self._tongues.unsaid(task, model, drops=drops) if differ else None
+        return self._unthinking.told(task, unsaid, model, drops=drops)
 
     def decide(
         self,
@@ -306,7 +310,10 @@ class Router:
             name = one.model.id
             if unsaid is not None and one.why is None:
                 one = narrowed(one, policy, self._deployments[name], unsaid)
-            why = one.why or exclude.by_capability(profile, one.model)
+            spared = unsaid is not None and any(
+                unsaid.spares(d.id) for d in self._deployments[name]
+            )
+            why = one.why or exclude.by_capability(profile, one.model, spared=spared)
             if why is not None:
                 excluded[name] = Candidate(model=name, role="excluded", why=why)
                 continue

@@ -37,9 +37,15 @@ def permitted_deployments(
     )
 
 
-def by_capability(profile: Profile, model: Model) -> str | None:
-    """Capabilities and the context window."""
+def by_capability(profile: Profile, model: Model, *, spared: bool = False) -> str | None:
+    """Capabilities and the context window.
+
+    Args:
+        spared: whether it is not asked to think, though the task asks for it.
+    """
     lacking = profile.requires - model.capabilities
+    if spared:
+        lacking -= {"reasoning"}
     if "json_mode" in lacking and "json_schema" in model.capabilities:
         lacking -= {"json_mode"}
     if lacking:

@@ -38,21 +38,28 @@ class Unsaid(Struct, frozen=True):
     """What deployments lack for one request.
 
     `lacks` has it by tongue, those that lack nothing left out; `speaks` is the tongue of each
-    deployment, by id. `drops` says that parameters may be left out.
+    deployment, by id. `drops` says that parameters may be left out. `unthinking` are the
+    deployments, by id, whose models cannot think as `wishes` say.
     """
 
     lacks: Mapping[Tongue, tuple[Lack, ...]]
     speaks: Mapping[str, Tongue]
     drops: bool = False
+    unthinking: frozenset[str] = frozenset()
+    wishes: tuple[Lack, ...] = ()
+
+    def spares(self, deployment: str) -> bool:
+        """Whether this deployment, by id, is asked without a word of thinking."""
+        return self.drops and deployment in self.unthinking
 
     def dropped(self, deployment: str) -> tuple[str, ...]:
         """The client's names of what this deployment, by id, was not told."""
-        return tuple(lack.word for lack in self._of(deployment))
+        return tuple(dict.fromkeys(lack.word for lack in self._of(deployment)))
 
     @property
     def needed(self) -> list[Lack]:
         """What must be left out, by the client, so that everybody can be asked."""
-        lacks = [lack for found in self.lacks.values() for lack in found]
+        lacks = [lack for found in (*self.lacks.values(), self.wishes) for lack in found]
         barring = [lack for lack in lacks if lack.is_content or not self.drops]
         return list({(lack.feature, lack.word): lack for lack in barring}.values())
 
@@ -84,7 +91,11 @@ class Unsaid(Struct, frozen=True):
         return ", ".join(f"{who} {how} {', '.join(what)}" for (who, how), what in found.items())
 
     def _of(self, deployment: str) -> tuple[Lack, ...]:
-        return self.lacks.get(self.speaks.get(deployment, _PLAIN), ())
+        lacks = self.lacks.get(self.speaks.get(deployment, _PLAIN), ())
+        if deployment not in self.unthinking:
+            return lacks
+        known = {lack.feature for lack in lacks}
+        return (*lacks, *(wish for wish in self.wishes if wish.feature not in known))
 
     def _bars(self, deployment: str) -> tuple[Lack, ...]:
         lacks = self._of(deployment)
@@ -101,6 +112,8 @@ class Tongues:
         deployments: those of each model.
         speaks: their dialects, by id; OpenAI's chat where it has none.
         lacks: the features that they do not take, by id.
+
+    `speaks` is the tongue of each deployment, by id.
     """
 
     def __init__(
@@ -109,13 +122,13 @@ class Tongues:
         speaks: Mapping[str, str],
         lacks: Mapping[str, frozenset[str]] = NO_LACKS,
     ) -> None:
-        self._speaks = {
+        self.speaks = {
             d.id: Tongue(speaks.get(d.id, CHAT), lacks.get(d.id, NOTHING_REFUSED))
             for group in deployments.values()
             for d in group
         }
         self._of_model = {
-            model: frozenset(self._speaks[d.id] for d in group)
+            model: frozenset(self.speaks[d.id] for d in group)
             for model, group in deployments.items()
         }
         self._all = frozenset[Tongue]().union(*self._of_model.values())
@@ -152,7 +165,7 @@ class Tongues:
             for tongue in sorted(others, key=lambda one: (one.dialect, sorted(one.lacks)))
         }
         lacks = {tongue: lacks for tongue, lacks in found.items() if lacks}
-        return Unsaid(lacks, self._speaks, drops) if lacks else None
+        return Unsaid(lacks, self.speaks, drops) if lacks else None
 
     def _may_lack(self, tongue: Tongue, task: Task) -> bool:
         if tongue.dialect != task.dialect:

@@ -203,6 +203,10 @@ class AnswerEndpoint:
             ids.append((self._speech.own_id, ours))
         if run.upstream_id is not None:
             ids.append(_upstream(run.upstream_id))
+        if run.cache is not None:
+            ids.append((b"x-tierwise-cache", run.cache.encode()))
+            if run.cache != "miss":
+                ids.append((b"age", b"%d" % run.age_s))
         return ids
 
     def _error_headers(self, error: TierwiseError) -> list[Header]:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from tierwise.config import Config
+from tierwise.config.changes import changes
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
@@ -105,6 +106,7 @@ class Gateway:
         await new.follow(old)
         # From here on nothing can fail, and nobody comes in between.
         self._lasting.change(new, config)
+        differs = changes(self._config, config)
         before, self._endpoints = self._endpoints, endpoints
         self._orchestrator, self._config = new, config
         task = asyncio.create_task(self._retire(before, old))
@@ -112,7 +114,8 @@ class Gateway:
         task.add_done_callback(self._retired)
         if ignored:
             log.warning("a change of %s needs a restart and was left out", ", ".join(ignored))
-        log.warning("the configuration %s was reloaded", self._source.file)
+        told = "".join(f"\n  {change}" for change in differs) or ", and nothing in it differs"
+        log.warning("the configuration %s was reloaded%s", self._source.file, told)
         return Reloaded(self._source.file, self._lasting.loaded_at, ignored)
 
     async def _reload_all(self) -> Reloaded:

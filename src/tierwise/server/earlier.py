@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tierwise.errors import InvalidRequest, UnknownResponse
-from tierwise.server.kept_responses import Kept, KeptResponses
-from tierwise.server.responses import listed
+from tierwise.errors import InvalidRequest
+from tierwise.following import forgotten, found, listed
+from tierwise.state.kept_responses import Kept, KeptResponses
 
 _ONE = "/v1/responses/{response}"
 
@@ -65,20 +65,11 @@ class EarlierEndpoint:
     async def forget(self, request: Request) -> Response:
         """Forgets the answer."""
         caller, name = self._caller(request), request.path_params["response"]
-        if not await self._kept.forget(caller, name):
-            raise _unknown(name)
-        return _json({"id": name, "object": "response", "deleted": True})
+        return _json(await forgotten(self._kept, caller, name))
 
     async def _found(self, request: Request) -> Kept:
         caller, name = self._caller(request), request.path_params["response"]
-        kept = await self._kept.find(caller, name)
-        if kept is None:
-            raise _unknown(name)
-        return kept
-
-
-def _unknown(name: str) -> UnknownResponse:
-    return UnknownResponse(f"Response with id '{name}' not found.")
+        return await found(self._kept, caller, name)
 
 
 def _json(value: object) -> Response:

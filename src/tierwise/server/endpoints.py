@@ -22,19 +22,22 @@ from tierwise.errors import (
     UnknownPath,
     WrongMethod,
 )
+from tierwise.ledger import with_feedback
+from tierwise.listing import COUNT, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
+from tierwise.promised import described
 from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
-from tierwise.server.certificate import NONE_CONFIGURED, described
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
-from tierwise.server.feedback import FeedbackEndpoint, with_feedback
-from tierwise.server.google import COUNT, GENERATE, STREAM, asked_in, is_googles
+from tierwise.server.feedback import FeedbackEndpoint
+from tierwise.server.google import asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
+from tierwise.server.naming import Naming
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -47,6 +50,10 @@ log = logging.getLogger("tierwise.server")
 
 CHAT_PATH = "/v1/chat/completions"
 _POST = ["POST"]
+_NO_CERTIFICATE = (
+    "No policy has a certificate. Make one with `tierwise calibrate --policy NAME --out FILE`, "
+    "and name it in the configuration as `policies.NAME.certificate`."
+)
 _UNDER_V1BETA = "/v1beta/models"
 _EXPOSED = [
     "x-request-id",
@@ -70,7 +77,7 @@ class Endpoints:
         self._keys = Keys(config.server.api_keys)
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
-        self._speeches = speeches = Speeches(lasting.kept_responses)
+        self._speeches = speeches = Speeches(orchestrator.kept_responses)
         self._gemini = self._answering(speeches.gemini)
         self._answers = {
             CHAT_PATH: self._answering(speeches.chat),
@@ -79,16 +86,21 @@ class Endpoints:
         }
         self._feedback = FeedbackEndpoint(orchestrator, self._keys, refused=lasting.metrics.refused)
         self._admin = AdminEndpoint(orchestrator, self._keys, lasting, reload)
-        self._passing = PassingEndpoint(orchestrator, config, self._keys, lasting, self._speeches)
+        passing = PassingEndpoint(orchestrator, config, self._keys, lasting, speeches)
+        self._passes = passing.takes
+        self._passing = self._named(passing)
         self._rest = self._starlette()
+        self._named_rest = self._named(self._rest)
         self._serve: ASGIApp = self._served
         if config.server.cors_origins:
-            self._serve = CORSMiddleware(
-                self._served,
-                allow_origins=config.server.cors_origins,
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=_EXPOSED,
+            self._serve = self._named(
+                CORSMiddleware(
+                    self._served,
+                    allow_origins=config.server.cors_origins,
+                    allow_methods=["*"],
+                    allow_headers=["*"],
+                    expose_headers=_EXPOSED,
+                )
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,13 +124,13 @@ class Endpoints:
         elif asked_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            return refused(error, self._speeches.gemini)
-        if self._passing.takes(scope):
+            return self._named(refused(error, self._speeches.gemini))
+        if self._passes(scope):
             return self._passing
         if path.endswith("/"):
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"
-        return self._rest
+        return self._named_rest
 
     def _answering(self, speech: Speech) -> AnswerEndpoint:
         return AnswerEndpoint(
@@ -130,10 +142,16 @@ class Endpoints:
             max_body=self._max_body,
         )
 
+    def _named(self, app: ASGIApp) -> ASGIApp:
+        """What is not on the hot path, where answers have the ids of their decisions."""
+        return Naming(app, lambda scope: self._speeches.of(scope).own_id)
+
     def _starlette(self) -> Starlette:
-        models = ModelEndpoint(self._orchestrator)
-        counts = CountEndpoint(self._speeches, max_body=self._max_body)
-        earlier = EarlierEndpoint(self._lasting.kept_responses, self._caller)
+        models = ModelEndpoint(self._orchestrator, self._speeches)
+        counts = CountEndpoint(
+            self._orchestrator.kept_responses, self._caller, max_body=self._max_body
+        )
+        earlier = EarlierEndpoint(self._orchestrator.kept_responses, self._caller)
         vectors = EmbeddingEndpoint(
             self._orchestrator, self._lasting, self._client, max_body=self._max_body
         )
@@ -154,7 +172,7 @@ class Endpoints:
             ),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
-            Route("/v1/responses/input_tokens", self._with_key(counts.responses), methods=_POST),
+            Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
             Route("/v1/embeddings", vectors.post, methods=_POST),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
@@ -237,7 +255,7 @@ class Endpoints:
     async def _certificates(self, _: Request) -> Response:
         promises = self._orchestrator.promises.all
         if not promises:
-            return _error(404, NONE_CONFIGURED, code="no_certificate")
+            return _error(404, _NO_CERTIFICATE, code="no_certificate")
         return _json(described(promises))
 
     async def _status(self, _: Request) -> Response:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from tierwise.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, RequestError
-from tierwise.ledger import Feedback
+from tierwise.errors import BodyTooLarge, InvalidRequest, RequestError
 from tierwise.orchestrator import Orchestrator
+from tierwise.server.body import bounded_body
 from tierwise.server.keys import Keys
-from tierwise.server.request import UPLOAD_STALLED_S
-from tierwise.types import Record
 from tierwise.wire import openai_errors
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -51,35 +48,18 @@ class FeedbackEndpoint:
             if status == 503:
                 headers = {**headers, "retry-after": _RETRY_AFTER_S}
             return Response(body, status, headers, media_type="application/json")
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
         return Response(msgspec.json.encode(given), media_type="application/json")
 
 
-def with_feedback(record: Record, opinions: Sequence[Feedback]) -> bytes:
-    """A record as JSON, with what was said of its answer as `feedback`, the oldest first."""
-    return msgspec.json.encode({**msgspec.structs.asdict(record), "feedback": opinions})
-
-
 async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(UPLOAD_STALLED_S):
-            async for part in request.stream():
-                parts.append(part)
-                size += len(part)
-                if size > MAX_BODY_BYTES:
-                    raise BodyTooLarge(
-                        f"The body has {size:,} bytes or more; feedback may have "
-                        f"{MAX_BODY_BYTES:,}. Send a shorter `comment`.",
-                        param="comment",
-                    )
-    except TimeoutError:
-        raise BodyTooSlow(
-            f"The body did not come within {UPLOAD_STALLED_S:g} s. Send the request again."
+        return await bounded_body(request, MAX_BODY_BYTES)
+    except BodyTooLarge:
+        # Another limit than that of questions, which no configuration raises.
+        raise BodyTooLarge(
+            f"Feedback may have {MAX_BODY_BYTES:,} bytes. Send a shorter `comment`.",
+            param="comment",
         ) from None
-    return b"".join(parts)
 
 
 def _fields(body: bytes) -> dict[str, object]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tierwise.errors import TierwiseError
+from tierwise.listing import COUNT, GENERATE, STREAM
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Header, Speech, Spoken
@@ -19,7 +20,6 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
 
-GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
 _PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
 _ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"),)
 
@@ -48,7 +48,7 @@ class GeminiSpeech(Spoken):
 
     def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
         """As in `Speech`."""
-        key = headers.get(b"x-goog-api-key") or _query(scope).get("key", "").encode()
+        key = headers.get(b"x-goog-api-key") or key_in_query(scope)
         return b"Bearer " + key if key else super().credential(scope, headers)
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
@@ -93,6 +93,11 @@ class ArrayExchange(Exchange):
     def broken(self, error: TierwiseError) -> bytes:
         """The error as the last element."""
         return self._between + self.speech.error(error)[1] + b"]"
+
+
+def key_in_query(scope: Scope) -> bytes:
+    """The key that the query of a request has; b"" without one."""
+    return _query(scope).get("key", "").encode()
 
 
 def _query(scope: Scope) -> dict[str, str]:

@@ -11,14 +11,11 @@ from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
-from tierwise.server.kept_responses import InProcess, KeptResponses
 from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
-from tierwise.server.shared_responses import InFolder
 from tierwise.state.allowances import Allowances
 from tierwise.state.orders import Order, Orders
-from tierwise.state.promises import Crew
 
 
 class Lasting:
@@ -37,7 +34,6 @@ class Lasting:
         self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
         self.watch = ClientWatch()
         self.once = Once()
-        self.kept_responses = _kept_responses(orchestrator.crew)
         self.orders = Orders(orchestrator.crew)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
@@ -86,13 +82,6 @@ class InUse:
         while self._count:
             self._over = asyncio.Event()
             await self._over.wait()
-
-
-def _kept_responses(crew: Crew) -> KeptResponses:
-    """Where all workers find them."""
-    if crew.workers > 1 and crew.folder is not None:
-        return InFolder(crew.folder / "responses")
-    return InProcess()
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

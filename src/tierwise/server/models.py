@@ -2,188 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tierwise.errors import InvalidRequest
+from tierwise.listing import Listing
 from tierwise.orchestrator import Orchestrator
-from tierwise.server.google import COUNT, GENERATE, STREAM
-from tierwise.server.responses import page_size
-from tierwise.types import Model
-
-_CREATED = "1970-01-01T00:00:00Z"
-"""Anthropic's clients want a time; that of models is not known, and policies have none."""
-_FAMILY, _GOOGLE = "models/", 50
-_Entry = TypeVar("_Entry")
+from tierwise.server.speeches import Speeches
 
 
 class ModelEndpoint:
     """Lists what is configured, and one of it."""
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self._orchestrator = orchestrator
+    def __init__(self, orchestrator: Orchestrator, speeches: Speeches) -> None:
+        self._listing = Listing(orchestrator)
+        self._speeches = speeches
 
     async def all(self, request: Request) -> Response:
         """In the shape of whose clients ask: Anthropic's, Google's or else OpenAI's."""
-        if "x-goog-api-key" in request.headers:
+        speech = self._speeches.of(request.scope)
+        if speech is self._speeches.gemini:
             return await self.all_google(request)
-        if "anthropic-version" in request.headers:
-            listed = self._listed(self._anthropic)
-            return _json(_anthropic_page(listed, request.query_params))
-        vectors = map(self._embedding, self._orchestrator.setup.embeddings)
-        return _json({"object": "list", "data": [*self._listed(self._openai), *vectors]})
+        if speech is self._speeches.anthropic:
+            return _json(self._listing.anthropic(request.query_params))
+        return _json(self._listing.openai())
 
     async def one(self, request: Request) -> Response:
         """As `all`, of one that may be named as in a request."""
         name: str = request.path_params["model"]
-        if "x-goog-api-key" in request.headers:
+        speech = self._speeches.of(request.scope)
+        if speech is self._speeches.gemini:
             return await self.one_google(request)
-        if "anthropic-version" in request.headers:
-            return _json({**self._anthropic(*self._found(name)), "id": name})
-        if name in self._orchestrator.setup.embeddings:
-            return _json(self._embedding(name))
-        return _json({**self._openai(*self._found(name)), "id": name})
+        if speech is self._speeches.anthropic:
+            return _json(self._listing.anthropic_one(name))
+        return _json(self._listing.openai_one(name))
 
     async def all_google(self, request: Request) -> Response:
         """In Gemini's shape."""
-        query = request.query_params
-        size = page_size(query.get("pageSize"), "pageSize", default=_GOOGLE, most=1000)
-        token = query.get("pageToken", "")
-        if token and not (token.isascii() and token.isdigit()):
-            raise InvalidRequest(
-                f"`pageToken` is {token!r}, which is none of this gateway's.", param="pageToken"
-            )
-        begin = int(token[:9] or 0)
-        listed = self._listed(self._google)
-        page: dict[str, Any] = {"models": listed[begin : begin + size]}
-        if begin + size < len(listed):
-            page["nextPageToken"] = str(begin + size)
-        return _json(page)
+        return _json(self._listing.gemini(request.query_params))
 
     async def one_google(self, request: Request) -> Response:
         """As `all_google`, of one."""
-        name: str = request.path_params["model"]
-        return _json({**self._google(*self._found(name)), "name": _FAMILY + name})
-
-    def _listed(self, entry: Callable[[str, Model | None, str | None], _Entry]) -> Sequence[_Entry]:
-        setup = self._orchestrator.setup
-        policies = [entry(name, None, None) for name in setup.policies]
-        return [*policies, *(entry(name, model, None) for name, model in setup.models.items())]
-
-    def _found(self, name: str) -> tuple[str, Model | None, str | None]:
-        """A policy, or a model and the deployment that a name pins it to.
-
-        Raises:
-            UnknownModel: it is neither.
-        """
-        setup = self._orchestrator.setup
-        if name in setup.policies:
-            return name, None, None
-        found, pinned = self._orchestrator.router.model_named(name)
-        return found, setup.models[found], pinned
-
-    def _openai(self, name: str, model: Model | None, pinned: str | None) -> dict[str, Any]:
-        """What is listed of a model; with `pinned`, as it is at that deployment alone."""
-        if model is None:
-            return {"id": name, "object": "model", "created": 0, "owned_by": "tierwise"}
-        deployments = [
-            deployment
-            for deployment in self._orchestrator.setup.deployments[name]
-            if pinned in (None, deployment.id)
-        ]
-        return {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": model.family or deployments[0].provider,
-            "tierwise": {
-                "deployments": [d.id for d in deployments],
-                "available": any(self._orchestrator.health.available(d) for d in deployments),
-                "capabilities": sorted(model.capabilities),
-                "context_window": model.context_window,
-                "prices": msgspec.to_builtins(model.prices),
-            },
-        }
-
-    def _embedding(self, name: str) -> dict[str, Any]:
-        """What is listed of a model for embeddings."""
-        places = self._orchestrator.setup.embeddings[name]
-        return {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": places[0].provider,
-            "tierwise": {
-                "deployments": [place.id for place in places],
-                "available": any(self._orchestrator.health.available(one) for one in places),
-                "capabilities": ["embeddings"],
-                "prices": msgspec.to_builtins(places[0].prices),
-            },
-        }
-
-    def _anthropic(self, name: str, model: Model | None, _: str | None) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "type": "model",
-            "id": name,
-            "display_name": name,
-            "created_at": _CREATED,
-        }
-        if model is not None:
-            entry["max_input_tokens"] = model.context_window
-            if model.max_output_tokens is not None:
-                entry["max_tokens"] = model.max_output_tokens
-        return entry
-
-    def _google(self, name: str, model: Model | None, _: str | None) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "name": _FAMILY + name,
-            "baseModelId": name,
-            "version": "1",
-            "displayName": name,
-            "description": "A policy of this gateway." if model is None else "",
-            "supportedGenerationMethods": [GENERATE, STREAM, COUNT],
-        }
-        if model is not None:
-            entry["inputTokenLimit"] = model.context_window
-            if model.max_output_tokens is not None:
-                entry["outputTokenLimit"] = model.max_output_tokens
-        return entry
-
-
-def _anthropic_page(listed: Sequence[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
-    """A page as https://docs.anthropic.com/en/api/models-list has it.
-
-    Raises:
-        InvalidRequest: a cursor is no model that is listed, or the limit is none.
-    """
-    limit = page_size(query.get("limit"), "limit", default=20, most=1000)
-    names = [entry["id"] for entry in listed]
-    after, before = query.get("after_id"), query.get("before_id")
-    for field, cursor in (("after_id", after), ("before_id", before)):
-        if cursor is not None and cursor not in names:
-            raise InvalidRequest(
-                f"`{field}` is {cursor!r}, which is not listed. Send an id of a page.", param=field
-            )
-    begin, end = 0, len(listed)
-    if before is not None:
-        end = names.index(before)
-        begin = max(0, end - limit)
-        more = begin > 0
-    else:
-        begin = names.index(after) + 1 if after is not None else 0
-        end = min(end, begin + limit)
-        more = end < len(listed)
-    page = listed[begin:end]
-    return {
-        "data": page,
-        "has_more": more,
-        "first_id": page[0]["id"] if page else None,
-        "last_id": page[-1]["id"] if page else None,
-    }
+        return _json(self._listing.gemini_one(request.path_params["model"]))
 
 
 def _json(value: object) -> Response:

@@ -13,22 +13,18 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-import msgspec
-from msgspec import Struct
-
 from tierwise.config import Config
 from tierwise.errors import (
     ConnectFailed,
     GatewayBroke,
-    InvalidRequest,
     RequestError,
     TierwiseError,
     UnknownPath,
-    UnknownProvider,
 )
 from tierwise.orchestrator import Orchestrator
+from tierwise.passing import Places, clean, family_of
 from tierwise.providers.http import request_id_of
-from tierwise.providers.passthrough import Passed, PassedAnswer, by_provider
+from tierwise.providers.passthrough import Passed, PassedAnswer
 from tierwise.server.body import plain
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import Lasting
@@ -47,36 +43,15 @@ from tierwise.server.sent import Sent
 from tierwise.server.speech import Header, Speech
 from tierwise.server.speeches import Speeches
 from tierwise.types import Deployment
-from tierwise.wire.openai_chat import json_string, with_fields
-from tierwise.wire.unreadable import UNREADABLE
 
 log = logging.getLogger("tierwise.server")
 
 ANY = "/passthrough/"
 _HEADER = b"x-tierwise-provider"
-_OPENAI = (
-    "/v1/images",
-    "/v1/audio",
-    "/v1/moderations",
-    "/v1/files",
-    "/v1/uploads",
-    "/v1/batches",
-    "/v1/vector_stores",
-    "/v1/fine_tuning",
+_REMEDY = (
+    "Name the provider in the header `x-tierwise-provider`, or as `provider/model` in a JSON body."
 )
-_ANTHROPIC = ("/v1/messages/batches",)
-_FAMILIES = {
-    "anthropic": ("anthropic",),
-    "openai": ("openai_compatible", "openai_responses", "azure", "mistral"),
-}
 _NO_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-
-
-class _Named(Struct):
-    model: str | None = None
-
-
-_decode_named = msgspec.json.Decoder(_Named).decode
 
 
 class PassingEndpoint:
@@ -91,8 +66,7 @@ class PassingEndpoint:
         speeches: Speeches,
     ) -> None:
         self._passages = orchestrator.passages
-        self._providers = by_provider(orchestrator.setup.everywhere())
-        self._answering = by_provider(orchestrator.setup.all_deployments()).values()
+        self._places = Places(orchestrator.setup, param=_HEADER.decode(), remedy=_REMEDY)
         self._open = frozenset(config.server.passthrough)
         self._keys = keys
         self._lasting = lasting
@@ -104,7 +78,7 @@ class PassingEndpoint:
     def takes(self, scope: Scope) -> bool:
         """Whether a request is one of those."""
         path: str = scope["path"]
-        return path.startswith(ANY) or _family(path) is not None
+        return path.startswith(ANY) or family_of(path) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -149,7 +123,7 @@ class PassingEndpoint:
 
     async def _target(self, asked: _Asked) -> tuple[Deployment, Passed]:
         """Who is asked, and what."""
-        path = _clean(asked.path)
+        path = clean(asked.path)
         if asked.path.startswith(ANY):
             name, slash, rest = path[len(ANY) :].partition("/")
             if not slash or name not in self._open:
@@ -157,16 +131,16 @@ class PassingEndpoint:
                     f"Nothing is passed through to {name!r}. Name the provider in "
                     "`server.passthrough` to allow it."
                 )
-            return self._named(name), asked.passed("/" + rest, self._max_upload)
-        if _family(path) is None:  # its slashes are written in a way that a provider may not read
+            return self._places.named(name), asked.passed("/" + rest, self._max_upload)
+        if family_of(path) is None:  # its slashes are written in a way that a provider may not read
             raise UnknownPath(f"There is nothing at {path}.")
         named = asked.headers.get(_HEADER)
         if named is not None:
-            deployment = self._named(named.decode("latin-1").strip())
+            deployment = self._places.named(named.decode("latin-1").strip())
             return deployment, asked.passed(path, self._max_upload)
         if asked.is_json:
             return await self._by_model(asked, path)
-        return self._only(path), asked.passed(path, self._max_upload)
+        return self._places.only(path), asked.passed(path, self._max_upload)
 
     async def _by_model(self, asked: _Asked, path: str) -> tuple[Deployment, Passed]:
         """As the body's model says; it must be read for that, so it may not be too large."""
@@ -174,37 +148,8 @@ class PassingEndpoint:
         codings = asked.headers.get(b"content-encoding")
         if codings is not None:
             body = plain(body, codings, self._max_body)
-        try:
-            model = _decode_named(body).model or ""
-        except UNREADABLE:
-            model = ""  # the provider says what is wrong with it
-        name, slash, upstream = model.partition("/")
-        if slash and name in self._providers:
-            body = with_fields(body, {"model": json_string(upstream)})
-            return self._providers[name], asked.with_body(path, body)
-        return self._only(path), asked.with_body(path, body)
-
-    def _named(self, name: str) -> Deployment:
-        deployment = self._providers.get(name)
-        if deployment is None:
-            raise UnknownProvider(
-                f"There is no provider {name!r}. Use one of: {', '.join(sorted(self._providers))}.",
-                param=_HEADER.decode(),
-            )
-        return deployment
-
-    def _only(self, path: str) -> Deployment:
-        """The one provider that a path can mean."""
-        family = _family(path)
-        able = [one for one in self._answering if _speaks(one, family)]
-        if len({(one.base_url, one.api_key) for one in able}) == 1:
-            return able[0]  # one account, be it written down twice
-        names = ", ".join(sorted(one.provider for one in able)) or "none that is configured"
-        raise UnknownProvider(
-            f"It is not clear whose {path} is meant: {names} may have it. Name the provider in the "
-            "header `x-tierwise-provider`, or as `provider/model` in a JSON body.",
-            param=_HEADER.decode(),
-        )
+        deployment, body = self._places.by_model(body, path)
+        return deployment, asked.with_body(path, body)
 
     async def _failed(self, error: Exception, sent: Sent, speech: Speech) -> None:
         if not isinstance(error, TierwiseError):
@@ -305,31 +250,6 @@ async def _relay(answer: PassedAnswer, sent: Sent) -> None:
     async for piece in answer.pieces():
         await sent.block(piece)
     await sent.end()
-
-
-def _family(path: str) -> str | None:
-    """Whose a path is, by its dialect; None if it is not passed through."""
-    for family, prefixes in (("anthropic", _ANTHROPIC), ("openai", _OPENAI)):
-        if any(path == one or path.startswith(one + "/") for one in prefixes):
-            return family
-    return None
-
-
-def _speaks(deployment: Deployment, family: str | None) -> bool:
-    """Whether a deployment may have paths of that family."""
-    return deployment.dialect in _FAMILIES.get(family or "", ())
-
-
-def _clean(path: str) -> str:
-    """The path, which must not lead out of where it begins.
-
-    Raises:
-        InvalidRequest: it could.
-    """
-    plain_path = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/")
-    if any(part in (".", "..") for part in plain_path.replace("\\", "/").split("/")):
-        raise InvalidRequest("The path has `..` in it. Send it without.")
-    return path
 
 
 def _without_key(query: bytes) -> str:

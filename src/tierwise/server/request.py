@@ -34,6 +34,7 @@ _WISHES = frozenset(
         b"x-tierwise-streams",
         b"x-tierwise-on-stream-break",
         b"x-tierwise-priority",
+        b"cache-control",
         _DROP,
     }
 )
@@ -124,6 +125,7 @@ def with_headers(
         streams=_word(headers, b"x-tierwise-streams", Streams),
         on_stream_break=_word(headers, b"x-tierwise-on-stream-break", OnStreamBreak),
         drop_unsupported=_flag(headers, _DROP),
+        cache_control=_text(headers.get(b"cache-control", b"")) or None,
         caller=client.name,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),

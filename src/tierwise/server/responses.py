@@ -1,296 +1,39 @@
-"""OpenAI's Responses: requests that go on from an earlier answer, and the answers that are kept.
-
-A request that names an earlier answer is sent on with all that was said before it in place of the
-name, so that any provider can take it, not only the one that gave the answer. Reference:
-https://platform.openai.com/docs/api-reference/responses
-"""
+"""OpenAI's Responses as the gateway speaks it: each caller goes on from answers of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any
-
-import msgspec
-from msgspec import Raw, Struct
-
-from tierwise.errors import InvalidRequest, UnknownResponse
-from tierwise.server.kept_responses import Kept, KeptResponses
+from tierwise.following import DIALECT, Following, follow
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Spoken
-from tierwise.types import Task
-from tierwise.wire import sse
-from tierwise.wire.openai_chat import field_of, json_string, with_fields
-from tierwise.wire.translate import read_task
-from tierwise.wire.unreadable import UNREADABLE
-
-_REFERENCE = b"item_reference"
-_ENDS = (b"response.completed", b"response.incomplete")
-
-
-class _Asked(Struct):
-    input: str | list[Raw] | None = None
-    previous_response_id: str | None = None
-    store: bool | None = None
-    background: bool | None = None
-
-
-class _Item(Struct):
-    type: str = "message"
-    id: str | None = None
-    encrypted_content: str | None = None
-
-
-class _Short(Struct):
-    """A message whose content is a text."""
-
-    content: str
-    role: str = "user"
-
-
-class _Response(Struct):
-    id: str
-    output: list[Raw] = []
-
-
-class _Event(Struct):
-    type: str = ""
-    response: Raw = Raw(b"")
-
-
-_decode_asked = msgspec.json.Decoder(_Asked).decode
-_decode_item = msgspec.json.Decoder(_Item).decode
-_decode_short = msgspec.json.Decoder(_Short).decode
-_decode_response = msgspec.json.Decoder(_Response).decode
-_decode_event = msgspec.json.Decoder(_Event).decode
+from tierwise.state.kept_responses import KeptResponses
 
 
 class ResponsesSpeech(Spoken):
     """The dialect of `POST /v1/responses`."""
 
     def __init__(self, kept: KeptResponses) -> None:
-        super().__init__("openai-responses")
+        super().__init__(DIALECT)
         self.kept = kept
 
     async def read(self, body: bytes, scope: Scope, client: Client) -> Exchange:  # noqa: ARG002
-        """As in `Speech`; raises `UnknownResponse` where it goes on from what is not kept."""
-        try:
-            asked = _decode_asked(body)
-        except UNREADABLE:
-            asked = _Asked(store=False)  # the dialect says what is wrong with it
-        if asked.background:
-            raise InvalidRequest(
-                "`background` is true. Answers are given while the request waits: leave it out, "
-                "and send `stream: true` for those that take long.",
-                param="background",
-            )
-        items = _items_of(asked.input)
-        whole = items if _REFERENCE not in body else await self._resolved(items, client)
-        if asked.previous_response_id is not None:
-            whole = [*await self._earlier(asked.previous_response_id, client), *whole]
-        if asked.previous_response_id is not None or whole != items:
-            with suppress(*UNREADABLE):  # then the dialect says what is wrong with it
-                changes = {"input": _list(whole), "previous_response_id": None}
-                body = with_fields(body, changes)
-        task = read_task(self.name, body)
-        keeps = asked.store is not False
-        return ResponsesExchange(
-            self,
-            task,
-            caller=client.name,
-            items=tuple(whole) if keeps else None,
-            previous=asked.previous_response_id,
-        )
-
-    async def _earlier(self, name: str, client: Client) -> list[bytes]:
-        """All that was said up to the answer that the request goes on from."""
-        found = await self.kept.find(client.name, name)
-        if found is None:
-            raise InvalidRequest(
-                f"Previous response with id '{name}' not found. Answers are kept here for a day, "
-                "and not those that were asked for with `store: false`. Send the whole "
-                "conversation as `input` instead.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
-        said = [one for one in map(_as_input, found.output) if one is not None]
-        return [*found.input, *said]
-
-    async def _resolved(self, items: list[bytes], client: Client) -> list[bytes]:
-        """The items, those in place of the references that stand for them."""
-        found: list[bytes] = []
-        for index, item in enumerate(items):
-            read = _read_item(item)
-            if read.type != "item_reference" or read.id is None:
-                found.append(item)
-                continue
-            meant = await self.kept.item(client.name, read.id)
-            if meant is None:
-                raise UnknownResponse(
-                    f"Item with id '{read.id}' not found. Items are kept here for a day, and not "
-                    "those of answers that were asked for with `store: false`. Send the item "
-                    "itself instead.",
-                    param=f"input[{index}].id",
-                )
-            said = _as_input(meant)
-            if said is not None:
-                found.append(said)
-        return found
+        """As in `Speech`; raises `UnknownResponse` where it names an item that is not kept."""
+        return ResponsesExchange(self, await follow(body, self.kept, client.name))
 
 
 class ResponsesExchange(Exchange):
-    """One request, whose answer is kept before the client has it.
+    """One request, whose answer is kept before the client has it."""
 
-    `items` are those that it answers, None if it is not to be kept.
-    """
+    __slots__ = ("_following",)
 
-    __slots__ = ("_caller", "_items", "_kept", "_previous")
-
-    def __init__(
-        self,
-        speech: ResponsesSpeech,
-        task: Task,
-        *,
-        caller: str | None,
-        items: tuple[bytes, ...] | None,
-        previous: str | None,
-    ) -> None:
-        super().__init__(speech, task)
-        self._kept = speech.kept
-        self._caller = caller
-        self._items = items
-        self._previous = json_string(previous) if previous is not None else None
+    def __init__(self, speech: ResponsesSpeech, following: Following) -> None:
+        super().__init__(speech, following.task)
+        self._following = following
 
     def whole(self, body: bytes) -> bytes:
         """The answer, which says what it goes on from."""
-        if self._previous is not None:
-            body = with_fields(body, {"previous_response_id": self._previous})
-        self._keep(body)
-        return body
+        return self._following.whole(body)
 
     def shown(self, block: bytes) -> bytes:
         """The block, in which events say what the answer goes on from."""
-        if self._previous is not None:
-            field = b'"previous_response_id":'
-            block = block.replace(field + b"null", field + self._previous)
-            block = block.replace(field + b" null", field + self._previous)
-        if self._items is not None and any(end in block for end in _ENDS):
-            for event in sse.events(block):
-                self._look(sse.payload(event))
-        return block
-
-    def _look(self, data: bytes | None) -> None:
-        """Keeps the answer if this event ends it."""
-        if data is None:
-            return
-        try:
-            event = _decode_event(data)
-        except UNREADABLE:
-            return
-        if event.type.encode() in _ENDS:
-            self._keep(bytes(event.response))
-
-    def _keep(self, response: bytes) -> None:
-        if self._items is None:
-            return
-        try:
-            read = _decode_response(response)
-        except UNREADABLE:
-            return  # nobody can name it, then
-        output = tuple(bytes(item) for item in read.output)
-        named = {_read_item(item).id: item for item in output}
-        ids = {name: item for name, item in named.items() if name is not None}
-        self._kept.keep(self._caller, read.id, Kept(response, self._items, output, ids))
-
-
-def listed(kept: Kept, query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of the items that an answer is an answer to.
-
-    Raises:
-        InvalidRequest: a parameter of the query cannot be used.
-    """
-    order, after = query.get("order", "desc"), query.get("after")
-    if order not in ("asc", "desc"):
-        raise InvalidRequest(f"`order` is {order!r}. Use asc or desc.", param="order")
-    limit = page_size(query.get("limit"), "limit", default=20, most=100)
-    items = [_shown(item, index) for index, item in enumerate(kept.input)]
-    if order == "desc":
-        items.reverse()
-    names = [name for name, _ in items]
-    begin = names.index(after) + 1 if after in names else 0
-    page = items[begin : begin + limit]
-    return {
-        "object": "list",
-        "data": [item for _, item in page],
-        "first_id": page[0][0] if page else None,
-        "last_id": page[-1][0] if page else None,
-        "has_more": begin + limit < len(items),
-    }
-
-
-def page_size(raw: str | None, name: str, *, default: int, most: int) -> int:
-    """How many entries a page may have.
-
-    Raises:
-        InvalidRequest: it is no number from 1 to `most`.
-    """
-    if raw is None:
-        return default
-    if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= most):
-        shown = raw if len(raw) <= 60 else raw[:57] + "..."
-        raise InvalidRequest(f"`{name}` is {shown!r}; it must be from 1 to {most}.", param=name)
-    return int(raw)
-
-
-def _items_of(given: str | list[Raw] | None) -> list[bytes]:
-    """The items of a field `input`; a text is a message of the user."""
-    if given is None:
-        return []
-    if isinstance(given, str):
-        return [msgspec.json.encode({"type": "message", "role": "user", "content": given})]
-    return [bytes(item) for item in given]
-
-
-def _list(items: list[bytes]) -> bytes:
-    return b"[" + b",".join(items) + b"]"
-
-
-def _read_item(item: bytes) -> _Item:
-    try:
-        return _decode_item(item)
-    except UNREADABLE:
-        return _Item()
-
-
-def _as_input(item: bytes) -> bytes | None:
-    """An item of an answer as one of a later request; None if that has no use for it.
-
-    Ids belong to the provider that gave them, which may not be the one that is asked next, and
-    thoughts that are only named by their id are lost with it.
-    """
-    read = _read_item(item)
-    if read.type == "reasoning" and read.encrypted_content is None:
-        return None
-    if read.type not in ("message", "function_call", "custom_tool_call") or item[:1] != b"{":
-        return item
-    return with_fields(item, {"id": None, "status": None})
-
-
-def _shown(item: bytes, index: int) -> tuple[str, Raw]:
-    """An item's id, and the item with all that it is listed with: an id, its type, and the words of
-    a message as a part, however short its client has put it."""
-    name = _read_item(item).id
-    changes: dict[str, bytes | None] = {}
-    if name is None:
-        name = f"msg_{index}"
-        changes["id"] = json_string(name)
-    if field_of(item, "type") is None:
-        changes["type"] = b'"message"'
-    with suppress(*UNREADABLE):  # its content is no text, then
-        said = _decode_short(item)
-        part: dict[str, Any] = {"type": "input_text", "text": said.content}
-        if said.role == "assistant":
-            part = {"type": "output_text", "text": said.content, "annotations": []}
-        changes["content"] = msgspec.json.encode([part])
-    return name, Raw(with_fields(item, changes) if changes else item)
+        return self._following.shown(block)

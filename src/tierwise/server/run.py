@@ -9,14 +9,16 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
 
 from tierwise.config import Config
 from tierwise.config.origin import Origin
+from tierwise.config.schema import ServerConfig, TlsConfig
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
@@ -24,6 +26,9 @@ from tierwise.server.exposure import check_exposure
 from tierwise.server.source import Source
 from tierwise.server.supervisor import Supervisor
 from tierwise.state.promises import Crew
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger("tierwise.server")
 
@@ -60,7 +65,9 @@ def serve(
     listening = _bind(config.server.host, config.server.port)
     port = listening.getsockname()[1]
     orchestrator.start()
-    url = _url(config.server.host, port)
+    if config.server.tls is not None:
+        _context(config.server.tls)  # so that what is wrong with it is said now
+    url = _url(config.server, port)
     if workers <= 1:
         gateway = Gateway(orchestrator, config, source)
         server = uvicorn.Server(uvicorn.Config(gateway, **options(config)))
@@ -145,7 +152,8 @@ def dump(config: Config) -> bytes:
 
 def options(config: Config) -> dict[str, Any]:
     """What uvicorn is told, but for the address."""
-    return {
+    server = config.server
+    told: dict[str, Any] = {
         "loop": "uvloop" if os.name == "posix" else "asyncio",
         "http": "tierwise.server.corked:CorkedProtocol",
         "ws": "none",
@@ -156,8 +164,21 @@ def options(config: Config) -> dict[str, Any]:
         "proxy_headers": False,
         "date_header": False,
         "timeout_keep_alive": _KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": config.server.grace_s,
+        "timeout_graceful_shutdown": server.grace_s,
+        "headers": [("x-content-type-options", "nosniff")],
     }
+    if server.trusted_proxies:
+        told |= {"proxy_headers": True, "forwarded_allow_ips": server.trusted_proxies}
+    if server.tls is not None:
+        told["ssl_context_factory"] = partial(_context, server.tls)
+        told["headers"].append(("strict-transport-security", "max-age=31536000"))
+    return told
+
+
+def _context(config: TlsConfig, *_: object) -> ssl.SSLContext:
+    from tierwise.server.tls import context_for
+
+    return context_for(config)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -182,5 +203,7 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+def _url(server: ServerConfig, port: int) -> str:
+    scheme = "http" if server.tls is None else "https"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return f"{scheme}://{host}:{port}/v1"

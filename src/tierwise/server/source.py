@@ -8,7 +8,15 @@ from tierwise.config import Config, load
 from tierwise.errors import ConfigError
 from tierwise.server.exposure import check_exposure
 
-FIXED = ("server.host", "server.port", "server.grace_s", "ledger.path", "ledger.queue_size")
+FIXED = (
+    "server.host",
+    "server.port",
+    "server.tls",
+    "server.trusted_proxies",
+    "server.grace_s",
+    "ledger.path",
+    "ledger.queue_size",
+)
 """What only a restart changes: the address is taken, and the ledger is open."""
 
 

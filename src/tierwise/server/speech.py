@@ -98,6 +98,18 @@ class Speech:
         return b"data: " + sse.one_line(openai_errors.render(error)[1]) + b"\n\n"
 
 
+class ListingSpeech(Speech):
+    """OpenAI's, where the models are listed for clients of all dialects: not all of them say which
+    is theirs, and each sends the key in its own way."""
+
+    proves = "`Authorization: Bearer <key>` or `x-api-key: <key>`"
+
+    def credential(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """As in `Speech`."""
+        key = headers.get(b"x-api-key")
+        return b"Bearer " + key if key else super().credential(scope, headers)
+
+
 class Spoken(Speech):
     """A dialect that is read through `wire.dialect`."""
 

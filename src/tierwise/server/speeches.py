@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tierwise.server.google import GeminiSpeech, asked_in
-from tierwise.server.kept_responses import KeptResponses
+from tierwise.server.google import GeminiSpeech, asked_in, key_in_query
 from tierwise.server.request import Scope
 from tierwise.server.responses import ResponsesSpeech
-from tierwise.server.speech import AnthropicSpeech, Speech
+from tierwise.server.speech import AnthropicSpeech, ListingSpeech, Speech
+from tierwise.state.kept_responses import KeptResponses
 
 
 class Speeches:
@@ -14,6 +14,7 @@ class Speeches:
 
     def __init__(self, kept: KeptResponses) -> None:
         self.chat = Speech()
+        self.listing = ListingSpeech()
         self.anthropic = AnthropicSpeech()
         self.responses = ResponsesSpeech(kept)
         self.gemini = GeminiSpeech()
@@ -29,6 +30,8 @@ class Speeches:
             names = {name for name, _ in scope["headers"]}
             if b"anthropic-version" in names:
                 return self.anthropic
-            if b"x-goog-api-key" in names:  # Google's own client asks under /v1, too
+            # Google's own client asks under /v1, too.
+            if b"x-goog-api-key" in names or key_in_query(scope):
                 return self.gemini
+            return self.listing
         return self.chat

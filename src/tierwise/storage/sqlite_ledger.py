@@ -105,6 +105,33 @@ _VERSION_2 = (
     "ALTER TABLE attempts ADD COLUMN checks INTEGER REFERENCES checks (id)",
 )
 
+_VERSION_3 = (
+    """
+    CREATE TABLE asides (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        at REAL NOT NULL,
+        kind TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        status TEXT NOT NULL,
+        latency_s REAL NOT NULL,
+        caller TEXT,
+        provider TEXT,
+        model TEXT,
+        deployment TEXT,
+        code INTEGER,
+        cost_usd REAL,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        failovers INTEGER NOT NULL,
+        error_kind TEXT NOT NULL,
+        error TEXT
+    )
+    """,
+    "CREATE INDEX asides_by_id ON asides (id)",
+    "CREATE INDEX asides_by_time ON asides (at)",
+)
+
 _ROLLUP_FIGURES = """
         requests INTEGER NOT NULL,
         cost_usd REAL NOT NULL,
@@ -120,7 +147,7 @@ _ROLLUP_FIGURES = """
         latency_s REAL NOT NULL,
         latency_squares REAL NOT NULL,"""
 
-_VERSION_3 = (
+_VERSION_4 = (
     """
     CREATE TABLE owners (
         id INTEGER PRIMARY KEY,
@@ -215,7 +242,7 @@ _VERSION_3 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """`MIGRATIONS[n]` takes a ledger from version n to n + 1. Append; never edit what was released."""
 
 VERSION = len(MIGRATIONS)

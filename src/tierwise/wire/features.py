@@ -160,6 +160,12 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     return frozenset(found)
 
 
+def word_of(feature: Feature, dialect: str) -> str:
+    """What a client of a dialect calls a feature."""
+    theirs = _ASKED_BY.get(dialect, {}).get(feature)
+    return theirs or dialect_named(dialect).words.get(feature, feature)
+
+
 def unsupported(
     asked: Conversation, dialect: str, refused: Collection[str] = NOTHING_REFUSED
 ) -> list[Lack]:
@@ -173,13 +179,11 @@ def unsupported(
         return []
     words = dialect_named(dialect).words
     used = features_of(asked)
-    named: dict[str, str] = dict(dialect_named(asked.dialect).words)  # type: ignore[arg-type]
-    named.update(_ASKED_BY.get(asked.dialect, {}))
     lacks: list[Lack] = []
     for feature in FEATURES:
         if feature not in used:
             continue
-        word = named.get(feature, feature)
+        word = word_of(feature, asked.dialect)
         if not ours and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect)):
             lacks.append(Lack(feature, word))
         elif feature in refused:
@@ -280,7 +284,7 @@ def _of_tools(asked: Conversation) -> Iterator[Feature]:
     choice = asked.tool_choice
     if not (asked.tools or asked.foreign_tools):
         return
-    if asked.parallel_tools is False:
+    if asked.parallel_tools is False and not has_one_to_call(asked):
         yield "one_tool_at_a_time"
     if choice is None:
         return
@@ -292,6 +296,19 @@ def _of_tools(asked: Conversation) -> Iterator[Feature]:
         yield "tool_choice_none"
     elif choice.mode == "required":
         yield "tool_choice_required"
+
+
+def has_one_to_call(asked: Conversation) -> bool:
+    """Whether one tool alone can be called: there is no other, or the request names it.
+
+    Clients for structured output forbid calls beside the one that they force. Where there is no
+    word for that, a second call of the same tool is taken off the answer (`wire.one_call`), and
+    nothing that was asked for is lost.
+    """
+    choice = asked.tool_choice
+    if choice is not None and (choice.mode == "none" or len(choice.names) == 1):
+        return True
+    return len(asked.tools) + len(asked.foreign_tools) == 1
 
 
 def _of_part(part: Part) -> Iterator[Feature]:

@@ -12,6 +12,12 @@ from collections.abc import Iterable, Iterator
 _BLANK = re.compile(rb"\n\n|\r\n\r\n|\r\r|\n\r\n")
 _BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:$|:|(?:data|event|id|retry)[:\r\n])")
 _LINE = re.compile(rb"\r\n|\n|\r")
+MOST_BYTES = 64 << 20
+"""Bytes that an event may have: a large picture in words of JSON is about half of it."""
+
+
+class EventTooLong(ValueError):
+    """An event has more than `MOST_BYTES`, or has no end."""
 
 
 class EventBuffer:
@@ -21,10 +27,11 @@ class EventBuffer:
     copied and searched from its beginning again with every read.
     """
 
-    __slots__ = ("_parts", "_seam")
+    __slots__ = ("_parts", "_seam", "_size")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self._size = 0
         self._seam = b""
         """The end of the parts, as far as a blank line can begin in it."""
 
@@ -34,7 +41,11 @@ class EventBuffer:
         return b"".join(self._parts)
 
     def feed(self, data: bytes) -> bytes:
-        """All complete events so far that were not given out before; b"" if there is none."""
+        """All complete events so far that were not given out before; b"" if there is none.
+
+        Raises:
+            EventTooLong: more waits for its end than an event may have.
+        """
         parts = self._parts
         new = self._seam + data if parts else data
         # Nearly every provider ends events with LF LF, and nearly every read with an event.
@@ -49,6 +60,9 @@ class EventBuffer:
             parts.append(data)
             if not _end(new):
                 self._seam = new[-2:]
+                self._size += len(data)
+                if self._size > MOST_BYTES:
+                    raise EventTooLong(f"an event has more than {MOST_BYTES:,} bytes")
                 return b""
             data = b"".join(parts)
         end = _end(data)
@@ -63,6 +77,7 @@ class EventBuffer:
 
     def _keep(self, rest: bytes) -> None:
         self._parts = [rest] if rest else []
+        self._size = len(rest)
         self._seam = rest[-2:]
 
 

@@ -53,6 +53,11 @@ def test_a_spent_plan_says_when_to_come_back() -> None:
     assert "a: timeout" in json.loads(body)["error"]["message"]
 
 
+def test_a_deadline_that_passed_says_when_to_come_back() -> None:
+    _, _, headers = ANTHROPIC.error(DeadlineExceeded("late", retry_after=2.2))
+    assert headers["retry-after"] == "3"
+
+
 def test_anthropic_s_own_error_keeps_its_body() -> None:
     own = b'{"type":"error","error":{"type":"invalid_request_error","message":"m"}}'
     error = UpstreamRejected("m", status=400, body=own)

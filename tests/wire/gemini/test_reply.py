@@ -488,6 +488,12 @@ def test_errors_have_google_s_shape(error: TierwiseError, status: int, word: str
     assert sse.payload(GEMINI.error_event(error)) == body
 
 
+def test_a_deadline_that_passed_says_when_to_come_back() -> None:
+    _, body, headers = GEMINI.error(DeadlineExceeded("late", retry_after=2.2))
+    assert headers == {"retry-after": "3"}
+    assert json.loads(body)["error"]["details"][-1]["retryDelay"] == "2.200s"
+
+
 def test_google_s_own_errors_pass_as_they_are() -> None:
     body = b'{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "x": 1}}'
     assert GEMINI.error(UpstreamRejected("no", status=400, body=body))[:2] == (400, body)

@@ -53,7 +53,7 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
     if isinstance(error, AllPathsFailed):
         return error.status, error_body(str(error), error.status), retry_after(error.retry_after)
     if isinstance(error, DeadlineExceeded):
-        return 504, error_body(str(error), 504), {}
+        return 504, error_body(str(error), 504), retry_after(error.retry_after)
     return 500, error_body("Internal error.", 500), {}
 
 

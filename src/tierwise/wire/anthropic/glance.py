@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from tierwise.types import Message, Part, Task
 from tierwise.wire.anthropic.blocks import NAME
+from tierwise.wire.anthropic.output import OutputConfig, OutputFormat
 from tierwise.wire.glance import Unusual, said, thinks
 from tierwise.wire.openai_chat import given
 from tierwise.wire.unreadable import UNREADABLE
@@ -48,16 +49,6 @@ class _Thinking(Struct):
     budget_tokens: int | None = None
 
 
-class _Format(Struct):
-    type: str
-    schema: Raw = _ABSENT
-
-
-class _Output(Struct):
-    effort: str | None = None
-    format: _Format | None = None
-
-
 class _Request(Struct):
     model: str
     messages: list[_Message]
@@ -66,8 +57,8 @@ class _Request(Struct):
     stream: bool | None = None
     tools: list[Raw] | None = None
     thinking: _Thinking | None = None
-    output_config: _Output | None = None
-    output_format: _Format | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
 
 
 _decode = msgspec.json.Decoder(_Request).decode

@@ -16,6 +16,7 @@ from tierwise.errors import InvalidRequest
 from tierwise.wire.anthropic import blocks
 from tierwise.wire.anthropic.blocks import NAME, CacheControl, read_mark
 from tierwise.wire.anthropic.explain import explained, refused
+from tierwise.wire.anthropic.output import OutputConfig, OutputFormat
 from tierwise.wire.conversation import (
     Conversation,
     Foreign,
@@ -66,16 +67,6 @@ class _Tool(Struct):
     cache_control: CacheControl | None = None
 
 
-class _Format(Struct):
-    type: str
-    schema: Raw = _ABSENT
-
-
-class _Output(Struct):
-    effort: str | None = None
-    format: _Format | None = None
-
-
 class _Metadata(Struct):
     user_id: str | None = None
 
@@ -93,8 +84,8 @@ class _Request(Struct):
     tools: list[Raw] | None = None
     tool_choice: _Choice | None = None
     thinking: _Thinking | None = None
-    output_config: _Output | None = None
-    output_format: _Format | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
     metadata: _Metadata | None = None
     service_tier: str | None = None
     cache_control: CacheControl | None = None
@@ -311,6 +302,6 @@ def _own(fields: dict[str, Raw]) -> dict[str, Raw]:
     config = fields.get("output_config", _ABSENT)
     if given(config):
         for name, raw in _decode_fields(config).items():
-            if name not in _Output.__struct_fields__ and given(raw):
+            if name not in OutputConfig.__struct_fields__ and given(raw):
                 own[f"output_config.{name}"] = raw
     return own

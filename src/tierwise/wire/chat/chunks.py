@@ -12,7 +12,7 @@ from tierwise.types import Usage
 from tierwise.wire.chat.citations import write_citations
 from tierwise.wire.chat.endings import write_finish
 from tierwise.wire.chat.reply import new_id
-from tierwise.wire.chat.thoughts import NAME, is_plain, write_detail
+from tierwise.wire.chat.thoughts import NAME, is_plain, write_detail, write_signature
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.openai_chat import given
 from tierwise.wire.openai_usage import write_usage
@@ -79,9 +79,13 @@ class ChunkWriter:
         match event:
             case TextPiece():
                 logprobs = event.logprobs if given(event.logprobs) else None
-                if not event.text and logprobs is None:
+                signed = event.signature is not None and event.origin == "gemini"
+                if not (event.text or signed) and logprobs is None:
                     return b""
                 said = b'{"content":' + _encode(event.text) + b"}"
+                if signed:
+                    extra = write_signature(event.signature or "")
+                    said = _encode({"content": event.text, "extra_content": extra})
                 return self._chunk(event.choice, said, logprobs)
             case ReasoningPiece():
                 return self._thought(event)
@@ -154,7 +158,7 @@ class ChunkWriter:
             kind: {"name": event.name, field: ""},
         }
         if event.signature is not None and event.origin == "gemini":
-            call["extra_content"] = {"google": {"thought_signature": event.signature}}
+            call["extra_content"] = write_signature(event.signature)
         return self._delta(event.choice, {"tool_calls": [call]})
 
     def _function(self, event: ToolBegan | ToolPiece) -> bytes:

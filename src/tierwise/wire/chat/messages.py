@@ -7,6 +7,7 @@ from typing import cast
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from tierwise.errors import InvalidRequest
 from tierwise.wire.chat.fields import ABSENT, Fields
@@ -143,7 +144,8 @@ def _turn(message: Fields, index: int, calls: dict[str, ToolCall]) -> Turn:
         path = message.at("role")
         raise InvalidRequest(f"`{path}` is {role!r}. Use one of {_roles()}.", param=path)
     parts: list[Part] = list(_thoughts(message)) if role == "assistant" else []
-    parts += _content(message, content)
+    said = _content(message, content)
+    parts += said if role != "assistant" else _signed(message, said)
     if role == "assistant":
         refused = message.text("refusal")
         if refused:
@@ -197,6 +199,15 @@ def _content(message: Fields, content: Raw) -> list[Part]:
             raws = raws or _decode_raws(content)
             raw, binding = raws[index], known is None
             parts.append(Foreign(origin=NAME, what=part.type, raw=raw, binding=binding))
+    return parts
+
+
+def _signed(message: Fields, parts: list[Part]) -> list[Part]:
+    """What the assistant said, with Gemini's signature on its last text. The field stays as it came
+    beside it."""
+    signature = signature_in(message.rest.get("extra_content", ABSENT))
+    if signature is not None and parts and isinstance(parts[-1], Text):
+        parts[-1] = replace(parts[-1], signature=signature, origin="gemini")
     return parts
 
 

@@ -19,6 +19,7 @@ from tierwise.wire.chat.thoughts import (
     read_details,
     signature_in,
     write_detail,
+    write_signature,
 )
 from tierwise.wire.chat.turns import Json, write_call
 from tierwise.wire.conversation import (
@@ -106,6 +107,7 @@ class Said(Struct):
     reasoning_content: object = None
     reasoning: object = None
     reasoning_details: Raw = _ABSENT
+    extra_content: Raw = _ABSENT
     tool_calls: list[Call] | None = None
     function_call: Function | None = None
     annotations: Raw = _ABSENT
@@ -194,8 +196,10 @@ def _parts(said: Said) -> Iterator[Part]:
     if thought:
         yield Reasoning(text=thought, origin=NAME)
     citations = tuple(citations_in(said.annotations))
+    signature = None if citations else signature_in(said.extra_content)
     if text or citations:
-        yield Text(text=text, citations=citations, origin=NAME if citations else "")
+        origin = "gemini" if signature is not None else NAME if citations else ""
+        yield Text(text=text, citations=citations, signature=signature, origin=origin)
     if said.refusal:
         yield Refusal(text=said.refusal)
     for number, call in enumerate(said.tool_calls or ()):
@@ -258,6 +262,10 @@ def _written(index: int, choice: Choice, asked: Conversation) -> Mapping[str, ob
         "refusal": refused or None,
     }
     message.update(write_thoughts(thoughts))
+    # The words of an answer are one text here, and their signature is that of its last piece.
+    signed = [part.signature for part in texts if part.signature and part.origin == "gemini"]
+    if signed:
+        message["extra_content"] = write_signature(signed[-1])
     cited = [one for part in texts for one in write_citations(part.citations)]
     if cited:
         message["annotations"] = cited

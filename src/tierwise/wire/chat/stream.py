@@ -10,7 +10,7 @@ from tierwise.wire import sse
 from tierwise.wire.chat.citations import citations_in
 from tierwise.wire.chat.endings import read_finish
 from tierwise.wire.chat.reply import Call, Function, Said
-from tierwise.wire.chat.thoughts import NAME, Detail, details_in, origin_of
+from tierwise.wire.chat.thoughts import NAME, Detail, details_in, origin_of, signature_in
 from tierwise.wire.openai_chat import given
 from tierwise.wire.openai_usage import read_usage
 from tierwise.wire.spoken import (
@@ -135,11 +135,14 @@ class _Told:
                     self._think(piece.thought, events)
             content = "".join(piece.text or "" for piece in content)
         has_logprobs = given(logprobs)
-        if content or has_logprobs:
+        signature = signature_in(delta.extra_content)
+        if content or has_logprobs or signature is not None:
             events.append(
                 TextPiece(
                     text=content if isinstance(content, str) else "",
                     choice=index,
+                    signature=signature,
+                    origin="gemini" if signature is not None else "",
                     logprobs=logprobs if has_logprobs else _ABSENT,
                 )
             )

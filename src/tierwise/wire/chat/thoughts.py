@@ -66,7 +66,8 @@ def details_in(raw: Raw) -> list[Detail]:
 
 
 def signature_in(extra: Raw) -> str | None:
-    """Gemini's signature of a call, where its compatible API has it: in `extra_content`."""
+    """Gemini's signature of a call or of what a message says, where its compatible API has it: in
+    `extra_content`."""
     if not bytes(extra):
         return None
     try:
@@ -74,6 +75,11 @@ def signature_in(extra: Raw) -> str | None:
     except UNREADABLE:
         return None
     return google.thought_signature if google is not None else None
+
+
+def write_signature(signature: str) -> dict[str, object]:
+    """The same, to be read again."""
+    return {"google": {"thought_signature": signature}}
 
 
 def origin_of(format_: str | None) -> str:

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from tierwise.wire.chat.messages import OF_MESSAGE
 from tierwise.wire.chat.sources import format_of, write_url
-from tierwise.wire.chat.thoughts import FIELDS, NAME, is_plain, write_detail
+from tierwise.wire.chat.thoughts import FIELDS, NAME, is_plain, write_detail, write_signature
 from tierwise.wire.conversation import (
     Audio,
     CacheMark,
@@ -24,6 +24,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
+from tierwise.wire.failing import in_words
 
 Json = dict[str, object]
 _JOINED = {"assistant": "", "tool": "\n", "system": "\n\n"}
@@ -117,7 +118,7 @@ def write_call(call: ToolCall, *, own: bool) -> Json:
         function = {"name": call.name, "arguments": call.arguments}
         written |= {"type": "function", "function": function}
     if own and call.signature is not None and call.origin == "gemini":
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
+        written["extra_content"] = write_signature(call.signature)
     return written
 
 
@@ -131,7 +132,7 @@ def _results(turn: Turn, *, own: bool) -> Iterator[tuple[Json, list[Json]]]:
             continue
         message: Json = {"role": "tool", "tool_call_id": result.call_id}
         media: list[Json] = []
-        parts = result.parts
+        parts = in_words(result)
         if not own:
             found = [_part(part) for part in parts if _is_media(part)]
             media = [written for written in found if written is not None]

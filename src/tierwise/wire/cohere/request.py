@@ -21,6 +21,7 @@ from tierwise.wire.conversation import (
     ToolResult,
     Turn,
 )
+from tierwise.wire.failing import in_words
 from tierwise.wire.features import Feature
 from tierwise.wire.openai_chat import given
 
@@ -190,7 +191,7 @@ def _assistant(turn: Turn) -> Json | None:
 
 def _result(result: ToolResult) -> Json:
     """What a tool gave; it takes text alone."""
-    content = "\n".join(_texts(result.parts))
+    content = "\n".join(_texts(in_words(result)))
     return {"role": "tool", "tool_call_id": result.call_id, "content": content}
 
 

@@ -55,7 +55,8 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
         body = _body(error.status, str(error), None, code, error.retry_after)
         return error.status, body, _headers(error.retry_after)
     if isinstance(error, DeadlineExceeded):
-        return 504, _body(504, str(error), None, "deadline_exceeded", None), {}
+        body = _body(504, str(error), None, "deadline_exceeded", error.retry_after)
+        return 504, body, _headers(error.retry_after)
     return 500, _body(500, "Internal error.", None, "internal_error", None), {}
 
 

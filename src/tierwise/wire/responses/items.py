@@ -17,6 +17,7 @@ from tierwise.wire.conversation import (
     ToolResult,
     Turn,
 )
+from tierwise.wire.failing import in_words
 from tierwise.wire.openai_chat import given
 from tierwise.wire.responses.content import read_content, write_annotation, write_input
 from tierwise.wire.responses.invalid import explained
@@ -235,10 +236,11 @@ def _content(parts: list[Part] | tuple[Part, ...], *, ours: bool) -> object:
 
 def _write_result(result: ToolResult, *, ours: bool) -> dict[str, object]:
     kind = "custom_tool_call_output" if result.custom else "function_call_output"
+    parts = in_words(result)
     return {
         "type": kind,
         "call_id": result.call_id,
-        "output": _content(result.parts, ours=ours) if result.parts else "",
+        "output": _content(parts, ours=ours) if parts else "",
         **(_unpacked(result.hints) if ours else {}),
         **({"name": result.name} if ours and result.name else {}),
     }

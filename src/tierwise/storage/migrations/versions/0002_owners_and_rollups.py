@@ -1,4 +1,7 @@
-"""Whose each request is, and figures added up by hour and day: version 3 of the ledger's file."""
+"""Requests for no answer, whose each request is, and figures added up by hour and day.
+
+Versions 3 and 4 of the ledger's file.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +15,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    if reach_sqlite(op.get_bind(), 3):
+    if reach_sqlite(op.get_bind(), 4):
         return
+    _asides()
     names = ("key", "user", "team", "org", "tags")
     op.create_table(
         "owners",
@@ -56,6 +60,28 @@ def upgrade() -> None:
         sa.Column("batch", sa.BigInteger, nullable=False),
         sa.Column("at", sa.Double, nullable=False),
     )
+
+
+def _asides() -> None:
+    name = sa.Text(collation="C")
+    op.create_table(
+        "asides",
+        sa.Column("seq", sa.BigInteger, primary_key=True),
+        sa.Column("id", name, nullable=False),
+        sa.Column("at", sa.Double, nullable=False),
+        *(sa.Column(one, sa.Text, nullable=False) for one in ("kind", "asked", "status")),
+        sa.Column("latency_s", sa.Double, nullable=False),
+        *(sa.Column(one, sa.Text) for one in ("caller", "provider", "model", "deployment")),
+        sa.Column("code", sa.Integer),
+        sa.Column("cost_usd", sa.Double),
+        sa.Column("input_tokens", sa.BigInteger),
+        sa.Column("output_tokens", sa.BigInteger),
+        sa.Column("failovers", sa.Integer, nullable=False),
+        sa.Column("error_kind", sa.Text, nullable=False),
+        sa.Column("error", sa.Text),
+    )
+    op.create_index("asides_by_id", "asides", ["id"])
+    op.create_index("asides_by_time", "asides", ["at"])
 
 
 def _rollup(name: str, time: str) -> None:

@@ -1,4 +1,4 @@
-"""`GET /v1/certificate`: what is promised under each policy, and whether it still holds."""
+"""What is promised under each policy, and whether it still holds, as JSON values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ import msgspec
 
 from tierwise.state.promises import Promise
 
-NONE_CONFIGURED = (
-    "No policy has a certificate. Make one with `tierwise calibrate --policy NAME --out FILE`, "
-    "and name it in the configuration as `policies.NAME.certificate`."
-)
-
 
 def described(promises: Mapping[str, Promise]) -> dict[str, Any]:
-    """All of them, as JSON values. Requests and windows are those that this worker has seen."""
+    """All of them. Requests and windows are those that this worker has seen."""
     return {"object": "list", "data": [_one(promise) for promise in promises.values()]}
 
 

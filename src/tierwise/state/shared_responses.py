@@ -15,14 +15,22 @@ from pathlib import Path
 
 import msgspec
 
-from tierwise.server import kept_responses
-from tierwise.server.kept_responses import Caller, Kept
+from tierwise.state import kept_responses
+from tierwise.state.kept_responses import Caller, InProcess, Kept, KeptResponses
+from tierwise.state.promises import Crew
 
 _LOOK_EVERY = 64
 """So many answers are kept between two looks at how much there is."""
 _ANSWER, _ITEM = "answer", "item"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Kept).decode
+
+
+def kept_by(crew: Crew) -> KeptResponses:
+    """Where all who serve together find them."""
+    if crew.workers > 1 and crew.folder is not None:
+        return InFolder(crew.folder / "responses")
+    return InProcess()
 
 
 class InFolder:

@@ -1,0 +1,53 @@
+"""An answer as it is kept, and as it is found again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from tierwise.types import Completion, Decision, Usage
+
+Likeness = Literal["same", "similar"]
+"""Whether the request was the same, or only meant the same."""
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """An answer, and what is needed to give it again as if it were new.
+
+    `blocks` are its bytes: one of a whole answer, several of a stream, each of complete events.
+    `cost_usd` is what it cost when it was made, and `reference_cost_usd` what the reference would
+    have cost. `decision` is the one that it was made by; `at` is a Unix time in seconds.
+    """
+
+    blocks: tuple[bytes, ...]
+    model: str
+    deployment: str
+    tier: int
+    usage: Usage
+    cost_usd: float
+    decision: Decision
+    at: float
+    completion: Completion | None = None
+
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes."""
+        return sum(map(len, self.blocks)) + OVERHEAD_BYTES
+
+
+OVERHEAD_BYTES = 2000
+"""What an entry takes beside its answer: its decision, its key, the structures that hold it."""
+
+
+class Found(Struct, frozen=True):
+    """An answer that may be given again. `age_s` are the seconds since it was made."""
+
+    kept: Kept
+    likeness: Likeness
+    age_s: float
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Kept).decode

@@ -1,0 +1,1 @@
+"""Configurations of other gateways as Tierwise has them."""

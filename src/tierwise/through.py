@@ -1,0 +1,204 @@
+"""What the library passes through to one provider as it is, and the provider's own answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from tierwise.answer import encoded
+from tierwise.config import Setup
+from tierwise.errors import InvalidRequest, Unsatisfiable
+from tierwise.forms import Field, Sending, form_body, plain_body
+from tierwise.passing import Places, clean
+from tierwise.providers.passthrough import Passages, Passed, PassedAnswer
+from tierwise.types import Deployment
+
+_PARAM = "provider"
+_REMEDY = "Name the provider as `provider`, or as `provider/model` in `json`."
+_IN_PATHS = "/:@!$&'()*+,;=~%"
+
+
+@dataclass(frozen=True, slots=True)
+class PassedThrough:
+    """What a provider answered, be it an error of its own: look at `status`."""
+
+    provider: str
+    status: int
+    headers: Mapping[str, str]
+    """By their names in small letters."""
+    body: bytes
+
+    def json(self) -> Any:
+        """`body`, decoded."""
+        return msgspec.json.decode(self.body)
+
+
+class PassedStream:
+    """What a provider answers, as it comes: iterate over its pieces, in a `with` block or to the
+    end, or end it with `aclose`. Otherwise as `PassedThrough`."""
+
+    def __init__(self, provider: str, answer: PassedAnswer) -> None:
+        self.provider = provider
+        self.status = answer.status
+        self.headers = _headers(answer)
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._answer.pieces():
+                yield piece
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends the call."""
+        self._answer.close()
+
+    async def __aenter__(self) -> PassedStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class _Passes(Protocol):
+    """What passes calls through: an orchestrator."""
+
+    setup: Setup
+    passages: Passages
+
+
+class PassingThrough:
+    """Calls that the library makes with a provider's key, and otherwise leaves as they are."""
+
+    async def pass_through(
+        self: _Passes,
+        method: str,
+        path: str,
+        *,
+        provider: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | Path | None = None,
+        form: Mapping[str, Field | Sequence[Field]] | None = None,
+    ) -> PassedThrough:
+        """What a provider says to a call. Nothing is routed, tried again or written down.
+
+        Args:
+            method: such as "POST".
+            path: from `/v1` on, such as "/v1/images/generations".
+            provider: whose; None where `json` has a model `provider/model`, or only one of those
+                configured can be meant by a path of images, audio, moderations, files, uploads,
+                batches, vector stores or fine-tuning.
+            query: what stands behind the path's `?`.
+            headers: others than the key.
+            json, content, form: the body, one of them at most. A form may hold files: bytes, a
+                `pathlib.Path`, or either with a name as `(name, file)`.
+
+        Raises:
+            InvalidRequest: an argument cannot be used.
+            UnknownProvider: there is none of this name, or there are several and none was named.
+            Unsatisfiable: the provider's dialect signs each call.
+            UpstreamError: it could not be reached, or broke off.
+        """
+        body = _body(json, content, form)
+        whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
+        async with await _opened(self.passages, whose, passed) as answer:
+            whole = b"".join([piece async for piece in answer.pieces()])
+        return PassedThrough(whose.provider, answer.status, _headers(answer), whole)
+
+    async def pass_through_stream(
+        self: _Passes,
+        method: str,
+        path: str,
+        *,
+        provider: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | Path | None = None,
+        form: Mapping[str, Field | Sequence[Field]] | None = None,
+    ) -> PassedStream:
+        """As `pass_through`, read as it comes: for large files, speech, and events."""
+        body = _body(json, content, form)
+        whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
+        return PassedStream(whose.provider, await _opened(self.passages, whose, passed))
+
+
+def _body(json: Any, content: bytes | Path | None, form: Any) -> Sending | bytes | None:
+    """The body that is sent; JSON as bytes, because its model may name the provider.
+
+    Raises:
+        InvalidRequest: there are several, or it cannot be written.
+    """
+    given = {"json": json, "content": content, "form": form}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise InvalidRequest(
+            f"`{names[0]}` and `{names[1]}` are both given. A call has one body.", param=names[1]
+        )
+    if json is not None:
+        return encoded(json)
+    if content is not None:
+        return plain_body(content)
+    return form_body(form) if form is not None else None
+
+
+def _passed(
+    setup: Setup,
+    method: str,
+    path: str,
+    provider: str | None,
+    query: Mapping[str, Any] | None,
+    headers: Mapping[str, str] | None,
+    body: Sending | bytes | None,
+) -> tuple[Deployment, Passed]:
+    """Who is asked, and what."""
+    if not method.isalpha():
+        raise InvalidRequest(f"`method` is {method!r}. Use such as GET or POST.", param="method")
+    if not path.startswith("/") or "?" in path:
+        raise InvalidRequest(
+            f"`path` is {path!r}; it must begin with a slash, and what stands behind a `?` is "
+            "given as `query`.",
+            param="path",
+        )
+    path = clean(quote(path, safe=_IN_PATHS))
+    places = Places(setup, param=_PARAM, remedy=_REMEDY)
+    if provider is not None:
+        whose = places.named(provider)
+    elif isinstance(body, bytes):
+        whose, body = places.by_model(body, path)
+    else:
+        whose = places.only(path)
+    if isinstance(body, bytes):
+        body = Sending((body,), len(body), "application/json")
+    target = f"{path}?{urlencode(query, doseq=True)}" if query else path
+    named = dict(headers or {})
+    if body is None:
+        return whose, Passed(method.upper(), target, [*named.items()])
+    if body.kind is not None:
+        named = {name: value for name, value in named.items() if name.lower() != "content-type"}
+        named["content-type"] = body.kind
+    return whose, Passed(method.upper(), target, [*named.items()], body.pieces(), body.length)
+
+
+async def _opened(passages: Passages, whose: Deployment, passed: Passed) -> PassedAnswer:
+    try:
+        return await passages.open(whose, passed)
+    except Unsatisfiable as error:
+        error.param = _PARAM  # and not the header of the gateway's clients
+        raise
+
+
+def _headers(answer: PassedAnswer) -> dict[str, str]:
+    """Those of an answer by name, what comes several times joined as RFC 9110 has it."""
+    found: dict[str, str] = {}
+    for name, value in answer.headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

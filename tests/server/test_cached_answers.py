@@ -1,0 +1,179 @@
+"""Answers that were given before, through the gateway, with the official clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from gateway import KEY, Provider, RunningGateway, call, chat, config_for, fails, says
+from tierwise.types import CACHE
+
+OTHER = "another-key"
+
+
+@pytest.fixture
+def gateway(provider: Provider) -> Iterator[RunningGateway]:
+    config = config_for(
+        provider.url, cache={"mode": "exact"}, server={"api_keys": [KEY, OTHER], "grace_s": 1}
+    )
+    config["policies"]["fresh"] = {"tiers": [{"model": "small"}], "cache": "off"}
+    config["policies"]["stepwise"]["cache"] = "semantic"
+    with RunningGateway(config) as running:
+        yield running
+
+
+def asked(provider: Provider) -> int:
+    return len(provider.seen)
+
+
+def test_the_second_of_two_same_requests_asks_nobody(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    first = chat(gateway.url)
+    second = chat(gateway.url)
+    assert asked(provider) == 1
+    assert second.body == first.body
+    assert (first.headers["x-tierwise-cache"], second.headers["x-tierwise-cache"]) == (
+        "miss",
+        "hit",
+    )
+    assert second.headers["age"] == "0"
+    assert second.headers["x-tierwise-cost-usd"] == "0.00000000"
+    assert second.headers["x-tierwise-deployment"] == CACHE
+    assert second.headers["x-tierwise-decision-id"] != first.headers["x-tierwise-decision-id"]
+
+
+def test_a_record_says_that_it_was_given_again_and_what_that_saved(
+    gateway: RunningGateway,
+) -> None:
+    cost = float(chat(gateway.url).headers["x-tierwise-cost-usd"])
+    gateway.settle()
+    before = gateway.orchestrator.ledger.written
+    chat(gateway.url)
+    gateway.settle()
+    assert gateway.orchestrator.ledger.written == before + 1
+    record = next(gateway.orchestrator.ledger.recent(1))
+    assert (record.cost_usd, record.deployment, record.attempts) == (0.0, CACHE, ())
+    assert record.reference_cost_usd == pytest.approx(cost, abs=1e-8)
+    assert "is given again" in record.decision.reason
+
+
+def test_a_stream_is_replayed_as_it_came(gateway: RunningGateway, provider: Provider) -> None:
+    first = chat(gateway.url, stream=True)
+    second = chat(gateway.url, stream=True)
+    assert asked(provider) == 1
+    assert second.body == first.body
+    assert second.headers["content-type"] == first.headers["content-type"]
+    assert second.headers["x-tierwise-cache"] == "hit"
+
+
+def test_whole_answers_and_streams_are_kept_apart(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    chat(gateway.url)
+    chat(gateway.url, stream=True)
+    assert asked(provider) == 2
+
+
+def test_nobody_gets_what_another_key_was_answered(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    chat(gateway.url)
+    assert chat(gateway.url, key=OTHER).headers["x-tierwise-cache"] == "miss"
+    assert asked(provider) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "calls", "state"),
+    [("no-cache", 2, "miss"), ("no-store", 2, None), ("max-age=60", 1, "hit")],
+)
+def test_cache_control_is_respected(
+    gateway: RunningGateway, provider: Provider, header: str, calls: int, state: str | None
+) -> None:
+    chat(gateway.url)
+    reply = chat(gateway.url, headers={"cache-control": header})
+    assert asked(provider) == calls
+    assert reply.headers.get("x-tierwise-cache") == state
+
+
+def test_a_policy_may_want_none(gateway: RunningGateway, provider: Provider) -> None:
+    chat(gateway.url, "fresh")
+    assert "x-tierwise-cache" not in chat(gateway.url, "fresh").headers
+    assert asked(provider) == 2
+
+
+def test_an_error_is_not_kept(gateway: RunningGateway, provider: Provider) -> None:
+    provider.acts["small"] = fails(400, {"message": "no"})
+    assert chat(gateway.url).status == 400
+    provider.acts["small"] = says("well again")
+    reply = chat(gateway.url)
+    assert (reply.status, reply.headers["x-tierwise-cache"]) == (200, "miss")
+
+
+def test_an_answer_that_its_gates_rejected_is_not_kept(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"], provider.acts["large"] = says(""), fails(400, {"message": "no"})
+    assert chat(gateway.url, "stepwise").status == 200  # the draft, as there is nothing better
+    calls = asked(provider)
+    assert chat(gateway.url, "stepwise").headers["x-tierwise-cache"] == "miss"
+    assert asked(provider) == 2 * calls
+
+
+def test_other_words_for_the_same_are_answered_where_the_policy_is_semantic(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    chat(gateway.url, "stepwise", text="How do I reset the password of my account?")
+    again = chat(gateway.url, "stepwise", text="how do I reset the password of my account")
+    assert again.headers["x-tierwise-cache"] == "similar"
+    assert asked(provider) == 1
+
+
+def test_the_official_clients_read_what_is_given_again(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    said: Any = [{"role": "user", "content": "Hello"}]
+    chats = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY)
+    messages = anthropic.Anthropic(base_url=gateway.url, api_key=KEY)
+    texts = []
+    for _ in range(2):
+        one = chats.chat.completions.create(model="small", messages=said)
+        other = messages.messages.create(model="small", messages=said, max_tokens=50)
+        with messages.messages.stream(model="small", messages=said, max_tokens=50) as stream:
+            streamed = stream.get_final_text()
+        block: Any = other.content[0]
+        texts.append((one.choices[0].message.content, block.text, streamed))
+    assert texts[0] == texts[1]
+    assert asked(provider) == 3
+
+
+async def test_the_library_has_its_answers_again_too(provider: Provider) -> None:
+    from tierwise.orchestrator import Orchestrator
+
+    config = config_for(provider.url, cache={"mode": "exact"})
+    async with Orchestrator.from_config(config) as o:
+        first = await o.chat("Hello", "small")
+        second = await o.chat("Hello", "small")
+    assert second.text == first.text
+    assert (second.cost_usd, second.record.deployment) == (0.0, CACHE)
+    assert asked(provider) == 1
+
+
+def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
+    old = gateway.orchestrator
+    chat(gateway.url)
+    from tierwise.orchestrator import Orchestrator
+
+    config = gateway.application._config
+    new = Orchestrator.from_config(config, after=old)
+    assert new.cached is not None
+    assert old.cached is not None
+    assert new.cached.cache.store is old.cached.cache.store
+
+
+def test_status_is_not_cached_by_anybody(gateway: RunningGateway) -> None:
+    assert call(gateway.url, "GET", "/v1/status").status == 200
