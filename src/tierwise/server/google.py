@@ -1,7 +1,8 @@
 """Gemini's way of asking: the model and the method stand in the path, the key may in the query.
 
 `POST /v1beta/models/{model}:generateContent`, and `:streamGenerateContent`, whose answer is a JSON
-array unless the query says `alt=sse`: https://ai.google.dev/api/generate-content
+array unless the query says `alt=sse`: https://ai.google.dev/api/generate-content. `:countTokens`,
+`:embedContent` and `:batchEmbedContents` are no answers, and served elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tierwise.errors import TierwiseError
-from tierwise.listing import COUNT, GENERATE, STREAM
+from tierwise.listing import COUNT, EMBED, EMBED_MANY, GENERATE, STREAM
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Header, Speech, Spoken
@@ -20,7 +21,9 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
 
-_PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
+_METHODS = (GENERATE, STREAM, COUNT, EMBED, EMBED_MANY)
+PUBLISHED = "/v1beta1/publishers/google/models"
+_PREFIXES = ("/v1beta/models/", "/v1/models/", PUBLISHED + "/")
 _ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"),)
 
 
@@ -30,7 +33,7 @@ def asked_in(path: str) -> tuple[str, str] | None:
     if prefix is None:
         return None
     model, colon, method = path[len(prefix) :].rpartition(":")
-    return (model, method) if colon and model and method in (GENERATE, STREAM, COUNT) else None
+    return (model, method) if colon and model and method in _METHODS else None
 
 
 def is_googles(path: str) -> bool:
