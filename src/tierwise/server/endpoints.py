@@ -28,6 +28,8 @@ from tierwise.orchestrator import Orchestrator
 from tierwise.promised import described
 from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
+from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
+from tierwise.server.claude_on_vertex import claude_in
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
@@ -79,6 +81,7 @@ class Endpoints:
         self.in_use = InUse()
         self._speeches = speeches = Speeches(orchestrator.kept_responses)
         self._gemini = self._answering(speeches.gemini)
+        self._vertex = self._answering(speeches.vertex)
         self._answers = {
             CHAT_PATH: self._answering(speeches.chat),
             "/v1/messages": self._answering(speeches.anthropic),
@@ -119,12 +122,14 @@ class Endpoints:
                 asked = asked_in(path)
                 if asked is not None and asked[1] in (GENERATE, STREAM):
                     endpoint = self._gemini
+                elif claude_in(path) is not None:
+                    endpoint = self._vertex
             if endpoint is not None:
                 return endpoint
-        elif asked_in(path) is not None:
+        elif asked_in(path) is not None or claude_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            return self._named(refused(error, self._speeches.gemini))
+            return self._named(refused(error, self._speeches.of(scope)))
         if self._passes(scope):
             return self._passing
         if path.endswith("/"):
@@ -177,6 +182,7 @@ class Endpoints:
             ),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
+            Route(COUNT_ON_VERTEX, self._with_key(counts.anthropic), methods=_POST),
             Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
             Route("/v1/embeddings", vectors.openai, methods=_POST),
