@@ -74,11 +74,10 @@ async def follow(body: bytes, kept: KeptResponses, caller: Caller) -> Following:
     """
     asked, items, body = await _in_full(body, kept, caller)
     if asked.background:
-        raise InvalidRequest(
-            "`background` is true. Answers are given while the request waits: leave it out, "
-            "and send `stream: true` for those that take long.",
-            param="background",
-        )
+        # Imported only here: the dialect is large, and such requests are few.
+        from tierwise.wire.responses.invalid import in_background
+
+        raise in_background()
     return Following(
         read_task(DIALECT, body),
         kept,

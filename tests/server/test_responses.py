@@ -211,6 +211,8 @@ def test_answers_are_their_callers_alone(provider: Provider) -> None:
 def test_answers_in_the_background_are_refused(gateway: RunningGateway) -> None:
     reply = ask(gateway.url, background=True)
     assert (reply.status, reply.error["param"]) == (400, "background")
+    assert "Leave `background` out" in reply.error["message"]
+    assert ask(gateway.url, background=False).status == 200
 
 
 def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None:
