@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 
 from msgspec.structs import replace
@@ -69,8 +70,14 @@ def read_task(dialect: str, body: bytes) -> Task:
     Raises:
         InvalidRequest: the body is wrong in what analysis reads of it.
     """
-    found: Task | None = import_module(_GLANCES[dialect]).glance(body)
-    return found or task_of(dialect_named(dialect).read_request(body), body)
+    return _glance_of(dialect)(body) or task_of(dialect_named(dialect).read_request(body), body)
+
+
+@cache
+def _glance_of(dialect: str) -> Callable[[bytes], Task | None]:
+    """What glances at requests of a dialect, imported when the first one comes."""
+    found: Callable[[bytes], Task | None] = import_module(_GLANCES[dialect]).glance
+    return found
 
 
 def task_of(asked: Conversation, body: bytes) -> Task:
