@@ -112,8 +112,21 @@ async def test_all_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_an_item_of_two_answers_stays_with_the_one_that_is_left() -> None:
     store = InProcess()
-    store.keep("me", "one", kept(item=b"first"))
-    store.keep("me", "two", kept(item=b"later"))
+    store.keep("me", "one", kept_item("first"))
+    store.keep("me", "two", kept_item("later"))
     assert await store.forget("me", "one")
-    assert await store.item("me", "item") == b"later"
+    assert await store.item("me", "item") == item_of("later")
     assert not await store.forget("me", "one")
+
+
+async def test_items_are_found_whenever_somebody_asked_before(
+    make: Callable[..., KeptResponses],
+) -> None:
+    store = make()
+    for text in ("first", "later", "last"):
+        store.keep("me", f"resp_{text}", kept_item(text))
+        assert await store.item("me", "item") == item_of(text)
+    store.keep("me", "other", kept_item("named otherwise", name="another"))
+    store.keep("me", "resp_last", kept_item("said again"))
+    assert await store.item("me", "another") == item_of("named otherwise", name="another")
+    assert await store.item("me", "item") == item_of("said again")
