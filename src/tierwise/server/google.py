@@ -29,9 +29,9 @@ _ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"
 
 def asked_in(path: str) -> tuple[str, str] | None:
     """The model and the method that a path names; None if it is not of this kind."""
-    prefix = next((one for one in _PREFIXES if path.startswith(one)), None)
-    if prefix is None:
+    if not path.startswith(_PREFIXES):
         return None
+    prefix = next(one for one in _PREFIXES if path.startswith(one))
     model, colon, method = path[len(prefix) :].rpartition(":")
     return (model, method) if colon and model and method in _METHODS else None
 
@@ -100,7 +100,7 @@ class ArrayExchange(Exchange):
 
 def key_in_query(scope: Scope) -> bytes:
     """The key that the query of a request has; b"" without one."""
-    return _query(scope).get("key", "").encode()
+    return _query(scope).get("key", "").encode() if scope["query_string"] else b""
 
 
 def _query(scope: Scope) -> dict[str, str]:

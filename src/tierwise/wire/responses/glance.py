@@ -137,9 +137,11 @@ class _Turns:
 
     def flush(self) -> None:
         """Ends what the model says at once."""
+        if not (self._turn or self._thought):
+            return
         if self._turn:
             self.done.append(said("assistant", self._parts))
-        elif self._thought:
+        else:
             raise Unusual  # whether that is a turn depends on the thoughts
         self._parts = []
         self._turn = self._spoke = self._thought = False
