@@ -26,7 +26,7 @@ MOST_BYTES_EACH = 64 << 20
 Caller = str | None
 
 
-class Kept(Struct, frozen=True):
+class Kept(Struct, frozen=True, gc=False):
     """One answer: the object `response` as the client got it, and the `input` that it answers, what
     was said in earlier requests included. Both are JSON, which is read when somebody asks for it:
     most answers are never asked for again.
@@ -110,7 +110,7 @@ class KeptResponses(Protocol):
         """Whether the answer was there; it is not any more."""
 
 
-class _Entry(Struct):
+class _Entry(Struct, gc=False):
     """`ids` is the answer's `by_id` once it was read, None before."""
 
     kept: Kept
