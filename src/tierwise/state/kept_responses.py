@@ -136,29 +136,30 @@ class InProcess:
 
     def keep(self, caller: Caller, name: str, kept: Kept) -> None:
         """As in `KeptResponses`."""
-        self._drop(caller, name)
-        size = kept.size
-        self._entries[caller, name] = _Entry(kept, self._clock(), size)
+        if (caller, name) in self._entries:
+            self._drop(caller, name)
+        size, now = kept.size, self._clock()
+        self._entries[caller, name] = _Entry(kept, now, size)
         self._names.setdefault(caller, OrderedDict())[name] = None
         self._bytes[caller] = self._bytes.get(caller, 0) + size
         self._all_bytes += size
-        self._forget_old(caller)
+        self._forget_old(caller, now)
 
     async def find(self, caller: Caller, name: str) -> Kept | None:
         """As in `KeptResponses`."""
-        self._forget_old(caller)
+        self._forget_old(caller, self._clock())
         entry = self._entries.get((caller, name))
         return entry.kept if entry is not None else None
 
     async def item(self, caller: Caller, name: str) -> bytes | None:
         """As in `KeptResponses`."""
-        self._forget_old(caller)
+        self._forget_old(caller, self._clock())
         self._read(caller)
         return self._items.get((caller, name))
 
     async def forget(self, caller: Caller, name: str) -> bool:
         """As in `KeptResponses`."""
-        self._forget_old(caller)
+        self._forget_old(caller, self._clock())
         return self._drop(caller, name)
 
     def _read(self, caller: Caller) -> None:
@@ -188,8 +189,8 @@ class InProcess:
             del self._names[caller], self._bytes[caller]
         return True
 
-    def _forget_old(self, caller: Caller) -> None:
-        too_old = self._clock() - KEEP_S
+    def _forget_old(self, caller: Caller, now: float) -> None:
+        too_old = now - KEEP_S
         while self._entries:
             (owner, name), entry = next(iter(self._entries.items()))
             if entry.at > too_old and self._all_bytes <= MOST_BYTES:
