@@ -95,9 +95,7 @@ async def in_full(body: bytes, kept: KeptResponses, caller: Caller) -> bytes:
     return (await _in_full(body, kept, caller))[2]
 
 
-async def _in_full(
-    body: bytes, kept: KeptResponses, caller: Caller
-) -> tuple[_Asked, bytes, bytes]:
+async def _in_full(body: bytes, kept: KeptResponses, caller: Caller) -> tuple[_Asked, bytes, bytes]:
     """What a body asks, the `input` that it stands for, and the body with that."""
     earlier = _Earlier(kept, caller)
     try:
