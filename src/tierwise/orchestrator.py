@@ -50,10 +50,11 @@ from tierwise.types import CACHE, Decision, Model, Task, Usage
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
-    from tierwise.execution.embedding import Embedder
+    from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.execution.probing import Probing
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
+    from tierwise.wire.embeddings import EmbeddingsAsked
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
@@ -225,6 +226,25 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         from tierwise.execution.embedding import Embedder
 
         return Embedder(self.setup.embeddings, self._transport, self.health)
+
+    async def embedded(
+        self,
+        asked: EmbeddingsAsked,
+        deadline: float,
+        *,
+        name: str | None = None,
+        caller: str | None = None,
+    ) -> Embedded:
+        """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
+
+        Raises:
+            TierwiseError: see `Embedder.embed`.
+        """
+        from tierwise.booking import embed_booked
+
+        return await embed_booked(
+            self.embedder, self.ledger, asked, deadline, name=name or new_id(), caller=caller
+        )
 
     async def feedback(
         self,

@@ -111,7 +111,7 @@ class Purse(Protocol):
         """The request is over and has cost so much; what was set aside beyond it is free again."""
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class Task(Struct, frozen=True, kw_only=True, dict=True):
     """One request, read from any dialect, with the raw body it came in.
 
     `model` is what the caller asked for: a catalogue model, `provider/model`, or a policy.

@@ -97,6 +97,8 @@ class Router:
             return None
         named = self._names_model(task)
         model = self.model_named(task.model)[0] if named else None
+        if not self._tongues.differ(task, model):
+            return None
         drops = task.drop_unsupported
         if drops is None:
             drops = (self._policies["auto"] if named else self._policy_for(task)).drop_unsupported

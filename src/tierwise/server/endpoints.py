@@ -23,17 +23,19 @@ from tierwise.errors import (
     WrongMethod,
 )
 from tierwise.ledger import with_feedback
-from tierwise.listing import COUNT, GENERATE, STREAM
+from tierwise.listing import COUNT, EMBED, EMBED_MANY, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
 from tierwise.promised import described
 from tierwise.server.admin import AdminEndpoint, Reload
 from tierwise.server.answers import AnswerEndpoint
+from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
+from tierwise.server.claude_on_vertex import claude_in
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint
-from tierwise.server.google import asked_in, is_googles
+from tierwise.server.google import PUBLISHED, asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
@@ -79,6 +81,7 @@ class Endpoints:
         self.in_use = InUse()
         self._speeches = speeches = Speeches(orchestrator.kept_responses)
         self._gemini = self._answering(speeches.gemini)
+        self._vertex = self._answering(speeches.vertex)
         self._answers = {
             CHAT_PATH: self._answering(speeches.chat),
             "/v1/messages": self._answering(speeches.anthropic),
@@ -117,14 +120,16 @@ class Endpoints:
             endpoint = self._answers.get(path)
             if endpoint is None and path[-1:] != "/":
                 asked = asked_in(path)
-                if asked is not None and asked[1] != COUNT:
+                if asked is not None and asked[1] in (GENERATE, STREAM):
                     endpoint = self._gemini
+                elif claude_in(path) is not None:
+                    endpoint = self._vertex
             if endpoint is not None:
                 return endpoint
-        elif asked_in(path) is not None:
+        elif asked_in(path) is not None or claude_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            return self._named(refused(error, self._speeches.gemini))
+            return self._named(refused(error, self._speeches.of(scope)))
         if self._passes(scope):
             return self._passing
         if path.endswith("/"):
@@ -163,6 +168,11 @@ class Endpoints:
             Route(
                 "/v1/models/{model:path}:countTokens", self._with_key(counts.gemini), methods=_POST
             ),
+            *(
+                Route(f"{root}/{{model:path}}:{method}", serve, methods=_POST)
+                for root in ("/v1/models", _UNDER_V1BETA, PUBLISHED)
+                for method, serve in ((EMBED, vectors.gemini), (EMBED_MANY, vectors.gemini_many))
+            ),
             Route("/v1/models/{model:path}", self._with_key(models.one)),
             Route(_UNDER_V1BETA, self._with_key(models.all_google)),
             Route(
@@ -172,9 +182,10 @@ class Endpoints:
             ),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
+            Route(COUNT_ON_VERTEX, self._with_key(counts.anthropic), methods=_POST),
             Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
-            Route("/v1/embeddings", vectors.post, methods=_POST),
+            Route("/v1/embeddings", vectors.openai, methods=_POST),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
             Route("/v1/certificate", self._with_key(self._certificates)),
             Route("/v1/feedback", self._feedback.post, methods=_POST),
@@ -239,6 +250,9 @@ class Endpoints:
         wanted = request.path_params["decision"]
         record = self._orchestrator.ledger.get(wanted)
         if record is None:
+            aside = self._orchestrator.ledger.aside(wanted)
+            if aside is not None:
+                return _json(aside)
             return _error(
                 404,
                 f"There is no decision {wanted!r}. Decisions appear here within a second of "
@@ -268,7 +282,11 @@ class Endpoints:
         assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
         if isinstance(error, RequestError):
             self._lasting.metrics.refused(error)
-        return refused(error, self._speeches.of(request.scope))
+        response = refused(error, self._speeches.of(request.scope))
+        if error.decision_id is not None:  # it is in the ledger
+            response.headers["x-request-id"] = error.decision_id
+            response.headers["x-tierwise-attempts"] = str(error.attempts)
+        return response
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
@@ -277,7 +295,8 @@ class Endpoints:
             return refused(
                 UnknownPath(
                     f"There is nothing at POST {path}. Models are asked by `:{GENERATE}`, "
-                    f"`:{STREAM}` and `:{COUNT}`, and for embeddings by POST /v1/embeddings."
+                    f"`:{STREAM}` and `:{COUNT}`, and for embeddings by `:{EMBED}` and "
+                    f"`:{EMBED_MANY}`."
                 ),
                 self._speeches.gemini,
             )
