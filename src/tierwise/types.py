@@ -123,6 +123,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
     `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
     `cache_control` is what the caller says of answers that were given before (RFC 9111).
+    `allowed` are the models that may answer; empty: all.
     """
 
     body: bytes
@@ -152,6 +153,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     caller: str | None = None
     owner: Owner | None = None
     purse: Purse | None = None
+    allowed: frozenset[str] = frozenset()
     priority: Priority = "normal"
     deadline: float = float("inf")
 
