@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from tierwise.accounts.counter import Counter, InFile, InMemory
 from tierwise.accounts.database import Database
 from tierwise.accounts.directory import Directory
@@ -38,14 +36,7 @@ class Accounts:
         Raises:
             ConfigError: the database cannot be read or written.
         """
-        try:
-            self.database.prepare()
-        except SQLAlchemyError as error:
-            raise ConfigError(
-                f"the accounts cannot be read: {getattr(error, 'orig', None) or error}",
-                field="ledger",
-                remedy="See that the database runs and that this user may write to it.",
-            ) from error
+        self.database.prepare()
         self.directory.refresh()
 
     def close(self) -> None:
@@ -83,6 +74,9 @@ def url_of(ledger: LedgerConfig) -> str:
     Raises:
         ConfigError: it is kept in memory, where nobody else could see it.
     """
+    url = getattr(ledger, "url", None)
+    if url is not None:
+        return str(url.get_secret_value())
     if ledger.path == _MEMORY:
         raise ConfigError(
             "accounts cannot be kept in memory",

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from tierwise.accounts.tables import ALL, audit, generation, organisations
-from tierwise.accounts.types import DEFAULT_ORG, Actor
+from tierwise.accounts.tables import audit, generation
+from tierwise.accounts.types import Actor
 from tierwise.errors import NameTaken
-from tierwise.storage.engine import open_engine
-from tierwise.storage.metadata import metadata
+from tierwise.storage.engine import at_once, open_engine
+from tierwise.storage.migrate import upgrade_engine
 
 Told = Callable[[int], None]
 """Is called with the number of each act, once it is committed."""
@@ -78,16 +78,12 @@ class Database:
         self.told: list[Told] = []
 
     def prepare(self) -> None:
-        """Creates what is missing: tables, the organisation that is always there."""
-        metadata.create_all(self.engine, tables=list(ALL))
-        with self.engine.begin() as connection:
-            if connection.execute(select(generation.c.value)).first() is None:
-                connection.execute(insert(generation).values(id=1, value=0))
-                connection.execute(
-                    insert(organisations).values(
-                        id=DEFAULT_ORG, name=DEFAULT_ORG, created_at=self.now()
-                    )
-                )
+        """Creates the tables, or brings older ones up to date.
+
+        Raises:
+            ConfigError: the database cannot be used.
+        """
+        upgrade_engine(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -103,7 +99,7 @@ class Database:
             NameTaken: there is one already where there may only be one.
         """
         try:
-            with self.engine.begin() as connection:
+            with at_once(self.engine) as connection:
                 # First of all, so that acts come one after another: directories see all up to
                 # a number, and no other act with a lower one can be committed later.
                 number: int = connection.execute(
