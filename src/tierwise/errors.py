@@ -292,6 +292,7 @@ class AccountsAway(RequestError):
 
     status = 503
     code = "accounts_unavailable"
+    retry_after = 1.0
 
 
 class ShuttingDown(RequestError):

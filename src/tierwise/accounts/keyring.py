@@ -37,25 +37,7 @@ class Keyring:
         """
         _check_grants(actor, wanted)
         with self._database.act(actor) as act:
-            org = org_for(act.connection, actor, wanted.org)
-            check_within(act.connection, TEAM, wanted.team, org)
-            check_within(act.connection, USER, wanted.user, org)
-            _check_expiry(wanted.expires_at, act.at)
-            secret = new_secret()
-            made = Key(
-                **{
-                    **msgspec.structs.asdict(wanted),
-                    "id": new_id(KEY.prefix, act.at),
-                    "org": org,
-                    "prefix": secret.prefix,
-                    "created_at": act.at,
-                }
-            )
-            values = msgspec.structs.asdict(made)
-            act.connection.execute(insert(keys).values(**_as_lists(values)))
-            _keep(act, made.id, secret)
-            act.note("key.create", made.id, org, after=values)
-        return made, secret
+            return _made(act, actor, wanted)
 
     def change(self, actor: Actor, name: str, wanted: KeyChange) -> Key:
         """Other rights, limits or another name for a key."""
@@ -106,25 +88,24 @@ class Keyring:
 
     def operated(self) -> bool:
         """Whether there is a key that operates the gateway, and is valid."""
-        now = self._database.now()
-        asked = (
-            select(keys.c.id)
-            .join(key_secrets, key_secrets.c.key == keys.c.id)
-            .where(
-                keys.c.gateway,
-                keys.c.revoked_at.is_(None),
-                or_(keys.c.expires_at.is_(None), keys.c.expires_at > now),
-                or_(key_secrets.c.expires_at.is_(None), key_secrets.c.expires_at > now),
-            )
-            .limit(1)
-        )
         with self._database.reading() as connection:
-            return connection.execute(asked).first() is not None
+            return _operated(connection, self._database.now())
 
-    def bootstrap(self) -> tuple[Key, Secret]:
-        """A new key that operates the gateway."""
+    def bootstrap(self, *, force: bool = False) -> tuple[Key, Secret] | None:
+        """A new key that operates the gateway, if there is none; None if there is.
+
+        Args:
+            force: makes one even so.
+        """
         wanted = NewKey(name=BOOTSTRAP, org=DEFAULT_ORG, role="admin", gateway=True)
-        return self.create(OPERATOR, wanted)
+        try:
+            with self._database.act(OPERATOR) as act:
+                # Asked within the act, since several gateways may start at once.
+                if not force and _operated(act.connection, act.at):
+                    raise _Operated
+                return _made(act, OPERATOR, wanted)
+        except _Operated:
+            return None
 
     def _live(self, connection: Connection, actor: Actor, name: str) -> Key:
         found = seen(connection, actor, KEY, name)
@@ -133,6 +114,47 @@ class Keyring:
                 f"The key {name!r} is revoked, for good. Create another one.", param="id"
             )
         return found
+
+
+class _Operated(Exception):
+    """There is a key already."""
+
+
+def _made(act: Act, actor: Actor, wanted: NewKey) -> tuple[Key, Secret]:
+    org = org_for(act.connection, actor, wanted.org)
+    check_within(act.connection, TEAM, wanted.team, org)
+    check_within(act.connection, USER, wanted.user, org)
+    _check_expiry(wanted.expires_at, act.at)
+    secret = new_secret()
+    made = Key(
+        **{
+            **msgspec.structs.asdict(wanted),
+            "id": new_id(KEY.prefix, act.at),
+            "org": org,
+            "prefix": secret.prefix,
+            "created_at": act.at,
+        }
+    )
+    values = msgspec.structs.asdict(made)
+    act.connection.execute(insert(keys).values(**_as_lists(values)))
+    _keep(act, made.id, secret)
+    act.note("key.create", made.id, org, after=values)
+    return made, secret
+
+
+def _operated(connection: Connection, now: float) -> bool:
+    asked = (
+        select(keys.c.id)
+        .join(key_secrets, key_secrets.c.key == keys.c.id)
+        .where(
+            keys.c.gateway,
+            keys.c.revoked_at.is_(None),
+            or_(keys.c.expires_at.is_(None), keys.c.expires_at > now),
+            or_(key_secrets.c.expires_at.is_(None), key_secrets.c.expires_at > now),
+        )
+        .limit(1)
+    )
+    return connection.execute(asked).first() is not None
 
 
 def _keep(act: Act, key: str, secret: Secret) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -77,7 +77,8 @@ KEY = Kind("key", "key", tables.keys, Key, _own_keys, tables.keys.c.gateway)
 BUDGET = Kind("budget", "bud", tables.budgets, Budget, _own)
 AUDIT = Kind("audit_entry", "", tables.audit, AuditEntry, _nothing)
 
-ALL: tuple[Kind[Any], ...] = (ORGANISATION, TEAM, USER, KEY, BUDGET, AUDIT)
+OWNERS: Mapping[str, Kind[Any]] = {"key": KEY, "user": USER, "team": TEAM, "org": ORGANISATION}
+"""By the scope of a budget, what its owner is."""
 
 
 def administer(actor: Actor, org: str) -> None:

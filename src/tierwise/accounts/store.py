@@ -6,20 +6,20 @@ not exist for them. All of them block; methods that change something write the a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 
 from tierwise.accounts import tables
 from tierwise.accounts.database import Act, Database, new_id
 from tierwise.accounts.kinds import (
     AUDIT,
     BUDGET,
-    KEY,
     ORGANISATION,
+    OWNERS,
     TEAM,
     USER,
     Kind,
@@ -43,7 +43,6 @@ from tierwise.errors import InvalidRequest, UnknownAccount
 T = TypeVar("T", bound=Struct)
 MOST = 1000
 """Entries of one page at most."""
-_OWNERS: Mapping[str, Kind[Any]] = {"key": KEY, "user": USER, "team": TEAM, "org": ORGANISATION}
 
 
 class Page(Struct, frozen=True):
@@ -91,6 +90,16 @@ class Store:
             found = tuple(kind.read(row) for row in rows[:limit])
             return Page(_with_owners(connection, found), len(rows) > limit)
 
+    def all(self, actor: Actor, kind: Kind[T], *, org: str | None = None) -> Iterator[T]:
+        """All of a kind, page by page."""
+        after: str | None = None
+        while True:
+            page = self.page(actor, kind, after=after, limit=MOST, org=org)
+            yield from page.data
+            if not page.more:
+                return
+            after = str(page.data[-1].id)
+
     def get(self, actor: Actor, kind: Kind[T], name: str) -> T:
         """One of a kind, by its id.
 
@@ -100,6 +109,31 @@ class Store:
         with self.database.reading() as connection:
             found = seen(connection, actor, kind, name)
             return _with_owners(connection, (found,))[0]
+
+    def named(self, actor: Actor, kind: Kind[T], text: str) -> T:
+        """One of a kind that has not ended, by its id or by its name.
+
+        Raises:
+            UnknownAccount: there is none.
+            InvalidRequest: there are several of this name.
+        """
+        table = kind.table
+        asked = select(table).where(
+            or_(table.c.id == text, table.c.name == text), kind.visible(actor)
+        )
+        for column in ("ended_at", "revoked_at"):
+            if column in table.c:
+                asked = asked.where(table.c[column].is_(None))
+        with self.database.reading() as connection:
+            rows = connection.execute(asked.limit(10)).mappings().all()
+        if not rows:
+            raise unknown(kind, text)
+        if len(rows) > 1:
+            raise InvalidRequest(
+                f"{text!r} is the name of several {kind.noun}s. Give the id of one: "
+                f"{', '.join(row['id'] for row in rows)}."
+            )
+        return kind.read(rows[0])
 
     def create_organisation(self, actor: Actor, wanted: NewOrganisation) -> Organisation:
         """A new organisation, by those who operate the gateway."""
@@ -187,7 +221,7 @@ class Store:
         """A new budget, of an owner that has none of this period yet."""
         _bounded(wanted.soft_usd, wanted.hard_usd)
         with self.database.act(actor) as act:
-            owner: Any = seen(act.connection, actor, _OWNERS[wanted.scope], wanted.owner)
+            owner: Any = seen(act.connection, actor, OWNERS[wanted.scope], wanted.owner)
             org = owner.id if isinstance(owner, Organisation) else owner.org
             administer(actor, org)
             made = Budget(
@@ -202,6 +236,16 @@ class Store:
                 created_at=act.at,
             )
             return _insert(act, BUDGET, made, org)
+
+    def budget_of(self, scope: str, owner: str, period: str) -> str | None:
+        """The id of the budget of an owner and period, None if there is none; for operators."""
+        table = tables.budgets.c
+        asked = select(table.id).where(
+            table.scope == scope, table.owner == owner, table.period == period
+        )
+        with self.database.reading() as connection:
+            found: str | None = connection.execute(asked).scalar_one_or_none()
+            return found
 
     def change_budget(self, actor: Actor, name: str, wanted: BudgetChange) -> Budget:
         """Other bounds for a budget."""
@@ -329,7 +373,7 @@ def _with_owners(connection: Connection, found: tuple[T, ...]) -> tuple[T, ...]:
     named: list[T] = []
     for one in found:
         if isinstance(one, Budget):
-            table = _OWNERS[one.scope].table
+            table = OWNERS[one.scope].table
             asked = select(table.c.name).where(table.c.id == one.owner)
             name = connection.execute(asked).scalar_one_or_none() or ""
             one = msgspec.structs.replace(one, owner_name=name)

@@ -99,13 +99,14 @@ def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | No
     if not config.accounts.enabled:
         return None, None
     from tierwise.accounts.accounts import accounts_of
+    from tierwise.ledger.spent import LedgerSpending
     from tierwise.state.books import InFolder
     from tierwise.state.books import InProcess as InMemory
 
     shared = crew.folder if crew.workers > 1 else None
     accounts = accounts_of(config.ledger, shared)
     books = InMemory() if shared is None else InFolder(shared)
-    return accounts, Budgets(books)
+    return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

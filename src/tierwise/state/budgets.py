@@ -21,7 +21,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tierwise.budget import Budget, Scope, began_at, renews_at, written
-from tierwise.errors import BudgetExceeded
+from tierwise.errors import AccountsAway, BudgetExceeded
 
 log = logging.getLogger("tierwise.budgets")
 
@@ -97,7 +97,10 @@ class Books(Protocol):
 
 
 class Spent(Protocol):
-    """What the ledger knows of spending. May block; is called in a thread."""
+    """What the ledger knows of spending. May block; is called in a thread.
+
+    Raises `AccountsAway` where that cannot be looked up.
+    """
 
     def __call__(self, scope: Scope, owner: str, since: float) -> float:
         """What an owner has spent since a Unix time, in USD."""
@@ -149,14 +152,31 @@ class Budgets:
         return tuple(Account(one, began_at(one.period, now)) for one in budgets)
 
     async def open(self, account: Account) -> None:
-        """Tells the books of an account that they do not know."""
+        """Tells the books of an account that they do not know.
+
+        Raises:
+            AccountsAway: what was spent is to be looked up, and cannot be.
+        """
         budget = account.budget
         before = 0.0
         if self._spent is not None:
-            before = await asyncio.to_thread(
-                self._spent, budget.scope, budget.owner, account.began_at
-            )
+            try:
+                before = await asyncio.to_thread(
+                    self._spent, budget.scope, budget.owner, account.began_at
+                )
+            except AccountsAway:
+                if budget.hard_usd is not None and not await self._was_counted(account):
+                    raise
+                log.error("what was spent of %s (%s) is not known", budget.words, budget.id)
         await self.books.open(account, before)
+
+    async def _was_counted(self, account: Account) -> bool:
+        """Whether the books counted until this period began, and so know all that is spent."""
+        budget = account.budget
+        if account.began_at <= 0:
+            return False
+        before = Account(budget, began_at(budget.period, account.began_at - 1))
+        return (await self.books.balances([before]))[0] is not None
 
     async def reserve(
         self, accounts: Sequence[Account], usd: float, lease_s: float
