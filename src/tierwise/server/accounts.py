@@ -16,7 +16,7 @@ from tierwise.orchestrator import Orchestrator
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Client
 from tierwise.server.lasting import Lasting
-from tierwise.server.responses import page_size
+from tierwise.wire.pages import page_size
 
 if TYPE_CHECKING:
     from tierwise.server.account_calls import AccountCalls
