@@ -33,11 +33,13 @@ class Run:
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
     other. `unsaid` is what of the task some dialects have no words for. `upstream_id` is what the
-    provider that answers calls the request.
+    provider that answers calls the request. `waited_s`, `analysis_s` and `routing_s` are how long
+    that took before `started`.
     """
 
     __slots__ = (
         "_earlier",
+        "analysis_s",
         "answer",
         "attempts",
         "clock",
@@ -55,6 +57,7 @@ class Run:
         "paths",
         "read_by_gates",
         "reading",
+        "routing_s",
         "said",
         "started",
         "status",
@@ -64,6 +67,7 @@ class Run:
         "unsaid",
         "upstream_id",
         "usage",
+        "waited_s",
     )
 
     def __init__(
@@ -101,6 +105,9 @@ class Run:
         self.answer: str | None = None
         self.said: str | None = None
         self.upstream_id: str | None = None
+        self.waited_s: float | None = None
+        self.analysis_s: float | None = None
+        self.routing_s: float | None = None
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
