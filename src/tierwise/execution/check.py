@@ -84,10 +84,10 @@ class Checker:
             said = await asyncio.gather(
                 *(self._slowly(name, task, answer, began) for name in slow), return_exceptions=True
             )
-            for name, verdict in zip(slow, said, strict=True):
-                if isinstance(verdict, BaseException):
-                    raise verdict
-                found[name] = verdict
+            for name, late in zip(slow, said, strict=True):
+                if isinstance(late, BaseException):
+                    raise late
+                found[name] = late
         return tuple(verdict for name in names if (verdict := found[name]) is not None)
 
     def first_look(

@@ -80,8 +80,9 @@ class AnswerEndpoint:
                     body = plain(body, codings, self._max_body)
                 exchange = await speech.read(body, scope, client)
                 exchange.task = with_headers(
-                    exchange.task, headers, client, arrived, self._orchestrator.patience_s
-                )
+                    exchange.task, headers, client, arrived, self._orchestrator.patience_s,
+                    self._lasting.trace(headers, client),
+                )  # fmt: skip
                 key = headers.get(HEADER)
                 if key is None:
                     await self._answer(exchange, sent)

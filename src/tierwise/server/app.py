@@ -193,6 +193,7 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        await asyncio.to_thread(lasting.close)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
 from tierwise.server.kept_responses import InProcess, KeptResponses
+from tierwise.server.keys import Client
 from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
@@ -19,6 +22,13 @@ from tierwise.server.shared_responses import InFolder
 from tierwise.state.allowances import Allowances
 from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
+from tierwise.telemetry.context import heard
+from tierwise.telemetry.in_hand import IN_HAND
+from tierwise.telemetry.settings import settings_of
+from tierwise.types import Trace
+
+if TYPE_CHECKING:
+    from tierwise.telemetry.telemetry import Telemetry
 
 
 class Lasting:
@@ -33,6 +43,7 @@ class Lasting:
         server = config.server
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
+        self.telemetry = _telemetry(orchestrator, config)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
         self.watch = ClientWatch()
@@ -50,6 +61,7 @@ class Lasting:
         server = config.server
         limits, own = client_limits(server, orchestrator.crew.workers)
         self.metrics.follow(orchestrator)
+        self._tell_as(orchestrator, config)
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -57,6 +69,47 @@ class Lasting:
         self.loaded_at = time.time()
         self.reloads += 1
         self.refused = None
+
+    def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
+        """The trace of a request with these headers, None where no traces are sent; notes whose
+        request is in hand where the log wants to know."""
+        telemetry = self.telemetry
+        trace = None if telemetry is None else telemetry.begin(headers)
+        held = IN_HAND.get()
+        if held is not None:
+            held.caller = client.name
+            held.trace = trace or heard(headers)
+        return trace
+
+    def close(self) -> None:
+        """Sends what is to be told of the last requests; may take some seconds."""
+        if self.telemetry is not None:
+            self.telemetry.close()
+
+    def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
+        """Sends telemetry as the configuration has it now."""
+        old = self.telemetry
+        settings = settings_of(config.telemetry)
+        if old is not None and settings == old.settings:
+            old.follow(orchestrator.setup.everywhere())
+            return
+        if old is not None:
+            orchestrator.ledger.unwatch(old.observe)
+            threading.Thread(target=old.close, name="tierwise-telemetry-end").start()
+        self.telemetry = _telemetry(orchestrator, config)
+
+
+def _telemetry(orchestrator: Orchestrator, config: Config) -> Telemetry | None:
+    """What sends traces and metrics; None where they go nowhere."""
+    settings = settings_of(config.telemetry)
+    if settings is None:
+        return None
+    # Imported only here: most send nothing.
+    from tierwise.telemetry.telemetry import Telemetry
+
+    telemetry = Telemetry(settings, orchestrator.setup.everywhere())
+    orchestrator.ledger.watch(telemetry.observe)
+    return telemetry
 
 
 class InUse:

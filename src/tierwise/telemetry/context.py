@@ -47,6 +47,11 @@ def carrying(request: HttpRequest, trace: Trace | None, span: str | None) -> Htt
     return replace(request, headers=headers)
 
 
+def heard(headers: Mapping[bytes, bytes]) -> Trace | None:
+    """The trace that a request says it is part of, for logs where no traces are sent."""
+    return Tracing(0.0).begin(headers) if PARENT in headers else None
+
+
 class Tracing:
     """Begins the traces of requests.
 
@@ -80,15 +85,12 @@ class Tracing:
             return None
         if version == b"00" and len(written) != _VERSION_0_CHARS:
             return None
-        if self._follow:
-            sampled = bool(int(flags, 16) & 1)
-        else:
-            sampled = int(trace[16:], 16) < self._bound
+        sampled = int(flags, 16) & 1 if self._follow else int(trace[16:], 16) < self._bound
         return Trace(
             id=trace.decode(),
             span=new_span(),
             parent=parent.decode(),
-            sampled=sampled,
+            sampled=bool(sampled),
             state=state.decode("latin-1") if _may_pass(state) else "",
         )
 

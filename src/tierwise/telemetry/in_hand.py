@@ -6,11 +6,20 @@ Each request runs in a task of its own, and whatever it calls sees the same vari
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from tierwise.execution.run import Run
-    from tierwise.types import Trace
+from tierwise.types import Decision, Trace, Usage
+
+
+class Running(Protocol):
+    """What is known of a request on its way."""
+
+    decision: Decision
+    model: str | None
+    deployment: str | None
+    tier: int | None
+    usage: Usage
+    cost_usd: float
 
 
 class InHand:
@@ -21,7 +30,7 @@ class InHand:
     def __init__(self) -> None:
         self.caller: str | None = None
         self.trace: Trace | None = None
-        self.run: Run | None = None
+        self.run: Running | None = None
 
     def ids(self) -> dict[str, str]:
         """What names it in logs; what is not known yet is left out."""
