@@ -25,6 +25,7 @@ from tierwise.providers.http import warm_up_tls
 from tierwise.server.admin import Reloaded
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
+from tierwise.server.observed import observed
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
@@ -69,7 +70,11 @@ class Gateway:
         if scope["type"] == "http":
             if self._lasting.state == "draining":
                 send = partial(_send_last, send)
-            await self._endpoints(scope, receive, send)
+            lasting = self._lasting
+            if lasting.access is not None or lasting.ids_in_log:
+                await observed(self._endpoints, scope, receive, send, lasting.access)
+            else:
+                await self._endpoints(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:

@@ -193,7 +193,9 @@ class Endpoints:
         """
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        self._lasting.note(headers, client)
+        return client
 
     def _caller(self, request: Request) -> str | None:
         return self._client(request).name

@@ -24,10 +24,12 @@ from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
 from tierwise.telemetry.context import heard
 from tierwise.telemetry.in_hand import IN_HAND
+from tierwise.telemetry.logs import log_format
 from tierwise.telemetry.settings import settings_of
 from tierwise.types import Trace
 
 if TYPE_CHECKING:
+    from tierwise.telemetry.access import AccessLog
     from tierwise.telemetry.telemetry import Telemetry
 
 
@@ -44,6 +46,8 @@ class Lasting:
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
         self.telemetry = _telemetry(orchestrator, config)
+        self.ids_in_log = log_format(config) == "json"
+        self.access = _access_log(config)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
         self.watch = ClientWatch()
@@ -71,20 +75,27 @@ class Lasting:
         self.refused = None
 
     def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
-        """The trace of a request with these headers, None where no traces are sent; notes whose
-        request is in hand where the log wants to know."""
+        """The trace of a request with these headers, None where no traces are sent; noted, too."""
         telemetry = self.telemetry
         trace = None if telemetry is None else telemetry.begin(headers)
+        self.note(headers, client, trace)
+        return trace
+
+    def note(
+        self, headers: Mapping[bytes, bytes], client: Client, trace: Trace | None = None
+    ) -> None:
+        """Notes whose request is in hand, where the log wants to know."""
         held = IN_HAND.get()
         if held is not None:
             held.caller = client.name
             held.trace = trace or heard(headers)
-        return trace
 
     def close(self) -> None:
         """Sends what is to be told of the last requests; may take some seconds."""
         if self.telemetry is not None:
             self.telemetry.close()
+        if self.access is not None:
+            self.access.close()
 
     def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
         """Sends telemetry as the configuration has it now."""
@@ -110,6 +121,14 @@ def _telemetry(orchestrator: Orchestrator, config: Config) -> Telemetry | None:
     telemetry = Telemetry(settings, orchestrator.setup.everywhere())
     orchestrator.ledger.watch(telemetry.observe)
     return telemetry
+
+
+def _access_log(config: Config) -> AccessLog | None:
+    if not config.server.access_log:
+        return None
+    from tierwise.telemetry.access import AccessLog
+
+    return AccessLog(log_format(config))
 
 
 class InUse:

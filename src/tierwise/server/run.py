@@ -24,6 +24,8 @@ from tierwise.server.exposure import check_exposure
 from tierwise.server.source import Source
 from tierwise.server.supervisor import Supervisor
 from tierwise.state.promises import Crew
+from tierwise.telemetry.logs import log_format
+from tierwise.telemetry.logs import set_up as set_up_log
 
 log = logging.getLogger("tierwise.server")
 
@@ -55,6 +57,7 @@ def serve(
             be kept out of an address that others can reach.
     """
     check_exposure(config)
+    set_up_log(config)
     source = source or Source()
     orchestrator = Orchestrator.from_config(config)
     listening = _bind(config.server.host, config.server.port)
@@ -116,6 +119,7 @@ def create_worker() -> Gateway:
     config = Config.model_validate_json(os.environ[_CONFIG_VARIABLE])
     source = msgspec.json.decode(os.environ.get(_SOURCE_VARIABLE, "{}"), type=Source)
     config = config.with_origin(Origin(source.file))
+    set_up_log(config)
     orchestrator = Orchestrator.from_config(config, crew=_crew())
     return Gateway(orchestrator, config, source, _supervisor())
 
@@ -145,7 +149,11 @@ def dump(config: Config) -> bytes:
 
 def options(config: Config) -> dict[str, Any]:
     """What uvicorn is told, but for the address."""
+    written: dict[str, Any] = {}
+    if log_format(config) == "json":
+        written["log_config"] = None  # its lines go where all others go
     return {
+        **written,
         "loop": "uvloop" if os.name == "posix" else "asyncio",
         "http": "tierwise.server.corked:CorkedProtocol",
         "ws": "none",

@@ -8,8 +8,16 @@ from tierwise.config import Config, load
 from tierwise.errors import ConfigError
 from tierwise.server.exposure import check_exposure
 
-FIXED = ("server.host", "server.port", "server.grace_s", "ledger.path", "ledger.queue_size")
-"""What only a restart changes: the address is taken, and the ledger is open."""
+FIXED = (
+    "server.host",
+    "server.port",
+    "server.grace_s",
+    "server.log_format",
+    "server.access_log",
+    "ledger.path",
+    "ledger.queue_size",
+)
+"""What only a restart changes: the address is taken, the log and the ledger are open."""
 
 
 class Source(Struct, frozen=True):
