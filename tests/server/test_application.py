@@ -210,7 +210,9 @@ def test_a_ledger_that_takes_nothing_costs_no_request_and_shows(provider: Provid
         ready = call(gateway.url, "GET", "/health/ready").json
         metrics = call(gateway.url, "GET", "/metrics").body.decode()
     assert ready["ledger"]["dropped"] == 3
-    dropped = [line for line in metrics.splitlines() if "ledger_dropped_total{" in line]
+    dropped = [
+        line for line in metrics.splitlines() if line.startswith("tierwise_ledger_dropped_total ")
+    ]
     assert dropped[0].endswith(" 3.0")
 
 

@@ -37,6 +37,8 @@ _UNWIND_S = 5.0
 """How long cancelled requests get at shutdown to close their calls and to book themselves."""
 _HEAR_S = 0.25
 """How often a worker looks whether another one was given an order, in seconds."""
+_SHOW_EVERY = 4
+"""Every so many looks it shows the others what it has counted."""
 
 
 class Gateway:
@@ -154,6 +156,7 @@ class Gateway:
 
     async def _hear(self) -> None:
         """Carries out what other workers were ordered, and ends with the process over them."""
+        turn = 0
         while True:
             if os.getppid() != self._supervisor:  # or it was gone before this one began
                 log.error("the process over this worker is gone; it stops as if asked to")
@@ -161,6 +164,9 @@ class Gateway:
                 return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
+            if turn % _SHOW_EVERY == 0:
+                await asyncio.to_thread(self._lasting.metrics.publish)
+            turn += 1
             await asyncio.sleep(_HEAR_S)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -198,6 +204,7 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        await asyncio.to_thread(lasting.metrics.publish)
         await asyncio.to_thread(lasting.close)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,8 @@ from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
+from tierwise.server.counted import Sample
+from tierwise.server.exposition import sample
 from tierwise.server.kept_responses import InProcess, KeptResponses
 from tierwise.server.keys import Client
 from tierwise.server.metrics import Metrics
@@ -59,6 +61,7 @@ class Lasting:
         self.loaded_at = time.time()
         self.reloads = 0
         self.refused: str | None = None
+        self.metrics.reads(self._figures)
 
     def change(self, orchestrator: Orchestrator, config: Config) -> None:
         """Another set-up takes over, under a configuration that was read just now."""
@@ -96,6 +99,16 @@ class Lasting:
             self.telemetry.close()
         if self.access is not None:
             self.access.close()
+
+    def _figures(self) -> Iterable[Sample]:
+        """What `/metrics` has of all this."""
+        door, telemetry = self.admission, self.telemetry
+        yield sample("tierwise_requests_inside", door.inside)
+        yield sample("tierwise_requests_waiting", door.waiting)
+        yield sample("tierwise_turned_away", door.turned_away)
+        if telemetry is not None:
+            yield sample("tierwise_spans_sent", telemetry.exporter.sent)
+            yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
 
     def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
         """Sends telemetry as the configuration has it now."""

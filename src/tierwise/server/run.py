@@ -102,7 +102,6 @@ def _supervise(config: Config, workers: int, source: Source, listening: socket.s
         return True
 
     with tempfile.TemporaryDirectory(prefix="tierwise-workers-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         os.environ[_FOLDER_VARIABLE] = directory
         supervised = uvicorn.Config(
             "tierwise.server.run:create_worker", factory=True, workers=workers, **options(config)
