@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import (
+    KEY,
     Provider,
     RunningGateway,
     call,

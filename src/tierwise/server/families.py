@@ -91,6 +91,7 @@ ALL = (
     _gauge("tierwise_ledger_pending", "Records waiting to be written."),
     _counter("tierwise_ledger_dropped",
              "Records lost: no room in the queue, or impossible to store."),
+    _gauge("tierwise_spans_waiting", "Spans that wait to be sent."),
     _counter("tierwise_spans_sent", "Spans that a collector has taken."),
     _counter("tierwise_spans_dropped", "Spans that none has taken."),
     _gauge("tierwise_workers", "Processes that serve."),

@@ -107,6 +107,7 @@ class Lasting:
         yield sample("tierwise_requests_waiting", door.waiting)
         yield sample("tierwise_turned_away", door.turned_away)
         if telemetry is not None:
+            yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
             yield sample("tierwise_spans_sent", telemetry.exporter.sent)
             yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
 

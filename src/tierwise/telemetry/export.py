@@ -32,6 +32,9 @@ _FIRST_RETRY_S, _MOST_RETRY_S, _TRIES = 0.5, 15.0, 5
 class Exporter:
     """Takes spans at once, and sends them and the metrics soon.
 
+    `waiting`, `sent` and `dropped` count spans: those that a collector is still to have, has taken,
+    and will never see.
+
     Args:
         metrics: gives all metrics as they stand at a Unix time.
         version: of what tells all this.
@@ -45,7 +48,7 @@ class Exporter:
         self._resource = message(1, attributes(1, settings.resource))
         self._scope = message(1, text(1, SCOPE), text(2, version))
         self._queue: deque[Sequence[bytes]] = deque()
-        self._waiting = 0
+        self.waiting = 0
         self._counting = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -55,7 +58,6 @@ class Exporter:
         self._tls = _tls(settings)
         self.sent = 0
         self.dropped = 0
-        """Spans that a collector has taken, and that none has."""
         self._thread = threading.Thread(target=self._run, name="tierwise-telemetry", daemon=True)
         self._thread.start()
 
@@ -63,12 +65,12 @@ class Exporter:
         """Takes the spans of a request; or drops them, if too many wait."""
         count = len(spans)
         with self._counting:
-            if self._waiting + count > self._settings.queue:
+            if self.waiting + count > self._settings.queue:
                 self.dropped += count
                 return
-            self._waiting += count
+            self.waiting += count
         self._queue.append(spans)
-        if self._waiting >= self._settings.batch:
+        if self.waiting >= self._settings.batch:
             self._wake.set()
 
     def flush(self) -> None:
@@ -104,7 +106,7 @@ class Exporter:
                 url, self._settings.traces_headers, self._body(batch)
             )
             with self._counting:
-                self._waiting -= len(batch)
+                self.waiting -= len(batch)
                 if taken:
                     self.sent += len(batch)
                 else:

@@ -106,6 +106,20 @@ def double_attribute(field: int, key: str, value: float) -> bytes:
     return _double_head(field, key) + _DOUBLE(value)
 
 
+@lru_cache(maxsize=4096)
+def _text_head(field: int, key: str, size: int) -> bytes:
+    """All of an attribute but the text itself, which has so many bytes."""
+    inner = message(1, bytes(size))
+    whole = message(field, text(1, key), message(2, inner))
+    return whole[:-size] if size else whole
+
+
+def text_attribute(field: int, key: str, value: str) -> bytes:
+    """As `attribute`, for texts of a few lengths, such as ids."""
+    data = value[:_MOST_TEXT].encode("utf-8", "replace")
+    return _text_head(field, key, len(data)) + data
+
+
 def _any(value: Value) -> bytes:
     """The fields of an `AnyValue`."""
     if isinstance(value, str):

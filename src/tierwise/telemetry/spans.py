@@ -9,7 +9,8 @@ the call, each gate that judged its answer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from tierwise.telemetry.content import messages_of
 from tierwise.telemetry.context import new_span
@@ -21,12 +22,11 @@ from tierwise.telemetry.protobuf import (
     message,
     number,
     text,
+    text_attribute,
     varint,
 )
-from tierwise.types import Attempt, Decision, Record, Trace, Verdict
+from tierwise.types import Attempt, Record, Trace, Verdict
 
-_SPAN = 2
-"""Of `ScopeSpans`: the field that holds spans."""
 _ATTRIBUTE = 9
 """Of `Span`: the field that holds attributes."""
 _INTERNAL, _SERVER, _CLIENT = 1, 2, 3
@@ -39,6 +39,14 @@ _REMOTE = b"\x85\x01" + struct.pack("<I", 0x301)
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
 _DECISION = "tierwise.decision.id"
+_COST = "tierwise.cost_usd"
+_REFERENCE = "tierwise.reference_cost_usd"
+_INPUT = "gen_ai.usage.input_tokens"
+_OUTPUT = "gen_ai.usage.output_tokens"
+_CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
+_CACHE_WRITTEN = "gen_ai.usage.cache_creation.input_tokens"
+_REASONING = "gen_ai.usage.reasoning.output_tokens"
+_TO_FIRST = "gen_ai.response.time_to_first_chunk"
 
 
 class Spans:
@@ -51,7 +59,9 @@ class Spans:
     def __init__(self, places: Places, *, content: bool = False) -> None:
         self.places = places
         self._content = content
-        self._kept: dict[object, bytes] = {}
+        self._roots: dict[Any, bytes] = {}
+        self._attempts: dict[Any, bytes] = {}
+        self._others: dict[Any, bytes] = {}
 
     def of(self, record: Record, trace: Trace) -> list[bytes]:
         """All of a request's, each as a field of `ScopeSpans`."""
@@ -60,15 +70,15 @@ class Spans:
         analysis = record.analysis_s or 0.0
         arrived = at - analysis - (record.waited_s or 0.0)
         routed = at + (record.routing_s or 0.0)
-        ids = bytes.fromhex(trace.id)
-        root = bytes.fromhex(trace.span)
+        ids, root = bytes.fromhex(trace.id), bytes.fromhex(trace.span)
+        above = _PARENT(0x22, 8, root)
         found = [self._root(record, trace, ids, root, arrived, routed + record.latency_s)]
         if decision.policy is not None:  # else the caller has named a model, and nobody looked
             facts = self._analysis(record)
-            found.append(_span(ids, _new(), root, at - analysis, at, facts, _LOCAL))
-        found.append(_span(ids, _new(), root, at, routed, self._routing(record), _LOCAL))
+            found.append(_span(ids, _new(), above, at - analysis, at, facts, _LOCAL))
+        found.append(_span(ids, _new(), above, at, routed, self._routing(record), _LOCAL))
         for attempt in record.attempts:
-            found += self._calls(record, attempt, ids, root, routed)
+            found += self._calls(record, attempt, ids, above, routed)
         return found
 
     def _root(
@@ -76,31 +86,33 @@ class Spans:
     ) -> bytes:
         decision, usage = record.decision, record.usage
         key = (
-            "root", decision.requested, decision.policy, decision.reference, record.model,
-            record.deployment, record.tier, record.status, record.stream, record.caller,
-            record.owner, record.failovers, len(record.attempts), _error(record),
+            decision.requested, record.model, record.deployment, record.tier, record.stream,
+            record.caller, record.owner, record.status, _error(record), record.failovers,
+            len(record.attempts), decision.reference,
         )  # fmt: skip
-        parts = [
-            self._keep(key, lambda: self._root_facts(record)),
-            attributes(_ATTRIBUTE, ((_DECISION, decision.id),)),
-            count_attribute(_ATTRIBUTE, "gen_ai.usage.input_tokens", usage.input_tokens),
-            count_attribute(_ATTRIBUTE, "gen_ai.usage.output_tokens", usage.output_tokens),
-            double_attribute(_ATTRIBUTE, "tierwise.cost_usd", record.cost_usd),
-            double_attribute(_ATTRIBUTE, "tierwise.reference_cost_usd", record.reference_cost_usd),
-        ]
+        known = self._roots.get(key)
+        if known is None:
+            known = self._kept(self._roots, key, self._root_facts(record))
+        facts = b"%b%b%b%b%b%b" % (
+            known,
+            text_attribute(_ATTRIBUTE, _DECISION, decision.id),
+            count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens),
+            count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens),
+            double_attribute(_ATTRIBUTE, _COST, record.cost_usd),
+            double_attribute(_ATTRIBUTE, _REFERENCE, record.reference_cost_usd),
+        )
         if record.stream and record.ttft_s is not None:
-            name = "gen_ai.response.time_to_first_chunk"
-            parts.append(double_attribute(_ATTRIBUTE, name, record.ttft_s))
+            facts += double_attribute(_ATTRIBUTE, _TO_FIRST, record.ttft_s)
         if record.session is not None:
-            session = (("gen_ai.conversation.id", record.session),)
-            parts.append(attributes(_ATTRIBUTE, session))
+            facts += text_attribute(_ATTRIBUTE, "gen_ai.conversation.id", record.session)
         if self._content:
-            parts.append(attributes(_ATTRIBUTE, messages_of(record)))
+            facts += attributes(_ATTRIBUTE, messages_of(record))
         if trace.state:
-            parts.append(text(3, trace.state))
-        parent = None if trace.parent is None else bytes.fromhex(trace.parent)
-        flags = _LOCAL if parent is None else _REMOTE
-        return _span(ids, root, parent, began, ended, b"".join(parts), flags)
+            facts += text(3, trace.state)
+        if trace.parent is None:
+            return _span(ids, root, b"", began, ended, facts, _LOCAL)
+        parent = _PARENT(0x22, 8, bytes.fromhex(trace.parent))
+        return _span(ids, root, parent, began, ended, facts, _REMOTE)
 
     def _root_facts(self, record: Record) -> bytes:
         decision, owner = record.decision, record.owner
@@ -133,59 +145,76 @@ class Spans:
 
     def _analysis(self, record: Record) -> bytes:
         profile = record.decision.profile
-        pairs = (
-            ("tierwise.kind", profile.kind),
-            ("tierwise.domain", profile.domain),
-            ("tierwise.difficulty", profile.difficulty),
-            ("tierwise.language", profile.language or None),
-            ("tierwise.input_tokens", profile.input_tokens),
-            ("tierwise.expected_output_tokens", profile.output_tokens),
+        key = ("analyse", profile.kind, profile.domain, profile.language)
+        known = self._others.get(key)
+        if known is None:
+            pairs = (
+                ("tierwise.kind", profile.kind),
+                ("tierwise.domain", profile.domain),
+                ("tierwise.language", profile.language or None),
+            )
+            facts = text(5, "analyse") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
+            known = self._kept(self._others, key, facts)
+        return b"%b%b%b%b" % (
+            known,
+            double_attribute(_ATTRIBUTE, "tierwise.difficulty", profile.difficulty),
+            count_attribute(_ATTRIBUTE, "tierwise.input_tokens", profile.input_tokens),
+            count_attribute(_ATTRIBUTE, "tierwise.expected_output_tokens", profile.output_tokens),
         )
-        return text(5, "analyse") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
 
     def _routing(self, record: Record) -> bytes:
         decision = record.decision
-        if decision.policy is not None:
-            return _routing_facts(decision)
-        # The reason hangs on nothing but the name; else it is of this one task.
-        return self._keep(("route", decision.requested), lambda: _routing_facts(decision))
+        tiers = [tier.model for tier in decision.plan.tiers]
+        key = ("route", decision.requested, *tiers, decision.router, len(decision.candidates))
+        known = self._others.get(key)
+        if known is None:
+            pairs = (
+                ("tierwise.requested", decision.requested),
+                ("tierwise.plan", tiers),
+                ("tierwise.candidates", len(decision.candidates)),
+                ("tierwise.router", decision.router or None),
+            )
+            facts = text(5, "route") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
+            known = self._kept(self._others, key, facts)
+        return known + text_attribute(_ATTRIBUTE, "tierwise.reason", decision.reason)
 
     def _calls(
-        self, record: Record, attempt: Attempt, ids: bytes, root: bytes, routed: float
+        self, record: Record, attempt: Attempt, ids: bytes, above: bytes, routed: float
     ) -> Iterator[bytes]:
         """The span of a call, and those of the gates that judged its answer."""
         span = _new() if attempt.span is None else bytes.fromhex(attempt.span)
         began = routed + (attempt.began_s or 0.0)
         ended = began + attempt.latency_s
-        key = (
-            "call", attempt.deployment, attempt.model, attempt.tier, attempt.outcome,
-            attempt.status, attempt.gate, record.stream, error_of(attempt), attempt.estimated,
-        )  # fmt: skip
-        parts = [self._keep(key, lambda: self._call_facts(record, attempt))]
         usage = attempt.usage
+        key = (
+            attempt.deployment, attempt.model, attempt.tier, attempt.outcome, attempt.status,
+            attempt.gate, record.stream, error_of(attempt), attempt.estimated, usage is None,
+        )  # fmt: skip
+        known = self._attempts.get(key)
+        if known is None:
+            known = self._kept(self._attempts, key, self._call_facts(record, attempt))
+        facts = known + double_attribute(_ATTRIBUTE, _COST, attempt.cost_usd)
         if usage is not None:
-            counts = (
-                ("gen_ai.usage.input_tokens", usage.input_tokens),
-                ("gen_ai.usage.output_tokens", usage.output_tokens),
-            )
-            parts += [count_attribute(_ATTRIBUTE, name, count) for name, count in counts]
-            more = (
-                ("gen_ai.usage.cache_read.input_tokens", usage.cached_input_tokens),
-                ("gen_ai.usage.cache_creation.input_tokens", usage.cache_write_tokens),
-                ("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens),
-            )
-            parts += [count_attribute(_ATTRIBUTE, name, count) for name, count in more if count]
-        parts.append(double_attribute(_ATTRIBUTE, "tierwise.cost_usd", attempt.cost_usd))
+            facts += count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens)
+            facts += count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens)
+            if usage.cached_input_tokens:
+                facts += count_attribute(_ATTRIBUTE, _CACHE_READ, usage.cached_input_tokens)
+            if usage.cache_write_tokens:
+                facts += count_attribute(_ATTRIBUTE, _CACHE_WRITTEN, usage.cache_write_tokens)
+            if usage.reasoning_tokens:
+                facts += count_attribute(_ATTRIBUTE, _REASONING, usage.reasoning_tokens)
         if attempt.ttft_s is not None:
-            name = "gen_ai.response.time_to_first_chunk"
-            parts.append(double_attribute(_ATTRIBUTE, name, attempt.ttft_s))
+            facts += double_attribute(_ATTRIBUTE, _TO_FIRST, attempt.ttft_s)
         if attempt.p is not None:
-            parts.append(double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p))
-        yield _span(ids, span, root, began, ended, b"".join(parts), _LOCAL)
+            facts += double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p)
+        yield _span(ids, span, above, began, ended, facts, _LOCAL)
+        if not attempt.verdicts:
+            return
+        call = _PARENT(0x22, 8, span)
         for verdict in attempt.verdicts:
             asked = ended + (verdict.after_s or 0.0)
             facts = self._gate(verdict)
-            yield _span(ids, _new(), span, asked, asked + (verdict.took_s or 0.0), facts, _LOCAL)
+            yield _span(ids, _new(), call, asked, asked + (verdict.took_s or 0.0), facts, _LOCAL)
 
     def _call_facts(self, record: Record, attempt: Attempt) -> bytes:
         place: Place = self.places.of(attempt)
@@ -213,56 +242,44 @@ class Spans:
     def _gate(self, verdict: Verdict) -> bytes:
         """What a gate says. Its reason may quote the answer, so it is content."""
         key = ("gate", verdict.gate)
-        name = f"gate {verdict.gate}"
-        pairs = (("gen_ai.evaluation.name", verdict.gate),)
-        head = text(5, name) + number(6, _INTERNAL)
-        parts = [
-            self._keep(key, lambda: head + attributes(_ATTRIBUTE, pairs)),
-            double_attribute(_ATTRIBUTE, "gen_ai.evaluation.score.value", verdict.p),
-        ]
+        known = self._others.get(key)
+        if known is None:
+            head = text(5, f"gate {verdict.gate}") + number(6, _INTERNAL)
+            name = (("gen_ai.evaluation.name", verdict.gate),)
+            known = self._kept(self._others, key, head + attributes(_ATTRIBUTE, name))
+        score = double_attribute(_ATTRIBUTE, "gen_ai.evaluation.score.value", verdict.p)
         if self._content and verdict.reason:
             said = (("gen_ai.evaluation.explanation", verdict.reason),)
-            parts.append(attributes(_ATTRIBUTE, said))
-        return b"".join(parts)
+            return known + score + attributes(_ATTRIBUTE, said)
+        return known + score
 
-    def _keep(self, key: object, make: Callable[[], bytes]) -> bytes:
-        """What was made for this key before, or is made now."""
-        known = self._kept.get(key)
-        if known is None:
-            known = make()
-            if len(self._kept) < _MOST_KEPT:
-                self._kept[key] = known
-        return known
-
-
-def _routing_facts(decision: Decision) -> bytes:
-    pairs = (
-        ("tierwise.requested", decision.requested),
-        ("tierwise.plan", [tier.model for tier in decision.plan.tiers]),
-        ("tierwise.candidates", len(decision.candidates)),
-        ("tierwise.router", decision.router or None),
-        ("tierwise.reason", decision.reason),
-    )
-    return text(5, "route") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
+    def _kept(self, kept: dict[Any, bytes], key: object, facts: bytes) -> bytes:
+        """These, and keeps them for the next span that begins so."""
+        if len(kept) < _MOST_KEPT:
+            kept[key] = facts
+        return facts
 
 
 def _span(
     trace: bytes,
     span: bytes,
-    parent: bytes | None,
+    above: bytes,
     began: float,
     ended: float,
     facts: bytes,
     flags: bytes,
 ) -> bytes:
-    """One span; `facts` are its name, kind, attributes and status, times are Unix times."""
+    """One span, as a field of `ScopeSpans`.
+
+    Args:
+        above: the field that names its parent.
+        facts: its name, kind, attributes and status.
+        began, ended: Unix times.
+    """
     start = int(began * 1e9)
-    head = _HEAD(
-        0x0A, 16, trace, 0x12, 8, span, 0x39, start, 0x41, max(start, int(ended * 1e9))
-    )  # fmt: skip
-    above = b"" if parent is None else _PARENT(0x22, 8, parent)
-    body = b"%b%b%b%b" % (head, above, facts, flags)
-    return b"\x12%b%b" % (varint(len(body)), body)
+    head = _HEAD(0x0A, 16, trace, 0x12, 8, span, 0x39, start, 0x41, max(start, int(ended * 1e9)))
+    size = varint(len(head) + len(above) + len(facts) + len(flags))
+    return b"\x12%b%b%b%b%b" % (size, head, above, facts, flags)
 
 
 def _new() -> bytes:
