@@ -26,7 +26,7 @@ from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
 from tierwise.telemetry.context import heard
 from tierwise.telemetry.in_hand import IN_HAND
-from tierwise.telemetry.logs import log_format
+from tierwise.telemetry.logs import learn, log_format
 from tierwise.telemetry.settings import settings_of
 from tierwise.types import Trace
 
@@ -69,6 +69,7 @@ class Lasting:
         limits, own = client_limits(server, orchestrator.crew.workers)
         self.metrics.follow(orchestrator)
         self._tell_as(orchestrator, config)
+        learn(config)
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections import deque
@@ -18,9 +19,9 @@ _FLUSH_S = 0.25
 _WAKE_AT = 500
 MOST_WAITING = 50_000
 """Lines that may wait; whoever does not read the log must not cost the gateway its memory."""
-_ONE_WRITE = 4096
-"""Bytes that a pipe takes in one piece (POSIX's least PIPE_BUF on Linux): workers share one, and
-their lines must not run into one another."""
+_PIPED, _FILED = 4096, 65_536
+"""Bytes of one write. Workers share a log, and their lines must not run into one another: a pipe
+takes so much in one piece (PIPE_BUF of Linux), and a file all that is appended to it at once."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class AccessLog:
     def __init__(self, form: Format, file: int | None = None) -> None:
         self._line = _as_json if form == "json" else _as_text
         self._file = sys.stderr.fileno() if file is None else file
+        self._piece = _FILED if stat.S_ISREG(os.fstat(self._file).st_mode) else _PIPED
         self._waiting: deque[Entry] = deque()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -82,12 +84,12 @@ class AccessLog:
                 return
 
     def _pieces(self) -> Iterator[bytes]:
-        """Whole lines, as many at a time as a pipe takes in one piece."""
+        """Whole lines, as many at a time as are written in one piece."""
         lines: list[bytes] = []
         size = 0
         while self._waiting:
             line = self._line(self._waiting.popleft()) + b"\n"
-            if lines and size + len(line) > _ONE_WRITE:
+            if lines and size + len(line) > self._piece:
                 yield b"".join(lines)
                 lines, size = [], 0
             lines.append(line)
@@ -101,30 +103,53 @@ def _write(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
+class _Line(msgspec.Struct, omit_defaults=True):
+    """One line, in the order of its fields; what is not known is left out."""
+
+    time: str
+    level: str
+    logger: str
+    message: str
+    method: str
+    path: str
+    status: int | None
+    latency_s: float
+    decision_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    key: str | None = None
+    requested: str | None = None
+    policy: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    tier: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def _as_json(entry: Entry) -> bytes:
-    held, run = entry.held, entry.held.run
-    line: dict[str, object] = {
-        "time": iso(entry.at),
-        "level": "info",
-        "logger": LOGGER,
-        "message": f"{entry.method} {entry.path}",
-        "method": entry.method,
-        "path": entry.path,
-        "status": entry.status,
-        "latency_s": round(entry.latency_s, 6),
-        **held.ids(),
-    }
+    held = entry.held
+    line = _Line(
+        iso(entry.at), "info", LOGGER, f"{entry.method} {entry.path}", entry.method, entry.path,
+        entry.status, round(entry.latency_s, 6),
+    )  # fmt: skip
+    line.key = held.caller
+    trace, run = held.trace, held.run
+    if trace is not None:
+        line.trace_id, line.span_id = trace.id, trace.span
     if run is not None:
-        usage = run.usage
-        line["requested"] = run.decision.requested
-        line["policy"] = run.decision.policy
-        line["model"] = run.model
-        line["deployment"] = run.deployment
-        line["tier"] = run.tier
-        line["input_tokens"] = usage.input_tokens
-        line["output_tokens"] = usage.output_tokens
-        line["cost_usd"] = run.cost_usd
-    return msgspec.json.encode(line)
+        decision, usage = run.decision, run.usage
+        line.decision_id, line.requested, line.policy = (
+            decision.id, decision.requested, decision.policy,
+        )  # fmt: skip
+        line.model, line.deployment, line.tier = run.model, run.deployment, run.tier
+        line.input_tokens, line.output_tokens = usage.input_tokens, usage.output_tokens
+        line.cost_usd = run.cost_usd
+    return _encode(line)
 
 
 def _as_text(entry: Entry) -> bytes:

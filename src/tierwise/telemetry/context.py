@@ -31,6 +31,11 @@ def new_span() -> str:
     return f"{_random.getrandbits(64) or 1:016x}"
 
 
+def new_span_bytes() -> bytes:
+    """The same as bytes."""
+    return (_random.getrandbits(64) or 1).to_bytes(8)
+
+
 def span_for(trace: Trace | None) -> str | None:
     """An id for one call of a request; None where nobody follows it."""
     return None if trace is None else new_span()

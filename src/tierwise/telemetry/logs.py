@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -67,11 +68,11 @@ class TextLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(message)s")
-        self._secrets = tuple(secrets)
+        self.secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """One entry, which has several lines where there is a traceback."""
-        return redact(super().format(record), self._secrets)
+        return redact(super().format(record), self.secrets)
 
 
 class JsonLines(logging.Formatter):
@@ -80,7 +81,7 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = tuple(secrets)
+        self.secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -88,23 +89,28 @@ class JsonLines(logging.Formatter):
             "time": iso(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage(), self._secrets),
+            "message": redact(record.getMessage(), self.secrets),
         }
         held = IN_HAND.get()
         if held is not None:
             line.update(held.ids())
         for name, value in record.__dict__.items():
             if name not in _OWN:
-                line.setdefault(name, redact(str(value), self._secrets))
+                line.setdefault(name, redact(str(value), self.secrets))
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info), self._secrets)
+            line["exception"] = redact(self.formatException(record.exc_info), self.secrets)
         return msgspec.json.encode(line).decode()
 
 
 def iso(at: float) -> str:
     """A Unix time as RFC 3339 has it, in UTC."""
     whole, milliseconds = divmod(int(at * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"
+    return f"{_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def set_up(config: Config) -> Format:
@@ -124,3 +130,11 @@ def set_up(config: Config) -> Format:
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
     return wanted
+
+
+def learn(config: Config) -> None:
+    """The log hides the secrets of this configuration, too, from now on."""
+    secrets = secrets_in(config)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, TextLines | JsonLines):
+            handler.formatter.secrets = tuple({*handler.formatter.secrets, *secrets})

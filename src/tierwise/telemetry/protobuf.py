@@ -25,6 +25,8 @@ def varint(number: int) -> bytes:
     """A number that is not negative, in as few bytes as it takes."""
     if number < 0x80:
         return bytes((number,))
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     found = bytearray()
     while number > 0x7F:
         found.append(number & 0x7F | 0x80)

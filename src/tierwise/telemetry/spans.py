@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tierwise.telemetry.content import messages_of
-from tierwise.telemetry.context import new_span
+from tierwise.telemetry.context import new_span_bytes
 from tierwise.telemetry.places import Place, Places, error_of
 from tierwise.telemetry.protobuf import (
     attributes,
@@ -75,8 +75,8 @@ class Spans:
         found = [self._root(record, trace, ids, root, arrived, routed + record.latency_s)]
         if decision.policy is not None:  # else the caller has named a model, and nobody looked
             facts = self._analysis(record)
-            found.append(_span(ids, _new(), above, at - analysis, at, facts, _LOCAL))
-        found.append(_span(ids, _new(), above, at, routed, self._routing(record), _LOCAL))
+            found.append(_span(ids, new_span_bytes(), above, at - analysis, at, facts, _LOCAL))
+        found.append(_span(ids, new_span_bytes(), above, at, routed, self._routing(record), _LOCAL))
         for attempt in record.attempts:
             found += self._calls(record, attempt, ids, above, routed)
         return found
@@ -182,7 +182,7 @@ class Spans:
         self, record: Record, attempt: Attempt, ids: bytes, above: bytes, routed: float
     ) -> Iterator[bytes]:
         """The span of a call, and those of the gates that judged its answer."""
-        span = _new() if attempt.span is None else bytes.fromhex(attempt.span)
+        span = new_span_bytes() if attempt.span is None else bytes.fromhex(attempt.span)
         began = routed + (attempt.began_s or 0.0)
         ended = began + attempt.latency_s
         usage = attempt.usage
@@ -214,7 +214,9 @@ class Spans:
         for verdict in attempt.verdicts:
             asked = ended + (verdict.after_s or 0.0)
             facts = self._gate(verdict)
-            yield _span(ids, _new(), call, asked, asked + (verdict.took_s or 0.0), facts, _LOCAL)
+            yield _span(
+                ids, new_span_bytes(), call, asked, asked + (verdict.took_s or 0.0), facts, _LOCAL
+            )
 
     def _call_facts(self, record: Record, attempt: Attempt) -> bytes:
         place: Place = self.places.of(attempt)
@@ -280,10 +282,6 @@ def _span(
     head = _HEAD(0x0A, 16, trace, 0x12, 8, span, 0x39, start, 0x41, max(start, int(ended * 1e9)))
     size = varint(len(head) + len(above) + len(facts) + len(flags))
     return b"\x12%b%b%b%b%b" % (size, head, above, facts, flags)
-
-
-def _new() -> bytes:
-    return bytes.fromhex(new_span())
 
 
 def _error(record: Record) -> str | None:
