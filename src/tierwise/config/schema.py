@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -380,14 +381,16 @@ class Config(_Section):
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
-    @model_validator(mode="after")
-    def _has_content_to_tell(self) -> Self:
-        if self.telemetry.content and not self.ledger.store_content:
+    @field_validator("telemetry")
+    @classmethod
+    def _has_content_to_tell(cls, value: TelemetryConfig, info: ValidationInfo) -> TelemetryConfig:
+        ledger = info.data.get("ledger")
+        if value.content and ledger is not None and not ledger.store_content:
             raise ValueError(
-                "`telemetry.content` sends prompts and answers, and `ledger.store_content` keeps "
-                "none; set both, or neither"
+                "`content` sends prompts and answers, and `ledger.store_content` keeps none; set "
+                "both, or neither"
             )
-        return self
+        return value
 
     @property
     def origin(self) -> Origin:
