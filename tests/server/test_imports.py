@@ -16,7 +16,8 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.wire.responses", "tierwise.wire.anthropic", "tierwise.wire.gemini",
         "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
-        "botocore", "google", "azure",
+        "botocore", "google", "azure", "opentelemetry", "tierwise.telemetry.telemetry",
+        "tierwise.telemetry.access",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"
