@@ -97,7 +97,7 @@ class Owner(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class Trace(Struct, frozen=True, kw_only=True):
+class Trace(Struct, frozen=True, kw_only=True, gc=False):
     """Where a request stands in a trace of several services (W3C Trace Context); ids are hex.
 
     `span` is the request's own, `parent` that of whoever called, None where the trace begins here.

@@ -112,7 +112,9 @@ def written(form: Any, *entries: Entry) -> list[str]:
 
 
 def an_entry(path: str = "/v1/models", status: int | None = 200) -> Entry:
-    return Entry(1_700_000_000.0, "GET", path, status, 0.0123, InHand())
+    held = InHand()
+    held.status = status
+    return Entry(1_700_000_000.0, "GET", path, 0.0123, held)
 
 
 def test_the_access_log_has_a_line_of_each_request() -> None:

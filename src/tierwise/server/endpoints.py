@@ -35,6 +35,7 @@ from tierwise.server.google import COUNT, GENERATE, STREAM, asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
+from tierwise.server.observed import noting
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -97,7 +98,10 @@ class Endpoints:
             await self._serve(scope, receive, send)
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._whoever_serves(scope)(scope, receive, send)
+        endpoint = self._whoever_serves(scope)
+        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+            send = noting(send)
+        return endpoint(scope, receive, send)
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]

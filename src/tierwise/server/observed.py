@@ -27,17 +27,25 @@ async def observed(
     from tierwise.telemetry.access import Entry
 
     at, began = time.time(), time.monotonic()
-    status: int | None = None
+    path = scope["path"]  # as it came: endpoints may write another
+    if scope["method"] == "OPTIONS":
+        send = noting(send)  # it may be answered before any endpoint hears of it
+    try:
+        await serve(scope, receive, send)
+    finally:
+        access.add(Entry(at, scope["method"], path, time.monotonic() - began, held))
 
-    def watched(message: MutableMapping[str, Any]) -> Awaitable[None]:
-        nonlocal status
+
+def noting(send: Send) -> Send:
+    """`send`, which tells the log of the status. Endpoints that stream tell it themselves: for each
+    part of a stream this would be one call more."""
+    held = IN_HAND.get()
+    if held is None:
+        return send
+
+    def noted(message: MutableMapping[str, Any]) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            status = message["status"]
+            held.status = message["status"]
         return send(message)
 
-    path = scope["path"]  # as it came: endpoints may write another
-    try:
-        await serve(scope, receive, watched)
-    finally:
-        took = time.monotonic() - began
-        access.add(Entry(at, scope["method"], path, status, took, held))
+    return noted

@@ -24,13 +24,12 @@ _PIPED, _FILED = 4096, 65_536
 takes so much in one piece (PIPE_BUF of Linux), and a file all that is appended to it at once."""
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One request that is over. `status` is None where its client was gone before an answer."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One request that is over. Without a status, its client was gone before there was one."""
 
     at: float
     method: str
     path: str
-    status: int | None
     latency_s: float
     held: InHand
 
@@ -103,7 +102,7 @@ def _write(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
     """One line, in the order of its fields; what is not known is left out."""
 
     time: str
@@ -135,7 +134,7 @@ def _as_json(entry: Entry) -> bytes:
     held = entry.held
     line = _Line(
         iso(entry.at), "info", LOGGER, f"{entry.method} {entry.path}", entry.method, entry.path,
-        entry.status, round(entry.latency_s, 6),
+        held.status, round(entry.latency_s, 6),
     )  # fmt: skip
     line.key = held.caller
     trace, run = held.trace, held.run
@@ -157,7 +156,7 @@ def _as_text(entry: Entry) -> bytes:
     parts = [
         iso(entry.at),
         f'"{entry.method} {_visible(entry.path)}"',
-        "-" if entry.status is None else str(entry.status),
+        "-" if held.status is None else str(held.status),
         f"{entry.latency_s * 1000:.1f}ms",
         *(f"{name}={_visible(value)}" for name, value in held.ids().items()),
     ]

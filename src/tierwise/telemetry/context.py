@@ -76,10 +76,10 @@ class Tracing:
             trace = self._continued(written, headers.get(STATE, b""))
             if trace is not None:
                 return trace
-        number = _random.getrandbits(128) or 1
-        return Trace(
-            id=f"{number:032x}", span=new_span(), sampled=(number & (_ALL - 1)) < self._bound
-        )
+        number = _random.getrandbits(192) or 1
+        digits = f"{number:048x}"  # the trace's id, then the span's
+        sampled = (number >> 64 & (_ALL - 1)) < self._bound
+        return Trace(id=digits[:32], span=digits[32:], sampled=sampled)
 
     def _continued(self, written: bytes, state: bytes) -> Trace | None:
         found = _FORM.fullmatch(written)

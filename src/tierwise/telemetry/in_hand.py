@@ -23,14 +23,16 @@ class Running(Protocol):
 
 
 class InHand:
-    """One request: the name of its caller's key, its trace, and its run once it is routed."""
+    """One request: the name of its caller's key, its trace, its run once it is routed, and the
+    status of its answer once that is sent."""
 
-    __slots__ = ("caller", "run", "trace")
+    __slots__ = ("caller", "run", "status", "trace")
 
     def __init__(self) -> None:
         self.caller: str | None = None
         self.trace: Trace | None = None
         self.run: Running | None = None
+        self.status: int | None = None
 
     def ids(self) -> dict[str, str]:
         """What names it in logs; what is not known yet is left out."""

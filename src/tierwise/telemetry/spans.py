@@ -9,7 +9,6 @@ the call, each gate that judged its answer.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 from tierwise.telemetry.content import messages_of
@@ -36,6 +35,7 @@ _PARENT = struct.Struct("<BB8s").pack
 # Field 16: sampled, and that it is known whether the parent is of another service, or that it is.
 _LOCAL = b"\x85\x01" + struct.pack("<I", 0x101)
 _REMOTE = b"\x85\x01" + struct.pack("<I", 0x301)
+_NS = 1_000_000_000
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
 _DECISION = "tierwise.decision.id"
@@ -66,28 +66,31 @@ class Spans:
     def of(self, record: Record, trace: Trace) -> list[bytes]:
         """All of a request's, each as a field of `ScopeSpans`."""
         decision = record.decision
-        at = decision.at
-        analysis = record.analysis_s or 0.0
-        arrived = at - analysis - (record.waited_s or 0.0)
-        routed = at + (record.routing_s or 0.0)
+        at = int(decision.at * _NS)
+        analysed = at - int((record.analysis_s or 0.0) * _NS)
+        routed = at + int((record.routing_s or 0.0) * _NS)
+        arrived = analysed - int((record.waited_s or 0.0) * _NS)
         ids, root = bytes.fromhex(trace.id), bytes.fromhex(trace.span)
         above = _PARENT(0x22, 8, root)
-        found = [self._root(record, trace, ids, root, arrived, routed + record.latency_s)]
+        ended = routed + int(record.latency_s * _NS)
+        found = [self._root(record, trace, ids, root, arrived, ended)]
         if decision.policy is not None:  # else the caller has named a model, and nobody looked
             facts = self._analysis(record)
-            found.append(_span(ids, new_span_bytes(), above, at - analysis, at, facts, _LOCAL))
-        found.append(_span(ids, new_span_bytes(), above, at, routed, self._routing(record), _LOCAL))
+            found.append(_span(ids, new_span_bytes(), above, analysed, at, facts, _LOCAL))
+        facts = self._routing(record)
+        found.append(_span(ids, new_span_bytes(), above, at, routed, facts, _LOCAL))
         for attempt in record.attempts:
-            found += self._calls(record, attempt, ids, above, routed)
+            self._calls(found, record, attempt, ids, above, routed)
         return found
 
     def _root(
-        self, record: Record, trace: Trace, ids: bytes, root: bytes, began: float, ended: float
+        self, record: Record, trace: Trace, ids: bytes, root: bytes, began: int, ended: int
     ) -> bytes:
         decision, usage = record.decision, record.usage
+        error = None if record.status == "ok" else _error(record)
         key = (
             decision.requested, record.model, record.deployment, record.tier, record.stream,
-            record.caller, record.owner, record.status, _error(record), record.failovers,
+            record.caller, record.owner, record.status, error, record.failovers,
             len(record.attempts), decision.reference,
         )  # fmt: skip
         known = self._roots.get(key)
@@ -179,12 +182,18 @@ class Spans:
         return known + text_attribute(_ATTRIBUTE, "tierwise.reason", decision.reason)
 
     def _calls(
-        self, record: Record, attempt: Attempt, ids: bytes, above: bytes, routed: float
-    ) -> Iterator[bytes]:
-        """The span of a call, and those of the gates that judged its answer."""
+        self,
+        found: list[bytes],
+        record: Record,
+        attempt: Attempt,
+        ids: bytes,
+        above: bytes,
+        routed: int,
+    ) -> None:
+        """Appends the span of a call, and those of the gates that judged its answer."""
         span = new_span_bytes() if attempt.span is None else bytes.fromhex(attempt.span)
-        began = routed + (attempt.began_s or 0.0)
-        ended = began + attempt.latency_s
+        began = routed + int((attempt.began_s or 0.0) * _NS)
+        ended = began + int(attempt.latency_s * _NS)
         usage = attempt.usage
         key = (
             attempt.deployment, attempt.model, attempt.tier, attempt.outcome, attempt.status,
@@ -207,16 +216,15 @@ class Spans:
             facts += double_attribute(_ATTRIBUTE, _TO_FIRST, attempt.ttft_s)
         if attempt.p is not None:
             facts += double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p)
-        yield _span(ids, span, above, began, ended, facts, _LOCAL)
+        found.append(_span(ids, span, above, began, ended, facts, _LOCAL))
         if not attempt.verdicts:
             return
         call = _PARENT(0x22, 8, span)
         for verdict in attempt.verdicts:
-            asked = ended + (verdict.after_s or 0.0)
+            asked = ended + int((verdict.after_s or 0.0) * _NS)
+            over = asked + int((verdict.took_s or 0.0) * _NS)
             facts = self._gate(verdict)
-            yield _span(
-                ids, new_span_bytes(), call, asked, asked + (verdict.took_s or 0.0), facts, _LOCAL
-            )
+            found.append(_span(ids, new_span_bytes(), call, asked, over, facts, _LOCAL))
 
     def _call_facts(self, record: Record, attempt: Attempt) -> bytes:
         place: Place = self.places.of(attempt)
@@ -266,8 +274,8 @@ def _span(
     trace: bytes,
     span: bytes,
     above: bytes,
-    began: float,
-    ended: float,
+    began: int,
+    ended: int,
     facts: bytes,
     flags: bytes,
 ) -> bytes:
@@ -276,10 +284,9 @@ def _span(
     Args:
         above: the field that names its parent.
         facts: its name, kind, attributes and status.
-        began, ended: Unix times.
+        began, ended: Unix times in nanoseconds.
     """
-    start = int(began * 1e9)
-    head = _HEAD(0x0A, 16, trace, 0x12, 8, span, 0x39, start, 0x41, max(start, int(ended * 1e9)))
+    head = _HEAD(0x0A, 16, trace, 0x12, 8, span, 0x39, began, 0x41, ended)
     size = varint(len(head) + len(above) + len(facts) + len(flags))
     return b"\x12%b%b%b%b%b" % (size, head, above, facts, flags)
 
