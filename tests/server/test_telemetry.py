@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from collector import Collector, facts
-from gateway import KEY, Provider, RunningGateway, chat, config_for, fails, says, until
+from gateway import KEY, Provider, RunningGateway, call, chat, config_for, fails, says, until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADER = f"00-{TRACE}-{PARENT}-01"
@@ -237,3 +237,38 @@ def test_metrics_are_those_of_the_conventions(
 def test_a_collector_that_is_gone_costs_no_request(provider: Provider, start: Start) -> None:
     gateway = start(telemetry={"otlp_endpoint": "http://127.0.0.1:9"})
     assert [chat(gateway.url, "small").status for _ in range(5)] == [200] * 5
+
+
+def test_every_way_of_answering_leaves_its_status_in_the_access_log(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries: list[Any] = []
+    monkeypatch.setattr(
+        "tierwise.telemetry.access.AccessLog.add", lambda _, one: entries.append(one)
+    )
+    server = {"access_log": True, "cors_origins": ["https://example.org"]}
+    with RunningGateway(config_for(provider.url, server=server)) as gateway:
+        url = gateway.url
+        chat(url, "small")
+        chat(url, "small", stream=True)
+        chat(url, "nobody")
+        once = {"idempotency-key": "k1"}
+        chat(url, "small", headers=once)
+        chat(url, "small", headers=once)
+        call(url, "GET", "/health/live")
+        call(url, "GET", "/none-such")
+        call(url, "GET", "/v1/files", headers={"x-tierwise-provider": "nobody"})
+        preflight = {"origin": "https://example.org", "access-control-request-method": "POST"}
+        call(url, "OPTIONS", "/v1/chat/completions", headers=preflight)
+    found = [(one.method, one.held.status) for one in entries]
+    assert found == [
+        ("POST", 200),
+        ("POST", 200),
+        ("POST", 404),
+        ("POST", 200),
+        ("POST", 200),
+        ("GET", 200),
+        ("GET", 404),
+        ("GET", 404),
+        ("OPTIONS", 200),
+    ]

@@ -124,7 +124,7 @@ def set_up(config: Config) -> Format:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(secrets) if wanted == "json" else TextLines(secrets))
     root = logging.getLogger()
-    for old in root.handlers:
+    for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
