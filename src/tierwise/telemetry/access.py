@@ -132,19 +132,18 @@ _encode = msgspec.json.Encoder().encode
 
 def _as_json(entry: Entry) -> bytes:
     held = entry.held
+    trace, run = held.trace, held.run
     line = _Line(
         iso(entry.at), "info", LOGGER, f"{entry.method} {entry.path}", entry.method, entry.path,
         held.status, round(entry.latency_s, 6),
+        None if run is None else run.decision.id,
+        None if trace is None else trace.id,
+        None if trace is None else trace.span,
+        held.caller,
     )  # fmt: skip
-    line.key = held.caller
-    trace, run = held.trace, held.run
-    if trace is not None:
-        line.trace_id, line.span_id = trace.id, trace.span
     if run is not None:
         decision, usage = run.decision, run.usage
-        line.decision_id, line.requested, line.policy = (
-            decision.id, decision.requested, decision.policy,
-        )  # fmt: skip
+        line.requested, line.policy = decision.requested, decision.policy
         line.model, line.deployment, line.tier = run.model, run.deployment, run.tier
         line.input_tokens, line.output_tokens = usage.input_tokens, usage.output_tokens
         line.cost_usd = run.cost_usd

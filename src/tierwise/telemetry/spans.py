@@ -9,6 +9,7 @@ the call, each gate that judged its answer.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 from tierwise.telemetry.content import messages_of
@@ -24,7 +25,7 @@ from tierwise.telemetry.protobuf import (
     text_attribute,
     varint,
 )
-from tierwise.types import Attempt, Record, Trace, Verdict
+from tierwise.types import Attempt, Decision, Record, Trace, Verdict
 
 _ATTRIBUTE = 9
 """Of `Span`: the field that holds attributes."""
@@ -167,19 +168,13 @@ class Spans:
 
     def _routing(self, record: Record) -> bytes:
         decision = record.decision
-        tiers = [tier.model for tier in decision.plan.tiers]
-        key = ("route", decision.requested, *tiers, decision.router, len(decision.candidates))
-        known = self._others.get(key)
-        if known is None:
-            pairs = (
-                ("tierwise.requested", decision.requested),
-                ("tierwise.plan", tiers),
-                ("tierwise.candidates", len(decision.candidates)),
-                ("tierwise.router", decision.router or None),
-            )
-            facts = text(5, "route") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
-            known = self._kept(self._others, key, facts)
-        return known + text_attribute(_ATTRIBUTE, "tierwise.reason", decision.reason)
+        if decision.policy is None:
+            # There was nothing to choose: all of it hangs on the name.
+            known = self._others.get(decision.requested)
+            if known is None:
+                known = self._kept(self._others, decision.requested, _routing_facts(decision))
+            return known
+        return _routing_facts(decision)
 
     def _calls(
         self,
@@ -268,6 +263,25 @@ class Spans:
         if len(kept) < _MOST_KEPT:
             kept[key] = facts
         return facts
+
+
+def _routing_facts(decision: Decision) -> bytes:
+    tiers = tuple(tier.model for tier in decision.plan.tiers)
+    return b"%b%b" % (
+        _plan_facts(decision.requested, tiers, len(decision.candidates), decision.router),
+        text_attribute(_ATTRIBUTE, "tierwise.reason", decision.reason),
+    )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _plan_facts(requested: str, tiers: tuple[str, ...], candidates: int, router: str) -> bytes:
+    pairs = (
+        ("tierwise.requested", requested),
+        ("tierwise.plan", tiers),
+        ("tierwise.candidates", candidates),
+        ("tierwise.router", router or None),
+    )
+    return text(5, "route") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
 
 
 def _span(
