@@ -58,6 +58,7 @@ class AnswerEndpoint:
         max_body: int,
     ) -> None:
         self._speech = speech
+        self._metrics = lasting.metrics
         self._refused = lasting.metrics.refused
         self._lasting = lasting
         self._in_use = in_use
@@ -86,8 +87,9 @@ class AnswerEndpoint:
                     body = plain(body, codings, self._max_body)
                 exchange = await speech.read(body, scope, client)
                 exchange.task = with_headers(
-                    exchange.task, headers, client, arrived, self._orchestrator.patience_s
-                )
+                    exchange.task, headers, client, arrived, self._orchestrator.patience_s,
+                    self._lasting.trace(headers, client),
+                )  # fmt: skip
                 exchange.task = self._admitted(exchange.task, client)
                 key = headers.get(HEADER)
                 if key is None:
@@ -147,6 +149,8 @@ class AnswerEndpoint:
                     taken.used(_NOTHING)  # its client got an error instead of tokens
                 raise
             taken.used(run.usage)
+        if run.cache in ("hit", "similar"):
+            self._metrics.cached(run.cache, run.saved_usd)
 
     async def _failed(self, error: Exception, sent: Sent, exchange: Exchange | None) -> None:
         """The error in the client's dialect; what nobody foresaw goes to the log."""

@@ -26,6 +26,7 @@ from tierwise.providers.http import warm_up_tls
 from tierwise.server.admin import Reloaded
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
+from tierwise.server.observed import observed
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
@@ -42,6 +43,8 @@ _HEAR_S = 0.25
 """How often a worker looks whether another one was given an order, in seconds."""
 _KEEP_UP_S = 1.0
 """How often the database is asked whether accounts have changed elsewhere, in seconds."""
+_SHOW_EVERY = 4
+"""Every so many looks it shows the others what it has counted."""
 
 
 class Gateway:
@@ -75,7 +78,11 @@ class Gateway:
         if scope["type"] == "http":
             if self._lasting.state == "draining":
                 send = partial(_send_last, send)
-            await self._endpoints(scope, receive, send)
+            lasting = self._lasting
+            if lasting.access is not None or lasting.ids_in_log:
+                await observed(self._endpoints, scope, receive, send, lasting.access)
+            else:
+                await self._endpoints(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -157,6 +164,7 @@ class Gateway:
 
     async def _hear(self) -> None:
         """Carries out what other workers were ordered, and ends with the process over them."""
+        turn = 0
         while True:
             if os.getppid() != self._supervisor:  # or it was gone before this one began
                 log.error("the process over this worker is gone; it stops as if asked to")
@@ -164,6 +172,9 @@ class Gateway:
                 return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
+            if turn % _SHOW_EVERY == 0:
+                await asyncio.to_thread(self._lasting.metrics.publish)
+            turn += 1
             await asyncio.sleep(_HEAR_S)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -206,6 +217,8 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        await asyncio.to_thread(lasting.metrics.publish)
+        await asyncio.to_thread(lasting.close)
         if lasting.accounts is not None:
             lasting.accounts.close()
 

@@ -43,6 +43,7 @@ from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
+from tierwise.server.observed import noting
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -124,7 +125,10 @@ class Endpoints:
             await self._serve(scope, receive, send)
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._whoever_serves(scope)(scope, receive, send)
+        endpoint = self._whoever_serves(scope)
+        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+            send = noting(send)
+        return endpoint(scope, receive, send)
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
@@ -235,7 +239,9 @@ class Endpoints:
         """
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        self._lasting.note(headers, client)
+        return client
 
     def _caller(self, request: Request) -> str | None:
         return self._client(request).name

@@ -90,6 +90,7 @@ class PassingEndpoint:
         try:
             headers = dict(scope["headers"])
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
+            self._lasting.note(headers, client)
             watched = self._lasting.watch.enter(receive)
             try:
                 await self._pass(_Asked(scope, headers, receive, watched), client, sent)
