@@ -300,7 +300,7 @@ def test_accounts_in_memory_are_refused() -> None:
 def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
     accounts: Accounts,
 ) -> None:
-    from tierwise.ledger.tables import bundles, daily, marks, owners, requests, shapes
+    from tierwise.ledger.tables import asides, bundles, daily, marks, owners, requests, shapes
 
     day = 86_400 * 20_000
     shape = dict.fromkeys(("status", "policy", "model", "deployment", "kind", "domain"), "")
@@ -332,6 +332,14 @@ def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
             )
     spent = LedgerSpending(accounts.database.engine)
     assert spent("org", "org_1", day) == 7
+    key, _ = accounts.keyring.create(OPERATOR, NewKey(name="vectors"))
+    aside = {"id": "a", "kind": "embeddings", "asked": "m", "status": "ok", "latency_s": 0,
+             "failovers": 0, "error_kind": ""}  # fmt: skip
+    with accounts.database.engine.begin() as connection:
+        for at, cost in ((day, 0.5), (day + 9, None), (day - 9, 3)):
+            values = {**aside, "at": at, "cost_usd": cost, "caller": key.id}
+            connection.execute(insert(asides).values(**values))
+    assert spent("key", key.id, day) == spent("org", "default", day) == 0.5
     assert spent("key", "k1", 0) == 116
     assert spent("org", "org_2", day) == 1000
     assert spent("team", "none", day) == 0

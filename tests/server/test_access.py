@@ -18,8 +18,8 @@ from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import NewBudget, NewKey, NewOrganisation, NewTeam, NewUser
 from tierwise.config import from_mapping
 from tierwise.orchestrator import Orchestrator
-from tierwise.server.app import Gateway
 from tierwise.passing import _ANTHROPIC, _OPENAI
+from tierwise.server.app import Gateway
 
 Rule = Mapping[str, object]
 """The status that each of `ACTORS` gets; `PASSES` where it depends on the request alone."""
