@@ -87,6 +87,7 @@ def test_a_budget_is_set_changed_listed_and_removed(folder: Path) -> None:
     [
         (("keys", "create", "x", "--role", "owner"), "--role"),
         (("keys", "create", "x", "--rpm", "0"), "--rpm"),
+        (("keys", "create", "x", "--rpm", "nan"), "--rpm"),
         (("keys", "create", "x", "--org", "nowhere"), "nowhere"),
         (("budgets", "set", "--period", "month", "--hard", "1"), "--key"),
         (("budgets", "set", "--org", "default", "--period", "year", "--hard", "1"), "--period"),

@@ -17,9 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.accounts.counter import Counter
 from tierwise.accounts.database import Database
-from tierwise.accounts.holders import changed_since, ids_of, read_holders
+from tierwise.accounts.holders import budgets_of, changed_since, ids_of, read_holders
 from tierwise.accounts.tables import generation, keys
-from tierwise.accounts.types import Holder
+from tierwise.accounts.types import DEFAULT_ORG, Holder
+from tierwise.budget import Budget
 
 log = logging.getLogger("tierwise.accounts")
 
@@ -44,6 +45,8 @@ class Directory:
         self._generation = -1
         self._seen = -1
         self.version = 0
+        self.shared: tuple[Budget, ...] = ()
+        """The budgets of the default organisation, which bound keys of the configuration too."""
         self.last_error: str | None = None
 
     def look(self) -> None:
@@ -93,6 +96,7 @@ class Directory:
             self._holders = {**kept, **fresh}
         else:
             self._holders = read_holders(connection, self._now())
+        self.shared = budgets_of(connection, DEFAULT_ORG)
         self._generation = number
         self.version += 1
         self.last_error = None

@@ -71,6 +71,14 @@ def read_holders(
     return found
 
 
+def budgets_of(connection: Connection, org: str) -> tuple[Budget, ...]:
+    """The budgets of an organisation itself."""
+    around = _around(connection)
+    called = around.orgs.get(org, "")
+    found = around.budgets.get(("org", org), [])
+    return tuple(replace(one, owner_name=called) for one in found)
+
+
 def ids_of(connection: Connection, which: ColumnElement[bool]) -> frozenset[str]:
     """The ids of some keys, be they valid or not."""
     return frozenset(connection.execute(select(keys.c.id).where(which)).scalars())

@@ -50,6 +50,11 @@ def converted(kind: type[T], **fields: object) -> T:
 
     from tierwise.errors import ConfigError
 
+    for name, value in fields.items():
+        if value != value:  # NaN, which no bound keeps out
+            raise ConfigError(
+                "this is no number", field=f"--{name}", remedy="`--help` has what it may be."
+            )
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
