@@ -411,7 +411,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             latency=self.health.states,
             reading=reading,
             foreign=self._guarded and self._traffic.foreign,
-            held=self._sessions.held(task.session, now),
+            held=self._sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
             unsaid=unsaid,
@@ -480,9 +480,10 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             task.body if self._store_content else None,
             task.trace,
         )
-        if task.session is not None and run.model is not None and not given_again:
+        conversation = task.conversation
+        if conversation is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
-            self._sessions.answered(task.session, run.model, tokens, time.monotonic())
+            self._sessions.answered(conversation, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
         if task.purse is not None:
             task.purse.settle(run.cost_usd)

@@ -175,6 +175,13 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     trace: Trace | None = None
 
     @property
+    def conversation(self) -> str | None:
+        """Its session by a name that no other organisation's has; None without one."""
+        if self.session is None or self.owner is None or self.owner.org is None:
+            return self.session
+        return f"{self.owner.org}\n{self.session}"
+
+    @property
     def reads(self) -> str:
         """The dialect in which the caller reads the answer."""
         return self.read_in or self.dialect

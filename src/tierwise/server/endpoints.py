@@ -252,7 +252,8 @@ class Endpoints:
     async def _readiness(self, _: Request) -> Response:
         if self._lasting.state != "ready":
             return _json({"status": self._lasting.state}, status=503)
-        ledger = self._orchestrator.ledger
+        ledger, accounts = self._orchestrator.ledger, self._lasting.accounts
+        away = None if accounts is None else accounts.directory.last_error
         return _json(
             {
                 "status": "ok",
@@ -262,6 +263,7 @@ class Endpoints:
                     "last_error": ledger.last_error,
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
+                **({} if accounts is None else {"accounts": {"last_error": away}}),
             }
         )
 
