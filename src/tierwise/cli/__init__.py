@@ -11,6 +11,7 @@ from tierwise.cli import (
     calibrate,
     chaos,
     check,
+    db,
     demo,
     evaluate,
     feedback,
@@ -50,6 +51,7 @@ app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("chaos")(chaos.command)
 app.command("bench")(bench.command)
+app.add_typer(db.app, name="db", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -50,6 +50,8 @@ class Ledger:
     Args:
         place: the SQLite file, created if it does not exist; ":memory:" for none; or the URL of
             a PostgreSQL database.
+        beside: a path beside which others may keep files, where `place` is none; none are kept
+            beside ":memory:".
         queue_size: records and feedback that may wait to be written; any more are dropped and
             counted.
         batch_size: records in one transaction, at most.
@@ -61,12 +63,14 @@ class Ledger:
         self,
         place: str | Path,
         *,
+        beside: str | None = None,
         queue_size: int = 10_000,
         batch_size: int = BATCH_SIZE,
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
         self._store = open_store(str(place), compress=compress)
+        self._beside = beside or (MEMORY if "://" in str(place) else str(place))
         self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
@@ -100,6 +104,11 @@ class Ledger:
     def path(self) -> str:
         """Where the ledger is: a file, or a URL without user and password."""
         return self._store.path
+
+    @property
+    def beside(self) -> str:
+        """The path beside which files that belong to the ledger are kept."""
+        return self._beside
 
     @property
     def written(self) -> int:

@@ -151,6 +151,7 @@ requests = Table(
 # SQLite does without: each costs every append, and its ledgers are small enough to look through.
 Index("requests_by_shape", requests.c.shape, requests.c.at).ddl_if(dialect="postgresql")
 Index("requests_by_owner", requests.c.owner, requests.c.at).ddl_if(dialect="postgresql")
+Index("requests_by_bundle", requests.c.bundle).ddl_if(dialect="postgresql")
 
 attempts = Table(
     "attempts",

@@ -15,6 +15,7 @@ FIXED = (
     "server.trusted_proxies",
     "server.grace_s",
     "ledger.path",
+    "ledger.url",
     "ledger.queue_size",
 )
 """What only a restart changes: the address is taken, and the ledger is open."""

@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.add_column("requests", sa.Column("owner", sa.Integer, sa.ForeignKey("owners.id")))
     op.create_index("requests_by_shape", "requests", ["shape", "at"])
     op.create_index("requests_by_owner", "requests", ["owner", "at"])
+    op.create_index("requests_by_bundle", "requests", ["bundle"])
     op.execute("ALTER TABLE attempts ADD COLUMN seq BIGSERIAL CONSTRAINT attempts_pk PRIMARY KEY")
     _rollup("hourly", "hour")
     _rollup("daily", "day")
