@@ -63,9 +63,8 @@ def export(place: str, folder: Path, *, since: float = 0.0) -> dict[str, int]:
 
 def _tables(since: float) -> Iterator[tuple[str, Select[Any]]]:
     r = requests.c
-    own = (
-        column for column in r if column.name not in ("shape", "bundle", "slot", "checks", "owner")
-    )
+    numbers = ("shape", "bundle", "slot", "checks", "owner")
+    own = (column for column in r if column.name not in numbers)
     yield (
         "requests",
         select(*own, *_labels(), *_whose(), checks.c.said.label("checks"))

@@ -313,7 +313,9 @@ class Ledger:
         try:
             self._store.roll()
         except Exception as error:  # noqa: BLE001 - the writer must outlive it
-            log.warning("rows of the ledger %s cannot be added up yet: %s", self.path, error)
+            log.warning(
+                "rows of the ledger %s cannot be added up yet: %s", self.path, _words(error)
+            )
 
     def _make(self) -> None:
         """Makes the records of up to a batch that waits, and shows them."""
@@ -378,9 +380,9 @@ class Ledger:
                     self._isolate(batch, error)
                     return
                 self._failed_batches += 1
-                self._last_error = str(error)
+                self._last_error = _words(error)
                 if _is_power_of_two(self._failed_batches):
-                    log.warning("the ledger %s cannot be written: %s", self.path, error)
+                    log.warning("the ledger %s cannot be written: %s", self.path, self._last_error)
             else:
                 self._settle(_decisions(batch), written=True)
                 return
@@ -448,6 +450,12 @@ def _id(entry: Entry) -> str:
     if isinstance(entry, Record):
         return entry.decision.id
     return entry.id if isinstance(entry, Aside) else entry.decision_id
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, in a line: the statement that failed, and what it was to write, left out."""
+    own = getattr(error, "orig", None) or error
+    return next(iter(str(own).strip().splitlines()), type(own).__name__)
 
 
 def _is_power_of_two(count: int) -> bool:

@@ -38,7 +38,9 @@ def open_engine(url: str, *, checks_keys: bool = True) -> Engine:
         return for_sqlite(create_engine(parsed), checks_keys=checks_keys)
     try:
         # A connection that has died is replaced when it is wanted next.
-        return create_engine(parsed, pool_pre_ping=True, connect_args=_patience(parsed))
+        return create_engine(
+            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=_patience(parsed)
+        )
     except ImportError:
         raise ConfigError(
             "the driver for PostgreSQL is not installed",
