@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,10 @@ class Postgres:
             bin_path=self.server.bin_path,
             user=self.server.system_user,
         )
+
+    def program(self, name: str, *words: str) -> None:
+        """Runs one of PostgreSQL's own programs."""
+        subprocess.run([str(self.server.bin_path / name), *words], check=True)
 
     def url(self, database: str) -> str:
         """The URL of a database."""

@@ -5,10 +5,10 @@
     attempts.parquet   the calls behind a request, where they say more than the request does
     feedback.parquet   what was said of answers
     asides.parquet     requests for embeddings, and what was passed through
-    hourly.parquet     the figures of an hour that are alike, also of rows that are gone
+    daily.parquet      the figures of a day that are alike, also of rows that are gone
 
 Columns are named as in `tables`, where their meaning is; money is USD, times are seconds, `at` and
-`hour` are Unix times in UTC. Prompts and answers are left out: `Ledger.recent` gives records whole.
+`day` are Unix times in UTC. Prompts and answers are left out: `Ledger.recent` gives records whole.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from sqlalchemy import BigInteger, Connection, Double, Integer, Select, Table, f
 
 from tierwise.errors import ConfigError
 from tierwise.ledger.reading import reading
+from tierwise.ledger.rollup import Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import (
     asides,
     attempts,
     checks,
+    daily,
     feedback,
-    hourly,
     owners,
     requests,
     shapes,
@@ -85,15 +86,15 @@ def _tables(since: float) -> Iterator[tuple[str, Select[Any]]]:
     )
     yield "feedback", _whole(feedback, since)
     yield "asides", _whole(asides, since)
-    h = hourly.c
-    figures = (column for column in h if column.name not in ("shape", "owner", "checks"))
+    d = daily.c
+    figures = (c for c in d if c.name not in ("part", "shape", "owner", "checks"))
     yield (
-        "hourly",
+        "daily",
         select(*figures, *_labels(), *_whose())
-        .join_from(hourly, shapes, shapes.c.id == h.shape)
-        .outerjoin(owners, owners.c.id == h.owner)
-        .where(h.hour >= int(since))
-        .order_by(h.hour, h.shape, h.owner, h.checks),
+        .join_from(daily, shapes, shapes.c.id == d.shape)
+        .outerjoin(owners, owners.c.id == d.owner)
+        .where(d.part == int(Part.BOTH), d.day >= int(since))
+        .order_by(d.day, d.shape, d.owner),
     )
 
 

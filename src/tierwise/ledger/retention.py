@@ -57,15 +57,17 @@ def _prune(engine: Engine, cut: int, tell: Callable[[int], None]) -> Pruned:
         known = read_marks(connection)
         later = update(marks).where(marks.c.name == "pruned", marks.c.value < cut)
         connection.execute(later.values(value=cut))  # first, so that no report trusts rows
+    # The last row stays, however old: SQLite would give its number to the next one, which would
+    # then count as added up.
     gone = top = 0
-    which = (requests.c.at < cut, requests.c.seq <= known.requests)
+    which = (requests.c.at < cut, requests.c.seq < known.requests)
     while numbers := _some(engine, requests, requests.c.bundle, *which):
         gone += len(numbers)
         top = max(top, *numbers)
         tell(gone)
     calls = 0
     while some := _some(
-        engine, attempts, attempts.c.seq, attempts.c.at < cut, attempts.c.seq <= known.attempts
+        engine, attempts, attempts.c.seq, attempts.c.at < cut, attempts.c.seq < known.attempts
     ):
         calls += len(some)
     said = not_(exists().where(requests.c.id == feedback.c.request_id))

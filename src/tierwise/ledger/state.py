@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, text
 
 from tierwise.ledger.reading import reading
 from tierwise.ledger.rolled import read_marks
+from tierwise.ledger.rollup import Part
 from tierwise.ledger.tables import attempts, bundles, daily, feedback, hourly, requests
 from tierwise.storage.engine import is_url, shown
 
@@ -47,7 +48,11 @@ def state(place: str) -> State:
         def count(table: object) -> int:
             return connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]
 
-        rolled = connection.scalar(select(func.coalesce(func.sum(daily.c.requests), 0)))
+        rolled = connection.scalar(
+            select(func.coalesce(func.sum(daily.c.requests), 0)).where(
+                daily.c.part == int(Part.SHAPES)
+            )
+        )
         fresh = select(func.count()).where(requests.c.seq > known.requests)
         waiting = connection.scalar(fresh) or 0
         since, until = connection.execute(

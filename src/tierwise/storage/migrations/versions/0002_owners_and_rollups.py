@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE attempts ADD COLUMN seq BIGSERIAL CONSTRAINT attempts_pk PRIMARY KEY")
     _rollup("hourly", "hour")
     _rollup("daily", "day")
+    op.create_index("daily_by_owner", "daily", ["owner", "day"])
     op.create_table(
         "hourly_calls",
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -94,6 +95,7 @@ def _rollup(name: str, time: str) -> None:
     tokens = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
     op.create_table(
         name,
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column(time, sa.BigInteger, primary_key=True, autoincrement=False),
         *(sa.Column(key, sa.Integer, primary_key=True, autoincrement=False) for key in keys),
         sa.Column("requests", sa.BigInteger, nullable=False),
