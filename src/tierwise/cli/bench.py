@@ -140,9 +140,11 @@ def _ledger(rows: int, url: str | None, as_json: bool) -> None:
 
     from tierwise.bench import ledger
 
-    with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as folder:
-        with nullcontext(url) if url is not None else ledger.server(Path(folder)) as place:
-            times = ledger.measure(place, rows, lambda what: typer.echo(what, err=True))
+    with (
+        tempfile.TemporaryDirectory(prefix="tierwise-bench-") as folder,
+        nullcontext(url) if url is not None else ledger.server(Path(folder)) as place,
+    ):
+        times = ledger.measure(place, rows, lambda what: typer.echo(what, err=True))
     _tell(times, _show_ledger, as_json)
 
 
