@@ -109,7 +109,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         self._sessions: Sessions = after._sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
         self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
-        self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
+        self.promises = Promises(setup.certificates, crew, ledger=ledger.beside)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         self.passages = Passages()
@@ -159,7 +159,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             config = read_config(config)
         setup = build(config).share(crew.workers if crew is not None else 1)
         own = config.ledger
-        ledger = after.ledger if after else Ledger(own.path, queue_size=own.queue_size)
+        ledger = after.ledger if after else _ledger(config)
         try:
             made = cls(
                 setup,
@@ -493,6 +493,11 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
+
+
+def _ledger(config: Config) -> Ledger:
+    own = config.ledger
+    return Ledger(own.place, beside=own.path, queue_size=own.queue_size)
 
 
 def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:

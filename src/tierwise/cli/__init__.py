@@ -13,6 +13,7 @@ from tierwise.cli import (
     calibrate,
     chaos,
     check,
+    db,
     demo,
     evaluate,
     feedback,
@@ -56,6 +57,7 @@ app.command("bench")(bench.command)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(db.app, name="db", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)

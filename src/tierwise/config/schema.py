@@ -385,9 +385,31 @@ class TelemetryConfig(_Section):
 class LedgerConfig(_Section):
     """Where the record of every request is kept."""
 
-    path: str = "tierwise.db"
+    path: str = Field(
+        "tierwise.db",
+        description="A SQLite file. What is known of void certificates is kept beside it, with "
+        "`url` too.",
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database in place of the file, which any number of gateways may "
+        "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
+    )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
+
+    @property
+    def place(self) -> str:
+        """Where the ledger is: a file, or a URL that may hold a password."""
+        return self.path if self.url is None else self.url.get_secret_value()
+
+    @field_validator("url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = "" if value is None else value.get_secret_value().partition("://")[0]
+        if value is not None and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("this must be the URL of a PostgreSQL database: postgresql://...")
+        return value
 
 
 class AccountsConfig(_Section):

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, sele
 from tierwise.ledger import histogram
 from tierwise.ledger.feedback import SOURCES
 from tierwise.ledger.rolled import Marks, alike, calls_alike, times_alike
+from tierwise.ledger.rollup import Part
 from tierwise.ledger.rows import Check, Shape, read_check
 from tierwise.ledger.schema import SHAPE_COLUMNS
 from tierwise.ledger.sums import Calls, Labels, Span, Sum
@@ -27,7 +28,7 @@ _SUMS = (
 def read_sums(connection: Connection, span: Span, known: Marks) -> list[Sum]:
     """The requests of a period."""
     said, labels = _checks(connection), _shapes(connection)
-    found = alike(span, known)
+    found = alike(span, known, Part.SHAPES)
     rows = connection.execute(
         select(
             found.c.shape, found.c.checks, *(func.sum(found.c[name]).label(name) for name in _SUMS)

@@ -20,9 +20,9 @@
 What follows is added up from the rows above, some time after they were written: `marks` says up to
 which `seq`, so whoever reads adds the rows after that (see `rollup` and `figures`).
 
-    hourly      the figures of all requests of an hour that are alike; 0 stands for "no owner" and
-                "no checks"
-    daily       the same of a day (UTC), for long periods
+    hourly      the figures of all requests of an hour that are alike, once by shape and checks and
+                once by owner (see `rollup.Part`); 0 stands for none
+    daily       the same of a day (UTC), and by shape and owner together
     hourly_calls   the rows of `attempts` of an hour that are alike
     hourly_times   how many ok requests of an hour took how long: `measure` is `latency` or `ttft`,
                 `bucket` a bucket of `histogram`
@@ -151,6 +151,7 @@ requests = Table(
 # SQLite does without: each costs every append, and its ledgers are small enough to look through.
 Index("requests_by_shape", requests.c.shape, requests.c.at).ddl_if(dialect="postgresql")
 Index("requests_by_owner", requests.c.owner, requests.c.at).ddl_if(dialect="postgresql")
+Index("requests_by_bundle", requests.c.bundle).ddl_if(dialect="postgresql")
 
 attempts = Table(
     "attempts",
@@ -219,6 +220,7 @@ def _rollup(name: str, time: str) -> Table:
     return Table(
         name,
         metadata,
+        Column("part", Integer, primary_key=True, autoincrement=False),
         Column(time, BIG, primary_key=True, autoincrement=False),
         Column("shape", Integer, primary_key=True, autoincrement=False),
         Column("owner", Integer, primary_key=True, autoincrement=False),
@@ -242,6 +244,7 @@ def _rollup(name: str, time: str) -> Table:
 
 hourly = _rollup("hourly", "hour")
 daily = _rollup("daily", "day")
+Index("daily_by_owner", daily.c.owner, daily.c.day).ddl_if(dialect="postgresql")
 
 hourly_calls = Table(
     "hourly_calls",

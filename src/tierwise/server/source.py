@@ -17,6 +17,7 @@ FIXED = (
     "server.log_format",
     "server.access_log",
     "ledger.path",
+    "ledger.url",
     "ledger.queue_size",
     "accounts.enabled",
 )

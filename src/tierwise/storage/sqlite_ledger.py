@@ -194,20 +194,22 @@ _VERSION_4 = (
     "CREATE INDEX attempts_by_time ON attempts (at)",
     f"""
     CREATE TABLE hourly (
+        part INTEGER NOT NULL,
         hour INTEGER NOT NULL,
         shape INTEGER NOT NULL,
         owner INTEGER NOT NULL,
         checks INTEGER NOT NULL,{_ROLLUP_FIGURES}
-        PRIMARY KEY (hour, shape, owner, checks)
+        PRIMARY KEY (part, hour, shape, owner, checks)
     ) WITHOUT ROWID
     """,
     f"""
     CREATE TABLE daily (
+        part INTEGER NOT NULL,
         day INTEGER NOT NULL,
         shape INTEGER NOT NULL,
         owner INTEGER NOT NULL,
         checks INTEGER NOT NULL,{_ROLLUP_FIGURES}
-        PRIMARY KEY (day, shape, owner, checks)
+        PRIMARY KEY (part, day, shape, owner, checks)
     ) WITHOUT ROWID
     """,
     """

@@ -28,9 +28,11 @@ def upgrade() -> None:
     op.add_column("requests", sa.Column("owner", sa.Integer, sa.ForeignKey("owners.id")))
     op.create_index("requests_by_shape", "requests", ["shape", "at"])
     op.create_index("requests_by_owner", "requests", ["owner", "at"])
+    op.create_index("requests_by_bundle", "requests", ["bundle"])
     op.execute("ALTER TABLE attempts ADD COLUMN seq BIGSERIAL CONSTRAINT attempts_pk PRIMARY KEY")
     _rollup("hourly", "hour")
     _rollup("daily", "day")
+    op.create_index("daily_by_owner", "daily", ["owner", "day"])
     op.create_table(
         "hourly_calls",
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -93,6 +95,7 @@ def _rollup(name: str, time: str) -> None:
     tokens = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
     op.create_table(
         name,
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column(time, sa.BigInteger, primary_key=True, autoincrement=False),
         *(sa.Column(key, sa.Integer, primary_key=True, autoincrement=False) for key in keys),
         sa.Column("requests", sa.BigInteger, nullable=False),
