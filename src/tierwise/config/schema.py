@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -17,7 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from tierwise.config.dashboard import DashboardConfig
 from tierwise.config.origin import Origin
+from tierwise.config.section import Section as _Section
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 from tierwise.wire.features import Feature
 
@@ -28,10 +28,6 @@ OnVoid = Literal["reference", "stricter"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[float, Field(ge=0)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LimitsConfig(_Section):
@@ -464,6 +460,7 @@ class Config(_Section):
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     accounts: AccountsConfig = Field(default_factory=AccountsConfig)
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
+    dashboard: DashboardConfig = Field(default_factory=DashboardConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
