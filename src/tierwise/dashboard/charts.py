@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
 from tierwise.dashboard.words import usd
 
-WIDTH, HEIGHT = 720.0, 220.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 8.0, 10.0, 26.0
+WIDTH, HEIGHT, PLOT_HEIGHT = 720.0, 170.0, 250.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 4.0, 8.0, 20.0
 
 
 class Tick(Struct, frozen=True):
@@ -68,8 +69,8 @@ def columns(slots: Sequence[Slot]) -> Columns:
         spent, more = slot.spent * scale, max(0.0, saved) * scale
         made.append(
             Column(
-                x=_LEFT + place * step + step * 0.14,
-                width=min(step * 0.72, 44.0),
+                x=_LEFT + (place + 0.5) * step - min(step * 0.72, 30.0) / 2,
+                width=min(step * 0.72, 30.0),
                 spent_y=base - spent,
                 spent_height=spent,
                 saved_y=base - spent - more,
@@ -84,13 +85,13 @@ def columns(slots: Sequence[Slot]) -> Columns:
     return Columns(
         columns=tuple(made),
         across=tuple(Tick(c.x + c.width / 2, c.label) for c in made[::every]),
-        up=tuple(Tick(base - value * scale, usd(value)) for value in ticks),
+        up=tuple(Tick(base - value * scale, _money(value)) for value in ticks),
         base=base,
     )
 
 
 class Dot(Struct, frozen=True, kw_only=True):
-    """One point of a plot; `above` says where its name goes."""
+    """One point of a plot; `left` and `above` say where its name goes."""
 
     x: float
     y: float
@@ -99,6 +100,7 @@ class Dot(Struct, frozen=True, kw_only=True):
     quality: float
     routed: bool = False
     left: bool = False
+    above: bool = False
 
 
 class Plot(Struct, frozen=True, kw_only=True):
@@ -111,7 +113,7 @@ class Plot(Struct, frozen=True, kw_only=True):
     base: float
     left: float = _LEFT
     width: float = WIDTH
-    height: float = 300.0
+    height: float = PLOT_HEIGHT
 
 
 class Placed(Struct, frozen=True):
@@ -128,7 +130,7 @@ def plot(placed: Sequence[Placed]) -> Plot | None:
     shown = [one for one in placed if one.cost > 0]
     if len(shown) < 2:
         return None
-    height = 300.0
+    height = PLOT_HEIGHT
     low, high = (math.log10(f(one.cost for one in shown)) for f in (min, max))
     pad = max(0.15, (high - low) * 0.08)
     low, high = low - pad, high + pad
@@ -146,13 +148,14 @@ def plot(placed: Sequence[Placed]) -> Plot | None:
     for one in sorted(shown, key=lambda p: (p.cost, -p.quality)):
         if not one.routed and (not front or one.quality > front[-1].quality):
             front.append(one)
+    above = _above([(one.name, x(one.cost), y(one.quality)) for one in shown if not one.routed])
     corners = [f"{x(one.cost):.1f},{y(one.quality):.1f}" for one in front]
     decades = [10.0**n for n in range(math.ceil(low), math.floor(high) + 1)]
     steps = [2.0 * d for d in (10.0 ** math.floor(low), *decades)] + [
         5.0 * d for d in (10.0 ** math.floor(low), *decades)
     ]
     marks = sorted({*decades, *(steps if len(decades) < 3 else [])})
-    across = [Tick(x(m), usd(m)) for m in marks if low <= math.log10(m) <= high]
+    across = [Tick(x(m), _money(m)) for m in marks if low <= math.log10(m) <= high]
     count = round((best - worst) / 0.05)
     every = max(1, math.ceil(count / 6))
     return Plot(
@@ -165,6 +168,7 @@ def plot(placed: Sequence[Placed]) -> Plot | None:
                 quality=one.quality,
                 routed=one.routed,
                 left=x(one.cost) > WIDTH * 0.75,
+                above=one.routed or one.name in above,
             )
             for one in shown
         ),
@@ -176,6 +180,24 @@ def plot(placed: Sequence[Placed]) -> Plot | None:
         base=base,
         height=height,
     )
+
+
+def _above(dots: Sequence[tuple[str, float, float]]) -> set[str]:
+    """Of dots that stand close together, every other one: their names would cover each other."""
+    above: set[str] = set()
+    ordered = sorted(dots, key=lambda dot: dot[1])
+    for (before, x, y), (name, to_x, to_y) in pairwise(ordered):
+        if to_x - x < 80 and abs(to_y - y) < 14 and before not in above:
+            above.add(name)
+    return above
+
+
+def _money(amount: float) -> str:
+    """A round amount, without zeros that say nothing."""
+    text = usd(amount)
+    while len(text.partition(".")[2]) > 2 and text.endswith("0"):
+        text = text[:-1]
+    return text.removesuffix(".00")
 
 
 def _ticks(top: float) -> list[float]:

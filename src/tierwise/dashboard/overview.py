@@ -167,14 +167,7 @@ def expected_of(record: Record) -> tuple[float, float] | None:
     )
     if record.status != "ok" or answered is None or reference is None:
         return None
-    quality = answered.quality
-    if record.model == record.decision.reference:
-        return quality, reference.quality
-    # Gates have looked at the answer since; what they say of it is the better guess.
-    judged = [a.p for a in record.attempts if a.outcome == "accepted" and a.p is not None]
-    return (max(quality, min(judged[-1], reference.quality)) if judged else quality), (
-        reference.quality
-    )
+    return answered.quality, reference.quality
 
 
 def _share(name: str, some: Sequence[Total], requests: int) -> Share:

@@ -3,9 +3,10 @@
 The newest requests of the policy are decided again: the router is told what was expected of each
 model then, so that it needs neither prompts nor models, and decides by the policy as edited. What
 an answer costs is its billed tokens at the prices of the model; of a plan with several tiers each
-one is asked with the probability that those before it are not accepted, which is taken from their
-expected quality. The same is done for the plan that was recorded, so that both are wrong in the
-same way, and the bill that was really paid is scaled by their ratio.
+one is asked as often as gates are expected to catch a mistake of those before it: they are taken to
+catch the share of expected mistakes that they rejected in the recorded requests. The same is done
+for the plan that was recorded, so that both are wrong in the same way, and the bill that was really
+paid is scaled by their ratio.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ MOST = 2000
 """So many of the newest requests are decided again."""
 PATIENCE_S = 4.0
 """After so long those that are left are left out."""
+_ENOUGH = 1.0
+"""So many expected mistakes tell how many of them gates catch."""
 _Z = 1.959963984540054
 
 
@@ -38,7 +41,8 @@ class Preview(Struct, frozen=True, kw_only=True):
 
     `decided` were decided again, and `changed` of them would have begun elsewhere or be planned
     otherwise; `refused` no model would have been permitted for. `low` and `high` bound `would_usd`
-    as far as it depends on which requests were decided (95 %).
+    as far as it depends on which requests were decided (95 %). `caught` is the share of mistakes
+    that gates are taken to catch.
     """
 
     requests: int
@@ -51,6 +55,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     high_usd: float
     quality_then: float | None
     quality_now: float | None
+    caught: float
     moved: tuple[tuple[str, str, int], ...]
 
 
@@ -107,6 +112,7 @@ def preview(
     qualities: list[tuple[float, float]] = []
     moved: dict[tuple[str, str], int] = {}
     changed = refused = 0
+    caught = _caught(records)
     until = time.monotonic() + PATIENCE_S
     for record in records:
         if time.monotonic() > until:
@@ -120,8 +126,8 @@ def preview(
         except TierwiseError:
             refused += 1
             continue
-        then = _expected(record.decision, record.usage, setup.models, known)
-        now = _expected(decision, record.usage, setup.models, _estimates(decision))
+        then = _expected(record.decision, record.usage, setup.models, known, caught)
+        now = _expected(decision, record.usage, setup.models, _estimates(decision), caught)
         if then is None or now is None:
             continue
         pairs.append((record.cost_usd, then[0], now[0]))
@@ -131,7 +137,7 @@ def preview(
             changed += 1
             step = (old[0].model, new[0].model)
             moved[step] = moved.get(step, 0) + 1
-    return _summed(pairs, qualities, moved, requests, changed, refused)
+    return _summed(pairs, qualities, moved, requests, changed, refused, caught)
 
 
 def _again(router: Router, name: str, record: Record) -> Decision:
@@ -161,23 +167,38 @@ def _estimates(decision: Decision) -> dict[str, Estimate]:
     return {c.model: c.estimate for c in decision.candidates if c.estimate is not None}
 
 
+def _caught(records: Sequence[Record]) -> float:
+    """The share of expected mistakes that gates rejected, of first tiers that have another behind
+    them; a half where too few mistakes were expected to tell."""
+    rejected, expected = 0, 0.0
+    for record in records:
+        tiers = record.decision.plan.tiers
+        if len(tiers) < 2 or not record.attempts:
+            continue
+        known = _estimates(record.decision).get(tiers[0].model)
+        if known is not None:
+            expected += 1.0 - known.quality
+            rejected += record.attempts[0].outcome in ("rejected", "abandoned")
+    return min(1.0, rejected / expected) if expected >= _ENOUGH else 0.5
+
+
 def _expected(
-    decision: Decision, usage: Usage, models: Mapping[str, Model], known: Mapping[str, Estimate]
+    decision: Decision,
+    usage: Usage,
+    models: Mapping[str, Model],
+    known: Mapping[str, Estimate],
+    caught: float,
 ) -> tuple[float, float] | None:
     """What a plan costs on an answer of so many tokens, and how good its answer is."""
     total, quality, reached = 0.0, 0.0, 1.0
     billed = msgspec.structs.replace(usage, cost_usd=None)
-    tiers = decision.plan.tiers
-    for place, tier in enumerate(tiers):
+    for tier in decision.plan.tiers:
         model, estimate = models.get(tier.model), known.get(tier.model)
         if model is None or estimate is None:
             return None
         total += reached * cost(billed, model.prices)
-        last = place == len(tiers) - 1
-        accepted = 1.0 if last else estimate.quality
-        # What gates accept is right more often than not; what they let pass is not told apart.
-        quality += reached * (estimate.quality if last else accepted)
-        reached *= 1.0 - accepted
+        quality += reached * estimate.quality
+        reached *= caught * (1.0 - estimate.quality)
     return total, min(1.0, quality)
 
 
@@ -188,6 +209,7 @@ def _summed(
     requests: int,
     changed: int,
     refused: int,
+    caught: float,
 ) -> Preview:
     count = len(pairs)
     paid, then, now = (sum(pair[n] for pair in pairs) for n in range(3))
@@ -209,5 +231,6 @@ def _summed(
         high_usd=paid * scale * (ratio + half),
         quality_then=sum(q[0] for q in qualities) / count if count else None,
         quality_now=sum(q[1] for q in qualities) / count if count else None,
+        caught=caught,
         moved=tuple((old, new, n) for (old, new), n in steps[:6]),
     )

@@ -66,39 +66,39 @@ def why(record: Record) -> str:
         return "The same was asked before, so that answer was given again and no model was asked."
     if model is None:
         return f"No model answered: {record.error or record.status}."
-    if decision.policy is None:
-        begin = f"{model} answered because the caller named it."
-    else:
-        begin = _begin(record, model)
     rejected = [a for a in record.attempts if a.outcome in ("rejected", "abandoned")]
     failed = [a for a in record.attempts if _failed(a)]
-    if rejected:
+    reason = decision.reason.rstrip(".")
+    if decision.policy is None:
+        text = f"{model} answered because the caller named it."
+    elif rejected:
         first = rejected[0]
         gates = [v for v in first.verdicts if v.reason]
         said = f" ({min(gates, key=lambda v: v.p).reason})" if gates else ""
-        begin += f" Before it, the gates did not accept what {first.model} said{said}."
+        text = (
+            f"The policy {decision.policy} began with {first.model}: {reason}. The gates did not "
+            f"accept what it said{said}, so {model} was asked and answered."
+        )
+    else:
+        text = f"{model} answered under the policy {decision.policy}: {reason}."
+        text += _compared(record, model)
     if failed:
         names = ", ".join(dict.fromkeys(a.deployment for a in failed))
-        begin += f" {names} failed ({failed[0].outcome}), and the request went on elsewhere."
-    return begin
+        text += f" {names} failed ({failed[0].outcome}), and the request went on elsewhere."
+    return text
 
 
-def _begin(record: Record, model: str) -> str:
+def _compared(record: Record, model: str) -> str:
+    """How a model was expected to do beside the reference; nothing if it is that."""
     decision = record.decision
     estimates = {c.model: c.estimate for c in decision.candidates}
     own, reference = estimates.get(model), estimates.get(decision.reference)
-    reason = decision.reason.rstrip(".")
-    text = f"{model} answered under the policy {decision.policy}: {reason}."
-    if own is not None and reference is not None and model != decision.reference:
-        cheaper = reference.cost_usd / own.cost_usd if own.cost_usd else 0.0
-        text += (
-            f" It was expected to do as well as {100 * own.quality / reference.quality:.0f} % of "
-            f"{decision.reference}"
-            + (f", at 1/{cheaper:.0f} of its cost." if cheaper >= 1.5 else ".")
-            if reference.quality
-            else ""
-        )
-    return text
+    if own is None or reference is None or model == decision.reference or not reference.quality:
+        return ""
+    share = f"{100 * own.quality / reference.quality:.0f} %"
+    text = f" It was expected to do {share} as well as {decision.reference}"
+    times = reference.cost_usd / own.cost_usd if own.cost_usd else 0.0
+    return text + (f", at 1/{times:.0f} of its cost." if times >= 1.5 else ".")
 
 
 def _failed(attempt: Attempt) -> bool:
