@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 from joserfc import jwt
@@ -76,10 +77,13 @@ class Provider:
             "code_verifier": verifier,
         }
         secret = self._config.client_secret.get_secret_value()
-        auth = aiohttp.BasicAuth(self._config.client_id, secret)
+        # RFC 6749, 2.3.1: both as a form has them, so that a colon in one is not taken for the sign
+        # between them.
+        both = f"{quote_plus(self._config.client_id)}:{quote_plus(secret)}".encode()
+        headers = {"authorization": f"Basic {base64.b64encode(both).decode()}"}
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT) as client,
-            client.post(metadata["token_endpoint"], data=form, auth=auth) as answer,
+            client.post(metadata["token_endpoint"], data=form, headers=headers) as answer,
         ):
             if answer.status != 200:
                 raise ValueError(f"it refuses the code with {answer.status}")

@@ -173,7 +173,7 @@ def _caught(records: Sequence[Record]) -> float:
     rejected, expected = 0, 0.0
     for record in records:
         tiers = record.decision.plan.tiers
-        if len(tiers) < 2 or not record.attempts:
+        if len(tiers) < 2 or not tiers[0].gates or not record.attempts:
             continue
         known = _estimates(record.decision).get(tiers[0].model)
         if known is not None:
@@ -198,7 +198,7 @@ def _expected(
             return None
         total += reached * cost(billed, model.prices)
         quality += reached * estimate.quality
-        reached *= caught * (1.0 - estimate.quality)
+        reached *= caught * (1.0 - estimate.quality) if tier.gates else 0.0
     return total, min(1.0, quality)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     FromClause,
     and_,
     cast,
+    exists,
     func,
     select,
     tuple_,
@@ -276,12 +277,13 @@ def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
     """How many of the answers were rated, and their mean score; the latest rating counts."""
     only = _only(connection, asked)
     c, said = requests.c, feedback.c
-    latest = select(func.max(said.seq)).group_by(said.request_id)
+    later = feedback.alias()
     row = connection.execute(
         select(func.count().label("answers"), func.avg(said.score).label("mean"))
         .join_from(feedback, requests, c.id == said.request_id)
-        .where(said.seq.in_(latest), *_in_time(c.at, asked.since, asked.until))
+        .where(*_in_time(c.at, asked.since, asked.until))
         .where(*(c[name].in_(values) for name, values in only))
+        .where(~exists().where(later.c.request_id == said.request_id, later.c.seq > said.seq))
     ).one()
     return int(row.answers), None if row.mean is None else float(row.mean)
 
