@@ -43,7 +43,11 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """Everything on the page. `saving` leaves out what was given again, which `cached` has."""
+    """Everything on the page.
+
+    `saving` is of the requests that left the choice to a policy and were answered by a model: what
+    was given again is in `cached`, and who names a model has chosen for themselves.
+    """
 
     period: Period
     requests: int
@@ -88,10 +92,9 @@ def overview(connection: Connection, visit: Visit, period: Period, now: float) -
     slot = period.slot_s
     since = (int(now) // slot + 1) * slot - period.lasts_s
     asked = asked_by(visit.visitor, since=float(since), until=now)
-    by_place = totals(connection, asked, "deployment", "model", "tier")
+    by_place = totals(connection, asked, "deployment", "model", "tier", "policy")
     calls = totals(connection, asked, "status", "failovers", "escalated")
     requests = sum(t.requests for t in calls)
-    asked_models = _without_cache(asked, by_place)
     again = [t for t in by_place if t.names[0] == CACHE]
     slots = _slots(connection, asked, period, since, now)
     spent = sum(t.cost_usd for t in calls)
@@ -101,7 +104,7 @@ def overview(connection: Connection, visit: Visit, period: Period, now: float) -
         spent_usd=spent,
         reference_usd=sum(t.reference_cost_usd for t in calls),
         wasted_usd=sum(t.wasted_usd for t in calls),
-        saving=saving(connection, asked_models),
+        saving=saving(connection, _routed(asked, by_place)),
         cached=_share("cache", again, requests),
         quality=_quality(connection, asked),
         by_tier=_shares(by_place, requests, lambda t: _tier(t.names)),
@@ -116,11 +119,16 @@ def overview(connection: Connection, visit: Visit, period: Period, now: float) -
     )
 
 
-def _without_cache(asked: Asked, by_place: Sequence[Total]) -> Asked:
-    places = tuple(sorted({str(t.names[0]) for t in by_place if t.names[0] != CACHE}))
-    if len(places) == len({t.names[0] for t in by_place}) or not places:
-        return asked
-    return msgspec.structs.replace(asked, deployment=places)
+def _routed(asked: Asked, by_place: Sequence[Total]) -> Asked:
+    """The requests whose models were chosen here."""
+    policies = {str(t.names[3]) for t in by_place}
+    places = {str(t.names[0]) for t in by_place}
+    narrowed: dict[str, tuple[str, ...]] = {}
+    if "" in policies:
+        narrowed["policy"] = tuple(sorted(policies - {""})) or ("(none)",)
+    if CACHE in places:
+        narrowed["deployment"] = tuple(sorted(places - {CACHE})) or ("(none)",)
+    return msgspec.structs.replace(asked, **narrowed) if narrowed else asked
 
 
 def _slots(
@@ -190,14 +198,14 @@ def _shares(found: Sequence[Total], requests: int, name: Any) -> tuple[Share, ..
 
 
 def _tier(names: Sequence[Any]) -> str:
-    deployment, _, tier = names
+    deployment, _, tier, _ = names
     if deployment == CACHE:
         return "from the cache"
     return _NONE if tier < 0 else f"tier {tier}"
 
 
 def _model(names: Sequence[Any]) -> str:
-    deployment, model, _ = names
+    deployment, model, _, _ = names
     if deployment == CACHE:
         return "from the cache"
     return str(model) or _NONE
