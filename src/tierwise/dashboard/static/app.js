@@ -12,6 +12,11 @@ function localTimes(root) {
   }
 }
 
+// A chart that is wider than the screen shows its newest part first.
+function newest(root) {
+  for (const part of root.querySelectorAll("[data-newest]")) part.scrollLeft = part.scrollWidth;
+}
+
 function themeSwitch() {
   const button = document.getElementById("theme");
   if (!button) return;
@@ -39,7 +44,7 @@ function live() {
       if (answer.status === 401) { location.assign("/dashboard/login"); return; }
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
-      if (text !== last) { part.innerHTML = text; localTimes(part); last = text; }
+      if (text !== last) { part.innerHTML = text; localTimes(part); newest(part); last = text; }
       told.textContent = `Renewed at ${new Date().toLocaleTimeString()}.`;
       pulse.classList.remove("off");
     } catch {
@@ -85,6 +90,7 @@ function menus() {
 }
 
 localTimes(document);
+newest(document);
 themeSwitch();
 live();
 confirmations();
