@@ -351,7 +351,7 @@ class CacheConfig(_Section):
     similarity: Fraction = Field(
         0.97,
         description="How alike two prompts must be to mean the same (cosine of their vectors): see "
-        "`tierwise evaluate --likeness`.",
+        "`tierwise likeness`.",
     )
 
 

@@ -77,6 +77,9 @@ def serve(
         from tierwise.server.bootstrap import first_key
 
         first_key(config, reveal)
+    if hasattr(signal, "SIGHUP"):
+        # Whoever has read the URL may ask for a reload before anybody listens for that.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     url = _url(config.server, port)
     if workers <= 1:
         gateway = Gateway(orchestrator, config, source)
