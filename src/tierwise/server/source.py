@@ -16,9 +16,14 @@ FIXED = (
     "server.grace_s",
     "ledger.path",
     "ledger.queue_size",
+    "state.url",
+    "state.password",
+    "state.ca_file",
+    "state.prefix",
+    "state.timeout_s",
     "accounts.enabled",
 )
-"""What only a restart changes: the address is taken, and the database is open."""
+"""What only a restart changes: the address is taken, database and Redis are connected."""
 
 
 class Source(Struct, frozen=True):
