@@ -15,12 +15,13 @@ from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
-from tierwise.state.budgets import Budgets
+from tierwise.state.budgets import Books, Budgets
 from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.state.shared.replicas import Replicas
 
 
 class Lasting:
@@ -34,25 +35,34 @@ class Lasting:
 
     def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
         server = config.server
-        self.metrics = Metrics(orchestrator)
+        self.replicas = _replicas(orchestrator, config)
+        """Who shares state with others in Redis; None where this gateway is by itself."""
+        self.metrics = Metrics(orchestrator, self.replicas)
         orchestrator.ledger.watch(self.metrics.observe)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
-        self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
+        limits, own = client_limits(server, self.parts(orchestrator))
+        self.allowances = Allowances(limits, own, self.replicas.limits if self.replicas else None)
         self.watch = ClientWatch()
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
-        self.accounts, self.budgets = _accounts(orchestrator.crew, config)
+        self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
         self.reloads = 0
         self.refused: str | None = None
 
+    def parts(self, orchestrator: Orchestrator) -> int:
+        """How many there are that each have a part of all limits. One where all count together."""
+        return 1 if self.replicas is not None else orchestrator.crew.workers
+
     def change(self, orchestrator: Orchestrator, config: Config) -> None:
         """Another set-up takes over, under a configuration that was read just now."""
         server = config.server
-        limits, own = client_limits(server, orchestrator.crew.workers)
+        limits, own = client_limits(server, self.parts(orchestrator))
         self.metrics.follow(orchestrator)
+        if self.replicas is not None:
+            self.replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -91,7 +101,9 @@ class InUse:
             await self._over.wait()
 
 
-def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | None]:
+def _accounts(
+    crew: Crew, config: Config, replicas: Replicas | None
+) -> tuple[Accounts | None, Budgets | None]:
     """The accounts, which are still to be opened, and their budgets; None where there are none.
 
     Imported only here: SQLAlchemy takes a while and some memory.
@@ -105,8 +117,25 @@ def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | No
 
     shared = crew.folder if crew.workers > 1 else None
     accounts = accounts_of(config.ledger, shared)
-    books = InMemory() if shared is None else InFolder(shared)
+    books: Books
+    if replicas is not None:
+        books = replicas.books
+    else:
+        books = InMemory() if shared is None else InFolder(shared)
     return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
+
+
+def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
+    if config.state.url is None:
+        return None
+    # Imported only here, as most gateways are by themselves.
+    from tierwise.state.shared.replicas import Replicas
+    from tierwise.state.shared.responses import InRedis
+
+    replicas = Replicas(config.state, orchestrator.crew.workers)
+    replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+    orchestrator.kept_responses = InRedis(replicas.link)
+    return replicas
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +15,9 @@ from prometheus_client.registry import Collector
 from tierwise.errors import RequestError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.types import Record
+
+if TYPE_CHECKING:
+    from tierwise.state.shared.replicas import Replicas
 
 _LATENCY_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
 
@@ -25,10 +29,10 @@ class Metrics:
     variable PROMETHEUS_MULTIPROC_DIR of prometheus-client says.
     """
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, replicas: Replicas | None = None) -> None:
         # In multi-process mode a scrape reads the files of all workers instead of this registry.
         self._registry = CollectorRegistry()
-        self._internals = _Internals(orchestrator)
+        self._internals = _Internals(orchestrator, replicas)
         self._registry.register(self._internals)
         self._requests = Counter(
             "tierwise_requests",
@@ -147,8 +151,9 @@ class _Internals(Collector):
     the worker: without, the counts of two would look like one that jumps.
     """
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, replicas: Replicas | None) -> None:
         self.orchestrator = orchestrator
+        self._replicas = replicas
 
     def collect(self) -> list[Metric]:
         """The ledger's queue, broken gates, certificates and the deployments' load."""
@@ -183,4 +188,20 @@ class _Internals(Collector):
         )
         for name, promise in self.orchestrator.promises.all.items():
             valid.add_metric([worker, name], float(promise.void is None))
-        return [pending, dropped, broken, load, valid]
+        return [pending, dropped, broken, load, valid, *self._shared(worker)]
+
+    def _shared(self, worker: str) -> list[Metric]:
+        replicas = self._replicas
+        if replicas is None:
+            return []
+        up = GaugeMetricFamily(
+            "tierwise_shared_state_up",
+            "1 while Redis is there, 0 while each replica goes on by itself.",
+            labels=["worker"],
+        )
+        up.add_metric([worker], float(replicas.link.up))
+        members = GaugeMetricFamily(
+            "tierwise_replicas", "Processes that share their state.", labels=["worker"]
+        )
+        members.add_metric([worker], replicas.members)
+        return [up, members]
