@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,12 +96,13 @@ def metric(url: str, name: str) -> float:
 def test_a_key_may_ask_all_replicas_together_as_often_as_its_limit_says(
     pair: list[GatewayProcess],
 ) -> None:
+    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda n: chat(pair[n % 2].url, key=LIMITED), range(120)))
     counts = Counter(reply.status for reply in replies)
-    # A request a second is refilled while they are asked.
     assert set(counts) == {200, 429}
-    assert 60 <= counts[200] <= 75
+    # A request a second is refilled while they are asked.
+    assert 60 <= counts[200] <= 61 + time.monotonic() - began
     refused = next(reply for reply in replies if reply.status == 429)
     assert refused.error["code"] == "rate_limit_exceeded"
     assert "retry-after" in refused.headers

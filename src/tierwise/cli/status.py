@@ -85,6 +85,15 @@ def _head(found: Mapping[str, Any]) -> list[str]:
         f"{door['inside']} of {door['most']} requests inside, {door['waiting']} waiting, "
         f"{door['turned_away']} turned away",
     ]
+    shared = found.get("shared")
+    if shared is not None:
+        there = shared["status"] == "connected"
+        lines.append(
+            f"state is shared by {shared['replicas']} replicas"
+            if there
+            else f"[yellow]Redis is lost, and each of {shared['replicas']} replicas goes on with its "
+            f"own state: {shared['why']}[/]"
+        )
     if config["refused"]:
         lines.append(f"[red]the file was refused: {config['refused']}[/]")
     return lines
