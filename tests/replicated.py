@@ -91,8 +91,8 @@ class RedisServer:
 
 
 def state_config(server: RedisServer, **more: object) -> StateConfig:
-    """How replicas find it."""
-    return StateConfig.model_validate({"url": server.url, **more})
+    """How replicas find it, on a machine that has much else to do."""
+    return StateConfig.model_validate({"url": server.url, "timeout_s": 3.0, **more})
 
 
 @contextlib.asynccontextmanager

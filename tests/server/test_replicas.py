@@ -63,7 +63,7 @@ def replica(folder: Path, provider: Provider, redis: RedisServer) -> GatewayProc
         provider.url,
         server={"api_keys": KEYS, "grace_s": 5},
         ledger={"path": str(folder / "ledger.db")},
-        state={"url": redis.url},
+        state={"url": redis.url, "timeout_s": 1.0},
     )
     return GatewayProcess("--config", str(write_config(folder / "tierwise.yaml", data)), cwd=folder)
 

@@ -19,7 +19,7 @@ def test_a_key_that_is_revoked_at_one_replica_is_refused_by_all(
 ) -> None:
     monkeypatch.setattr(app, "_KEEP_UP_S", 3600.0)  # so that Redis alone tells
     with RedisServer(tmp_path / "redis") as redis:
-        state = {"url": redis.url}
+        state = {"url": redis.url, "timeout_s": 3.0}
         with tenants(tmp_path, state=state) as one:
             data = config_for(
                 one.provider.url,

@@ -69,7 +69,7 @@ def pair(
         server={"api_keys": [KEY], "grace_s": 5},
         ledger={"path": str(tmp_path / "ledger.db")},
         accounts={"enabled": True},
-        state={"url": redis.url},
+        state={"url": redis.url, "timeout_s": 1.0},
     )
     with ExitStack() as stack:
         gateways = []

@@ -111,6 +111,19 @@ async def test_an_order_that_is_given_while_redis_is_away_is_told_when_it_is_bac
         await until(lambda: Order(PLACE.id, drained=True) in orders, "the order")
 
 
+async def test_what_is_found_out_while_redis_is_away_is_told_for_as_long_as_it_holds(
+    redis: RedisServer,
+) -> None:
+    async with joined(redis) as one, joined(redis) as other:
+        here, there = health_of(one), health_of(other)
+        redis.kill()
+        await until(lambda: not one.link.up and not other.link.up, "the loss")
+        fails(here, RateLimited("slow down", status=429, retry_after=30))
+        redis.start()
+        await until(lambda: not there.available(PLACE), "the hint")
+        assert there.next_return_s([PLACE]) <= 30
+
+
 async def test_all_hear_that_accounts_have_changed(redis: RedisServer) -> None:
     async with joined(redis) as one, joined(redis) as other:
         heard: list[str] = []

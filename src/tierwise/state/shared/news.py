@@ -61,6 +61,7 @@ class News:
         self._health: Health | None = None
         self._places: dict[str, Deployment] = {}
         self._told: dict[str, float] = {}
+        self._untold: dict[str, tuple[Deployment, Hint, float]] = {}
         self.ordered: Callable[[Order], None] = _nothing
         self.accounts_changed: Callable[[], None] = _no_accounts
 
@@ -77,6 +78,7 @@ class News:
         where = next((p for p, one in self._places.items() if one.id == order.deployment), "")
         if not order.drained:
             self._told.pop(where, None)
+            self._untold.pop(where, None)
         self._link.tell(
             ORDER,
             [self.orders_key, self._hint_key(where)],
@@ -119,6 +121,7 @@ class News:
             Lost: Redis is away.
         """
         self.accounts_changed()
+        self._tell_what_holds()
         pairs = await self._link.call(ORDERS, [self.orders_key], [])
         try:
             for order in pairs[1::2]:
@@ -147,8 +150,11 @@ class News:
     def _found_out(self, deployment: Deployment, hint: Hint) -> None:
         """Tells the others, unless they know already."""
         where, until = place(deployment), time.monotonic() + hint.wait_s
-        if until <= self._told.get(where, 0.0) + _SOON_S or not self._link.up:
-            return  # while Redis is away it would be told too late
+        if until <= self._told.get(where, 0.0) + _SOON_S:
+            return
+        if not self._link.up:
+            self._untold[where] = deployment, hint, until
+            return
         self._told[where] = until
         told = _encode(_News(self._name, place=where, hint=hint))
         self._link.tell(
@@ -156,6 +162,17 @@ class News:
             [self._hint_key(where)],
             [self._link.channel, told, _encode(hint), max(1, int(hint.wait_s * 1000))],
         )
+
+    def _tell_what_holds(self) -> None:
+        """Tells what was found out while Redis was away."""
+        untold, self._untold = self._untold, {}
+        for deployment, hint, until in untold.values():
+            left = until - time.monotonic()
+            if left > 0:
+                limited = min(left, hint.limited_s)
+                self._found_out(
+                    deployment, msgspec.structs.replace(hint, wait_s=left, limited_s=limited)
+                )
 
     def _heed(self, where: str, hint: Hint) -> None:
         deployment = self._places.get(where)
