@@ -155,8 +155,8 @@ async def test_without_redis_the_budget_holds_and_the_sums_are_right_when_it_is_
         assert [await pay(b, 0.1) for _ in range(4)] == [True, True, False, False]
         server.start()
         await until(lambda: one.link.up and other.link.up, "the return")
-        assert not await pay(b, 0.11)
         await until(lambda: _is(b, 0.8, 0.1), "what was spent without Redis")
+        assert not await pay(b, 0.11)
         under_way.settle(0.1)
         await until(lambda: _is(b, 0.9, 0.0), "the request that was under way all the time")
         assert await pay(a, 0.1)

@@ -34,6 +34,9 @@ _DONE_S = 3600
 """A bill that comes again within this time is known."""
 _OLD_S = LEASE_S / 3
 _OF_LATE_S = 60.0
+GRACE_S = 3.0
+"""If Redis comes back empty, all replicas have so long to tell their bills before an account is
+read in the ledger, which has those bills too. Until then each goes on by itself."""
 _MOST_KNOWN = 10_000
 
 
@@ -65,6 +68,7 @@ class SharedBooks:
         self._known: dict[str, Balance] = {}
         self._used: dict[str, tuple[Account, float]] = {}
         self._alone: _Alone | None = None
+        self._grace_until = 0.0
 
     async def reserve(
         self, lease: str, accounts: Sequence[Account], usd: float, until: float
@@ -93,8 +97,14 @@ class SharedBooks:
             balances = _balances(found)
             self._learn(accounts, balances)
             reserved = _reserved(accounts, balances, nanos, bool(done))
+            if reserved.unopened and now < self._grace_until:
+                reserved = await self._by_oneself().reserve(lease, accounts, usd, until)
+                done = reserved.done
+                now = 0.0  # Redis is yet to hear of it
         if done:
             self._leases[lease] = _Lease(tuple(accounts), nanos, until, now)
+            if now == 0.0:
+                self._tell_lease(lease)
         return reserved
 
     async def open(self, account: Account, spent_usd: float) -> None:
@@ -123,6 +133,8 @@ class SharedBooks:
             found = _balances(await self._link.call(BALANCES, self._keys(accounts), []))
         except Lost:
             return await self._by_oneself().balances(accounts)
+        if None in found and self._now() < self._grace_until:
+            return await self._by_oneself().balances(accounts)
         self._learn(accounts, found)
         return found
 
@@ -133,7 +145,10 @@ class SharedBooks:
         Raises:
             Lost: Redis is away.
         """
-        since = self._now() - _OF_LATE_S
+        now = self._now()
+        if now >= self._grace_until:
+            self._alone = None
+        since = now - _OF_LATE_S
         late = [account for account, at in self._used.values() if at >= since]
         self._used = {account.name: self._used[account.name] for account in late}
         if late:
@@ -145,7 +160,8 @@ class SharedBooks:
 
     def back(self) -> None:
         """Redis is there, or there again. If it has forgotten what it knew, it is told."""
-        self._alone = None
+        if self._known:
+            self._grace_until = self._now() + GRACE_S
         for name, balance in self._known.items():
             spent = round(balance.spent_usd * NANOS)
             self._link.tell(KNOWN, [self._link.key("budget", name)], [spent, KEPT_S], again=True)
@@ -157,10 +173,14 @@ class SharedBooks:
             if lease.until <= now:
                 del self._leases[name]
             elif now - lease.told_at >= older_s:
-                lease.told_at = now
-                seconds = min(LEASE_S, lease.until - now)
-                keys = self._keys(lease.accounts)
-                self._link.tell(HOLD, keys, [name, lease.nanos, seconds, KEPT_S], again=True)
+                self._tell_lease(name)
+
+    def _tell_lease(self, name: str) -> None:
+        lease, now = self._leases[name], self._now()
+        lease.told_at = now
+        seconds = min(LEASE_S, lease.until - now)
+        keys = self._keys(lease.accounts)
+        self._link.tell(HOLD, keys, [name, lease.nanos, seconds, KEPT_S], again=True)
 
     def _by_oneself(self) -> _Alone:
         if self._alone is None:
