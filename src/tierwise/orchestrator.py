@@ -157,7 +157,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        setup = build(config).share(crew.workers if crew is not None else 1)
+        # With shared state each process is told its part while it runs.
+        divided = crew is not None and config.state.url is None
+        setup = build(config).share(crew.workers if crew is not None and divided else 1)
         own = config.ledger
         ledger = after.ledger if after else _ledger(config)
         try:

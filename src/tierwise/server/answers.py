@@ -140,7 +140,7 @@ class AnswerEndpoint:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
         now = time.monotonic()
-        with self._allowances.enter(task.caller, expected, now, client.limits) as taken:
+        with await self._allowances.admit(task.caller, expected, now, client.limits) as taken:
             try:
                 with await self._admission.enter(task.priority, task.caller or "", task.deadline):
                     run = await (self._stream if task.stream else self._whole)(exchange, sent)

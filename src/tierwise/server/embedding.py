@@ -100,7 +100,7 @@ class EmbeddingEndpoint:
         watched.heard(False)
         try:
             now = time.monotonic()
-            with lasting.allowances.enter(caller, expected, now, client.limits) as taken:
+            with await lasting.allowances.admit(caller, expected, now, client.limits) as taken:
                 priority = client.priority or "normal"
                 with await lasting.admission.enter(priority, caller or "", deadline):
                     embedded = await self._paid(asked, expected, client, deadline, name)

@@ -49,7 +49,7 @@ from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
 from tierwise.server.speeches import Speeches
-from tierwise.server.status import status_of
+from tierwise.server.status import shared, status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -88,7 +88,7 @@ class Endpoints:
             config.server.api_keys,
             accounts.directory if accounts is not None else None,
             limits_of(config.server.limits),
-            orchestrator.crew.workers,
+            lasting.parts(orchestrator),
         )
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
@@ -264,6 +264,7 @@ class Endpoints:
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
                 **({} if accounts is None else {"accounts": {"last_error": away}}),
+                **shared(self._lasting),
             }
         )
 

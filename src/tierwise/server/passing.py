@@ -110,7 +110,7 @@ class PassingEndpoint:
         check_passing(client)
         lasting, now = self._lasting, time.monotonic()
         deadline = now + self._patience_s
-        with lasting.allowances.enter(client.name, 0, now, client.limits):
+        with await lasting.allowances.admit(client.name, 0, now, client.limits):
             place = lasting.admission.enter(
                 client.priority or "normal", client.name or "", deadline
             )

@@ -73,6 +73,10 @@ def serve(
     orchestrator.start()
     if config.server.tls is not None:
         _context(config.server.tls)  # so that what is wrong with it is said now
+    if config.state.url is not None:
+        from tierwise.state.shared.connection import client_of
+
+        client_of(config.state)
     if config.accounts.enabled:
         from tierwise.server.bootstrap import first_key
 
