@@ -89,7 +89,7 @@ def both_are(pair: list[GatewayProcess], word: str) -> None:
 
 def metric(url: str, name: str) -> float:
     scraped = call(url, "GET", "/metrics").body.decode()
-    (line,) = [one for one in scraped.splitlines() if one.startswith(f"{name}{{")]
+    (line,) = [one for one in scraped.splitlines() if one.startswith(f"{name} ")]
     return float(line.rpartition(" ")[2])
 
 
