@@ -14,6 +14,7 @@ from tierwise.answer import Answer, LiveAnswer, deadline_in, encoded, with_wishe
 from tierwise.chats import Asks
 from tierwise.errors import InvalidRequest
 from tierwise.finished import Streaming
+from tierwise.names import new_id
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
@@ -51,7 +52,7 @@ class _Embeds(Protocol):
 
     def patience_s(self, name: str) -> float: ...
 
-    async def embedded(self, asked: EmbeddingsAsked, deadline: float) -> Embedded: ...
+    async def embedded(self, asked: EmbeddingsAsked, deadline: float, *, name: str) -> Embedded: ...
 
 
 class Natively:
@@ -103,7 +104,8 @@ class Natively:
 
         asked = make_asked(texts, model, params)
         deadline = deadline_in(deadline_s, self.patience_s("auto"))
-        return Vectors(await self.embedded(asked, deadline))
+        name = new_id()
+        return Vectors(await self.embedded(asked, deadline, name=name), name)
 
 
 async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:
