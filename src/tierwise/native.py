@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _WISHES = (
     *("quality", "max_cost_usd", "max_latency_s", "session", "drop_unsupported"),
-    *("streams", "on_stream_break", "priority"),
+    *("streams", "on_stream_break", "priority", "cache"),
 )
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -60,7 +60,8 @@ class Natively:
 
     `model` is a policy, a model or `provider/model`. Beside the body each takes `quality`,
     `max_cost_usd`, `max_latency_s`, `session`, `deadline_s`, `drop_unsupported`, `streams`,
-    `on_stream_break` and `priority`, as `Orchestrator.chat` does, and raises what that raises.
+    `on_stream_break`, `priority` and `cache`, as `Orchestrator.chat` does, and raises what that
+    raises.
     """
 
     async def messages(self: Asks, **given: Any) -> Answer:

@@ -172,6 +172,23 @@ async def test_the_library_has_its_answers_again_too(provider: Provider) -> None
     assert asked(provider) == 1
 
 
+async def test_a_caller_of_the_library_may_mind(provider: Provider) -> None:
+    from tierwise.errors import InvalidRequest
+    from tierwise.orchestrator import Orchestrator
+
+    config = config_for(provider.url, cache={"mode": "exact"})
+    body = {"model": "small", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    async with Orchestrator.from_config(config) as o:
+        for _ in range(2):
+            await o.chat("Hello", "small", cache="no-cache")
+            await o.messages(**body, cache="no-store")
+        assert asked(provider) == 4
+        assert (await o.chat("Hello", "small", cache="max-age=60")).record.deployment == CACHE
+        with pytest.raises(InvalidRequest) as caught:
+            await o.chat("Hello", "small", cache=True)  # type: ignore[arg-type]
+    assert caught.value.param == "cache"
+
+
 def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
     old = gateway.orchestrator
     chat(gateway.url)
