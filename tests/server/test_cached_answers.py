@@ -203,3 +203,24 @@ def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
 
 def test_status_is_not_cached_by_anybody(gateway: RunningGateway) -> None:
     assert call(gateway.url, "GET", "/v1/status").status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_was_left_out_of_a_request_is_told_again(
+    gateway: RunningGateway, provider: Provider, stream: bool
+) -> None:
+    body = {"model": "small", "input": "Hello", "max_output_tokens": 9, "truncation": "auto"}
+    body |= {"stream": stream, "conversation": None, "prompt": {"id": "pmpt_1"}}
+    told = [
+        call(
+            gateway.url,
+            "POST",
+            "/v1/responses",
+            body,
+            headers={"x-tierwise-drop-unsupported": "true"},
+        ).headers
+        for _ in range(2)
+    ]
+    assert asked(provider) == 1
+    assert [one["x-tierwise-cache"] for one in told] == ["miss", "hit"]
+    assert [one["x-tierwise-dropped"] for one in told] == ["prompt", "prompt"]
