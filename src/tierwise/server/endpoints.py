@@ -66,10 +66,9 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(
-        f"x-tierwise-{name}"
-        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
-    ),
+    "age",
+    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(f"x-tierwise-{name}" for name in ("attempts", "dropped", "cache", "budget-warning")),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
