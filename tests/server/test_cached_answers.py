@@ -210,7 +210,7 @@ def test_what_was_left_out_of_a_request_is_told_again(
     gateway: RunningGateway, provider: Provider, stream: bool
 ) -> None:
     body = {"model": "small", "input": "Hello", "max_output_tokens": 9, "truncation": "auto"}
-    body |= {"stream": stream, "conversation": None, "prompt": {"id": "pmpt_1"}}
+    body |= {"stream": stream, "conversation": None, "mood": "bright"}
     told = [
         call(
             gateway.url,
@@ -223,4 +223,4 @@ def test_what_was_left_out_of_a_request_is_told_again(
     ]
     assert asked(provider) == 1
     assert [one["x-tierwise-cache"] for one in told] == ["miss", "hit"]
-    assert [one["x-tierwise-dropped"] for one in told] == ["prompt", "prompt"]
+    assert [one["x-tierwise-dropped"] for one in told] == ["mood", "mood"]
