@@ -236,7 +236,9 @@ def test_a_model_that_nobody_has_is_refused_and_not_in_the_ledger(running: Runni
 def test_what_the_library_embeds_is_in_the_ledger(embeds: Embeds) -> None:
     async def embed() -> list[Aside]:
         async with Orchestrator.from_config(config(embeds.url)) as orchestrator:
-            await orchestrator.embed("one", "vectors")
+            found = await orchestrator.embed("one", "vectors")
+            told = await orchestrator.decision(found.decision_id)  # be it written yet or not
+            assert (told["kind"], told["model"], told["cost_usd"]) == (EMBEDDINGS, "vectors", 0.002)
             embeds.answers["beta-key"] = embeds.answers["gamma-key"] = down
             with pytest.raises(AllPathsFailed) as caught:
                 await orchestrator.embed("one", "vectors")
