@@ -16,6 +16,7 @@ from tierwise.config import build, from_mapping
 from tierwise.errors import RateLimited, ServerFailed, StreamBroken
 from tierwise.providers import load_adapter
 from tierwise.providers.bedrock_invoke import BedrockInvoke
+from tierwise.telemetry.places import place_of
 from tierwise.types import Aws, Task, Usage
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -59,6 +60,10 @@ def test_a_guardrail_goes_with_every_call() -> None:
     assert headers["x-amzn-bedrock-guardrailidentifier"] == "gr-1"
     assert headers["x-amzn-bedrock-guardrailversion"] == "2"
     assert headers["x-amzn-bedrock-performanceconfig-latency"] == "optimized"
+
+
+def test_traces_name_it_as_bedrock() -> None:
+    assert place_of(adapter().deployment).provider == "aws.bedrock"
 
 
 def test_what_only_anthropic_s_own_api_looks_at_is_not_asked_here() -> None:
