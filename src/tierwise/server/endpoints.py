@@ -66,10 +66,9 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(
-        f"x-tierwise-{name}"
-        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
-    ),
+    "age",
+    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(f"x-tierwise-{name}" for name in ("attempts", "dropped", "cache", "budget-warning")),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
@@ -308,11 +307,7 @@ class Endpoints:
         assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
         if isinstance(error, RequestError):
             self._lasting.metrics.refused(error)
-        response = refused(error, self._speeches.of(request.scope))
-        if error.decision_id is not None:  # it is in the ledger
-            response.headers["x-request-id"] = error.decision_id
-            response.headers["x-tierwise-attempts"] = str(error.attempts)
-        return response
+        return refused(error, self._speeches.of(request.scope))
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
