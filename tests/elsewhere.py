@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +57,13 @@ class Elsewhere(Provider):
                 await response.write(b"x" * (1 << 16))
             await response.write_eof()
             return response
+        if request.path.endswith("/generations"):
+            usage = {"input_tokens": 7, "output_tokens": 300, "total_tokens": 307}
+            packed = gzip.compress(json.dumps({"data": [], "usage": usage}).encode())
+            coded = {"content-type": "application/json", "content-encoding": "gzip"}
+            return web.Response(body=packed, headers=coded)
+        if request.path.endswith("/batch-1"):
+            return web.json_response({"usage": {"input_tokens": 9, "output_tokens": 9}})
         if request.path.endswith("/missing"):
             return web.json_response(
                 {"error": {"message": "gone"}}, status=404, headers={"retry-after": "7"}

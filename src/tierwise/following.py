@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tierwise.errors import InvalidRequest, UnknownResponse
-from tierwise.state.kept_responses import Caller, Kept, KeptResponses
+from tierwise.state.kept_responses import Caller, Kept, KeptResponses, items_of
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.openai_chat import field_of, json_string, with_fields
@@ -29,7 +29,7 @@ _ENDS = (b"response.completed", b"response.incomplete")
 
 
 class _Asked(Struct):
-    input: str | list[Raw] | None = None
+    input: Raw = Raw(b"")
     previous_response_id: str | None = None
     store: bool | None = None
     background: bool | None = None
@@ -50,7 +50,6 @@ class _Short(Struct):
 
 class _Response(Struct):
     id: str
-    output: list[Raw] = []
 
 
 class _Event(Struct):
@@ -72,18 +71,17 @@ async def follow(body: bytes, kept: KeptResponses, caller: Caller) -> Following:
         InvalidRequest: it is wrong, or goes on from an answer that is not kept.
         UnknownResponse: it names an item that is not kept.
     """
-    asked, items, body = await _in_full(body, kept, caller)
+    asked, given, body = await _in_full(body, kept, caller)
     if asked.background:
-        raise InvalidRequest(
-            "`background` is true. Answers are given while the request waits: leave it out, "
-            "and send `stream: true` for those that take long.",
-            param="background",
-        )
+        # Imported only here: the dialect is large, and such requests are few.
+        from tierwise.wire.responses.invalid import in_background
+
+        raise in_background()
     return Following(
         read_task(DIALECT, body),
         kept,
         caller=caller,
-        items=tuple(items) if asked.store is not False else None,
+        answers=given if asked.store is not False else None,
         previous=asked.previous_response_id,
     )
 
@@ -97,37 +95,37 @@ async def in_full(body: bytes, kept: KeptResponses, caller: Caller) -> bytes:
     return (await _in_full(body, kept, caller))[2]
 
 
-async def _in_full(
-    body: bytes, kept: KeptResponses, caller: Caller
-) -> tuple[_Asked, list[bytes], bytes]:
-    """What a body asks, all items that it stands for, and the body with these."""
+async def _in_full(body: bytes, kept: KeptResponses, caller: Caller) -> tuple[_Asked, bytes, bytes]:
+    """What a body asks, the `input` that it stands for, and the body with that."""
     earlier = _Earlier(kept, caller)
     try:
         asked = _decode_asked(body)
+        given = bytes(asked.input)
+        goes_on, refers = asked.previous_response_id is not None, _REFERENCE in body
+        items = items_of(given) if goes_on or refers else []
     except UNREADABLE as error:
         # Imported only here: few requests are wrong.
         from tierwise.wire.responses.invalid import explained
 
         raise explained(error, body) from None
-    items = _items_of(asked.input)
-    whole = items if _REFERENCE not in body else await earlier.resolved(items)
+    whole = await earlier.resolved(items) if refers else items
     if asked.previous_response_id is not None:
         whole = [*await earlier.said(asked.previous_response_id), *whole]
     if asked.previous_response_id is not None or whole != items:
+        given = _list(whole)
         with suppress(*UNREADABLE):  # then the dialect says what is wrong with it
-            changes = {"input": _list(whole), "previous_response_id": None}
-            body = with_fields(body, changes)
-    return asked, whole, body
+            body = with_fields(body, {"input": given, "previous_response_id": None})
+    return asked, given, body
 
 
 class Following:
     """One request, whose answer is kept before the caller has it.
 
-    `task` asks all that was said before it, too. `items` are those that it answers, None if the
-    answer is not to be kept; `previous` names the answer that it goes on from.
+    `task` asks all that was said before it, too. `answers` is the `input` that it answers, as JSON;
+    None if the answer is not to be kept. `previous` names the answer that it goes on from.
     """
 
-    __slots__ = ("_caller", "_items", "_kept", "_previous", "task")
+    __slots__ = ("_answers", "_caller", "_kept", "_previous", "task")
 
     def __init__(
         self,
@@ -135,13 +133,13 @@ class Following:
         kept: KeptResponses,
         *,
         caller: Caller,
-        items: tuple[bytes, ...] | None,
+        answers: bytes | None,
         previous: str | None,
     ) -> None:
         self.task = task
         self._kept = kept
         self._caller = caller
-        self._items = items
+        self._answers = answers
         self._previous = json_string(previous) if previous is not None else None
 
     def whole(self, body: bytes) -> bytes:
@@ -157,7 +155,7 @@ class Following:
             field = b'"previous_response_id":'
             block = block.replace(field + b"null", field + self._previous)
             block = block.replace(field + b" null", field + self._previous)
-        if self._items is not None and any(end in block for end in _ENDS):
+        if self._answers is not None and any(end in block for end in _ENDS):
             for event in sse.events(block):
                 self._look(sse.payload(event))
         return block
@@ -174,16 +172,13 @@ class Following:
             self._keep(bytes(event.response))
 
     def _keep(self, response: bytes) -> None:
-        if self._items is None:
+        if self._answers is None:
             return
         try:
-            read = _decode_response(response)
+            name = _decode_response(response).id
         except UNREADABLE:
             return  # nobody can name it, then
-        output = tuple(bytes(item) for item in read.output)
-        named = {_read_item(item).id: item for item in output}
-        ids = {name: item for name, item in named.items() if name is not None}
-        self._kept.keep(self._caller, read.id, Kept(response, self._items, output, ids))
+        self._kept.keep(self._caller, name, Kept(response, self._answers))
 
 
 class _Earlier:
@@ -205,7 +200,7 @@ class _Earlier:
                 code="previous_response_not_found",
             )
         said = [one for one in map(_as_input, found.output) if one is not None]
-        return [*found.input, *said]
+        return [*found.items, *said]
 
     async def resolved(self, items: list[bytes]) -> list[bytes]:
         """The items, those in place of the references that stand for them."""
@@ -262,7 +257,7 @@ def listed(kept: Kept, query: Mapping[str, str]) -> dict[str, Any]:
     if order not in ("asc", "desc"):
         raise InvalidRequest(f"`order` is {order!r}. Use asc or desc.", param="order")
     limit = page_size(query.get("limit"), "limit", default=20, most=100)
-    items = [_shown(item, index) for index, item in enumerate(kept.input)]
+    items = [_shown(item, index) for index, item in enumerate(kept.items)]
     if order == "desc":
         items.reverse()
     names = [name for name, _ in items]
@@ -279,15 +274,6 @@ def listed(kept: Kept, query: Mapping[str, str]) -> dict[str, Any]:
 
 def _unknown(name: str) -> UnknownResponse:
     return UnknownResponse(f"Response with id '{name}' not found.")
-
-
-def _items_of(given: str | list[Raw] | None) -> list[bytes]:
-    """The items of a field `input`; a text is a message of the user."""
-    if given is None:
-        return []
-    if isinstance(given, str):
-        return [msgspec.json.encode({"type": "message", "role": "user", "content": given})]
-    return [bytes(item) for item in given]
 
 
 def _list(items: list[bytes]) -> bytes:

@@ -9,12 +9,12 @@ import msgspec
 
 from tierwise.config import Setup
 from tierwise.errors import InvalidRequest
-from tierwise.routing import Router
 from tierwise.state.health import Health
 from tierwise.types import Model
 from tierwise.wire.pages import page_size
 
 GENERATE, STREAM, COUNT = "generateContent", "streamGenerateContent", "countTokens"
+EMBED, EMBED_MANY = "embedContent", "batchEmbedContents"
 """What Gemini's clients may ask of a model."""
 _CREATED = "1970-01-01T00:00:00Z"
 """Anthropic's clients want a time; that of models is not known, and policies have none."""
@@ -22,12 +22,24 @@ _FAMILY, _GOOGLE = "models/", 50
 _Entry = TypeVar("_Entry")
 
 
+class Names(Protocol):
+    """Who knows models by name: a router."""
+
+    def model_named(self, name: str) -> tuple[str, str | None]:
+        """The model and, where it names one, the deployment's id; raises `UnknownModel`."""
+
+
 class Offers(Protocol):
     """What has models: an orchestrator."""
 
-    setup: Setup
-    health: Health
-    router: Router
+    @property
+    def setup(self) -> Setup: ...
+
+    @property
+    def health(self) -> Health: ...
+
+    @property
+    def router(self) -> Names: ...
 
 
 class Listing:
@@ -72,7 +84,8 @@ class Listing:
                 f"`pageToken` is {token!r}, which is none of this gateway's.", param="pageToken"
             )
         begin = int(token[:9] or 0)
-        listed = self._listed(self._google)
+        vectors = map(self._google_embedding, self._offers.setup.embeddings)
+        listed = [*self._listed(self._google), *vectors]
         page: dict[str, Any] = {"models": listed[begin : begin + size]}
         if begin + size < len(listed):
             page["nextPageToken"] = str(begin + size)
@@ -80,6 +93,8 @@ class Listing:
 
     def gemini_one(self, name: str) -> dict[str, Any]:
         """One in Gemini's shape."""
+        if name in self._offers.setup.embeddings:
+            return self._google_embedding(name)
         return {**self._google(*self._found(name)), "name": _FAMILY + name}
 
     def _listed(self, entry: Callable[[str, Model | None, str | None], _Entry]) -> Sequence[_Entry]:
@@ -136,6 +151,17 @@ class Listing:
                 "capabilities": ["embeddings"],
                 "prices": msgspec.to_builtins(places[0].prices),
             },
+        }
+
+    def _google_embedding(self, name: str) -> dict[str, Any]:
+        """The same in Gemini's shape."""
+        return {
+            "name": _FAMILY + name,
+            "baseModelId": name,
+            "version": "1",
+            "displayName": name,
+            "description": "",
+            "supportedGenerationMethods": [EMBED, EMBED_MANY],
         }
 
     def _anthropic(self, name: str, model: Model | None, _: str | None) -> dict[str, Any]:

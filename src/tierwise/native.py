@@ -19,8 +19,9 @@ from tierwise.wire import sse
 from tierwise.wire.translate import read_task
 
 if TYPE_CHECKING:
-    from tierwise.execution.embedding import Embedder
+    from tierwise.execution.embedding import Embedded
     from tierwise.vectors import Vectors
+    from tierwise.wire.embeddings import EmbeddingsAsked
 
 _WISHES = (
     *("quality", "max_cost_usd", "max_latency_s", "session", "drop_unsupported"),
@@ -50,8 +51,7 @@ class _Embeds(Protocol):
 
     def patience_s(self, name: str) -> float: ...
 
-    @property
-    def embedder(self) -> Embedder: ...
+    async def embedded(self, asked: EmbeddingsAsked, deadline: float) -> Embedded: ...
 
 
 class Natively:
@@ -103,7 +103,7 @@ class Natively:
 
         asked = make_asked(texts, model, params)
         deadline = deadline_in(deadline_s, self.patience_s("auto"))
-        return Vectors(await self.embedder.embed(asked, deadline))
+        return Vectors(await self.embedded(asked, deadline))
 
 
 async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:

@@ -43,6 +43,7 @@ from tierwise.state.sessions import Sessions
 from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
+from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
 from tierwise.types import CACHE, Decision, Model, Task, Usage
@@ -50,10 +51,11 @@ from tierwise.types import CACHE, Decision, Model, Task, Usage
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
-    from tierwise.execution.embedding import Embedder
+    from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.execution.probing import Probing
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
+    from tierwise.wire.embeddings import EmbeddingsAsked
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
@@ -226,6 +228,25 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
 
         return Embedder(self.setup.embeddings, self._transport, self.health)
 
+    async def embedded(
+        self,
+        asked: EmbeddingsAsked,
+        deadline: float,
+        *,
+        name: str | None = None,
+        caller: str | None = None,
+    ) -> Embedded:
+        """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
+
+        Raises:
+            TierwiseError: see `Embedder.embed`.
+        """
+        from tierwise.booking import embed_booked
+
+        return await embed_booked(
+            self.embedder, self.ledger, asked, deadline, name=name or new_id(), caller=caller
+        )
+
     async def feedback(
         self,
         decision_id: str,
@@ -350,19 +371,27 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         Where the caller named a model there is nothing to choose, and the words are read later,
         when the record is made.
         """
+        began = time.monotonic()
         measured = measure(task)
         unsaid = self.router.unsaid(task)
-        decision, reading = self._decide(task, measured, unsaid)
+        decision, reading, analysed = self._decide(task, measured, unsaid)
         paths = self.router.paths(decision, unsaid)
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
         run.reading, run.unsaid = reading, unsaid
+        if task.arrived is not None:
+            run.waited_s = began - task.arrived
+        run.analysis_s, run.routing_s = analysed - began, run.started - analysed
+        held = IN_HAND.get()
+        if held is not None:
+            held.run = run
         return run, measured
 
     def _decide(
         self, task: Task, measured: Measured, unsaid: Unsaid | None
-    ) -> tuple[Decision, Reading | None]:
-        """The decision about a task, and what was read in its prompt for it."""
+    ) -> tuple[Decision, Reading | None, float]:
+        """The decision about a task, what was read in its prompt for it, and since when that was
+        known, by the monotonic clock."""
         reading: Reading | None = None
         if self.router.explicit(task):
             profile = measured.profile
@@ -373,6 +402,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             else:
                 analysed = self._analyst.analyse(task)
                 profile, reading = analysed.profile, analysed.reading
+        now = time.monotonic()
         decision = self.router.decide(
             task,
             profile,
@@ -381,14 +411,14 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             latency=self.health.states,
             reading=reading,
             foreign=self._guarded and self._traffic.foreign,
-            held=self._sessions.held(task.session, time.monotonic()),
+            held=self._sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
             unsaid=unsaid,
         )
         if reading is not None:
             self._traffic.saw(novelty_of(decision))
-        return decision, reading
+        return decision, reading, now
 
     def _wake(self) -> None:
         """Loads the brain if that has not been done. Whoever comes meanwhile waits."""
@@ -448,10 +478,12 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             task.owner,
             task.session,
             task.body if self._store_content else None,
+            task.trace,
         )
-        if task.session is not None and run.model is not None and not given_again:
+        conversation = task.conversation
+        if conversation is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
-            self._sessions.answered(task.session, run.model, tokens, time.monotonic())
+            self._sessions.answered(conversation, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
         if task.purse is not None:
             task.purse.settle(run.cost_usd)

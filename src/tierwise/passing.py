@@ -103,6 +103,11 @@ def family_of(path: str) -> str | None:
     return None
 
 
+def kind_of(path: str) -> str:
+    """What a path that is passed through is about: `images`, `files`, `batches`, ..."""
+    return path.split("/")[3 if path.startswith(_ANTHROPIC) else 2]
+
+
 def clean(path: str) -> str:
     """The path, which must not lead out of where it begins.
 

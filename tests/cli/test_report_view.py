@@ -12,7 +12,7 @@ from gateway import Provider, config_for, fails, says, tierwise, write_config
 from tierwise import Orchestrator
 from tierwise.cli.report_view import show
 from tierwise.errors import TierwiseError
-from tierwise.ledger import Feedback, Ledger, report
+from tierwise.ledger import EMBEDDINGS, Aside, Feedback, Ledger, report
 from tierwise.ledger.gate_figures import FEWEST_CASES
 
 pytestmark = pytest.mark.process
@@ -148,3 +148,54 @@ def test_names_with_brackets_are_shown_as_they_are(
 
     asyncio.run(talk())
     assert "[red]odd[/]" in capsys.readouterr().out
+
+
+def test_embeddings_are_told_of_and_what_is_passed_through_stands_apart(ledger: Path) -> None:
+    vectors = Aside(
+        id="e1",
+        at=2.0,
+        kind=EMBEDDINGS,
+        asked="vectors",
+        status="ok",
+        latency_s=0.1,
+        model="vectors",
+        deployment="beta/vectors",
+        cost_usd=0.5,
+        input_tokens=1000,
+    )
+    image = Aside(
+        id="p1",
+        at=2.0,
+        kind="images",
+        asked="POST /v1/images/generations",
+        status="ok",
+        latency_s=2.0,
+        provider="alpha",
+        code=200,
+        output_tokens=4160,
+    )
+    with Ledger(ledger / "ledger.db") as one:
+        one.noted(vectors)
+        one.noted(image)
+    done = tierwise("report", cwd=ledger)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = " ".join(done.stdout.split())
+    assert "requests 13 (12 ok, 1 failed, 0 cancelled)" in said
+    assert "embeddings 1 request among them, $0.5000, no saving claimed" in said
+    assert "alpha/images 1 0 0 4,160 unknown" in said
+
+
+def test_a_report_of_nothing_but_what_was_passed_through_is_not_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Aside(
+        id="p1", at=2.0, kind="files", asked="GET /v1/files", status="ok", latency_s=0.1,
+        provider="alpha", code=200,
+    )  # fmt: skip
+    with Ledger(tmp_path / "ledger.db") as one:
+        one.noted(files)
+    show(report(tmp_path / "ledger.db", now=4e9))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "alpha/files 1 0 0 0 unknown" in said
+    assert "No requests" not in said

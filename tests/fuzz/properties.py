@@ -13,7 +13,18 @@ import msgspec
 from builders import a_deployment
 from fuzz.inside import PROVIDERS, Answer, Inside, Response, answered
 from fuzz.mutate import cuts, encoded, spoiled, spoiled_bytes, spoiled_value
-from fuzz.seeds import ANSWERS, CLIENTS, EMBEDDINGS, ERRORS, FEEDBACK, STREAMS, VECTORS, event_of
+from fuzz.seeds import (
+    ANSWERS,
+    CLIENTS,
+    CLIENTS_ON_VERTEX,
+    EMBEDDINGS,
+    ERRORS,
+    FEEDBACK,
+    GOOGLE_EMBEDDINGS,
+    STREAMS,
+    VECTORS,
+    event_of,
+)
 from tierwise.analysis import measure
 from tierwise.errors import RequestError, TierwiseError, UpstreamError
 from tierwise.providers import load_adapter
@@ -73,12 +84,18 @@ _GETS = (
     "/v1/admin/deployments/p-bedrock/m-nova/restore",
     "/v1/embeddings",
 )
+_ON_VERTEX = "/v1/projects/p/locations/l/publishers/anthropic/models"
 _POSTS = {
     "/v1/feedback": FEEDBACK,
     "/v1/embeddings": EMBEDDINGS,
     "/v1/messages/count_tokens": CLIENTS["anthropic"],
     "/v1/responses/input_tokens": CLIENTS["openai-responses"],
     "/v1beta/models/auto:countTokens": CLIENTS["gemini"],
+    "/v1beta/models/vec-gemini:batchEmbedContents": GOOGLE_EMBEDDINGS[:1],
+    "/v1beta/models/vec-chat:embedContent": GOOGLE_EMBEDDINGS[1:],
+    f"{_ON_VERTEX}/auto:rawPredict": CLIENTS_ON_VERTEX,
+    f"{_ON_VERTEX}/auto:streamRawPredict": CLIENTS_ON_VERTEX,
+    f"{_ON_VERTEX}/count-tokens:rawPredict": CLIENTS["anthropic"],
 }
 _METHODS = ("GET", "GET", "GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS")
 _METHODS_OF_GEMINI = ("generateContent", "streamGenerateContent", "streamGenerateContent?alt=sse")

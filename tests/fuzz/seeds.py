@@ -25,9 +25,16 @@ def _read(name: str) -> Any:
 
 _REQUESTS: dict[str, list[Body]] = _read("requests")
 EMBEDDINGS = _REQUESTS.pop("embeddings")
+GOOGLE_EMBEDDINGS = _REQUESTS.pop("google_embeddings")
 FEEDBACK = _REQUESTS.pop("feedback")
 CLIENTS = _REQUESTS
 """Requests, by the dialect of the client."""
+CLIENTS_ON_VERTEX = [
+    {name: value for name, value in one.items() if name not in ("model", "stream")}
+    | {"anthropic_version": "vertex-2023-10-16", "anthropic_beta": ["a-trial"]}
+    for one in CLIENTS["anthropic"]
+]
+"""Those of Anthropic's Messages as Vertex AI takes them."""
 
 ANSWERS: dict[str, list[Body]] = _read("answers")
 """By the adapter that reads them."""

@@ -84,6 +84,16 @@ async def test_what_cannot_be_used_is_refused_by_name(provider: Provider, call: 
     assert provider.seen == []
 
 
+@pytest.mark.parametrize("call", ["responses"])
+async def test_answers_in_the_background_are_refused(provider: Provider, call: str) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        for ask in (getattr(o, call), getattr(o, f"{call}_stream")):
+            with pytest.raises(InvalidRequest) as caught:
+                await ask(model="small", background=True, **ASKED[call])
+            assert caught.value.param == "background"
+    assert provider.seen == []
+
+
 @every
 async def test_what_only_its_dialect_knows_is_left_out_if_the_caller_says_so(
     provider: Provider, call: str

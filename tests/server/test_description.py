@@ -51,7 +51,14 @@ CONFIG = schemathesis.Config.from_dict(
 )
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED, config=CONFIG).exclude(tag="passed through")
 GATEWAYS: dict[str, RunningGateway] = {}
-MODELS = {"/v1/embeddings": "vec-chat"}
+MODELS = dict.fromkeys(
+    (
+        "/v1/embeddings",
+        "/v1beta/models/{model}:embedContent",
+        "/v1beta/models/{model}:batchEmbedContents",
+    ),
+    "vec-chat",
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +123,21 @@ def test_what_is_found_is_as_it_is_described(url: str) -> None:
     as_described(url, "GET", "/v1/models/{model}", path_parameters={"model": "m-chat"})
     as_described(url, "GET", "/v1beta/models/{model}", path_parameters={"model": "m-chat"})
     body = {"model": "vec-chat", "input": ["a", "b"]}
-    as_described(url, "POST", "/v1/embeddings", body=body, media_type="application/json")
+    answer = as_described(url, "POST", "/v1/embeddings", body=body, media_type="application/json")
+    (name,) = answer.headers["x-request-id"]
+    until(lambda: call(url, "GET", f"/v1/decisions/{name}").status == 200, "its record")
+    decision = {"decision_id": name}
+    as_described(url, "GET", "/v1/decisions/{decision_id}", path_parameters=decision)
+    one = {"content": {"parts": [{"text": "a"}]}}
+    for method, body in (("embedContent", one), ("batchEmbedContents", {"requests": [one, one]})):
+        as_described(
+            url,
+            "POST",
+            f"/v1beta/models/{{model}}:{method}",
+            path_parameters={"model": "vec-chat"},
+            body=body,
+            media_type="application/json",
+        )
 
 
 def test_every_path_is_described(url: str) -> None:
@@ -124,7 +145,11 @@ def test_every_path_is_described(url: str) -> None:
     running = GATEWAYS[url].application._endpoints._rest
     known = {re.sub(r":path}", "}", route.path) for route in running.routes}
     described = {re.sub(r"{\w+}", "{}", path) for path in DESCRIBED["paths"]}
-    also = {"/v1/models/{}:countTokens"}  # Gemini's path under another root
+    also = {  # Gemini's paths under other roots
+        f"{root}/{{}}:{method}"
+        for root in ("/v1/models", "/v1beta1/publishers/google/models")
+        for method in ("countTokens", "embedContent", "batchEmbedContents")
+    }
     assert {re.sub(r"{\w+}", "{}", path) for path in known} - also <= described
 
 

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from aiohttp import web
 from openai import OpenAI
 
-from gateway import KEY, UPSTREAM_KEY, Provider, Reply, RunningGateway, call, config_for
+from gateway import KEY, UPSTREAM_KEY, Reply, RunningGateway, call, config_for
 from tierwise import Orchestrator, SyncOrchestrator
-from tierwise.errors import ConfigError, UnknownModel
+from tierwise.errors import AllPathsFailed, ConfigError, UnknownModel
+from tierwise.ledger import EMBEDDINGS, Aside
+from vectors import Embeds, config
 
 PATH = "/v1/embeddings"
-Answer = Callable[[dict[str, Any]], web.Response]
-
-
-def vectors(body: dict[str, Any]) -> web.Response:
-    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    data = [
-        {"object": "embedding", "index": i, "embedding": [float(len(text)), 0.5]}
-        for i, text in enumerate(texts)
-    ]
-    usage = {"prompt_tokens": 1000, "total_tokens": 1000}
-    answer = {"object": "list", "data": data, "model": body["model"], "usage": usage}
-    return web.json_response(answer, headers={"x-request-id": "req_1"})
-
-
-@dataclass
-class Embeds(Provider):
-    """A provider of embeddings; `answers` says what a key gets."""
-
-    answers: dict[str, Answer] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/v1/embeddings", self._embed)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}/v1"
-
-    async def _embed(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        self.asked.append((key, body))
-        return self.answers.get(key, vectors)(body)
 
 
 @pytest.fixture(scope="module")
@@ -65,23 +32,14 @@ def embeds(_embeds: Embeds) -> Embeds:
     return _embeds
 
 
-def config(url: str) -> dict[str, Any]:
-    data = config_for("http://127.0.0.1:9/v1", server={"api_keys": [KEY]})
-    for name, key in (("beta", "beta-key"), ("gamma", "gamma-key")):
-        data["providers"][name] = {
-            "preset": "openai_compatible",
-            "base_url": url,
-            "api_key": key,
-            "embeddings": [{"model": "vectors", "upstream": f"{name}-vectors"}],
-        }
-    data["models"]["vectors"] = {"prices": {"input": 2, "output": 0}}
-    return data
-
-
 @pytest.fixture
 def running(embeds: Embeds) -> Iterator[RunningGateway]:
     with RunningGateway(config(embeds.url)) as gateway:
         yield gateway
+
+
+def down(_: dict[str, Any]) -> web.Response:
+    return web.json_response({"error": {"message": "down"}}, status=500)
 
 
 def ask(url: str, model: str = "vectors", **rest: Any) -> Reply:
@@ -110,8 +68,7 @@ def test_the_official_sdk_reads_them(running: RunningGateway) -> None:
 
 
 def test_another_deployment_stands_in(running: RunningGateway, embeds: Embeds) -> None:
-    broken = lambda _: web.json_response({"error": {"message": "down"}}, status=500)  # noqa: E731
-    embeds.answers["beta-key"] = broken
+    embeds.answers["beta-key"] = down
     for _ in range(4):
         reply = ask(running.url)
         assert (reply.status, reply.headers["x-tierwise-deployment"]) == (200, "gamma/vectors")
@@ -172,7 +129,7 @@ def test_they_show_in_metrics_and_status(running: RunningGateway) -> None:
     text = call(running.url, "GET", "/metrics").body.decode()
     assert 'tierwise_embeddings_total{model="vectors",status="ok"} 1.0' in text
     assert 'tierwise_embeddings_total{model="",status="UnknownModel"} 1.0' in text
-    assert "tierwise_cost_usd_total 0.002" in text
+    assert 'tierwise_cost_usd_total{model="vectors",policy=""} 0.002' in text
     ids = {one["id"] for one in call(running.url, "GET", "/v1/status").json["deployments"]}
     assert {"beta/vectors", "gamma/vectors", "alpha/small"} == ids - {"alpha/large"}
 
@@ -212,3 +169,88 @@ def test_a_mistake_in_a_listed_model_is_explained() -> None:
         Orchestrator.from_config(data)
     assert caught.value.field == "providers.alpha.embeddings.0.upstrem"
     assert "upstream" in str(caught.value)
+
+
+def noted(running: RunningGateway) -> list[Aside]:
+    running.settle()
+    return running.orchestrator.ledger.asides()
+
+
+def test_each_is_in_the_ledger_under_the_id_that_its_client_got(
+    running: RunningGateway, embeds: Embeds
+) -> None:
+    embeds.answers["beta-key"] = down
+    replies = [ask(running.url) for _ in range(2)]
+    latest, _ = found = noted(running)
+    assert [one.id for one in reversed(found)] == [one.headers["x-request-id"] for one in replies]
+    assert (latest.kind, latest.asked, latest.status, latest.code) == (
+        EMBEDDINGS, "vectors", "ok", 200,
+    )  # fmt: skip
+    assert (latest.provider, latest.model, latest.deployment) == (
+        "gamma", "vectors", "gamma/vectors",
+    )  # fmt: skip
+    assert (latest.cost_usd, latest.input_tokens, latest.output_tokens) == (0.002, 1000, 0)
+    assert latest.latency_s > 0
+    tried = [(call.deployment, call.outcome, call.status) for one in found for call in one.attempts]
+    assert set(tried) >= {
+        ("beta/vectors", "server_failed", 500),
+        ("gamma/vectors", "accepted", 200),
+    }
+    shown = call(running.url, "GET", f"/v1/decisions/{latest.id}").json
+    assert (shown["kind"], shown["cost_usd"]) == (EMBEDDINGS, 0.002)
+
+
+def test_one_that_fails_is_there_too_with_all_that_was_tried(
+    running: RunningGateway, embeds: Embeds
+) -> None:
+    embeds.answers["beta-key"] = embeds.answers["gamma-key"] = down
+    reply = ask(running.url)
+    [one] = noted(running)
+    assert reply.status == 503
+    assert reply.headers["x-request-id"] == one.id
+    assert reply.headers["x-tierwise-attempts"] == "2"
+    assert (one.status, one.model, one.deployment, one.cost_usd) == ("error", None, None, 0.0)
+    assert one.error is not None
+    assert one.error.startswith("AllPathsFailed: ")
+    assert {(call.deployment, call.outcome) for call in one.attempts} == {
+        ("beta/vectors", "server_failed"),
+        ("gamma/vectors", "server_failed"),
+    }
+
+
+def test_whose_key_it_came_with_is_kept(embeds: Embeds) -> None:
+    data = config(embeds.url)
+    data["server"]["api_keys"] = [{"name": "team", "key": KEY}]
+    with RunningGateway(data) as gateway:
+        ask(gateway.url)
+        assert [one.caller for one in noted(gateway)] == ["team"]
+
+
+def test_a_model_that_nobody_has_is_refused_and_not_in_the_ledger(running: RunningGateway) -> None:
+    assert ask(running.url, "none-such").status == 404
+    assert noted(running) == []
+
+
+def test_what_the_library_embeds_is_in_the_ledger(embeds: Embeds) -> None:
+    async def embed() -> list[Aside]:
+        async with Orchestrator.from_config(config(embeds.url)) as orchestrator:
+            await orchestrator.embed("one", "vectors")
+            embeds.answers["beta-key"] = embeds.answers["gamma-key"] = down
+            with pytest.raises(AllPathsFailed) as caught:
+                await orchestrator.embed("one", "vectors")
+            assert orchestrator.ledger.flush()
+            assert caught.value.decision_id == orchestrator.ledger.asides(1)[0].id
+            return orchestrator.ledger.asides()
+
+    failed, answered = asyncio.run(embed())
+    assert (answered.status, answered.cost_usd, answered.caller) == ("ok", 0.002, None)
+    assert (failed.status, len(failed.attempts)) == ("error", 2)
+
+
+def test_the_report_has_them(running: RunningGateway) -> None:
+    ask(running.url)
+    running.settle()
+    figures = running.orchestrator.ledger.report(now=1e12)
+    assert (figures.requests, figures.ok, figures.cost_usd, figures.saving_usd) == (1, 1, 0.002, 0)
+    assert figures.by_kind[EMBEDDINGS].input_tokens == 1000
+    assert figures.small_share is None

@@ -134,13 +134,15 @@ def test_errors_have_googles_shape(
 
 
 def test_an_unknown_method_is_no_path(gateway: RunningGateway) -> None:
-    reply = ask(gateway.url, "batchEmbedContents")
+    reply = ask(gateway.url, "batchGenerateContent")
     assert (reply.status, error_of(reply)["status"]) == (404, "NOT_FOUND")
-    assert "POST /v1/embeddings" in error_of(reply)["message"]
+    assert "`:embedContent`" in error_of(reply)["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-@pytest.mark.parametrize("call_of", ["generateContent", "streamGenerateContent", "countTokens"])
+@pytest.mark.parametrize(
+    "call_of", ["generateContent", "streamGenerateContent", "countTokens", "embedContent"]
+)
 def test_what_is_asked_in_another_way_is_no_name_of_a_model(
     gateway: RunningGateway, method: str, call_of: str
 ) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from elsewhere import LARGE, Elsewhere
-from gateway import KEY, PATIENCE_S, UPSTREAM_KEY, RunningGateway, call, config_for
+from gateway import KEY, PATIENCE_S, UPSTREAM_KEY, RunningGateway, call, config_for, until
+from tierwise.ledger import Aside
 
 
 @pytest.fixture(scope="module")
@@ -229,4 +230,76 @@ def test_a_dead_provider_is_named_as_such() -> None:
     data = config_for("http://127.0.0.1:9/v1", server={"api_keys": [KEY]})
     with RunningGateway(data) as gateway:
         reply = call(gateway.url, "GET", "/v1/files")
+        [one] = noted(gateway)
     assert (reply.status, reply.error["code"]) == (502, "connect_failed")
+    assert (one.status, one.code, one.cost_usd) == ("error", None, None)
+    assert one.error is not None
+    assert one.error.startswith("ConnectFailed: ")
+
+
+def noted(running: RunningGateway) -> list[Aside]:
+    running.settle()
+    return running.orchestrator.ledger.asides()
+
+
+def test_calls_are_in_the_ledger_as_far_as_they_can_be_seen(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    del elsewhere
+    before = len(noted(passing))
+    body = {"model": "beta/gpt-image-1", "prompt": "a cat"}
+    reply = call(passing.url, "POST", "/v1/images/generations", body)
+    assert gzip.decompress(reply.body)
+    made, *_ = found = noted(passing)
+    assert len(found) == before + 1
+    assert (made.kind, made.asked) == ("images", "POST /v1/images/generations")
+    assert (made.provider, made.code, made.status) == ("beta", 200, "ok")
+    assert (made.input_tokens, made.output_tokens) == (7, 300)
+    assert made.cost_usd is None
+    assert reply.headers["x-tierwise-decision-id"] == made.id
+    shown = call(passing.url, "GET", f"/v1/decisions/{made.id}").json
+    assert (shown["kind"], shown["cost_usd"]) == ("images", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status", "code"),
+    [
+        ("/v1/files/missing", "files", "error", 404),
+        ("/v1/files/f/content", "files", "ok", 200),
+        ("/v1/batches/batch-1", "batches", "ok", 200),
+        ("/passthrough/alpha/v1/anything?q=secret", "passthrough", "ok", 200),
+    ],
+)
+def test_what_nobody_says_of_usage_is_unknown_and_not_0(
+    passing: RunningGateway, path: str, kind: str, status: str, code: int
+) -> None:
+    """A batch that is looked up says what another call used."""
+    call(passing.url, "GET", path, headers={"x-tierwise-provider": "alpha"})
+    last = noted(passing)[0]
+    assert (last.kind, last.status, last.code) == (kind, status, code)
+    assert (last.input_tokens, last.output_tokens, last.cost_usd) == (None, None, None)
+    assert last.asked == f"GET {path.partition('?')[0]}"
+
+
+def test_a_call_whose_client_leaves_is_in_the_ledger(
+    passing: RunningGateway, elsewhere: Elsewhere
+) -> None:
+    before = len(noted(passing))
+    connection = http.client.HTTPConnection(passing.host)
+    headers = {"authorization": f"Bearer {KEY}", "x-tierwise-provider": "alpha"}
+    connection.request("GET", "/v1/files/slow", headers=headers)
+    assert elsewhere.arrived.wait(PATIENCE_S)
+    connection.close()
+    until(lambda: len(noted(passing)) > before, "its record")
+    last = noted(passing)[0]
+    assert (last.status, last.code, last.error) == ("cancelled", None, None)
+
+
+def test_they_are_in_the_report_and_in_none_of_its_sums(passing: RunningGateway) -> None:
+    call(passing.url, "GET", "/v1/files", headers={"x-tierwise-provider": "alpha"})
+    passing.settle()
+    figures = passing.orchestrator.ledger.report(now=1e12)
+    group = figures.passed["alpha/files"]
+    assert group.ok >= 1
+    assert group.unknown_cost == group.requests
+    assert (figures.requests, figures.cost_usd) == (0, 0.0)

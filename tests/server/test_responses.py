@@ -211,6 +211,8 @@ def test_answers_are_their_callers_alone(provider: Provider) -> None:
 def test_answers_in_the_background_are_refused(gateway: RunningGateway) -> None:
     reply = ask(gateway.url, background=True)
     assert (reply.status, reply.error["param"]) == (400, "background")
+    assert "Leave `background` out" in reply.error["message"]
+    assert ask(gateway.url, background=False).status == 200
 
 
 def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None:
@@ -249,7 +251,7 @@ async def test_thoughts_that_are_only_named_are_left_out_of_what_goes_on() -> No
     named = b'{"type":"reasoning","id":"rs_1","summary":[]}'
     whole = b'{"type":"reasoning","id":"rs_2","summary":[],"encrypted_content":"sealed"}'
     asked = b'{"type":"message","role":"user","content":"Hi"}'
-    store.keep("me", "resp_1", Kept(b"{}", (asked,), (named, whole), {"rs_1": named}))
+    store.keep("me", "resp_1", Kept(b'{"output":[%b,%b]}' % (named, whole), b"[%b]" % asked))
     body = {"model": "small", "previous_response_id": "resp_1", "input": "And now?"}
     exchange = await ResponsesSpeech(store).read(json.dumps(body).encode(), {}, Client("me"))
     items = json.loads(exchange.task.body)["input"]
@@ -261,7 +263,7 @@ async def test_events_say_what_an_answer_goes_on_from_however_a_provider_writes(
     between: bytes,
 ) -> None:
     store = InProcess()
-    store.keep("me", "resp_1", Kept(b"{}", (), (), {}))
+    store.keep("me", "resp_1", Kept(b"{}", b"[]"))
     body = b'{"model":"small","previous_response_id":"resp_1","input":"And now?"}'
     exchange = await ResponsesSpeech(store).read(body, {}, Client("me"))
     event = b'data: {"type":"response.created","response":{"previous_response_id":%bnull}}\n\n'

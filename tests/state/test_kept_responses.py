@@ -13,8 +13,17 @@ from tierwise.state.kept_responses import InProcess, Kept, KeptResponses
 from tierwise.state.shared_responses import InFolder
 
 
-def kept(text: bytes = b"{}", **ids: bytes) -> Kept:
-    return Kept(text, (), tuple(ids.values()), ids)
+def kept(text: bytes = b"{}") -> Kept:
+    return Kept(text, b'"Hello"')
+
+
+def kept_item(text: str, *, name: str = "item") -> Kept:
+    """An answer of one item, which is called `name` and says `text`."""
+    return kept(b'{"output":[%b]}' % item_of(text, name=name))
+
+
+def item_of(text: str, *, name: str = "item") -> bytes:
+    return b'{"id":"%b","text":"%b"}' % (name.encode(), text.encode())
 
 
 @pytest.fixture(params=["process", "folder"])
@@ -29,11 +38,11 @@ async def test_an_answer_is_found_until_it_is_forgotten(
     make: Callable[..., KeptResponses],
 ) -> None:
     store = make()
-    store.keep("me", "one/../two", kept(b'{"a":1}', item=b"first"))
+    store.keep("me", "one/../two", kept_item("first"))
     found = await store.find("me", "one/../two")
     assert found is not None
-    assert (found.response, found.ids) == (b'{"a":1}', {"item": b"first"})
-    assert await store.item("me", "item") == b"first"
+    assert (found.response, found.input) == (kept_item("first").response, b'"Hello"')
+    assert await store.item("me", "item") == item_of("first")
     for other in ("you", None):
         assert await store.find(other, "one/../two") is None
         assert await store.item(other, "item") is None
@@ -71,7 +80,7 @@ async def test_files_that_are_too_old_or_too_many_are_removed(
 async def test_old_answers_are_forgotten() -> None:
     now = 0.0
     store = InProcess(lambda: now)
-    store.keep("me", "one", kept(item=b"{}"))
+    store.keep("me", "one", kept_item("old"))
     now = kept_responses.KEEP_S - 1
     store.keep("me", "two", kept())
     assert await store.find("me", "one") is not None
@@ -103,8 +112,21 @@ async def test_all_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_an_item_of_two_answers_stays_with_the_one_that_is_left() -> None:
     store = InProcess()
-    store.keep("me", "one", kept(item=b"first"))
-    store.keep("me", "two", kept(item=b"later"))
+    store.keep("me", "one", kept_item("first"))
+    store.keep("me", "two", kept_item("later"))
     assert await store.forget("me", "one")
-    assert await store.item("me", "item") == b"later"
+    assert await store.item("me", "item") == item_of("later")
     assert not await store.forget("me", "one")
+
+
+async def test_items_are_found_whenever_somebody_asked_before(
+    make: Callable[..., KeptResponses],
+) -> None:
+    store = make()
+    for text in ("first", "later", "last"):
+        store.keep("me", f"resp_{text}", kept_item(text))
+        assert await store.item("me", "item") == item_of(text)
+    store.keep("me", "other", kept_item("named otherwise", name="another"))
+    store.keep("me", "resp_last", kept_item("said again"))
+    assert await store.item("me", "another") == item_of("named otherwise", name="another")
+    assert await store.item("me", "item") == item_of("said again")

@@ -98,3 +98,31 @@ def test_a_task_in_another_dialect_keeps_its_reader(monkeypatch: pytest.MonkeyPa
     assert as_chat(chat) is chat
     assert in_dialect(task, "plain") is task
     assert conversation_of(replace(task, model="other", stream=False)).model == "other"
+
+
+@pytest.mark.parametrize(("letters", "times"), [(10, 1), (300_000, 2)])
+def test_what_a_request_asks_is_read_once_unless_it_is_large(
+    monkeypatch: pytest.MonkeyPatch, letters: int, times: int
+) -> None:
+    install(monkeypatch)
+    read: list[bytes] = []
+    plain = dialect_named("plain")
+    understood = plain.read_request
+
+    def noted(body: bytes) -> Conversation:
+        read.append(body)
+        return understood(body)
+
+    monkeypatch.setattr(plain, "read_request", noted)
+    task = a_plain_task("x" * letters)
+    read.clear()  # to make it took a reading
+    assert conversation_of(task) == conversation_of(task)
+    assert len(read) == times
+
+
+def test_a_task_that_was_changed_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    task, other = a_plain_task("Hi"), a_plain_task("Good day")
+    before = conversation_of(task)
+    changed = replace(task, body=other.body)
+    assert conversation_of(changed).turns == conversation_of(other).turns != before.turns

@@ -17,7 +17,7 @@ from tierwise.analysis.encoder import Encoder
 from tierwise.analysis.heads import Heads
 from tierwise.analysis.language import language_of
 from tierwise.analysis.length import expected_tokens
-from tierwise.analysis.lexicon import words_of
+from tierwise.analysis.lexicon import telling_words_of
 from tierwise.analysis.profile import COMMODITY, difficulty_of, measure
 from tierwise.analysis.reading import Reading
 from tierwise.analysis.traits import Traits, Vector, traits_of
@@ -62,7 +62,7 @@ class Analyst:
         traits = traits_of(self._encoder, said.question, reading.mean, reading.structure)
         kind = self._kind(task, seen, said.question, traits)
         lower = ends(said.question).lower()
-        difficulty = difficulty_of(kind, words_of(lower), seen.input_tokens)
+        difficulty = difficulty_of(kind, telling_words_of(lower), seen.input_tokens)
         domain, also = self._domains(said, reading, traits)
         expected = expected_tokens(kind, lower, reading.tokens)
         if task.max_output_tokens is not None:

@@ -168,11 +168,6 @@ _FOLD = bytes.maketrans(
 )
 
 
-def words_of(text: str) -> set[bytes]:
-    """The different words of a text, in lower case, without punctuation."""
-    return set(text.encode("utf-8", "ignore").translate(_FOLD).split())
-
-
 def _by_word(groups: dict[Domain, str] | dict[Kind, str]) -> dict[bytes, tuple[str, ...]]:
     found: dict[bytes, list[str]] = {}
     for group, words in groups.items():
@@ -188,13 +183,22 @@ KIND_OF = _by_word(_KINDS)
 
 _DOMAIN_WORDS = frozenset(DOMAIN_OF)
 _KIND_WORDS = frozenset(KIND_OF)
+_TELLING_WORDS = _DOMAIN_WORDS | _KIND_WORDS | REASONING_WORDS
 _PLAIN_CUES = tuple(cue for cue in CUES if cue[0].isascii())
 _OTHER_CUES = tuple(cue for cue in CUES if not cue[0].isascii())
 
 
+def telling_words_of(text: str) -> frozenset[bytes]:
+    """The different words of a text that any group lists, in lower case, without punctuation.
+
+    Those are few, so that what is done with them afterwards takes next to no time.
+    """
+    return _TELLING_WORDS.intersection(text.encode("utf-8", "ignore").translate(_FOLD).split())
+
+
 def votes_of(lower: str) -> tuple[dict[str, int], dict[str, int]]:
     """How many words and phrases of a text in lower case speak for each kind and each domain."""
-    words = words_of(lower)
+    words = telling_words_of(lower)
     cues = [group for cue, group in _PLAIN_CUES if cue in lower]
     if not lower.isascii():
         cues.extend(group for cue, group in _OTHER_CUES if cue in lower)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.analysis.length import OUTPUT_TOKENS
-from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS, words_of
+from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS, telling_words_of
 from tierwise.types import Capability, Domain, Kind, Profile, Task
 
 _READ_CHARS = 400
@@ -119,7 +119,7 @@ def measure(task: Task) -> Measured:
 def classify(measured: Measured) -> Profile:
     """Reads the words: kind, domain, difficulty, and how long the answer will be."""
     seen = measured.profile
-    words = words_of(measured.question)
+    words = telling_words_of(measured.question)
     kind = _kind(measured, words)
     domain, also = _domains(words, measured.context, kind)
     expected = OUTPUT_TOKENS[kind]
@@ -169,7 +169,7 @@ def _domains(words: Set[bytes], context: str, kind: Kind) -> tuple[Domain, froze
         for domain in DOMAIN_OF[word]:
             votes[domain] = votes.get(domain, 0) + 2
     if context:
-        for word in words_of(context) & _DOMAIN_WORDS:
+        for word in telling_words_of(context) & _DOMAIN_WORDS:
             for domain in DOMAIN_OF[word]:
                 votes[domain] = votes.get(domain, 0) + 1
     if kind in ("code", "creative", "translation"):

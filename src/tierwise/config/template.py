@@ -61,6 +61,10 @@ router:
 ledger:
   path: tierwise.db  # or `url: ${DATABASE_URL}` for PostgreSQL, which many gateways may share
   store_content: false  # true keeps prompts and answers too
+
+# Traces and metrics for a collector of OpenTelemetry. Without an endpoint nothing is sent anywhere.
+# telemetry:
+#   otlp_endpoint: http://localhost:4318
 """
 
 

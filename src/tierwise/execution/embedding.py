@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tierwise.catalog import cost
 from tierwise.errors import (
@@ -26,7 +27,7 @@ from tierwise.errors import (
 from tierwise.providers.embedding import EmbeddingAdapter, load_embedding_adapter
 from tierwise.providers.http import HttpReply, HttpRequest, Transport, request_id_of
 from tierwise.state.health import Health
-from tierwise.types import Deployment, Usage
+from tierwise.types import Attempt, Deployment, Usage
 from tierwise.wire.embeddings import (
     Embeddings,
     EmbeddingsAsked,
@@ -42,10 +43,12 @@ _AT_A_TIME = 8
 class Embedded(Struct, frozen=True):
     """The vectors as JSON that OpenAI's clients read, and how they came about.
 
-    `attempts` counts the deployments that were asked; `cost_usd` is that of the one that answered,
-    as others are not paid for what they do not answer.
+    `found` are the vectors as the provider gave them. `attempts` counts the deployments that were
+    asked; `cost_usd` is that of the one that answered, as others are not paid for what they do not
+    answer.
     """
 
+    found: Embeddings
     body: bytes
     model: str
     deployment: str
@@ -74,20 +77,34 @@ class Embedder:
         self._transport = transport
         self._health = health
 
-    async def embed(self, asked: EmbeddingsAsked, deadline: float) -> Embedded:
+    def places(self, name: str) -> Sequence[Deployment]:
+        """The deployments that a name stands for: a model's, or the one of `provider/model`.
+
+        Raises:
+            UnknownModel: it names neither.
+        """
+        return _places(self._configured, name)
+
+    async def embed(
+        self,
+        asked: EmbeddingsAsked,
+        deployments: Sequence[Deployment],
+        deadline: float,
+        attempts: list[Attempt],
+    ) -> Embedded:
         """The vectors of what is asked.
 
         Args:
+            deployments: those that stand for the model that is asked for; see `places`.
             deadline: a point of the monotonic clock, in seconds.
+            attempts: takes every call and what came of it, also of a request that fails.
 
         Raises:
-            UnknownModel: it names no model for embeddings.
             Unsatisfiable: no deployment can express what is asked.
             UpstreamRejected: the request is at fault.
             AllPathsFailed: none answered.
             DeadlineExceeded: none did in time.
         """
-        deployments = _places(self._configured, asked.model)
         tokens = guessed(asked).input_tokens
         health = self._health
         places = health.order(deployments, tokens) or health.last_resorts(deployments, tokens)
@@ -98,9 +115,7 @@ class Embedder:
             if time.monotonic() >= deadline:
                 raise DeadlineExceeded("the deadline passed", lines)
             try:
-                found, upstream_id = await self._ask(
-                    place, asked, tokens, deadline, first=not lines
-                )
+                answered = await self._try(place, asked, tokens, deadline, attempts)
             except Unsatisfiable as error:
                 unable = error
             except UpstreamRejected:
@@ -109,7 +124,7 @@ class Embedder:
                 errors.append(error)
                 lines.append(f"{place.id}: {error.kind}: {error.message}")
             else:
-                return _embedded(found, asked, place, len(lines) + 1, upstream_id)
+                return answered
         if unable is not None and not errors:
             raise unable
         out = [place for place in deployments if place not in places]
@@ -121,13 +136,49 @@ class Embedder:
             rate_limited=limited and all(health.rate_limited(place) for place in out),
         )
 
+    async def _try(
+        self,
+        place: Deployment,
+        asked: EmbeddingsAsked,
+        tokens: int,
+        deadline: float,
+        attempts: list[Attempt],
+    ) -> Embedded:
+        """The answer of one deployment, or its error; either is noted as an attempt."""
+        began = time.monotonic()
+        call = Attempt(deployment=place.id, model=place.model, tier=0, outcome="accepted")
+        try:
+            found, upstream_id = await self._ask(place, asked, tokens, deadline, not attempts)
+        except (UpstreamError, asyncio.CancelledError) as error:
+            upstream = error if isinstance(error, UpstreamError) else None
+            call = replace(
+                call,
+                outcome="cancelled" if upstream is None else upstream.kind,
+                error=None if upstream is None else upstream.message,
+                status=None if upstream is None else upstream.status,
+                latency_s=time.monotonic() - began,
+            )
+            attempts.append(call)
+            raise
+        embedded = _embedded(found, asked, place, len(attempts) + 1, upstream_id)
+        attempts.append(
+            replace(
+                call,
+                status=200,
+                usage=embedded.usage,
+                estimated=found.usage is None,
+                cost_usd=embedded.cost_usd,
+                latency_s=time.monotonic() - began,
+            )
+        )
+        return embedded
+
     async def _ask(
         self,
         place: Deployment,
         asked: EmbeddingsAsked,
         tokens: int,
         deadline: float,
-        *,
         first: bool,
     ) -> tuple[Embeddings, str | None]:
         """What one deployment answers, and what it calls the request."""
@@ -205,6 +256,7 @@ def _embedded(
 ) -> Embedded:
     usage = found.usage or guessed(asked)
     return Embedded(
+        found=found,
         body=write_reply(found, asked, place.model),
         model=place.model,
         deployment=place.id,

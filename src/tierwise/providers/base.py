@@ -145,7 +145,6 @@ class Prefills(Protocol):
         """The task with the beginning of its answer; None if this deployment cannot do that."""
 
 
-@runtime_checkable
 class Lacks(Protocol):
     """An adapter whose model does not take all that its dialect has words for.
 
@@ -158,8 +157,10 @@ class Lacks(Protocol):
 
 def lacks_of(adapter: Adapter) -> frozenset[str]:
     """The features that an adapter's deployment does not take, whatever its dialect can say."""
+    # Asked for every translated call: a protocol's `isinstance` takes as long as to write the body.
+    own: frozenset[str] | None = getattr(adapter, "lacks", None)
     known = adapter.deployment.lacks
-    return known | adapter.lacks if isinstance(adapter, Lacks) else known
+    return known | own if own else known
 
 
 def load_adapter(dialect: str) -> type[Adapter]:

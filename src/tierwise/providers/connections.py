@@ -441,10 +441,12 @@ def _head(target: Target, headers: Mapping[str, str], body: bytes | None) -> byt
     lines += ["accept: */*", "accept-encoding: identity"]
     if body is not None:
         lines.append(f"content-length: {len(body)}")
-    if any("\r" in line or "\n" in line for line in lines):
+    head = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if head.count("\r") != breaks or head.count("\n") != breaks:
         raise ConnectFailed("a configured header or URL has a line break in it")
     try:
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return (head + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError:
         raise ConnectFailed("a configured header has letters in it that HTTP lacks") from None
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from tierwise.errors import UpstreamError
+from tierwise.errors import Unsatisfiable, UpstreamError
 from tierwise.providers.base import load_adapter
 from tierwise.providers.http import HttpRequest
 from tierwise.providers.reading import unreadable_answer
@@ -34,8 +34,19 @@ class OpenAIEmbeddings:
         self._call = replace(call, url=call.url.replace(_ANSWERS, "/embeddings"))
 
     def requests(self, asked: EmbeddingsAsked) -> list[HttpRequest]:
-        """The caller's own bytes, with only the fields changed that must be."""
+        """The caller's own bytes, with only the fields changed that must be.
+
+        Raises:
+            Unsatisfiable: a client of another dialect asks what OpenAI's has no word for.
+        """
         deployment = self.deployment
+        if asked.dialect != "openai" and asked.own:
+            name = next(iter(asked.own))
+            raise Unsatisfiable(
+                f"`{name}` cannot be said to {deployment.provider!r}, which takes texts as they "
+                "are. Leave it out.",
+                param=name,
+            )
         changes: dict[str, bytes | None] = {}
         if asked.model != deployment.upstream_model:
             changes["model"] = json_string(deployment.upstream_model)

@@ -135,13 +135,24 @@ class Tongues:
         self._refused = {
             one: words_of(one.lacks) for one in self._all if one.dialect == CHAT and one.lacks
         }
-        dialects = {tongue.dialect for tongue in self._all}
-        same = len(dialects) == 1 and not self._refused
-        self._only = dialects.pop() if same else None
+        self._only = self._only_dialect(self._all)
+        self._only_of = {
+            model: self._only_dialect(tongues) for model, tongues in self._of_model.items()
+        }
 
-    def differ(self, task: Task) -> bool:
-        """Whether there may be anybody who cannot be asked all of a task."""
-        return task.dialect != self._only
+    def _only_dialect(self, tongues: Collection[Tongue]) -> str | None:
+        """The dialect that all of these speak, all of it; None if they differ."""
+        dialects = {tongue.dialect for tongue in tongues}
+        whole = self._refused.keys().isdisjoint(tongues)
+        return dialects.pop() if len(dialects) == 1 and whole else None
+
+    def differ(self, task: Task, model: str | None = None) -> bool:
+        """Whether there may be anybody who cannot be asked all of a task.
+
+        Args:
+            model: the only one that may answer, if it was named.
+        """
+        return task.dialect != (self._only if model is None else self._only_of[model])
 
     def unsaid(self, task: Task, model: str | None, *, drops: bool) -> Unsaid | None:
         """What deployments lack for a task; None if none lacks anything.

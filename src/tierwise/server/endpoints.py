@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tierwise.config import Config
+from tierwise.config.clients import limits_of
 from tierwise.errors import (
     GatewayBroke,
     RequestError,
@@ -23,21 +24,26 @@ from tierwise.errors import (
     WrongMethod,
 )
 from tierwise.ledger import with_feedback
-from tierwise.listing import COUNT, GENERATE, STREAM
+from tierwise.listing import COUNT, EMBED, EMBED_MANY, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
 from tierwise.promised import described
+from tierwise.server.accounts import AccountEndpoint
 from tierwise.server.admin import AdminEndpoint, Reload
+from tierwise.server.allowed import check_watching, may_see, may_see_aside
 from tierwise.server.answers import AnswerEndpoint
+from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
+from tierwise.server.claude_on_vertex import claude_in
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint
-from tierwise.server.google import asked_in, is_googles
+from tierwise.server.google import PUBLISHED, asked_in, is_googles
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
+from tierwise.server.observed import noting
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -60,7 +66,10 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(
+        f"x-tierwise-{name}"
+        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
+    ),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
@@ -74,11 +83,18 @@ class Endpoints:
         self._orchestrator = orchestrator
         self._lasting = lasting
         self._file = config.origin.file
-        self._keys = Keys(config.server.api_keys)
+        accounts = lasting.accounts
+        self._keys = Keys(
+            config.server.api_keys,
+            accounts.directory if accounts is not None else None,
+            limits_of(config.server.limits),
+            orchestrator.crew.workers,
+        )
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
         self._speeches = speeches = Speeches(orchestrator.kept_responses)
         self._gemini = self._answering(speeches.gemini)
+        self._vertex = self._answering(speeches.vertex)
         self._answers = {
             CHAT_PATH: self._answering(speeches.chat),
             "/v1/messages": self._answering(speeches.anthropic),
@@ -109,7 +125,10 @@ class Endpoints:
             await self._serve(scope, receive, send)
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._whoever_serves(scope)(scope, receive, send)
+        endpoint = self._whoever_serves(scope)
+        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+            send = noting(send)
+        return endpoint(scope, receive, send)
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
@@ -117,14 +136,16 @@ class Endpoints:
             endpoint = self._answers.get(path)
             if endpoint is None and path[-1:] != "/":
                 asked = asked_in(path)
-                if asked is not None and asked[1] != COUNT:
+                if asked is not None and asked[1] in (GENERATE, STREAM):
                     endpoint = self._gemini
+                elif claude_in(path) is not None:
+                    endpoint = self._vertex
             if endpoint is not None:
                 return endpoint
-        elif asked_in(path) is not None:
+        elif asked_in(path) is not None or claude_in(path) is not None:
             # Else it would be taken for the name of a model.
             error = _wrong_method(scope["method"], path, "POST")
-            return self._named(refused(error, self._speeches.gemini))
+            return self._named(refused(error, self._speeches.of(scope)))
         if self._passes(scope):
             return self._passing
         if path.endswith("/"):
@@ -163,6 +184,11 @@ class Endpoints:
             Route(
                 "/v1/models/{model:path}:countTokens", self._with_key(counts.gemini), methods=_POST
             ),
+            *(
+                Route(f"{root}/{{model:path}}:{method}", serve, methods=_POST)
+                for root in ("/v1/models", _UNDER_V1BETA, PUBLISHED)
+                for method, serve in ((EMBED, vectors.gemini), (EMBED_MANY, vectors.gemini_many))
+            ),
             Route("/v1/models/{model:path}", self._with_key(models.one)),
             Route(_UNDER_V1BETA, self._with_key(models.all_google)),
             Route(
@@ -172,15 +198,17 @@ class Endpoints:
             ),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
             Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
+            Route(COUNT_ON_VERTEX, self._with_key(counts.anthropic), methods=_POST),
             Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
-            Route("/v1/embeddings", vectors.post, methods=_POST),
+            Route("/v1/embeddings", vectors.openai, methods=_POST),
             Route("/v1/decisions/{decision}", self._with_key(self._decision)),
             Route("/v1/certificate", self._with_key(self._certificates)),
             Route("/v1/feedback", self._feedback.post, methods=_POST),
             Route("/v1/status", self._with_key(self._status)),
             Route("/metrics", self._with_key(self._scrape)),
             *self._admin.routes(),
+            *AccountEndpoint(self._orchestrator, self._lasting, self._client).routes(),
             *(Route(path, endpoint, methods=_POST) for path, endpoint in self._answers.items()),
         ]
         return Starlette(
@@ -198,7 +226,7 @@ class Endpoints:
         self, endpoint: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            self._caller(request)
+            request.state.client = self._client(request)
             return await endpoint(request)
 
         return guarded
@@ -211,7 +239,9 @@ class Endpoints:
         """
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        self._lasting.note(headers, client)
+        return client
 
     def _caller(self, request: Request) -> str | None:
         return self._client(request).name
@@ -222,7 +252,8 @@ class Endpoints:
     async def _readiness(self, _: Request) -> Response:
         if self._lasting.state != "ready":
             return _json({"status": self._lasting.state}, status=503)
-        ledger = self._orchestrator.ledger
+        ledger, accounts = self._orchestrator.ledger, self._lasting.accounts
+        away = None if accounts is None else accounts.directory.last_error
         return _json(
             {
                 "status": "ok",
@@ -232,13 +263,19 @@ class Endpoints:
                     "last_error": ledger.last_error,
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
+                **({} if accounts is None else {"accounts": {"last_error": away}}),
             }
         )
 
     async def _decision(self, request: Request) -> Response:
         wanted = request.path_params["decision"]
+        client: Client = request.state.client
         record = self._orchestrator.ledger.get(wanted)
         if record is None:
+            aside = self._orchestrator.ledger.aside(wanted)
+            if aside is not None and may_see_aside(aside, client):
+                return _json(aside)
+        if record is None or not may_see(record, client):
             return _error(
                 404,
                 f"There is no decision {wanted!r}. Decisions appear here within a second of "
@@ -246,7 +283,7 @@ class Endpoints:
                 code="decision_not_found",
             )
         opinions = self._orchestrator.ledger.feedback(wanted)
-        if record.caller != self._caller(request):
+        if record.caller != client.name:
             # How a request went is the operators' business, what was said is the caller's.
             record = msgspec.structs.replace(record, prompt=None, answer=None)
             opinions = [msgspec.structs.replace(one, comment=None) for one in opinions]
@@ -258,17 +295,23 @@ class Endpoints:
             return _error(404, _NO_CERTIFICATE, code="no_certificate")
         return _json(described(promises))
 
-    async def _status(self, _: Request) -> Response:
+    async def _status(self, request: Request) -> Response:
+        check_watching(request.state.client)
         return _json(status_of(self._orchestrator, self._lasting, self._file))
 
-    async def _scrape(self, _: Request) -> Response:
+    async def _scrape(self, request: Request) -> Response:
+        check_watching(request.state.client)
         return Response(self._lasting.metrics.render(), media_type="text/plain; version=0.0.4")
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
         if isinstance(error, RequestError):
             self._lasting.metrics.refused(error)
-        return refused(error, self._speeches.of(request.scope))
+        response = refused(error, self._speeches.of(request.scope))
+        if error.decision_id is not None:  # it is in the ledger
+            response.headers["x-request-id"] = error.decision_id
+            response.headers["x-tierwise-attempts"] = str(error.attempts)
+        return response
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here
@@ -277,7 +320,8 @@ class Endpoints:
             return refused(
                 UnknownPath(
                     f"There is nothing at POST {path}. Models are asked by `:{GENERATE}`, "
-                    f"`:{STREAM}` and `:{COUNT}`, and for embeddings by POST /v1/embeddings."
+                    f"`:{STREAM}` and `:{COUNT}`, and for embeddings by `:{EMBED}` and "
+                    f"`:{EMBED_MANY}`."
                 ),
                 self._speeches.gemini,
             )

@@ -1,7 +1,8 @@
 """Gemini's way of asking: the model and the method stand in the path, the key may in the query.
 
 `POST /v1beta/models/{model}:generateContent`, and `:streamGenerateContent`, whose answer is a JSON
-array unless the query says `alt=sse`: https://ai.google.dev/api/generate-content
+array unless the query says `alt=sse`: https://ai.google.dev/api/generate-content. `:countTokens`,
+`:embedContent` and `:batchEmbedContents` are no answers, and served elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from tierwise.errors import TierwiseError
-from tierwise.listing import COUNT, GENERATE, STREAM
+from tierwise.listing import COUNT, EMBED, EMBED_MANY, GENERATE, STREAM
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
 from tierwise.server.speech import Exchange, Header, Speech, Spoken
@@ -20,17 +21,19 @@ from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
 
-_PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta1/publishers/google/models/")
+_METHODS = (GENERATE, STREAM, COUNT, EMBED, EMBED_MANY)
+PUBLISHED = "/v1beta1/publishers/google/models"
+_PREFIXES = ("/v1beta/models/", "/v1/models/", PUBLISHED + "/")
 _ARRAY: Sequence[Header] = ((b"content-type", b"application/json; charset=utf-8"),)
 
 
 def asked_in(path: str) -> tuple[str, str] | None:
     """The model and the method that a path names; None if it is not of this kind."""
-    prefix = next((one for one in _PREFIXES if path.startswith(one)), None)
-    if prefix is None:
+    if not path.startswith(_PREFIXES):
         return None
+    prefix = next(one for one in _PREFIXES if path.startswith(one))
     model, colon, method = path[len(prefix) :].rpartition(":")
-    return (model, method) if colon and model and method in (GENERATE, STREAM, COUNT) else None
+    return (model, method) if colon and model and method in _METHODS else None
 
 
 def is_googles(path: str) -> bool:
@@ -97,7 +100,7 @@ class ArrayExchange(Exchange):
 
 def key_in_query(scope: Scope) -> bytes:
     """The key that the query of a request has; b"" without one."""
-    return _query(scope).get("key", "").encode()
+    return _query(scope).get("key", "").encode() if scope["query_string"] else b""
 
 
 def _query(scope: Scope) -> dict[str, str]:

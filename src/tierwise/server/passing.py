@@ -2,8 +2,8 @@
 
 The provider is named by the header `x-tierwise-provider`, by the model of a JSON body
 (`provider/model`), or is the only one that can be meant. Nothing is translated and nothing is
-routed: the answer is the provider's own. Such calls count as requests of their keys and show in
-the metrics; the ledger, which is about answers of models, has no record of them.
+routed: the answer is the provider's own. Such calls count as requests of their keys, show in the
+metrics, and are in the ledger as far as they can be seen from outside.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from tierwise.errors import (
     TierwiseError,
     UnknownPath,
 )
-from tierwise.orchestrator import Orchestrator
-from tierwise.passing import Places, clean, family_of
+from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.passing import Places, clean, family_of, kind_of
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passed, PassedAnswer
+from tierwise.server.allowed import check_passing
 from tierwise.server.body import plain
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import Lasting
+from tierwise.server.passed_on import Passage
 from tierwise.server.refusals import refusal
 from tierwise.server.request import (
     ClientGone,
@@ -66,6 +68,7 @@ class PassingEndpoint:
         speeches: Speeches,
     ) -> None:
         self._passages = orchestrator.passages
+        self._ledger = orchestrator.ledger
         self._places = Places(orchestrator.setup, param=_HEADER.decode(), remedy=_REMEDY)
         self._open = frozenset(config.server.passthrough)
         self._keys = keys
@@ -87,6 +90,7 @@ class PassingEndpoint:
         try:
             headers = dict(scope["headers"])
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
+            self._lasting.note(headers, client)
             watched = self._lasting.watch.enter(receive)
             try:
                 await self._pass(_Asked(scope, headers, receive, watched), client, sent)
@@ -103,23 +107,40 @@ class PassingEndpoint:
             await self._failed(error, sent, speech)
 
     async def _pass(self, asked: _Asked, client: Client, sent: Sent) -> None:
-        lasting = self._lasting
-        deadline = time.monotonic() + self._patience_s
-        with lasting.allowances.enter(client.name, 0, time.monotonic()):
+        check_passing(client)
+        lasting, now = self._lasting, time.monotonic()
+        deadline = now + self._patience_s
+        with lasting.allowances.enter(client.name, 0, now, client.limits):
             place = lasting.admission.enter(
                 client.priority or "normal", client.name or "", deadline
             )
             with await place:
                 deployment, passed = await self._target(asked)
+                kind = "passthrough" if asked.path.startswith(ANY) else kind_of(asked.path)
+                passage = Passage(
+                    new_id(), asked.method, asked.path, kind, deployment.provider, client.name
+                )
                 try:
-                    answer = await self._passages.open(deployment, passed)
-                except ConnectFailed:
-                    if asked.failed is not None:
-                        raise asked.failed from None
+                    await self._send_on(deployment, passed, asked, passage, sent)
+                except BaseException as error:
+                    passage.over(self._ledger, error)
                     raise
-                async with answer:
-                    lasting.metrics.passed(deployment.provider, answer.status)
-                    await _relay(answer, sent)
+                passage.over(self._ledger, None)
+
+    async def _send_on(
+        self, deployment: Deployment, passed: Passed, asked: _Asked, passage: Passage, sent: Sent
+    ) -> None:
+        """Sends a call on and its answer back."""
+        try:
+            answer = await self._passages.open(deployment, passed)
+        except ConnectFailed:
+            if asked.failed is not None:
+                raise asked.failed from None
+            raise
+        async with answer:
+            self._lasting.metrics.passed(deployment.provider, answer.status)
+            passage.answered(answer)
+            await _relay(answer, sent, passage)
 
     async def _target(self, asked: _Asked) -> tuple[Deployment, Passed]:
         """Who is asked, and what."""
@@ -175,14 +196,14 @@ class _Asked:
         self.failed: Exception | None = None
         """Why its body could not be read to the end."""
         self._all: Sequence[Header] = scope["headers"]
-        self._method: str = scope["method"]
+        self.method: str = scope["method"]
         self._query: bytes = scope["query_string"]
 
     @property
     def is_json(self) -> bool:
         """Whether it has a body that a model may be named in."""
         kind = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        return kind == b"application/json" and self._method not in _NO_BODY
+        return kind == b"application/json" and self.method not in _NO_BODY
 
     def passed(self, path: str, limit: int) -> Passed:
         """It with its body as it comes, of `limit` bytes at most."""
@@ -218,7 +239,7 @@ class _Asked:
             if not (unpacked and name == b"content-encoding")
         ]
         target = f"{path}?{query}" if query else path
-        return Passed(self._method, target, headers, body, length)
+        return Passed(self.method, target, headers, body, length)
 
     async def _body(self, limit: int) -> AsyncIterator[bytes]:
         size = 0
@@ -240,14 +261,16 @@ class _Asked:
                 yield part
 
 
-async def _relay(answer: PassedAnswer, sent: Sent) -> None:
+async def _relay(answer: PassedAnswer, sent: Sent, passage: Passage) -> None:
     """The answer as it comes."""
     headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    headers.append((b"x-tierwise-decision-id", passage.name.encode()))
     upstream = request_id_of(dict(answer.headers))
     if upstream is not None:
         headers.append((b"x-upstream-request-id", upstream.encode("latin-1", "replace")))
     await sent.head(answer.status, headers)
     async for piece in answer.pieces():
+        passage.saw(piece)
         await sent.block(piece)
     await sent.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierwise.server.claude_on_vertex import ClaudeOnVertexSpeech, is_claudes
 from tierwise.server.google import GeminiSpeech, asked_in, key_in_query
 from tierwise.server.request import Scope
 from tierwise.server.responses import ResponsesSpeech
@@ -18,12 +19,15 @@ class Speeches:
         self.anthropic = AnthropicSpeech()
         self.responses = ResponsesSpeech(kept)
         self.gemini = GeminiSpeech()
+        self.vertex = ClaudeOnVertexSpeech()
 
     def of(self, scope: Scope) -> Speech:
         """The one in which this request is answered."""
         path: str = scope["path"]
         if path == "/v1/messages" or path.startswith("/v1/messages/"):
             return self.anthropic
+        if is_claudes(path):
+            return self.vertex
         if path.startswith("/v1beta") or asked_in(path) is not None:
             return self.gemini
         if path == "/v1/models" or path.startswith("/v1/models/"):

@@ -50,7 +50,7 @@ class InFolder:
         """As in `KeptResponses`."""
         with contextlib.suppress(OSError):
             self._write(self._place(caller, _ANSWER, name), _encode(kept))
-            for one, item in kept.ids.items():
+            for one, item in kept.by_id.items():
                 self._write(self._place(caller, _ITEM, one), item)
         self._kept += 1
         if self._kept % _LOOK_EVERY == 1:
@@ -74,7 +74,7 @@ class InFolder:
         if kept is None:
             return False
         self._place(caller, _ANSWER, name).unlink(missing_ok=True)
-        for one in kept.ids:
+        for one in kept.by_id:
             self._place(caller, _ITEM, one).unlink(missing_ok=True)
         return True
 

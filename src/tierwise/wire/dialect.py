@@ -8,6 +8,7 @@ a provider uses, and written as such.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -92,6 +93,7 @@ class Dialect(Protocol):
         """The server-sent event that ends a stream with an error, however it goes on after it."""
 
 
+@cache
 def dialect_named(name: str) -> Dialect:
     """The dialect of that name, which must be one that `is_dialect`."""
     module, _, attribute = _DIALECTS[name].partition(":")

@@ -28,7 +28,8 @@ _EXAMPLE = '"input": ["first text", "second text"]'
 
 
 class EmbeddingsAsked(Struct, frozen=True, kw_only=True):
-    """One request for embeddings, with the body that it came in.
+    """One request for embeddings, with the body that it came in, or in OpenAI's words if it came
+    in those of another `dialect`.
 
     Either `texts` or `tokens` (texts as the ids of OpenAI's tokens) is filled. `base64` asks for
     vectors as the base64 of little-endian 32-bit floats. `own` holds the fields that OpenAI does
@@ -43,6 +44,7 @@ class EmbeddingsAsked(Struct, frozen=True, kw_only=True):
     base64: bool = False
     user: str | None = None
     own: dict[str, Raw] = field(default_factory=dict)
+    dialect: str = "openai"
 
     @property
     def inputs(self) -> int:

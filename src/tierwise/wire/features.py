@@ -22,6 +22,7 @@ from tierwise.wire.conversation import (
     Image,
     Part,
     Source,
+    Text,
     ToolCall,
     ToolResult,
     Video,
@@ -154,7 +155,8 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     found: set[Feature] = set(_of_parameters(asked))
     for turn in asked.turns:
         for part in turn.parts:
-            found.update(_of_part(part))
+            if not isinstance(part, Text):
+                found.update(_of_part(part))
     if asked.turns and asked.turns[-1].role == "assistant":
         found.add("prefill")
     return frozenset(found)
@@ -277,13 +279,13 @@ def _filters(safety: Raw) -> bool:
 
 
 def _of_tools(asked: Conversation) -> Iterator[Feature]:
+    if not (asked.tools or asked.foreign_tools):
+        return
     if any(not tool.custom for tool in asked.tools):
         yield "tools"
     if any(tool.custom for tool in asked.tools):
         yield "custom_tools"
     choice = asked.tool_choice
-    if not (asked.tools or asked.foreign_tools):
-        return
     if asked.parallel_tools is False and not has_one_to_call(asked):
         yield "one_tool_at_a_time"
     if choice is None:

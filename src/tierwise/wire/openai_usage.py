@@ -16,30 +16,40 @@ from msgspec import Meta, Raw, Struct
 from tierwise.types import Usage
 from tierwise.wire.unreadable import UNREADABLE
 
-_Count = Annotated[int, Meta(ge=0, le=10**12)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
 _Cost = Annotated[float, Meta(ge=0, le=1e6)]
 _ABSENT = Raw(b"")
 
 
-class _PromptDetails(Struct):
-    cached_tokens: _Count | None = None
-    cache_write_tokens: _Count | None = None
+class PromptDetails(Struct):
+    """Of a prompt's tokens those that a cache had, and those that it keeps now."""
+
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
 
 
-class _CompletionDetails(Struct):
-    reasoning_tokens: _Count | None = None
+class CompletionDetails(Struct):
+    """Of an answer's tokens those that nobody sees."""
+
+    reasoning_tokens: Count | None = None
 
 
-class _Usage(Struct):
-    """Details may be a list: an empty one is what PHP makes of an empty object."""
+class Counts(Struct):
+    """What is counted, whatever a dialect calls it.
 
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-    total_tokens: _Count | None = None
-    prompt_tokens_details: _PromptDetails | list[Raw] | None = None
-    completion_tokens_details: _CompletionDetails | list[Raw] | None = None
-    prompt_cache_hit_tokens: _Count | None = None
+    Details may be a list: an empty one is what PHP makes of an empty object.
+    """
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    prompt_tokens_details: PromptDetails | list[Raw] | None = None
+    completion_tokens_details: CompletionDetails | list[Raw] | None = None
     cost: Raw = _ABSENT
+
+
+class _Usage(Counts):
+    prompt_cache_hit_tokens: Count | None = None
 
 
 _decode_usage = msgspec.json.Decoder(_Usage, strict=False).decode
@@ -55,16 +65,27 @@ def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
     """
     try:
         usage = _decode_usage(raw)
+    except UNREADABLE:
+        return None
+    return believed(usage, with_cost=with_cost, cached=usage.prompt_cache_hit_tokens or 0)
+
+
+def believed(usage: Counts, *, with_cost: bool, cached: int = 0) -> Usage | None:
+    """As `read_usage`, of counts that were read.
+
+    Args:
+        cached: how many tokens of the prompt were, unless its details say so.
+    """
+    try:
         cost = _decode_cost(usage.cost) if with_cost and bytes(usage.cost) else None
     except UNREADABLE:
         return None
-    cached = usage.prompt_cache_hit_tokens or 0
     written = 0
-    if isinstance(usage.prompt_tokens_details, _PromptDetails):
+    if isinstance(usage.prompt_tokens_details, PromptDetails):
         cached = usage.prompt_tokens_details.cached_tokens or cached
         written = usage.prompt_tokens_details.cache_write_tokens or 0
     reasoning = 0
-    if isinstance(usage.completion_tokens_details, _CompletionDetails):
+    if isinstance(usage.completion_tokens_details, CompletionDetails):
         reasoning = usage.completion_tokens_details.reasoning_tokens or 0
     read, said = usage.prompt_tokens or 0, usage.completion_tokens or 0
     if cached + written > read:

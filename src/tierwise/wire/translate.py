@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 
 from msgspec.structs import replace
@@ -26,6 +27,9 @@ from tierwise.wire.glance import said, thinks
 
 CHAT = "openai-chat"
 """The dialect that stations work in which change a request or a stream in its middle."""
+_MOST_BYTES = 256 << 10
+"""Of a body whose conversation stays with its task."""
+_ASKED = "asked"
 _GLANCES = {
     "openai-responses": "tierwise.wire.responses.glance",
     "anthropic": "tierwise.wire.anthropic.glance",
@@ -36,12 +40,22 @@ _GLANCES = {
 def conversation_of(task: Task) -> Conversation:
     """What a task asks, in words of no dialect.
 
+    It is read once and stays with the task, as routing, translation and gates all want to know,
+    unless it is large: nothing of that size is to be there twice for as long as a call takes.
+
     Raises:
         InvalidRequest: its body is wrong.
     """
+    known = task.__dict__
+    if _ASKED in known:
+        found: Conversation = known[_ASKED]
+        return found
     asked = dialect_named(task.dialect).read_request(task.body)
     wants_usage = task.wants_stream_usage
-    return replace(asked, model=task.model, stream=task.stream, stream_usage=wants_usage)
+    asked = replace(asked, model=task.model, stream=task.stream, stream_usage=wants_usage)
+    if len(task.body) <= _MOST_BYTES:
+        known[_ASKED] = asked
+    return asked
 
 
 def in_dialect(task: Task, dialect: str, asked: Conversation | None = None) -> Task:
@@ -69,8 +83,14 @@ def read_task(dialect: str, body: bytes) -> Task:
     Raises:
         InvalidRequest: the body is wrong in what analysis reads of it.
     """
-    found: Task | None = import_module(_GLANCES[dialect]).glance(body)
-    return found or task_of(dialect_named(dialect).read_request(body), body)
+    return _glance_of(dialect)(body) or task_of(dialect_named(dialect).read_request(body), body)
+
+
+@cache
+def _glance_of(dialect: str) -> Callable[[bytes], Task | None]:
+    """What glances at requests of a dialect, imported when the first one comes."""
+    found: Callable[[bytes], Task | None] = import_module(_GLANCES[dialect]).glance
+    return found
 
 
 def task_of(asked: Conversation, body: bytes) -> Task:

@@ -14,6 +14,7 @@ from tierwise.wire.features import CONTENT, FEATURES, features_of
 from tierwise.wire.openai_chat import read_request
 
 LOOK = {"type": "function", "function": {"name": "look"}}
+SEE = {"type": "function", "function": {"name": "see"}}
 NAMED = {"type": "function", "function": {"name": "look"}}
 SEVERAL = {
     "type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED, {
@@ -25,7 +26,7 @@ USING: dict[str, dict[str, Any]] = {
     "tool_choice_required": {"tools": [LOOK], "tool_choice": "required"},
     "tool_choice_named": {"tools": [LOOK], "tool_choice": NAMED},
     "tool_choice_several": {"tools": [LOOK], "tool_choice": SEVERAL},
-    "one_tool_at_a_time": {"tools": [LOOK], "parallel_tool_calls": False},
+    "one_tool_at_a_time": {"tools": [LOOK, SEE], "parallel_tool_calls": False},
     "json_mode": {"response_format": {"type": "json_object"}},
     "json_schema": {"response_format": SCHEMA},
     "stop": {"stop": "x"},

@@ -44,6 +44,8 @@ class Fields:
         Raises:
             InvalidRequest: it is not what the decoder wants.
         """
+        if name not in self.rest:
+            return None  # as most are
         value = self.raw(name)
         if value is ABSENT:
             return None

@@ -13,6 +13,7 @@ from tierwise.wire.responses.words import OURS
 from tierwise.wire.unreadable import UNREADABLE
 
 _ABSENT = Raw(b"")
+_OTHERS = frozenset({"user", "system", "developer"})
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
@@ -130,16 +131,18 @@ class _Turns:
         self._turn = self._spoke = True
         self._parts += parts
 
-    def other(self, role: str, parts: list[Part]) -> None:
+    def other(self, turn: Message) -> None:
         """Somebody else's turn."""
         self.flush()
-        self.done.append(said(role, parts))
+        self.done.append(turn)
 
     def flush(self) -> None:
         """Ends what the model says at once."""
+        if not (self._turn or self._thought):
+            return
         if self._turn:
             self.done.append(said("assistant", self._parts))
-        elif self._thought:
+        else:
             raise Unusual  # whether that is a turn depends on the thoughts
         self._parts = []
         self._turn = self._spoke = self._thought = False
@@ -150,19 +153,20 @@ def _read(turns: _Turns, item: _Item) -> None:
         case None if item.role is None and item.id is not None:
             turns.says()
         case "message" | None:
-            parts = _parts(item.content)
             if item.role == "assistant":
-                turns.message(parts)
-            elif item.role in ("user", "system", "developer"):
-                turns.other(item.role, parts)
-            else:
+                turns.message(_parts(item.content))
+            elif item.role not in _OTHERS:
                 raise Unusual
+            elif isinstance(item.content, str):
+                turns.other(Message(item.role, item.content))
+            else:
+                turns.other(said(item.role, _parts(item.content)))
         case "function_call_output" | "custom_tool_call_output":
-            turns.other("tool", _parts(item.output))
+            turns.other(said("tool", _parts(item.output)))
         case "reasoning":
             turns.thinks()
         case kind if kind.endswith(("_output", "_response")):
-            turns.other("tool", [])
+            turns.other(said("tool", []))
         case _:
             turns.says()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierwise.errors import InvalidRequest
 from tierwise.wire.mistakes import Mistakes
 
 explained = Mistakes(
@@ -11,3 +12,14 @@ explained = Mistakes(
         "input": 'Send a text, or a list such as [{"role": "user", "content": "Hello"}].',
     },
 ).explained
+
+
+def in_background() -> InvalidRequest:
+    """The error that an answer is wanted in the background, from where nobody could fetch it."""
+    return InvalidRequest(
+        "`background` is true, but answers are given only while their request waits: nothing goes "
+        "on after it that `GET /v1/responses/{id}` could fetch. Leave `background` out; an answer "
+        "that takes long is best read with `stream: true`, and a policy's `deadline_s` says how "
+        "long it may take.",
+        param="background",
+    )

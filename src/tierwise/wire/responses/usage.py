@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, field
 
 from tierwise.types import Usage
-from tierwise.wire.openai_usage import read_usage as read_counts
+from tierwise.wire.openai_usage import CompletionDetails, Count, Counts, PromptDetails, believed
 from tierwise.wire.unreadable import UNREADABLE
 
-_NOTHING = Raw(b"")
+
+class _Usage(Counts):
+    """The counts of Chat Completions by their names in Responses; parts have the same names."""
+
+    prompt_tokens: Count | None = field(name="input_tokens", default=None)
+    completion_tokens: Count | None = field(name="output_tokens", default=None)
+    prompt_tokens_details: PromptDetails | list[Raw] | None = field(
+        name="input_tokens_details", default=None
+    )
+    completion_tokens_details: CompletionDetails | list[Raw] | None = field(
+        name="output_tokens_details", default=None
+    )
 
 
-class _Usage(Struct):
-    input_tokens: Raw = _NOTHING
-    output_tokens: Raw = _NOTHING
-    total_tokens: Raw = _NOTHING
-    input_tokens_details: Raw = _NOTHING
-    output_tokens_details: Raw = _NOTHING
-    cost: Raw = _NOTHING
-
-
-_decode = msgspec.json.Decoder(_Usage).decode
-_encode = msgspec.json.Encoder().encode
-_NAMES = {
-    "prompt_tokens": "input_tokens",
-    "completion_tokens": "output_tokens",
-    "total_tokens": "total_tokens",
-    "prompt_tokens_details": "input_tokens_details",
-    "completion_tokens_details": "output_tokens_details",
-    "cost": "cost",
-}
-"""The counts of Chat Completions, and what Responses calls them; parts have the same names."""
+_decode = msgspec.json.Decoder(_Usage, strict=False).decode
 
 
 def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
@@ -45,9 +37,7 @@ def read_usage(raw: Raw, *, with_cost: bool) -> Usage | None:
         usage = _decode(raw)
     except UNREADABLE:
         return None
-    found = {chat: getattr(usage, ours) for chat, ours in _NAMES.items()}
-    counts = {name: value for name, value in found.items() if bytes(value)}
-    return read_counts(Raw(_encode(counts)), with_cost=with_cost)
+    return believed(usage, with_cost=with_cost)
 
 
 def write_usage(usage: Usage) -> dict[str, object]:

@@ -1,0 +1,69 @@
+"""Requests for embeddings, booked: each is in the ledger, however it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from tierwise.errors import TierwiseError
+from tierwise.ledger import EMBEDDINGS, Aside, Ledger
+from tierwise.types import Attempt
+
+if TYPE_CHECKING:
+    from tierwise.execution.embedding import Embedded, Embedder
+    from tierwise.wire.embeddings import EmbeddingsAsked
+
+
+async def embed_booked(
+    embedder: Embedder,
+    ledger: Ledger,
+    asked: EmbeddingsAsked,
+    deadline: float,
+    *,
+    name: str,
+    caller: str | None,
+) -> Embedded:
+    """The vectors of what is asked; raises as `Embedder.embed` does.
+
+    A model that nobody has is refused and not booked, as it is where answers are asked for.
+
+    Args:
+        name: what the request is called, in the ledger and to its client.
+    """
+    deployments = embedder.places(asked.model)
+    at, began = time.time(), time.monotonic()
+    attempts: list[Attempt] = []
+    embedded: Embedded | None = None
+    status: Literal["ok", "error", "cancelled"] = "cancelled"
+    said: str | None = None
+    try:
+        embedded = await embedder.embed(asked, deployments, deadline, attempts)
+        status = "ok"
+    except Exception as error:
+        status, said = "error", f"{type(error).__name__}: {error}"
+        if isinstance(error, TierwiseError):
+            error.decision_id, error.attempts = name, len(attempts)
+        raise
+    finally:
+        ledger.noted(
+            Aside(
+                id=name,
+                at=at,
+                kind=EMBEDDINGS,
+                asked=asked.model,
+                status=status,
+                latency_s=time.monotonic() - began,
+                caller=caller,
+                provider=None if embedded is None else embedded.deployment.partition("/")[0],
+                model=None if embedded is None else embedded.model,
+                deployment=None if embedded is None else embedded.deployment,
+                code=attempts[-1].status if attempts else None,
+                # Nobody bills what it does not answer.
+                cost_usd=0.0 if embedded is None else embedded.cost_usd,
+                input_tokens=0 if embedded is None else embedded.usage.input_tokens,
+                output_tokens=0,
+                error=said,
+                attempts=tuple(attempts),
+            )
+        )
+    return embedded

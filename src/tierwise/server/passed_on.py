@@ -1,0 +1,130 @@
+"""What the ledger keeps of a call that was passed through: what can be seen from outside."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tierwise.ledger import Aside, Ledger
+from tierwise.providers.passthrough import PassedAnswer
+from tierwise.server.request import ClientGone
+from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
+from tierwise.wire.unreadable import UNREADABLE
+
+MOST_READ = 64 << 10
+"""Answers of more bytes are not read for what they say of usage, nor kept while they pass."""
+_MOST_UNPACKED = 1 << 20
+_MOST_CHARS = 200
+
+_Count = Annotated[int, Meta(ge=0, le=10**12)] | None
+
+
+class _Usage(Struct):
+    """As OpenAI's newer endpoints and Anthropic count, and as OpenAI's older ones do."""
+
+    input_tokens: _Count = None
+    output_tokens: _Count = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+
+
+class _Answer(Struct):
+    usage: _Usage | None = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+class Passage:
+    """One call, from the moment when it is known who gets it; `over` writes it down.
+
+    Args:
+        name: what it is called in the ledger.
+    """
+
+    def __init__(
+        self, name: str, method: str, path: str, kind: str, provider: str, caller: str | None
+    ) -> None:
+        self.name = name
+        self._method = method
+        self._asked = f"{method} {path}"[:_MOST_CHARS]
+        self._kind = kind
+        self._provider = provider
+        self._caller = caller
+        self._at = time.time()
+        self._began = time.monotonic()
+        self._code: int | None = None
+        self._parts: list[bytes] | None = None
+        self._size = 0
+        self._codings: str | None = None
+
+    def answered(self, answer: PassedAnswer) -> None:
+        """The head of the answer is here."""
+        self._code = answer.status
+        headers = dict(answer.headers)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        # What is only looked up, such as a batch that is over, was used by another call.
+        if kind == "application/json" and self._method == "POST":
+            self._parts = []
+            self._codings = headers.get("content-encoding")
+
+    def saw(self, piece: bytes) -> None:
+        """Some of the answer's body came by."""
+        if self._parts is not None:
+            self._size += len(piece)
+            if self._size > MOST_READ:
+                self._parts = None
+            else:
+                self._parts.append(piece)
+
+    def over(self, ledger: Ledger, error: BaseException | None) -> None:
+        """Hands it to the ledger. What it cost nobody knows: the price is not in the answer.
+
+        Args:
+            error: why it did not get to its end; None if it did.
+        """
+        usage = _Usage() if error is not None else self._usage()
+        status: Literal["ok", "error", "cancelled"] = "ok"
+        said = None
+        if isinstance(error, Exception) and not isinstance(error, ClientGone):
+            status, said = "error", f"{type(error).__name__}: {error}"
+        elif error is not None:
+            status = "cancelled"
+        elif self._code is not None and self._code >= 400:
+            status, said = "error", f"UpstreamError: the provider answered {self._code}"
+        ledger.noted(
+            Aside(
+                id=self.name,
+                at=self._at,
+                kind=self._kind,
+                asked=self._asked,
+                status=status,
+                latency_s=time.monotonic() - self._began,
+                caller=self._caller,
+                provider=self._provider,
+                code=self._code,
+                cost_usd=None,
+                input_tokens=_first(usage.input_tokens, usage.prompt_tokens),
+                output_tokens=_first(usage.output_tokens, usage.completion_tokens),
+                error=said,
+            )
+        )
+
+    def _usage(self) -> _Usage:
+        """What the answer says of usage; nothing where it says nothing that can be read."""
+        if not self._parts:
+            return _Usage()
+        body = b"".join(self._parts)
+        try:
+            if self._codings is not None:
+                body = inflated(body, self._codings, _MOST_UNPACKED)
+            return _decode(body).usage or _Usage()
+        except (*UNREADABLE, NotCompressed, TooLarge, UnknownCoding):
+            return _Usage()
+
+
+def _first(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one
