@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from tierwise.dashboard import charts, words
 from tierwise.dashboard.context import Visit
+from tierwise.dashboard.face import Visitor
 from tierwise.dashboard.periods import PERIODS, USUAL, Period
 from tierwise.dashboard.scope import asked_by
 from tierwise.ledger.pages import Asked, Saving, Total, by_slot, rated, records, saving, totals
@@ -75,9 +76,9 @@ async def show(visit: Visit) -> Response:
     now = time.time()
 
     def read(connection: Connection) -> Overview:
-        found = overview(connection, visit, named or USUAL, now)
+        found = overview(connection, visit.visitor, named or USUAL, now)
         if named is None and sum(1 for slot in found.slots if slot.requests) <= 1:
-            return overview(connection, visit, PERIODS["1h"], now)
+            return overview(connection, visit.visitor, PERIODS["1h"], now)
         return found
 
     found = await visit.reading(read)
@@ -87,11 +88,11 @@ async def show(visit: Visit) -> Response:
     )
 
 
-def overview(connection: Connection, visit: Visit, period: Period, now: float) -> Overview:
+def overview(connection: Connection, visitor: Visitor, period: Period, now: float) -> Overview:
     """The figures of a period."""
     slot = period.slot_s
     since = (int(now) // slot + 1) * slot - period.lasts_s
-    asked = asked_by(visit.visitor, since=float(since), until=now)
+    asked = asked_by(visitor, since=float(since), until=now)
     by_place = totals(connection, asked, "deployment", "model", "tier", "policy")
     calls = totals(connection, asked, "status", "failovers", "escalated")
     requests = sum(t.requests for t in calls)
@@ -122,13 +123,9 @@ def overview(connection: Connection, visit: Visit, period: Period, now: float) -
 def _routed(asked: Asked, by_place: Sequence[Total]) -> Asked:
     """The requests whose models were chosen here."""
     policies = {str(t.names[3]) for t in by_place}
-    places = {str(t.names[0]) for t in by_place}
-    narrowed: dict[str, tuple[str, ...]] = {}
-    if "" in policies:
-        narrowed["policy"] = tuple(sorted(policies - {""})) or ("(none)",)
-    if CACHE in places:
-        narrowed["deployment"] = tuple(sorted(places - {CACHE})) or ("(none)",)
-    return msgspec.structs.replace(asked, **narrowed) if narrowed else asked
+    if "" not in policies:
+        return asked
+    return replace(asked, policy=tuple(sorted(policies - {""})) or ("(none)",))
 
 
 def _slots(

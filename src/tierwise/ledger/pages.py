@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -31,7 +32,7 @@ from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import bundles, daily, feedback, hourly, owners, requests, shapes
-from tierwise.types import Record
+from tierwise.types import CACHE, Record
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
@@ -45,8 +46,9 @@ BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})
 class Asked(Struct, frozen=True, kw_only=True):
     """Which requests are meant. Unix times in seconds, both ends included.
 
-    Of each tuple any will do; an empty one says nothing. `key`, `user`, `team` and `org` are those
-    of `types.Owner`; `tag` must be among its tags.
+    Of each tuple any will do; an empty one says nothing. `cache` is whether the answer was given
+    out of the cache. `key`, `user`, `team` and `org` are those of `types.Owner`; `tag` must be
+    among its tags.
     """
 
     since: float = -math.inf
@@ -60,6 +62,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     domain: tuple[str, ...] = ()
     escalated: bool | None = None
     failed_over: bool | None = None
+    cache: bool | None = None
     key: tuple[str, ...] = ()
     user: tuple[str, ...] = ()
     team: tuple[str, ...] = ()
@@ -155,7 +158,13 @@ def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
 
 
 def saving(connection: Connection, asked: Asked) -> Saving:
-    """What the requests saved against the reference, with its 95 % interval."""
+    """What the requests saved against the reference, with its 95 % interval.
+
+    Answers out of the cache are left out, unless they are asked for: what they saved is what they
+    cost when they were made.
+    """
+    if asked.cache is None:
+        asked = replace(asked, cache=False)
     known = read_marks(connection)
     only = _only(connection, asked)
     found = alike((asked.since, asked.until), known, _part(only), only=only)
@@ -249,7 +258,7 @@ def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]
         )
         for number, codec, data in connection.execute(chosen):
             found[number] = packed.readable(number, codec, data)
-    made = (packed.record(found[row.bundle], row.bundle, row.slot) for row in rows)
+    made = (packed.record(found.get(row.bundle, []), row.bundle, row.slot) for row in rows)
     return [record for record in made if record is not None]
 
 
@@ -310,6 +319,9 @@ def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
         wanted.append(shapes.c.escalated == int(asked.escalated))
     if asked.failed_over is not None:
         wanted.append(shapes.c.failovers > 0 if asked.failed_over else shapes.c.failovers == 0)
+    if asked.cache is not None:
+        given = shapes.c.deployment == CACHE
+        wanted.append(given if asked.cache else ~given)
     whose: list[ColumnElement[bool]] = [
         owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
     ]
