@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from gateway import RunningGateway, call
 from pages import Client, Person, ask, sign_in, token_of
-from tenants import Tenants
+from tenants import OPERATOR_KEY, Tenants, tenants
 from tierwise.dashboard.site import Site
 
 PAGES = (
@@ -20,6 +21,7 @@ PAGES = (
     "/dashboard/policies",
     "/dashboard/playground",
 )
+OPEN = ("/login", "/logout", "/static/", "/oidc")
 ROLES = ("operator", "admin", "member", "viewer", "alien")
 
 
@@ -38,7 +40,7 @@ def test_no_route_is_open_but_login_and_files(plain: Client, gateway: RunningGat
     tried = 0
     for route in site._application.routes:
         path = route.path.replace("{id}", "1").replace("{name}", "auto")  # type: ignore[attr-defined]
-        if "/login" in path or "/static/" in path or "/oidc" in path or "/logout" in path:
+        if path.rstrip("/") == "/dashboard" or any(part in path for part in OPEN):
             continue
         for method in route.methods - {"HEAD"}:  # type: ignore[attr-defined]
             answer = plain.request(method, path)
@@ -297,3 +299,21 @@ def test_a_dashboard_that_is_switched_off_is_not_there(provider: object) -> None
     with RunningGateway(data) as gateway:
         assert call(gateway.url, "GET", "/", key=None).status == 404
         assert call(gateway.url, "GET", "/dashboard/keys", key=None).status == 404
+
+
+def test_what_was_said_is_shown_to_whoever_asked_and_to_operators(tmp_path: Path) -> None:
+    with tenants(tmp_path, ledger={"path": str(tmp_path / "l.db"), "store_content": True}) as found:
+        ours, url = found.ours.secrets, found.gateway.url
+        opened = ask(url, "a secret question", ours["member"])
+        found.gateway.settle()
+        shown = {
+            key: "a secret question" in sign_in(url, key).get(f"/dashboard/requests/{opened}").text
+            for key in (OPERATOR_KEY, ours["member"], ours["admin"], ours["viewer"])
+        }
+    assert list(shown.values()) == [True, True, False, False]
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/"])
+def test_the_folder_of_the_pages_leads_to_the_first_one(plain: Client, path: str) -> None:
+    answer = plain.get(path)
+    assert (answer.status, answer.headers["location"]) == (303, "/")

@@ -126,7 +126,8 @@ def _questions() -> list[tuple[str, Callable[[str, Connection], object]]]:
         ("what hardly happens", lambda _, c: pages.search(c, nothing)),
         ("the overview of a day", lambda _, c: overview(c, ANYBODY, PERIODS["24h"], UNTIL)),
         ("the overview of 90 days", lambda _, c: overview(c, ANYBODY, PERIODS["90d"], UNTIL)),
-        ("the overview of an organisation", lambda _, c: overview(c, ORGANISATION, PERIODS["30d"], UNTIL)),
+        ("the overview of an organisation", lambda _, c: overview(
+            c, ORGANISATION, PERIODS["30d"], UNTIL)),
         ("the overview of a member", lambda _, c: overview(c, MEMBER, PERIODS["30d"], UNTIL)),
         ("an id by its beginning", lambda _, c: pages.search(c, month, id_begins="00000000500")),
     ]  # fmt: skip

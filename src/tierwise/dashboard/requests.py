@@ -95,7 +95,9 @@ async def one(visit: Visit) -> Response:
             "within a second of their answer's end."
         )
     opinions = await asyncio.to_thread(ledger.feedback, wanted)
-    mine = visit.visitor.operates or record.caller == visit.visitor.actor.key
+    actor = visit.visitor.actor
+    asker = record.caller is not None and record.caller in (actor.key, actor.name)
+    mine = visit.visitor.operates or asker
     return visit.page(
         "request.html",
         title=f"Request {wanted}",

@@ -49,6 +49,8 @@ class Site:
         self._application = Starlette(
             routes=[
                 Route("/", self._page(overview.show), methods=get),
+                Route(ROOT, _to_root, methods=get),
+                Route(f"{ROOT}/", _to_root, methods=get),
                 Route(f"{ROOT}/requests", self._page(requests.search), methods=get),
                 Route(f"{ROOT}/requests/{{id}}", self._page(requests.one), methods=get),
                 Route(f"{ROOT}/models", self._page(models.show), methods=get),
@@ -150,3 +152,7 @@ class Site:
         titles = {404: "Not found", 403: "Refused", 405: "Not so", 503: "Not just now"}
         shown = {"status": status, "told": told, "title": title or titles.get(status, "Sorry")}
         return self._rendering.page("error.html", shown, status)
+
+
+async def _to_root(_: Request) -> Response:
+    return Response(status_code=303, headers={**HEADERS, "location": "/"})

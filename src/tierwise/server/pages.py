@@ -70,7 +70,9 @@ class Pages:
 
     def takes(self, path: str) -> bool:
         """Whether a page is there."""
-        return self.config.dashboard.enabled and (path == ROOT or path.startswith(UNDER))
+        return self.config.dashboard.enabled and (
+            path == ROOT or path == UNDER[:-1] or path.startswith(UNDER)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request for a page."""
