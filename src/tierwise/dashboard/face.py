@@ -21,10 +21,11 @@ class Visitor(Struct, frozen=True, kw_only=True):
     """Whoever looks at a page: their rights, and whether organisations are kept apart.
 
     `watches` says that they may see how the gateway as a whole is. `policies` and `models` are
-    those that their key may use, empty for all.
+    those that their key may use, empty for all. `title` is what pages call them.
     """
 
     actor: Actor
+    title: str = ""
     tenants: bool = False
     watches: bool = True
     signed_in: bool = True

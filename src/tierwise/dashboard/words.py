@@ -35,6 +35,8 @@ def seconds(time_s: float | None) -> str:
     """A duration."""
     if time_s is None:
         return "–"
+    if 0 < time_s < 0.0005:
+        return "< 1 ms"
     if time_s < 0.9995:
         return f"{1000 * time_s:.0f} ms"
     if time_s < 90:

@@ -138,6 +138,7 @@ class Pages:
             actor = msgspec.structs.replace(actor, name=client.name or "somebody", key=client.name)
         return Visitor(
             actor=actor,
+            title=client.title or "",
             tenants=tenants,
             watches=client.admin or not client.accounted,
             models=client.models,

@@ -91,6 +91,7 @@ function menus() {
 
 localTimes(document);
 newest(document);
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 themeSwitch();
 live();
 confirmations();
