@@ -13,8 +13,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from tierwise.analysis import Measured, classify, measure
-from tierwise.assembly import brain_loader, cache_of, courses_of, gates_of, read_config
+from tierwise.assembly import (
+    brain_loader,
+    cache_of,
+    courses_of,
+    gates_of,
+    guardrails_of,
+    read_config,
+)
 from tierwise.cache import Cache
 from tierwise.cached import Cached
 from tierwise.catalog import cost
@@ -29,6 +38,7 @@ from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.looking import looked_at, looked_through
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
@@ -52,6 +62,8 @@ if TYPE_CHECKING:
     from tierwise.analysis.reading import Reading
     from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.execution.probing import Probing
+    from tierwise.guarded import Guarded
+    from tierwise.guardrails import Rules
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
     from tierwise.wire.embeddings import EmbeddingsAsked
@@ -74,6 +86,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         after: Orchestrator | None = None,
         shadow_prices: bool = True,
         cache: Cache | None = None,
+        guardrails: Rules | None = None,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
@@ -86,12 +99,14 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
                 answers among it.
             shadow_prices: see `config.schema.RouterConfig`.
             cache: where answers are kept to be given again; None: nowhere.
+            guardrails: what looks at requests and answers; None: nothing.
         """
         self.setup = setup
         self.ledger = ledger
         self.crew = crew or Crew()
         self._store_content = store_content
         self.cached = None if cache is None else Cached(cache, self._finish, new_id)
+        self.guarded = None if guardrails is None else self._guarding(guardrails)
         deployments = setup.all_deployments()
         self.health = Health(
             setup.everywhere(), time.monotonic, _random, shadow_prices=shadow_prices
@@ -169,6 +184,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
                 after=after,
                 shadow_prices=config.router.shadow_prices,
                 cache=cache_of(config, after.cached.cache if after and after.cached else None),
+                guardrails=guardrails_of(
+                    config, after.guarded.rules.counts if after and after.guarded else None
+                ),
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
@@ -289,6 +307,12 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
+        if self.guarded is not None:
+            return await self.guarded.answer(task, self._kept_answer)
+        return await self._kept_answer(task)
+
+    async def _kept_answer(self, task: Task) -> Answered:
+        """The answer that is kept, if one is, or that of a model."""
         if self.cached is not None:
             return await self.cached.answer(task, self._answer)
         return await self._answer(task)
@@ -301,6 +325,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             await task.purse.reserve(expected_cost(run.decision, self.setup.models))
         try:
             whole = await self._executor.whole(run)
+            body, completion = whole.reply.body, whole.reply.completion
+            if task.guard is not None:
+                body, completion = await looked_at(run, whole.attempt, body, completion)
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
@@ -308,14 +335,22 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.deliver(whole.attempt)
         run.upstream_id = whole.upstream_id
         if self._store_content:
-            run.answer = whole.reply.completion().text
-        return Answered(whole.reply.body, whole.reply.completion, self._finish(run, measured))
+            run.answer = completion().text
+        return Answered(body, completion, self._finish(run, measured))
 
     async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
         """The answer to a task as a stream; raises as `answer` does, also while it is read.
 
         `on_hold` is called when it has begun and is held back for its gates.
         """
+        if self.guarded is not None:
+            return await self.guarded.stream(task, on_hold, self._kept_stream)
+        return await self._kept_stream(task, on_hold)
+
+    async def _kept_stream(
+        self, task: Task, on_hold: Callable[[], None] | None = None
+    ) -> Streaming:
+        """The stream that is kept, if one is, or that of a model."""
         if self.cached is not None:
             return await self.cached.stream(task, on_hold, self._stream)
         return await self._stream(task, on_hold)
@@ -332,10 +367,12 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
-        chunks = self._relay.relay(
-            streamed, run, partial(self._finish_stream, streamed, run, measured)
-        )
         run.upstream_id = request_id_of(streamed.live.headers)
+        finish = partial(self._finish_stream, streamed, run, measured)
+        looks = task.guard is not None and task.guard.looks_at_answers
+        chunks = self._relay.relay(streamed, run, _nothing if looks else finish)
+        if looks:
+            chunks = await looked_through(run, chunks, finish)
         await anext(chunks)  # starts it: from here on it is booked, even if nobody reads it
         return Streaming(
             chunks,
@@ -343,7 +380,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             streamed.model,
             streamed.live.deployment.id,
             streamed.step.number,
-            streamed.attempt is not None,
+            looks or streamed.attempt is not None,
         )
 
     def _probing(self, adapters: Mapping[str, Adapter], billing: Billing) -> Probing:
@@ -355,6 +392,13 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         telling = self._calls.telling
         asker = Asker(adapters, telling, self._transport, self.health, billing, reasoning)
         return Probing(self.setup.policies, asker, self.checker, self.health, self._spending)
+
+    def _guarding(self, rules: Rules) -> Guarded:
+        # Imported only here: most gateways have no guardrails.
+        from tierwise.guarded import Guarded
+
+        setup = self.setup
+        return Guarded(rules, setup.models, setup.policies, self._finish, new_id)
 
     async def _awake(self, task: Task) -> None:
         """Waits for the brain where a task needs it, so that the first ones are decided by it too.
@@ -377,6 +421,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
         run.reading, run.unsaid = reading, unsaid
+        if task.guard is not None:
+            run.decision = replace(decision, guardrails=task.guard.said)
         return run, measured
 
     def _decide(
@@ -451,6 +497,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         if self._store_content:
             whole = run.said
             run.answer = streamed.live.reader.completion().text if whole is None else whole
+            if run.task.guard is not None:
+                run.answer = run.task.guard.shown(run.answer)
         self._finish(run, measured)
 
     def _finish(self, run: Run, measured: Measured) -> Finished:
@@ -481,6 +529,10 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
+
+
+def _nothing() -> None:
+    """What is done at the end of a stream that is booked elsewhere."""
 
 
 def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:

@@ -151,7 +151,7 @@ class _Internals(Collector):
         self.orchestrator = orchestrator
 
     def collect(self) -> list[Metric]:
-        """The ledger's queue, broken gates, certificates and the deployments' load."""
+        """The ledger's queue, broken gates, certificates, the deployments' load, guardrails."""
         ledger = self.orchestrator.ledger
         worker = str(os.getpid())
         pending = GaugeMetricFamily(
@@ -183,4 +183,12 @@ class _Internals(Collector):
         )
         for name, promise in self.orchestrator.promises.all.items():
             valid.add_metric([worker, name], float(promise.void is None))
-        return [pending, dropped, broken, load, valid]
+        guards = CounterMetricFamily(
+            "tierwise_guardrail",
+            "What guardrails did with requests and answers: noted, masked, refused, or broke.",
+            labels=["worker", "guardrail", "done"],
+        )
+        guarded = self.orchestrator.guarded
+        for (name, done), count in (guarded.rules.counts.copy() if guarded else {}).items():
+            guards.add_metric([worker, name, done], count)
+        return [pending, dropped, broken, load, valid, guards]

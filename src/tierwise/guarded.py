@@ -1,0 +1,110 @@
+"""The path of a request that guardrails look at: on its way in, and its answer on its way out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from msgspec.structs import replace
+
+from tierwise.analysis import Measured, classify, measure
+from tierwise.errors import TierwiseError
+from tierwise.execution import Run
+from tierwise.finished import Answered, Finished, Streaming
+from tierwise.guardrails import Guard, Rules
+from tierwise.guardrails.ceilings import Size
+from tierwise.types import Decision, Model, Plan, Policy, Task
+from tierwise.wire.openai_chat import read_request
+from tierwise.wire.translate import CHAT, read_task
+
+Ask = Callable[[Task], Awaitable[Answered]]
+AskStream = Callable[[Task, Callable[[], None] | None], Awaitable[Streaming]]
+Finish = Callable[[Run, Measured], Finished]
+
+
+class Guarded:
+    """Stands before all that answers, also before the cache: what is kept is what may be seen.
+
+    Args:
+        finish: books a request that is over.
+        new_id: makes the name of a decision.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        models: Mapping[str, Model],
+        policies: Mapping[str, Policy],
+        finish: Finish,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.rules = rules
+        self._models = models
+        self._policies = policies
+        self._finish = finish
+        self._new_id = new_id
+
+    async def answer(self, task: Task, ask: Ask) -> Answered:
+        """The answer to a request that may go on.
+
+        Raises:
+            GuardrailRefused: it may not, or its answer may not be given.
+            GuardrailBroke: nobody could tell.
+            TierwiseError: what `ask` raises.
+        """
+        return await ask(await self._looked_at(task))
+
+    async def stream(
+        self, task: Task, on_hold: Callable[[], None] | None, ask: AskStream
+    ) -> Streaming:
+        """The same as a stream."""
+        return await ask(await self._looked_at(task), on_hold)
+
+    async def _looked_at(self, task: Task) -> Task:
+        """The request as it may go on, masked where it has to be."""
+        guard = self.rules.guard(task)
+        if guard is None:
+            return task
+        masked, error = await guard.request(task, _size(task))
+        if masked is not None:
+            # What analysis and gates read is masked, too.
+            read = read_request if task.dialect == CHAT else partial(read_task, task.dialect)
+            task = replace(task, body=masked, messages=read(masked).messages)
+        task = replace(task, guard=guard)
+        if error is not None:
+            self._refuse(task, guard, error)
+            raise error
+        return task
+
+    def _refuse(self, task: Task, guard: Guard, error: TierwiseError) -> None:
+        """Books a request that goes to nobody."""
+        asked = task.policy or task.model
+        policy = self._policies.get(asked)
+        reference = policy.reference if policy is not None else None
+        measured = measure(task)
+        decision = Decision(
+            id=self._new_id(),
+            at=time.time(),
+            requested=asked,
+            policy=asked if policy is not None else None,
+            reference=reference or max(self._models, key=lambda n: self._models[n].quality),
+            profile=classify(measured),
+            plan=Plan(tiers=()),
+            candidates=(),
+            reason="no model was asked: " + (guard.said[-1] if guard.said else str(error)),
+            guardrails=guard.said,
+        )
+        run = Run(task, decision, {}, time.monotonic)
+        run.error = f"{type(error).__name__}: {error}"
+        error.decision_id = decision.id
+        self._finish(run, measured)
+
+
+def _size(task: Task) -> Size:
+    return Size(
+        bytes=len(task.body),
+        tokens=measure(task).profile.input_tokens,
+        messages=len(task.messages),
+        output_tokens=task.max_output_tokens,
+    )
