@@ -29,6 +29,9 @@ class Placeholders:
 
     def shown(self, text: str) -> str:
         """A text with what was masked elsewhere masked in it, too."""
-        for (_, value), placeholder in sorted(self._known.items(), key=lambda x: -len(x[0][1])):
-            text = text.replace(value, placeholder)
-        return text
+        if not self._known:
+            return text
+        # All in one go, the longest first: neither a placeholder nor a longer value is cut.
+        known = {value: placeholder for (_, value), placeholder in self._known.items()}
+        values = sorted(known, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, values)), lambda found: known[found[0]], text)

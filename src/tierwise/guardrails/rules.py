@@ -28,7 +28,7 @@ class Rules:
         counts: Counts | None = None,
         version: str = "",
     ) -> None:
-        self._version = version
+        self.version = version
         self._always = tuple(always)
         self._policies = {
             name: (*self._always, *(rule for rule in rules if rule not in self._always))
@@ -39,7 +39,7 @@ class Rules:
     def guard(self, task: Task) -> Guard | None:
         """What looks at a request and its answer; None if nothing does."""
         rules = self._policies.get(task.policy or task.model, self._always)
-        return Guard(rules, self._counted, self._version) if rules else None
+        return Guard(rules, self._counted, self.version) if rules else None
 
     def _counted(self, name: str, done: str) -> None:
         self.counts[name, done] = self.counts.get((name, done), 0) + 1
