@@ -153,6 +153,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
     `cache_control` is what the caller says of answers that were given before (RFC 9111).
     `guard` is there if guardrails look at it.
+    `allowed` are the models that may answer; empty: all.
     """
 
     body: bytes
@@ -183,6 +184,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     owner: Owner | None = None
     purse: Purse | None = None
     guard: Guard | None = None
+    allowed: frozenset[str] = frozenset()
     priority: Priority = "normal"
     deadline: float = float("inf")
 

@@ -7,7 +7,9 @@ import sys
 import typer
 
 from tierwise.cli import (
+    accounts,
     bench,
+    budgets,
     calibrate,
     chaos,
     check,
@@ -17,6 +19,7 @@ from tierwise.cli import (
     fleet,
     gates,
     init,
+    keys,
     models,
     report,
     route,
@@ -50,6 +53,9 @@ app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("chaos")(chaos.command)
 app.command("bench")(bench.command)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
 
 
 @app.callback(invoke_without_command=True)

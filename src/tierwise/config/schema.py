@@ -362,6 +362,16 @@ class LedgerConfig(_Section):
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
 
 
+class AccountsConfig(_Section):
+    """Organisations, teams, users, keys and budgets in the ledger's database."""
+
+    enabled: bool = Field(
+        False,
+        description="Keys of the database are let in beside those of `server.api_keys`, and nobody "
+        "without one. See docs/accounts.md.",
+    )
+
+
 SHIPPED, NONE = "default", "none"
 """Values of `router.artifact` that are no file: the router that ships, and no router."""
 SHIPPED_FILE = Path(__file__).parents[1] / "routing" / "default.npz"
@@ -403,6 +413,7 @@ class Config(_Section):
     cache: CacheConfig = Field(default_factory=CacheConfig)
     guardrails: dict[str, GuardrailConfig] = Field(default_factory=dict)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    accounts: AccountsConfig = Field(default_factory=AccountsConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tierwise.ledger.asides import Aside
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.report import Report, summarise
 from tierwise.ledger.store import MEMORY, Store
 from tierwise.types import Record
+
+if TYPE_CHECKING:
+    from tierwise.ledger.postgres import PostgresStore
 
 log = logging.getLogger("tierwise.ledger")
 
@@ -45,7 +48,8 @@ class Ledger:
     """The append-only record of every request.
 
     Args:
-        path: the SQLite file, created if it does not exist; ":memory:" for none.
+        place: the SQLite file, created if it does not exist; ":memory:" for none; or the URL of
+            a PostgreSQL database.
         queue_size: records and feedback that may wait to be written; any more are dropped and
             counted.
         batch_size: records in one transaction, at most.
@@ -55,14 +59,14 @@ class Ledger:
 
     def __init__(
         self,
-        path: str | Path,
+        place: str | Path,
         *,
         queue_size: int = 10_000,
         batch_size: int = BATCH_SIZE,
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
-        self._store = Store(str(path), compress=compress)
+        self._store = open_store(str(place), compress=compress)
         self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
@@ -94,7 +98,7 @@ class Ledger:
 
     @property
     def path(self) -> str:
-        """Where the ledger is."""
+        """Where the ledger is: a file, or a URL without user and password."""
         return self._store.path
 
     @property
@@ -293,6 +297,14 @@ class Ledger:
                     self._write(batch)
             if stopping:
                 return
+            self._roll()
+
+    def _roll(self) -> None:
+        """Adds up rows in a quiet moment. If that fails it is done later, and nobody misses it."""
+        try:
+            self._store.roll()
+        except Exception as error:  # noqa: BLE001 - the writer must outlive it
+            log.warning("rows of the ledger %s cannot be added up yet: %s", self.path, error)
 
     def _make(self) -> None:
         """Makes the records of up to a batch that waits, and shows them."""
@@ -353,7 +365,7 @@ class Ledger:
             try:
                 self._store.append(batch)
             except Exception as error:  # noqa: BLE001 - the writer must outlive any bad record
-                if not _may_pass(error):
+                if not self._store.may_pass(error):
                     self._isolate(batch, error)
                     return
                 self._failed_batches += 1
@@ -410,6 +422,15 @@ class Ledger:
             self._settled.notify_all()
 
 
+def open_store(place: str, *, compress: bool = True) -> Store | PostgresStore:
+    """Where entries go, not open yet. SQLAlchemy and the driver are only loaded for a server."""
+    if "://" not in place:
+        return Store(place, compress=compress)
+    from tierwise.ledger.postgres import PostgresStore
+
+    return PostgresStore(place, compress=compress)
+
+
 def _decisions(batch: Sequence[Entry]) -> list[str]:
     return [_id(entry) for entry in batch]
 
@@ -423,8 +444,3 @@ def _id(entry: Entry) -> str:
 def _is_power_of_two(count: int) -> bool:
     """Whether to tell: at 1, 2, 4, 8, ... a log says how bad it is and is never flooded."""
     return count & (count - 1) == 0
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same batch can succeed later: the database is at fault, not a record."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Coroutine, MutableMapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tierwise.config import Config
 from tierwise.config.changes import changes
@@ -30,6 +30,9 @@ from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
 
+if TYPE_CHECKING:
+    from tierwise.accounts.accounts import Accounts
+
 log = logging.getLogger("tierwise.server")
 
 _GC_YOUNG = 20_000
@@ -37,6 +40,8 @@ _UNWIND_S = 5.0
 """How long cancelled requests get at shutdown to close their calls and to book themselves."""
 _HEAR_S = 0.25
 """How often a worker looks whether another one was given an order, in seconds."""
+_KEEP_UP_S = 1.0
+"""How often the database is asked whether accounts have changed elsewhere, in seconds."""
 
 
 class Gateway:
@@ -163,8 +168,11 @@ class Gateway:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        accounts = self._lasting.accounts
         try:
             self._orchestrator.start()
+            if accounts is not None:
+                await asyncio.to_thread(accounts.open)
             self._orchestrator.look_after()
         except TierwiseError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -178,6 +186,8 @@ class Gateway:
         listen(self.drain, self._hang_up)
         if self._orchestrator.crew.workers > 1:
             self._spawn(self._hear())
+        if accounts is not None:
+            self._spawn(_keep_up(accounts))
         self._lasting.state = "ready"
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -196,11 +206,20 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        if lasting.accounts is not None:
+            lasting.accounts.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _keep_up(accounts: Accounts) -> None:
+    """Sees what has changed in accounts elsewhere."""
+    while True:
+        await asyncio.sleep(_KEEP_UP_S)
+        await asyncio.to_thread(accounts.directory.poll)
 
 
 def _collect() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tierwise.config import Config
 from tierwise.config.clients import client_limits
@@ -15,13 +15,19 @@ from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
+from tierwise.state.budgets import Budgets
 from tierwise.state.orders import Order, Orders
+from tierwise.state.promises import Crew
+
+if TYPE_CHECKING:
+    from tierwise.accounts.accounts import Accounts
 
 
 class Lasting:
     """All of it, of one process.
 
-    `state` is how far the process is: the last one says that it is being stopped. `loaded_at` is
+    `accounts` and `budgets` are None where there are none. `state` is how far the process is: the
+    last one says that it is being stopped. `loaded_at` is
     when the configuration was read, a Unix time in seconds; `reloads` how often it was since the
     start, and `refused` what was wrong with it the last time, None if nothing was.
     """
@@ -35,6 +41,7 @@ class Lasting:
         self.watch = ClientWatch()
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
+        self.accounts, self.budgets = _accounts(orchestrator.crew, config)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
@@ -82,6 +89,24 @@ class InUse:
         while self._count:
             self._over = asyncio.Event()
             await self._over.wait()
+
+
+def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | None]:
+    """The accounts, which are still to be opened, and their budgets; None where there are none.
+
+    Imported only here: SQLAlchemy takes a while and some memory.
+    """
+    if not config.accounts.enabled:
+        return None, None
+    from tierwise.accounts.accounts import accounts_of
+    from tierwise.ledger.spent import LedgerSpending
+    from tierwise.state.books import InFolder
+    from tierwise.state.books import InProcess as InMemory
+
+    shared = crew.folder if crew.workers > 1 else None
+    accounts = accounts_of(config.ledger, shared)
+    books = InMemory() if shared is None else InFolder(shared)
+    return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

@@ -109,6 +109,8 @@ def with_headers(
         return msgspec.structs.replace(
             task,
             caller=client.name,
+            owner=client.owner,
+            allowed=client.models,
             priority=client.priority or "normal",
             deadline=arrived + patience_s(task.model),
         )
@@ -127,6 +129,8 @@ def with_headers(
         drop_unsupported=_flag(headers, _DROP),
         cache_control=_text(headers.get(b"cache-control", b"")) or None,
         caller=client.name,
+        owner=client.owner,
+        allowed=client.models,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
     )

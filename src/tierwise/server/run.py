@@ -48,12 +48,15 @@ def serve(
     workers: int = 1,
     source: Source | None = None,
     announce: Callable[[str], None] = lambda _: None,
+    reveal: Callable[[str], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then finishes open requests and empties the ledger.
 
     Args:
         source: where the configuration is read again on SIGHUP; None: nowhere.
         announce: called with the gateway's URL when its port is taken and all else is in order.
+        reveal: shows a secret to whoever has started the gateway, and to nobody else; None where
+            that cannot be done.
 
     Raises:
         ConfigError: the configuration, the ledger or the address cannot be used, or nobody would
@@ -67,6 +70,10 @@ def serve(
     orchestrator.start()
     if config.server.tls is not None:
         _context(config.server.tls)  # so that what is wrong with it is said now
+    if config.accounts.enabled:
+        from tierwise.server.bootstrap import first_key
+
+        first_key(config, reveal)
     url = _url(config.server, port)
     if workers <= 1:
         gateway = Gateway(orchestrator, config, source)

@@ -16,8 +16,9 @@ FIXED = (
     "server.grace_s",
     "ledger.path",
     "ledger.queue_size",
+    "accounts.enabled",
 )
-"""What only a restart changes: the address is taken, and the ledger is open."""
+"""What only a restart changes: the address is taken, and the database is open."""
 
 
 class Source(Struct, frozen=True):
