@@ -1,9 +1,9 @@
-"""The path of a request that guardrails look at: on its way in, and its answer on its way out."""
+"""Requests that guardrails look at before anything else does: masked, or refused and booked."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -11,15 +11,13 @@ from msgspec.structs import replace
 from tierwise.analysis import Measured, classify, measure
 from tierwise.errors import TierwiseError
 from tierwise.execution import Run
-from tierwise.finished import Answered, Finished, Streaming
+from tierwise.finished import Finished
 from tierwise.guardrails import Guard, Rules
 from tierwise.guardrails.ceilings import Size
 from tierwise.types import Decision, Model, Plan, Policy, Task
 from tierwise.wire.openai_chat import read_request
 from tierwise.wire.translate import CHAT, read_task
 
-Ask = Callable[[Task], Awaitable[Answered]]
-AskStream = Callable[[Task, Callable[[], None] | None], Awaitable[Streaming]]
 Finish = Callable[[Run, Measured], Finished]
 
 
@@ -45,24 +43,13 @@ class Guarded:
         self._finish = finish
         self._new_id = new_id
 
-    async def answer(self, task: Task, ask: Ask) -> Answered:
-        """The answer to a request that may go on.
+    async def looked_at(self, task: Task) -> Task:
+        """The request as it may go on, masked where it has to be.
 
         Raises:
-            GuardrailRefused: it may not, or its answer may not be given.
-            GuardrailBroke: nobody could tell.
-            TierwiseError: what `ask` raises.
+            GuardrailRefused: it may not. It is booked.
+            GuardrailBroke: nobody could tell. So is that.
         """
-        return await ask(await self._looked_at(task))
-
-    async def stream(
-        self, task: Task, on_hold: Callable[[], None] | None, ask: AskStream
-    ) -> Streaming:
-        """The same as a stream."""
-        return await ask(await self._looked_at(task), on_hold)
-
-    async def _looked_at(self, task: Task) -> Task:
-        """The request as it may go on, masked where it has to be."""
         guard = self.rules.guard(task)
         if guard is None:
             return task

@@ -308,11 +308,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             TierwiseError: see `tierwise.errors`.
         """
         if self.guarded is not None:
-            return await self.guarded.answer(task, self._kept_answer)
-        return await self._kept_answer(task)
-
-    async def _kept_answer(self, task: Task) -> Answered:
-        """The answer that is kept, if one is, or that of a model."""
+            task = await self.guarded.looked_at(task)
         if self.cached is not None:
             return await self.cached.answer(task, self._answer)
         return await self._answer(task)
@@ -344,13 +340,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         `on_hold` is called when it has begun and is held back for its gates.
         """
         if self.guarded is not None:
-            return await self.guarded.stream(task, on_hold, self._kept_stream)
-        return await self._kept_stream(task, on_hold)
-
-    async def _kept_stream(
-        self, task: Task, on_hold: Callable[[], None] | None = None
-    ) -> Streaming:
-        """The stream that is kept, if one is, or that of a model."""
+            task = await self.guarded.looked_at(task)
         if self.cached is not None:
             return await self.cached.stream(task, on_hold, self._stream)
         return await self._stream(task, on_hold)

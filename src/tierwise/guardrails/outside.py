@@ -24,7 +24,7 @@ GROUP = "tierwise.guardrails"
 LIMIT_S = 5.0
 """The time that it has for all texts of a request or an answer, in seconds."""
 _THREADS = 8
-"""How many threads of it may hang: a thread cannot be ended from outside."""
+"""How many look at a time. One that hangs keeps its place: it cannot be ended from outside."""
 
 Look = Callable[[str], Any]
 
@@ -56,6 +56,7 @@ class Outside:
         self._roles = roles
         self._limit_s = limit_s
         self._hanging = 0
+        self._free = asyncio.Semaphore(_THREADS)
 
     async def look(self, texts: Sequence[Text]) -> Sequence[Sequence[Span]]:
         """As `Guardrail` has it.
@@ -77,10 +78,12 @@ class Outside:
 
     async def _apart(self, said: Sequence[str]) -> list[Any]:
         """What the function says, asked in a thread which ends with the process if it hangs."""
+        await self._free.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Any]] = loop.create_future()
 
         def over(found: list[Any], error: BaseException | None) -> None:
+            self._free.release()
             if answer.cancelled():
                 self._hanging -= 1  # it was only slow
             elif error is None:

@@ -17,6 +17,8 @@ from tierwise.guardrails.plain import MOST_CHARS, is_bounded, is_plain
 
 LIMIT_S = 2.0
 """The time that patterns which are not plain have for a request or an answer, in seconds."""
+_PROCESSES = 4
+"""How many look at a time, for one guardrail; others wait, within their limit."""
 _PROGRAM = str(Path(__file__).with_name("searching.py"))
 _decode = msgspec.json.Decoder(list[list[tuple[int, int, int]]]).decode
 
@@ -34,6 +36,7 @@ class Patterns:
         self._labels = list(patterns)
         self._flags = re.IGNORECASE if ignore_case else re.NOFLAG
         self._limit_s = limit_s
+        self._free = asyncio.Semaphore(_PROCESSES)
         self._compiled = [_compiled(label, one, self._flags) for label, one in patterns.items()]
         plain = [is_plain(one) for one in patterns.values()]
         numbers = range(len(plain))
@@ -88,7 +91,7 @@ class Patterns:
             }
         )
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(self._limit_s), self._free:
                 answer = _decode(await _run(job))
         except msgspec.MsgspecError as error:
             raise OSError(f"the process that searches for patterns broke: {error}") from None
