@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.analysis import Measured, classify, measure
-from tierwise.errors import TierwiseError
+from tierwise.errors import InvalidRequest, TierwiseError
 from tierwise.execution import Run
 from tierwise.finished import Finished
 from tierwise.guardrails import Guard, Rules
@@ -17,6 +20,9 @@ from tierwise.guardrails.ceilings import Size
 from tierwise.types import Decision, Model, Plan, Policy, Task
 from tierwise.wire.openai_chat import read_request
 from tierwise.wire.translate import CHAT, read_task
+
+if TYPE_CHECKING:
+    from tierwise.wire.embeddings import EmbeddingsAsked
 
 Finish = Callable[[Run, Measured], Finished]
 
@@ -53,7 +59,7 @@ class Guarded:
         guard = self.rules.guard(task)
         if guard is None:
             return task
-        masked, error = await guard.request(task, _size(task))
+        masked, error = await guard.request(task.body, _size(task))
         if masked is not None:
             # What analysis and gates read is masked, too.
             read = read_request if task.dialect == CHAT else partial(read_task, task.dialect)
@@ -64,8 +70,35 @@ class Guarded:
             raise error
         return task
 
+    async def looked_at_texts(self, asked: EmbeddingsAsked) -> EmbeddingsAsked:
+        """A request for embeddings as it may go on; whose booking is its own.
+
+        Only guardrails that are always on look at it, as it belongs to no policy.
+
+        Raises:
+            GuardrailRefused, GuardrailBroke: as `looked_at`.
+        """
+        guard = self.rules.guard_of_all()
+        if guard is None or not guard.looks_at_requests:
+            return asked
+        if asked.tokens:
+            raise InvalidRequest(
+                "`input` holds tokens, which guardrails cannot look at. Send texts.", param="input"
+            )
+        chars = sum(map(len, asked.texts))
+        size = Size(bytes=len(asked.body), tokens=chars // 4, messages=asked.inputs)
+        masked, error = await guard.request(asked.body, size)
+        if error is not None:
+            raise error
+        if masked is None:
+            return asked
+        texts = msgspec.json.decode(masked, type=_Input).input
+        return replace(asked, body=masked, texts=(texts,) if isinstance(texts, str) else texts)
+
     def _refuse(self, task: Task, guard: Guard, error: TierwiseError) -> None:
         """Books a request that goes to nobody."""
+        if not self._models:
+            return  # there is nobody, and records refer to a model
         asked = task.policy or task.model
         policy = self._policies.get(asked)
         reference = policy.reference if policy is not None else None
@@ -86,6 +119,10 @@ class Guarded:
         run.error = f"{type(error).__name__}: {error}"
         error.decision_id = decision.id
         self._finish(run, measured)
+
+
+class _Input(Struct):
+    input: str | tuple[str, ...]
 
 
 def _size(task: Task) -> Size:

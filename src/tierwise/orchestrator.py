@@ -261,7 +261,13 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         from tierwise.booking import embed_booked
 
         return await embed_booked(
-            self.embedder, self.ledger, asked, deadline, name=name or new_id(), caller=caller
+            self.embedder,
+            self.ledger,
+            asked,
+            deadline,
+            name=name or new_id(),
+            caller=caller,
+            look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
 
     async def feedback(

@@ -12,6 +12,7 @@ import pytest
 from google import genai
 
 from gateway import KEY, Provider, RunningGateway, call, chat, config_for, fails, says
+from vectors import Embeds, config
 
 SECRET = "sk-abcdefghijklmnopqrstuvwx"
 RULES: dict[str, Any] = {
@@ -292,3 +293,32 @@ def test_metrics_count_what_guardrails_did(gateway: RunningGateway) -> None:
     line = next(m for m in metrics.splitlines() if 'done="refused",guardrail="keys"' in m)
     assert line.startswith("tierwise_guardrail_total{")
     assert float(line.rsplit(" ", 1)[1]) >= 1
+
+
+@pytest.fixture
+def embeds() -> Iterator[Embeds]:
+    with Embeds() as one:
+        yield one
+
+
+def test_texts_to_embed_are_looked_at_by_what_is_always_on(embeds: Embeds) -> None:
+    data = config(embeds.url)
+    data["guardrails"] = {
+        "private": {"kind": "pii", "always": True},
+        "keys": {"kind": "patterns", "patterns": {"api key": "sk-[a-z0-9]{20,}"}, "always": True},
+    }
+    with RunningGateway(data) as running:
+        path = "/v1/embeddings"
+        texts = ["ann@example.org", "x"]
+        masked = call(running.url, "POST", path, {"model": "vectors", "input": texts})
+        refused = call(running.url, "POST", path, {"model": "vectors", "input": SECRET})
+        tokens = call(running.url, "POST", path, {"model": "vectors", "input": [1, 2]})
+        assert masked.status == 200
+        assert embeds.asked[0][1]["input"] == ["[EMAIL_1]", "x"]
+        assert (refused.status, refused.error["code"]) == (400, "guardrail_refused")
+        assert "Send texts" in tokens.error["message"]
+        assert len(embeds.asked) == 1
+        running.settle()
+        booked = running.orchestrator.ledger.aside(refused.headers["x-request-id"])
+        assert booked is not None
+        assert (booked.status, booked.cost_usd) == ("error", 0.0)

@@ -15,7 +15,6 @@ from tierwise.guardrails.ceilings import Ceilings, Size
 from tierwise.guardrails.pieces import Stream
 from tierwise.guardrails.placeholders import Placeholders
 from tierwise.guardrails.texts import Arguments, Body, Editable
-from tierwise.types import Task
 from tierwise.wire.unreadable import UNREADABLE
 
 log = logging.getLogger("tierwise.guardrails")
@@ -62,15 +61,20 @@ class Guard:
         """Whether the answer may not be seen before it was looked at."""
         return bool(self._rules["answer"])
 
-    async def request(self, task: Task, size: Size) -> tuple[bytes | None, TierwiseError | None]:
+    @property
+    def looks_at_requests(self) -> bool:
+        """Whether a request may not go on before it was looked at."""
+        return bool(self._rules["request"])
+
+    async def request(self, data: bytes, size: Size) -> tuple[bytes | None, TierwiseError | None]:
         """The request's body as it may go on, None if as it came; and why it may not, if so.
 
         Then, too, it is masked: what was refused is in no ledger.
         """
-        if not self._rules["request"]:
+        if not self.looks_at_requests:
             return None, None
         try:
-            body = Body(msgspec.json.decode(task.body), "request")
+            body = Body(msgspec.json.decode(data), "request")
         except UNREADABLE as unreadable:
             return None, InvalidRequest(f"The body cannot be read as JSON: {unreadable}")
         error: TierwiseError | None = None

@@ -38,7 +38,13 @@ class Rules:
 
     def guard(self, task: Task) -> Guard | None:
         """What looks at a request and its answer; None if nothing does."""
-        rules = self._policies.get(task.policy or task.model, self._always)
+        return self._made(self._policies.get(task.policy or task.model, self._always))
+
+    def guard_of_all(self) -> Guard | None:
+        """What looks at what belongs to no policy; None if nothing does."""
+        return self._made(self._always)
+
+    def _made(self, rules: Sequence[Rule]) -> Guard | None:
         return Guard(rules, self._counted, self.version) if rules else None
 
     def _counted(self, name: str, done: str) -> None:
