@@ -58,3 +58,17 @@ def test_names_of_events_and_comments_stay() -> None:
         b": ping\n\n",
         b'event: content_block_delta\ndata: {"delta":{"text":"b"}}\n\n',
     ]
+
+
+def test_a_thought_that_was_masked_is_no_longer_signed_and_others_are() -> None:
+    def thought(index: int) -> list[bytes]:
+        said = {"type": "thinking_delta", "thinking": "her secret"}
+        sign = {"type": "signature_delta", "signature": "signed"}
+        event = {"type": "content_block_delta", "index": index}
+        return [block({**event, "delta": said}), block({**event, "delta": sign})]
+
+    stream = Stream([*thought(0), *thought(1)])
+    stream.words[0].put([(4, 10, "[NAME_1]")])
+    said = [event["delta"] for event in read(list(stream.written()))]
+    assert said[0]["thinking"] == "her [NAME_1]"
+    assert [said[1]["signature"], said[3]["signature"]] == ["", "signed"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +13,7 @@ import openai
 import pytest
 from google import genai
 
-from gateway import KEY, Provider, RunningGateway, call, chat, config_for, fails, says
+from gateway import KEY, Provider, RunningGateway, call, chat, config_for, pauses, says
 from vectors import Embeds, config
 
 SECRET = "sk-abcdefghijklmnopqrstuvwx"
@@ -281,10 +283,49 @@ def test_a_refused_answer_is_not_kept(gateway: RunningGateway, provider: Provide
 def test_a_stream_that_breaks_while_it_is_held_is_an_error(
     gateway: RunningGateway, provider: Provider
 ) -> None:
-    provider.acts["small"] = provider.acts["large"] = fails(500, "no")
-    reply = chat(gateway.url, "private", stream=True)
-    assert reply.status == 503
-    assert gateway.last_record().status == "error"
+    provider.acts["small"] = pauses(provider, cut=True)
+    provider.release.set()
+    headers = {"x-tierwise-on-stream-break": "fail"}
+    reply = chat(gateway.url, "private", stream=True, headers=headers)
+    assert reply.status >= 500
+    assert "message" in reply.error
+    record = gateway.last_record()
+    assert record.status == "error"
+    assert "stream_broken" in record.error
+
+
+def test_a_client_that_leaves_while_its_stream_is_held_cancels_it(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = pauses(provider)
+    with contextlib.closing(http.client.HTTPConnection(gateway.host, timeout=5)) as connection:
+        body = {"model": "private", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        assert provider.arrived.wait(5)
+    assert provider.gone.wait(5)
+    assert gateway.last_record().status == "cancelled"
+
+
+def test_a_conversation_that_is_gone_on_from_is_looked_at_again(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = says("Noted.")
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY)
+    first = client.responses.create(model="private", input="I am ann@example.org")
+    client.responses.create(model="private", input="And?", previous_response_id=first.id)
+    assert len(provider.seen[1].body["messages"]) == 3
+    assert "ann@example.org" not in sent(provider)
+
+
+def test_no_event_of_a_stream_of_responses_tells_what_is_masked_in_others(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = says("Ask eve@example.org")
+    body = {"model": "private", "input": "Whom?", "stream": True}
+    reply = call(gateway.url, "POST", "/v1/responses", body)
+    assert reply.body.count(b"[EMAIL_1]") >= 4  # a piece, the text, its item, the whole
+    assert b"example.org" not in reply.body
 
 
 def test_metrics_count_what_guardrails_did(gateway: RunningGateway) -> None:

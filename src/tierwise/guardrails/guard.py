@@ -99,6 +99,8 @@ class Guard:
         if not body.changed:
             return data
         body.without_logprobs()
+        if body.thinks_otherwise:
+            body.without_signatures()
         return msgspec.json.encode(body.value)
 
     async def stream(self, blocks: Sequence[bytes], tokens: int) -> Sequence[bytes]:

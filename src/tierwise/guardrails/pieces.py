@@ -76,9 +76,12 @@ class Stream:
 
     def written(self) -> list[bytes]:
         """The events with their words as they are now."""
-        for _, body in self._events:
-            if body is not None:
-                body.without_logprobs()
+        bodies = [body for _, body in self._events if body is not None]
+        otherwise = {_around(one.value)[1:] for one in bodies if one.thinks_otherwise}
+        for body in bodies:
+            body.without_logprobs()
+            if _around(body.value)[1:] in otherwise:
+                body.without_signatures()
         return [_written(event, body) for event, body in self._events]
 
 

@@ -87,6 +87,7 @@ class Body:
         self.words: list[Words] = []
         self.arguments: list[Words] = []
         self._logprobs: list[tuple[Any, Any]] = []
+        self._signatures: list[tuple[Any, Any]] = []
         self._side = side
         self._find(value)
 
@@ -95,10 +96,20 @@ class Body:
         """Whether any word is another than it was."""
         return any(one.changed for one in (*self.words, *self.arguments))
 
+    @property
+    def thinks_otherwise(self) -> bool:
+        """Whether a thought is another than it was."""
+        return any(one.changed and one.path[-1:] == ("thinking",) for one in self.words)
+
     def without_logprobs(self) -> None:
         """Takes out what would tell the words that were masked."""
         for holder, key in self._logprobs:
             holder[key] = [] if isinstance(holder[key], list) else None
+
+    def without_signatures(self) -> None:
+        """Marks thoughts as nobody's: with another text than was signed they would be refused."""
+        for holder, key in self._signatures:
+            holder[key] = ""
 
     def _find(self, value: Any) -> None:
         # With a stack of its own: a body may be as deep as decoders allow, which is deeper than
@@ -136,6 +147,8 @@ class Body:
         at = (*path, key)
         if key in _LOGPROBS and item and not free:
             self._logprobs.append((node, key))
+        elif key == "signature" and isinstance(item, str) and not free:
+            self._signatures.append((node, key))
         elif free:
             if isinstance(item, (dict, list)):
                 below.append((item, role, True, at))
