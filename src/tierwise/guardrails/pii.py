@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tierwise.guardrails.base import LARGE_CHARS, Span, Text, merged
 
-# Each repetition is bounded, so that no text takes more than a time that grows with its length.
+# Each repetition is bounded, so that no text takes more than a time that grows with its length. A
+# pattern that begins with a set of characters is looked for many times faster than one that begins
+# with a look behind it, so what may be a number is cut out first, with what stands around it.
+_NUMBER = re.compile(r"[+(\d][\d ()./+-]{7,}")
+_AROUND = 2
+"""Characters that patterns of numbers look at before and after them."""
+_CHECKED = re.compile(r"\d\d+")
+"""What begins with the check digits of an IBAN, if two letters stand before it."""
 _EMAIL = re.compile(
     r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w!#$%&'*+/=?^`{|}~-][\w.!#$%&'*+/=?^`{|}~-]{0,63}"
     r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])"
@@ -25,7 +32,7 @@ _CARD = re.compile(
     r"|6(?:011|5\d\d|4[4-9]\d)\d{12}|62\d{14,17}|35\d{14}"
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ ]?[A-Za-z0-9]){11,30}")
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])")
 _SSN = re.compile(
     r"(?<![\w-])(?!000|666|9)\d{3}(?P<by>[- ])(?!00)\d{2}(?P=by)(?!0000)\d{4}(?![\w-])"
@@ -83,6 +90,12 @@ def emails(text: str) -> Iterator[Span]:
 
 def cards(text: str) -> Iterator[Span]:
     """Numbers of payment cards, also where other numbers stand beside them."""
+    for before, part in _numbers(text, 13):
+        for one in _cards(part):
+            yield Span(before + one.start, before + one.end, one.label)
+
+
+def _cards(text: str) -> Iterator[Span]:
     for run in _DIGITS.finditer(text):
         groups = [found.span() for found in _GROUP.finditer(run[0])]
         after = 0
@@ -99,7 +112,10 @@ def cards(text: str) -> Iterator[Span]:
 
 def ibans(text: str) -> Iterator[Span]:
     """Numbers of bank accounts."""
-    for found in _IBAN.finditer(text):
+    for digits in _CHECKED.finditer(text):
+        found = _IBAN.match(text, digits.start() - 2) if digits.start() > 1 else None
+        if found is None:
+            continue
         wanted = _IBAN_CHARS.get(found[0][:2].upper())
         if wanted is None:
             continue
@@ -115,7 +131,11 @@ def ibans(text: str) -> Iterator[Span]:
 
 def ips(text: str) -> Iterator[Span]:
     """Addresses of the internet, but for those that every machine has."""
-    found = list(_IPV4.finditer(text))
+    found = [
+        one
+        for one in _IPV4.finditer(text)
+        if not (one.start() and (text[one.start() - 1].isalnum() or text[one.start() - 1] in "._"))
+    ]
     if "::" in text or text.count(":") >= 7:
         # A name such as `std::ab` has two colons as well, so fewer than three are no address.
         found += [one for one in _IPV6.finditer(text) if one[0].count(":") > 2]
@@ -130,16 +150,28 @@ def ips(text: str) -> Iterator[Span]:
 
 def ssns(text: str) -> Iterator[Span]:
     """Social security numbers of the United States, as they are written: 3, 2 and 4 digits."""
-    yield from (Span(*found.span(), "ssn") for found in _SSN.finditer(text))
+    for before, part in _numbers(text, 9):
+        for found in _SSN.finditer(part):
+            yield Span(before + found.start(), before + found.end(), "ssn")
 
 
 def phones(text: str) -> Iterator[Span]:
     """Numbers of telephones: international ones, and national ones that are written in groups."""
-    for form in _PHONES:
-        for found in form.finditer(text):
-            digits = sum(char.isdigit() for char in found[0])
-            if 9 <= digits <= 15 and not _DATE.match(found[0]):
-                yield Span(*found.span(), "phone")
+    for before, part in _numbers(text, 9):
+        for form in _PHONES:
+            for found in form.finditer(part):
+                digits = sum(char.isdigit() for char in found[0])
+                if 9 <= digits <= 15 and not _DATE.match(found[0]):
+                    yield Span(before + found.start(), before + found.end(), "phone")
+
+
+def _numbers(text: str, digits: int) -> Iterator[tuple[int, str]]:
+    """What may be numbers of so many digits at least, with what is around them: where each begins
+    in the text, and its characters."""
+    for found in _NUMBER.finditer(text):
+        if sum(char.isdigit() for char in found[0]) >= digits:
+            begin = max(0, found.start() - _AROUND)
+            yield begin, text[begin : found.end() + _AROUND]
 
 
 FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
