@@ -98,7 +98,7 @@ def gates_of(setup: Setup) -> dict[str, Gate | Slow | Probe]:
     return gates
 
 
-def guardrails_of(config: Config, counts: Counts | None = None) -> Rules | None:
+def guardrails_of(config: Config, setup: Setup, counts: Counts | None = None) -> Rules | None:
     """What looks at requests and answers; None if nothing does.
 
     Args:
@@ -115,10 +115,10 @@ def guardrails_of(config: Config, counts: Counts | None = None) -> Rules | None:
 
     rules = {name: rule_of(name, one) for name, one in config.guardrails.items()}
     always = [rule for name, rule in rules.items() if config.guardrails[name].always]
-    named = {name: policy.guardrails for name, policy in config.policies.items()}
+    named = {name: policy.guardrails for name, policy in setup.policies.items()}
     policies = {name: [rules[one] for one in wanted] for name, wanted in named.items()}
     # Of all policies' names of them as well: who looks at what is a change, too.
-    written = repr((config.guardrails, sorted((n, tuple(r)) for n, r in named.items())))
+    written = repr((config.guardrails, sorted(named.items())))
     return Rules(always, policies, counts, sha256(written.encode()).hexdigest())
 
 

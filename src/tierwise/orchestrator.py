@@ -185,7 +185,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
                 shadow_prices=config.router.shadow_prices,
                 cache=cache_of(config, after.cached.cache if after and after.cached else None),
                 guardrails=guardrails_of(
-                    config, after.guarded.rules.counts if after and after.guarded else None
+                    config, setup, after.guarded.rules.counts if after and after.guarded else None
                 ),
             )
         except ConfigError as error:
