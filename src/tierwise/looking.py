@@ -8,10 +8,15 @@ from functools import partial
 from msgspec.structs import replace
 
 from tierwise.errors import TierwiseError
-from tierwise.execution import Run
-from tierwise.types import Attempt, Completion, Guard
+from tierwise.execution import Relay, Run, Streamed
+from tierwise.types import Attempt, Completion, Guard, Task
 
 Read = Callable[[], Completion]
+
+
+def is_looked_at(task: Task) -> bool:
+    """Whether guardrails look at the answer."""
+    return task.guard is not None and task.guard.looks_at_answers
 
 
 async def looked_at(
@@ -24,7 +29,7 @@ async def looked_at(
         GuardrailBroke: nobody could tell.
     """
     guard = run.task.guard
-    if guard is None or not guard.looks_at_answers:
+    if guard is None or not is_looked_at(run.task):
         return body, completion
     tokens = attempt.usage.output_tokens if attempt.usage is not None else 0
     try:
@@ -39,16 +44,18 @@ async def looked_at(
     return shown, partial(_masked, completion, guard)
 
 
-async def looked_through(
-    run: Run, chunks: AsyncGenerator[bytes], finish: Callable[[], object]
+async def relayed(
+    relay: Relay, streamed: Streamed, run: Run, finish: Callable[[], object]
 ) -> AsyncGenerator[bytes]:
-    """A stream as it may be given, held until its end.
+    """A stream as it may be given, held until its end if guardrails look at it; see `Relay.relay`.
 
     Raises:
-        TierwiseError: it may not be, or it broke.
+        TierwiseError: it may not be given, or it broke while it was held.
     """
     guard = run.task.guard
-    assert guard is not None  # noqa: S101 - nobody else holds a stream for it
+    if guard is None or not is_looked_at(run.task):
+        return relay.relay(streamed, run, finish)
+    chunks = relay.relay(streamed, run, _nothing)  # it is not over when all of it is here
     if run.on_hold is not None:
         run.on_hold()
     try:
@@ -68,6 +75,10 @@ async def looked_through(
         run.decision = replace(run.decision, guardrails=guard.said)
         finish()
     return _replayed(shown)
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _replayed(blocks: Sequence[bytes]) -> AsyncGenerator[bytes]:

@@ -26,19 +26,18 @@ from tierwise.assembly import (
 )
 from tierwise.cache import Cache
 from tierwise.cached import Cached
-from tierwise.catalog import cost
 from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
-from tierwise.execution.billing import Billing
+from tierwise.execution.billing import Billing, expected_cost
 from tierwise.execution.check import Checker
 from tierwise.execution.revive import Reviver
 from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
-from tierwise.looking import looked_at, looked_through
+from tierwise.looking import is_looked_at, looked_at, relayed
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
@@ -55,7 +54,7 @@ from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
-from tierwise.types import CACHE, Decision, Model, Task, Usage
+from tierwise.types import CACHE, Decision, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -327,9 +326,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             await task.purse.reserve(expected_cost(run.decision, self.setup.models))
         try:
             whole = await self._executor.whole(run)
-            body, completion = whole.reply.body, whole.reply.completion
-            if task.guard is not None:
-                body, completion = await looked_at(run, whole.attempt, body, completion)
+            reply = whole.reply
+            body, completion = await looked_at(run, whole.attempt, reply.body, reply.completion)
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
@@ -365,10 +363,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             raise
         run.upstream_id = request_id_of(streamed.live.headers)
         finish = partial(self._finish_stream, streamed, run, measured)
-        looks = task.guard is not None and task.guard.looks_at_answers
-        chunks = self._relay.relay(streamed, run, _nothing if looks else finish)
-        if looks:
-            chunks = await looked_through(run, chunks, finish)
+        chunks = await relayed(self._relay, streamed, run, finish)
         await anext(chunks)  # starts it: from here on it is booked, even if nobody reads it
         return Streaming(
             chunks,
@@ -376,7 +371,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             streamed.model,
             streamed.live.deployment.id,
             streamed.step.number,
-            looks or streamed.attempt is not None,
+            streamed.attempt is not None or is_looked_at(task),
         )
 
     def _probing(self, adapters: Mapping[str, Adapter], billing: Billing) -> Probing:
@@ -525,26 +520,6 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
-
-
-def _nothing() -> None:
-    """What is done at the end of a stream that is booked elsewhere."""
-
-
-def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:
-    """What a request may well cost, in USD: each of its tiers, at the 90th percentile.
-
-    Where the caller named the model nothing was estimated, and what analysis expects is priced.
-    """
-    known = {c.model: c.estimate for c in decision.candidates}
-    profile = decision.profile
-    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
-    total = 0.0
-    for tier in decision.plan.tiers:
-        estimate = known.get(tier.model)
-        prices = models[tier.model].prices
-        total += cost(usage, prices) if estimate is None else estimate.cost_p90_usd
-    return total
 
 
 def new_id() -> str:

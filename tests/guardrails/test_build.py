@@ -81,25 +81,59 @@ async def test_a_scorer_of_ones_own_takes_the_place_of_the_phrases(
     assert [[s.label for s in one] for one in found] == [["prompt injection"], []]
 
 
-async def test_presidio_is_asked_where_it_is_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    class AnalyzerEngine:
-        """What of Presidio's is used: https://microsoft.github.io/presidio/api/analyzer_python/"""
+class Analyzer:
+    """What of Presidio's is used: https://microsoft.github.io/presidio/api/analyzer_python/"""
 
-        def __init__(self, *, supported_languages: list[str]) -> None:
-            assert supported_languages == ["de"]
+    def __init__(self, *, nlp_engine: Any, supported_languages: list[str]) -> None:
+        model = {"lang_code": "de", "model_name": "a_model"}
+        assert nlp_engine == {"nlp_engine_name": "spacy", "models": [model]}
+        assert supported_languages == ["de"]
 
-        def analyze(
-            self, *, text: str, language: str, entities: list[str] | None, score_threshold: float
-        ) -> list[Any]:
-            assert (language, entities, score_threshold) == ("de", ["PERSON"], 0.4)
-            return [SimpleNamespace(start=0, end=3, entity_type="PERSON")] if text else []
+    def analyze(
+        self, *, text: str, language: str, entities: list[str] | None, score_threshold: float
+    ) -> list[Any]:
+        assert (language, entities, score_threshold) == ("de", ["PERSON"], 0.4)
+        return [SimpleNamespace(start=0, end=3, entity_type="PERSON")] if text else []
 
-    module = ModuleType("presidio_analyzer")
-    module.AnalyzerEngine = AnalyzerEngine  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "presidio_analyzer", module)
-    made = rule(kind="pii", engine="presidio", language="de", find=["PERSON"], threshold=0.4)
+
+class Provider:
+    """Makes what reads texts."""
+
+    def __init__(self, *, nlp_configuration: Any) -> None:
+        self._configuration = nlp_configuration
+
+    def create_engine(self) -> Any:
+        return self._configuration
+
+
+@pytest.fixture
+def presidio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Presidio as if it were installed, with one model of spaCy's."""
+    for name, attributes in (
+        ("presidio_analyzer", {"AnalyzerEngine": Analyzer}),
+        ("presidio_analyzer.nlp_engine", {"NlpEngineProvider": Provider}),
+        ("spacy", {"util": SimpleNamespace(is_package=lambda name: name == "a_model")}),
+    ):
+        module = ModuleType(name)
+        vars(module).update(attributes)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+PRESIDIO: dict[str, Any] = {"kind": "pii", "engine": "presidio", "language": "de"}
+
+
+@pytest.mark.usefixtures("presidio")
+async def test_presidio_is_asked_where_it_is_the_engine() -> None:
+    made = rule(**PRESIDIO, model="a_model", find=["PERSON"], threshold=0.4)
     (found,) = await made.guardrail.look([SimpleNamespace(text="Ann lacht", role="user")])
     assert [(s.start, s.end, s.label) for s in found] == [(0, 3, "person")]
+
+
+@pytest.mark.usefixtures("presidio")
+def test_a_model_that_is_not_there_is_not_downloaded() -> None:
+    with pytest.raises(ConfigError, match="no model 'de_core_news_lg' here") as raised:
+        rule(**PRESIDIO)
+    assert raised.value.field == "guardrails.one.model"
 
 
 def test_a_reload_goes_on_counting_and_gives_no_answer_again_that_others_looked_at() -> None:

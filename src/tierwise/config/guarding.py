@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _FIELDS = {
     "patterns": {"patterns", "ignore_case"},
-    "pii": {"find", "engine", "language", "threshold"},
+    "pii": {"find", "engine", "language", "model", "threshold"},
     "injection": {"threshold", "scorer"},
     "ceilings": {"max_bytes", "max_chars", "max_tokens", "max_messages", "max_output_tokens"},
 }
@@ -46,7 +46,12 @@ class GuardrailConfig(BaseModel):
         "such as PERSON, where it is the engine.",
     )
     engine: Literal["builtin", "presidio"] = "builtin"
-    language: str = Field("en", pattern=r"^[a-z]{2}$", description="Of Presidio's model.")
+    language: str = Field("en", pattern=r"^[a-z]{2}$", description="That Presidio reads.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="Of spaCy, for Presidio: a package or a folder; en_core_web_lg unless written.",
+    )
     threshold: float = Field(0.5, gt=0, le=1, description="Score from which on something is found.")
     scorer: str | None = Field(
         None,

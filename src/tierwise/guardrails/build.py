@@ -80,7 +80,7 @@ def _personal(name: str, config: GuardrailConfig) -> Guardrail:
         from tierwise.guardrails.outside import Outside
         from tierwise.guardrails.presidio import LIMIT_S, Presidio
 
-        engine = Presidio(config.language, config.find, config.threshold)
+        engine = Presidio(config.language, config.model, config.find, config.threshold)
         return Outside(engine.look, label=name, limit_s=LIMIT_S)
     from tierwise.guardrails.pii import FINDERS, PersonalData
 

@@ -238,5 +238,5 @@ def _field(text: Any) -> str:
 
 
 def _counted(label: str, count: int) -> str:
-    plural = "" if count == 1 or label.endswith("s") else "s"
-    return f"{count} {label}{plural}"
+    ending = "" if count == 1 else "es" if label.endswith("s") else "s"
+    return f"{count} {label}{ending}"
