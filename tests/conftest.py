@@ -52,9 +52,9 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server."""
-    with running(tmp_path_factory.mktemp("postgres")) as server:
+    with running() as server:
         yield server
 
 

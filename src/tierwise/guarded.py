@@ -17,6 +17,7 @@ from tierwise.execution import Run
 from tierwise.finished import Finished
 from tierwise.guardrails import Guard, Rules
 from tierwise.guardrails.ceilings import Size
+from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.types import Decision, Model, Plan, Policy, Task
 from tierwise.wire.openai_chat import read_request
 from tierwise.wire.translate import CHAT, read_task
@@ -117,6 +118,9 @@ class Guarded:
         )
         run = Run(task, decision, {}, time.monotonic)
         run.error = f"{type(error).__name__}: {error}"
+        held = IN_HAND.get()
+        if held is not None:
+            held.run = run
         error.decision_id = decision.id
         self._finish(run, measured)
 

@@ -38,6 +38,7 @@ from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
 from tierwise.looking import is_looked_at, looked_at, relayed
+from tierwise.names import new_id
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
@@ -52,6 +53,7 @@ from tierwise.state.sessions import Sessions
 from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
+from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
 from tierwise.types import CACHE, Decision, Task
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
     from tierwise.wire.embeddings import EmbeddingsAsked
 
 log = logging.getLogger("tierwise")
-_random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
+_random = random.Random(os.urandom(16))  # noqa: S311 - of delays and samples
 
 
 class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
@@ -122,7 +124,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         self._sessions: Sessions = after._sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
         self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
-        self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
+        self.promises = Promises(setup.certificates, crew, ledger=ledger.beside)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         self.passages = Passages()
@@ -170,9 +172,11 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        setup = build(config).share(crew.workers if crew is not None else 1)
+        # With shared state each process is told its part while it runs.
+        divided = crew is not None and config.state.url is None
+        setup = build(config).share(crew.workers if crew is not None and divided else 1)
         own = config.ledger
-        ledger = after.ledger if after else Ledger(own.path, queue_size=own.queue_size)
+        ledger = after.ledger if after else _ledger(config)
         try:
             made = cls(
                 setup,
@@ -249,7 +253,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         asked: EmbeddingsAsked,
         deadline: float,
         *,
-        name: str | None = None,
+        name: str,
         caller: str | None = None,
     ) -> Embedded:
         """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
@@ -264,7 +268,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             self.ledger,
             asked,
             deadline,
-            name=name or new_id(),
+            name=name,
             caller=caller,
             look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
@@ -405,21 +409,29 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         Where the caller named a model there is nothing to choose, and the words are read later,
         when the record is made.
         """
+        began = time.monotonic()
         measured = measure(task)
         unsaid = self.router.unsaid(task)
-        decision, reading = self._decide(task, measured, unsaid)
+        decision, reading, analysed = self._decide(task, measured, unsaid)
         paths = self.router.paths(decision, unsaid)
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
         run.reading, run.unsaid = reading, unsaid
         if task.guard is not None:
             run.decision = replace(decision, guardrails=task.guard.said)
+        if task.arrived is not None:
+            run.waited_s = began - task.arrived
+        run.analysis_s, run.routing_s = analysed - began, run.started - analysed
+        held = IN_HAND.get()
+        if held is not None:
+            held.run = run
         return run, measured
 
     def _decide(
         self, task: Task, measured: Measured, unsaid: Unsaid | None
-    ) -> tuple[Decision, Reading | None]:
-        """The decision about a task, and what was read in its prompt for it."""
+    ) -> tuple[Decision, Reading | None, float]:
+        """The decision about a task, what was read in its prompt for it, and since when that was
+        known, by the monotonic clock."""
         reading: Reading | None = None
         if self.router.explicit(task):
             profile = measured.profile
@@ -430,6 +442,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             else:
                 analysed = self._analyst.analyse(task)
                 profile, reading = analysed.profile, analysed.reading
+        now = time.monotonic()
         decision = self.router.decide(
             task,
             profile,
@@ -438,14 +451,14 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             latency=self.health.states,
             reading=reading,
             foreign=self._guarded and self._traffic.foreign,
-            held=self._sessions.held(task.session, time.monotonic()),
+            held=self._sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
             unsaid=unsaid,
         )
         if reading is not None:
             self._traffic.saw(novelty_of(decision))
-        return decision, reading
+        return decision, reading, now
 
     def _wake(self) -> None:
         """Loads the brain if that has not been done. Whoever comes meanwhile waits."""
@@ -507,10 +520,12 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             task.owner,
             task.session,
             task.body if self._store_content else None,
+            task.trace,
         )
-        if task.session is not None and run.model is not None and not given_again:
+        conversation = task.conversation
+        if conversation is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
-            self._sessions.answered(task.session, run.model, tokens, time.monotonic())
+            self._sessions.answered(conversation, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
         if task.purse is not None:
             task.purse.settle(run.cost_usd)
@@ -522,9 +537,6 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         return finished
 
 
-def new_id() -> str:
-    """A name for a decision.
-
-    It sorts by time, which keeps the ledger's index compact; the rest is random.
-    """
-    return f"{int(time.time() * 1000):011x}{_random.getrandbits(64):016x}"
+def _ledger(config: Config) -> Ledger:
+    own = config.ledger
+    return Ledger(own.place, beside=own.path, queue_size=own.queue_size)

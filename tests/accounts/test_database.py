@@ -300,7 +300,7 @@ def test_accounts_in_memory_are_refused() -> None:
 def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
     accounts: Accounts,
 ) -> None:
-    from tierwise.ledger.tables import bundles, daily, marks, owners, requests, shapes
+    from tierwise.ledger.tables import asides, bundles, daily, marks, owners, requests, shapes
 
     day = 86_400 * 20_000
     shape = dict.fromkeys(("status", "policy", "model", "deployment", "kind", "domain"), "")
@@ -332,6 +332,68 @@ def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
             )
     spent = LedgerSpending(accounts.database.engine)
     assert spent("org", "org_1", day) == 7
+    key, _ = accounts.keyring.create(OPERATOR, NewKey(name="vectors"))
+    aside = {"id": "a", "kind": "embeddings", "asked": "m", "status": "ok", "latency_s": 0,
+             "failovers": 0, "error_kind": ""}  # fmt: skip
+    with accounts.database.engine.begin() as connection:
+        for at, cost in ((day, 0.5), (day + 9, None), (day - 9, 3)):
+            values = {**aside, "at": at, "cost_usd": cost, "caller": key.id}
+            connection.execute(insert(asides).values(**values))
+    assert spent("key", key.id, day) == spent("org", "default", day) == 0.5
     assert spent("key", "k1", 0) == 116
     assert spent("org", "org_2", day) == 1000
     assert spent("team", "none", day) == 0
+
+
+def test_what_is_read_after_each_act_is_what_is_read_at_once(url: str) -> None:
+    """A directory that follows act by act knows the same as one that begins after them."""
+    from tierwise.accounts.kinds import ORGANISATION, USER
+    from tierwise.accounts.wanted import BudgetChange, OrganisationChange, TeamChange
+
+    accounts = Accounts(url)
+    accounts.open()
+    store, keyring = accounts.store, accounts.keyring
+    org = store.create_organisation(OPERATOR, NewOrganisation(name="acme")).id
+    teams = [store.create_team(OPERATOR, NewTeam(name=f"t{n}", org=org)).id for n in range(2)]
+    users = [
+        store.create_user(OPERATOR, NewUser(name=f"u{n}", org=org, team=teams[n])).id
+        for n in range(2)
+    ]
+    keys = [
+        keyring.create(OPERATOR, NewKey(name=f"k{n}", org=org, user=users[n % 2]))[0].id
+        for n in range(4)
+    ]
+    keys.append(keyring.create(OPERATOR, NewKey(name="direct", org=org, team=teams[0]))[0].id)
+    made = {
+        scope: store.create_budget(
+            OPERATOR, NewBudget(scope=scope, owner=owner, period="day", hard_usd=1)
+        ).id
+        for scope, owner in (
+            ("key", keys[0]), ("user", users[0]), ("team", teams[0]), ("org", org)
+        )
+    }  # fmt: skip
+    acts = [
+        lambda: store.change_budget(OPERATOR, made["team"], BudgetChange(hard_usd=2)),
+        lambda: store.delete_budget(OPERATOR, made["user"]),
+        lambda: store.delete_budget(OPERATOR, made["key"]),
+        lambda: store.change_budget(OPERATOR, made["org"], BudgetChange(soft_usd=1)),
+        lambda: keyring.rotate(OPERATOR, keys[1], 60),
+        lambda: keyring.change(OPERATOR, keys[1], KeyChange(name="other", models=("small",))),
+        lambda: store.change_team(OPERATOR, teams[0], TeamChange(name="renamed")),
+        lambda: store.change_user(OPERATOR, users[1], UserChange(team=teams[0])),
+        lambda: store.change_user(OPERATOR, users[1], UserChange(role="viewer")),
+        lambda: keyring.revoke(OPERATOR, keys[2]),
+        lambda: store.change_organisation(OPERATOR, org, OrganisationChange(name="new")),
+        lambda: store.end(OPERATOR, USER, users[0]),
+        lambda: store.end(OPERATOR, TEAM, teams[0]),
+        lambda: store.end(OPERATOR, ORGANISATION, org),
+    ]
+    for act in acts:
+        act()
+        accounts.directory.look()
+        anew = Accounts(url)
+        anew.directory.refresh()
+        assert accounts.directory._holders == anew.directory._holders
+        anew.close()
+    assert accounts.directory._holders == {}
+    accounts.close()

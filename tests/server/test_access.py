@@ -18,8 +18,8 @@ from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import NewBudget, NewKey, NewOrganisation, NewTeam, NewUser
 from tierwise.config import from_mapping
 from tierwise.orchestrator import Orchestrator
+from tierwise.passing import _ANTHROPIC, _OPENAI
 from tierwise.server.app import Gateway
-from tierwise.server.passing import _ANTHROPIC, _OPENAI
 
 Rule = Mapping[str, object]
 """The status that each of `ACTORS` gets; `PASSES` where it depends on the request alone."""
@@ -42,6 +42,7 @@ def everybody(status: object) -> Rule:
     return dict.fromkeys(ACTORS, status)
 
 
+VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
 OPEN = None
 """For everybody, with or without a key."""
 KEYED = everybody(PASSES)
@@ -87,6 +88,14 @@ RULES: dict[tuple[str, str], Rule | None] = {
     ("GET", "/v1/responses/{response}"): KEPT,
     ("DELETE", "/v1/responses/{response}"): KEPT,
     ("POST", "/v1/embeddings"): KEYED,
+    **{
+        ("POST", f"{family}/models/{{model:path}}:{verb}"): KEYED
+        for family in ("/v1", "/v1beta", "/v1beta1/publishers/google")
+        for verb in ("embedContent", "batchEmbedContents")
+    },
+    ("POST", f"{VERTEX}/claude-x:rawPredict"): KEYED,
+    ("POST", f"{VERTEX}/claude-x:streamRawPredict"): KEYED,
+    ("POST", f"{VERTEX}/count-tokens:rawPredict"): KEYED,
     ("GET", "/v1/decisions/{decision}"): RECORD,
     ("GET", "/v1/certificate"): KEYED,
     ("POST", "/v1/feedback"): KEYED,
@@ -142,6 +151,7 @@ def table() -> list[tuple[str, str]]:
     for version in ("v1", "v1beta"):
         for verb in ("generateContent", "streamGenerateContent"):
             found.append(("POST", f"/{version}/models/{{model}}:{verb}"))
+    found += [("POST", f"{VERTEX}/claude-x:{verb}") for verb in ("rawPredict", "streamRawPredict")]
     found += [("POST", f"{family}/{{rest}}") for family in (*_OPENAI, *_ANTHROPIC)]
     found.append(("POST", "/passthrough/{provider}/{rest}"))
     return sorted(set(found))
@@ -187,6 +197,8 @@ class World:
             "{deployment:path}": "alpha/small",
             "{rest}": "any",
             "{provider}": "alpha",
+            "{project}": "p",
+            "{location}": "l",
             "{id}": self._fresh(under) if "{id}" in path else "",
         }
         for name, value in values.items():

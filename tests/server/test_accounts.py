@@ -335,3 +335,33 @@ def test_a_key_that_operates_the_gateway_is_out_of_reach_of_its_organisation(
     assert both.call("POST", f"keys/{key.id}/rotate", key=admin).status == 404
     assert key.id not in both.call("GET", "keys", key=admin).body.decode()
     assert both.call("GET", "organisations", key=secret.value).status == 200
+
+
+def test_a_budget_of_the_default_organisation_bounds_keys_of_the_configuration(
+    both: Tenants,
+) -> None:
+    assert chat(both.gateway.url, key=KEY).status == 200
+    budget = both.accounts.store.create_budget(
+        OPERATOR, NewBudget(scope="org", owner="default", period="total", hard_usd=0)
+    )
+    assert chat(both.gateway.url, key=KEY).status == 402
+    both.accounts.store.delete_budget(OPERATOR, budget.id)
+    assert chat(both.gateway.url, key=KEY).status == 200
+
+
+def test_a_conversation_is_not_that_of_another_organisation_with_its_name(both: Tenants) -> None:
+    headers = {"x-tierwise-session": "s-1"}
+    for tenant, model in ((both.ours, "large"), (both.theirs, "small")):
+        chat(both.gateway.url, model, key=tenant.secrets["member"], headers=headers)
+    held = both.gateway.orchestrator._sessions.held
+    now = time.monotonic()
+    assert held("s-1", now) is None
+    found = [held(f"{one.id}\ns-1", now) for one in (both.ours, both.theirs)]
+    assert [one.model for one in found if one is not None] == ["large", "small"]
+
+
+@pytest.mark.parametrize(
+    "path", ["audit?after=%C2%B2", "audit?after=99999999999999999999", "keys?after=%00", "keys/%00"]
+)
+def test_an_odd_id_is_none(both: Tenants, path: str) -> None:
+    assert both.call("GET", path).status in (200, 404)

@@ -17,7 +17,8 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
         "botocore", "google", "azure", "sqlalchemy", "alembic", "redis", "psycopg", "jinja2",
-        "opentelemetry", "authlib", "tierwise.guardrails",
+        "opentelemetry", "authlib", "tierwise.telemetry.telemetry", "tierwise.telemetry.access",
+        "tierwise.state.shared", "tierwise.guardrails",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

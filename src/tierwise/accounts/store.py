@@ -78,7 +78,7 @@ class Store:
         if kind is AUDIT:
             asked = asked.order_by(table.c.id.desc())
             if after is not None:
-                asked = asked.where(table.c.id < (int(after) if after.isdigit() else 0))
+                asked = asked.where(table.c.id < _number(after))
         else:
             asked = asked.order_by(table.c.id)
             if after is not None:
@@ -352,6 +352,11 @@ def _insert(act: Act, kind: Kind[T], made: T, org: str) -> T:
     act.connection.execute(insert(kind.table).values(**values))
     act.note(f"{kind.noun}.create", fields["id"], org, after=values)
     return made
+
+
+def _number(text: str) -> int:
+    """The number of an act; 0, before which there is none, if it is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _bounded(soft: float | None, hard: float | None) -> None:

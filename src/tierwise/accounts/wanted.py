@@ -11,7 +11,7 @@ from tierwise.budget import Period, Scope
 from tierwise.types import Priority
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Names = Annotated[tuple[Name, ...], Meta(max_length=200)]
 Tags = Annotated[tuple[Name, ...], Meta(max_length=20)]
 Usd = Annotated[float, Meta(ge=0, le=1e12)]

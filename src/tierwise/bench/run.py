@@ -70,7 +70,7 @@ def run(options: Options, say: Say = lambda _: None) -> Result:
     """
     if sys.platform != "linux":
         raise BenchError("the benchmark reads CPU times from /proc, so it runs on Linux only")
-    gateway_core, load_core = _cores()
+    gateway_core, load_core = cores()
     with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as name:
         home = Path(name)
         nginx = Nginx(home)
@@ -185,7 +185,7 @@ def _url(ground: _Ground, address: str | None, *, stream: bool) -> str:
     return f"{address}{STREAM if stream else WHOLE}{PATH}"
 
 
-def _cores() -> tuple[int | None, int | None]:
+def cores() -> tuple[int | None, int | None]:
     """A core for whoever is measured and one for all else; none where there is only one."""
     cores = sorted(os.sched_getaffinity(0))
     return (cores[0], cores[1]) if len(cores) > 1 else (None, None)

@@ -13,6 +13,7 @@ from tierwise.cli import (
     calibrate,
     chaos,
     check,
+    db,
     demo,
     evaluate,
     feedback,
@@ -20,6 +21,7 @@ from tierwise.cli import (
     gates,
     init,
     keys,
+    likeness,
     models,
     report,
     route,
@@ -49,6 +51,7 @@ app.command("train", cls=TakesFolders)(train.command)
 app.command("evaluate", cls=TakesFolders)(evaluate.command)
 app.command("calibrate", cls=TakesFolders)(calibrate.command)
 app.command("gates", cls=TakesFolders)(gates.command)
+app.command("likeness", cls=TakesFolders)(likeness.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("chaos")(chaos.command)
@@ -56,6 +59,7 @@ app.command("bench")(bench.command)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(db.app, name="db", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ from tierwise.cli.accounts_database import (
     OrgOption,
     converted,
     day_of,
+    names_of_orgs,
     open_accounts,
     print_json,
     print_table,
@@ -136,6 +137,7 @@ def list_(
         found: dict[str, list[Any]] = {
             kind.noun: list(accounts.store.all(OPERATOR, kind)) for kind in kinds
         }
+        orgs = names_of_orgs(accounts)
     if as_json:
         print_json({f"{noun}s": msgspec.to_builtins(some) for noun, some in found.items()})
         return
@@ -144,7 +146,7 @@ def list_(
             noun,
             one.id,
             one.name,
-            getattr(one, "org", ""),
+            orgs.get(getattr(one, "org", ""), ""),
             getattr(one, "role", ""),
             "ended" if one.ended_at is not None else "",
         )

@@ -50,6 +50,11 @@ def converted(kind: type[T], **fields: object) -> T:
 
     from tierwise.errors import ConfigError
 
+    for name, value in fields.items():
+        if value != value:  # NaN, which no bound keeps out
+            raise ConfigError(
+                "this is no number", field=f"--{name}", remedy="`--help` has what it may be."
+            )
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
@@ -75,12 +80,21 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An id is to be copied, so it stays whole.
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console().print(table)
+
+
+def names_of_orgs(accounts: Accounts) -> dict[str, str]:
+    """What organisations are called, by id."""
+    from tierwise.accounts.kinds import ORGANISATION
+    from tierwise.accounts.types import OPERATOR
+
+    return {one.id: one.name for one in accounts.store.all(OPERATOR, ORGANISATION)}
 
 
 def day_of(moment: float | None) -> str:

@@ -11,6 +11,7 @@ from tierwise.cli.accounts_database import (
     OrgOption,
     converted,
     day_of,
+    names_of_orgs,
     open_accounts,
     print_json,
     print_table,
@@ -102,19 +103,19 @@ def list_(
         store = accounts.store
         wanted = None if org is None else store.named(OPERATOR, ORGANISATION, org).id
         keys = list(store.all(OPERATOR, KEY, org=wanted))
+        orgs = names_of_orgs(accounts)
     if as_json:
         print_json(msgspec.to_builtins(keys))
         return
     print_table(
-        ("id", "name", "begins", "org", "role", "models", "expires", "state"),
+        ("id", "name", "begins", "org", "role", "expires", "state"),
         [
             (
                 key.id,
                 key.name,
                 key.prefix,
-                key.org,
+                orgs[key.org],
                 "gateway" if key.gateway else key.role,
-                " ".join(key.models),
                 day_of(key.expires_at),
                 "revoked" if key.revoked_at is not None else "",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,7 @@ def _reveal(secret: str) -> None:
 def _announcer(config: Config, origin: str) -> Callable[[str], None]:
     """Says what is served and where; on stderr, so that stdout stays clean for programs."""
     from tierwise.config.build import DEFAULT_POLICIES
+    from tierwise.telemetry.logs import log_format
 
     models = sum(len(provider.models) for provider in config.providers.values())
     policies = dict.fromkeys([*DEFAULT_POLICIES, *config.policies])
@@ -56,6 +58,12 @@ def _announcer(config: Config, origin: str) -> Callable[[str], None]:
             f"policies {', '.join(policies)}",
             f"tierwise: {url}" + ("" if guarded else "  (no key configured: loopback only)"),
         ]
+        if log_format(config) == "json":
+            log = logging.getLogger("tierwise.serve")
+            log.setLevel(logging.INFO)
+            for line in lines:
+                log.info(line.removeprefix("tierwise: "))
+            return
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
     return announce

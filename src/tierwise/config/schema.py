@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -117,6 +118,10 @@ class ServerConfig(_Section):
         description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
     )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="What lines of the log are; TIERWISE_LOG_FORMAT says otherwise."
+    )
+    access_log: bool = Field(False, description="A line in the log for every request.")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -350,16 +355,65 @@ class CacheConfig(_Section):
     similarity: Fraction = Field(
         0.97,
         description="How alike two prompts must be to mean the same (cosine of their vectors): see "
-        "`tierwise evaluate --likeness`.",
+        "`tierwise likeness`.",
+    )
+
+
+class TelemetryConfig(_Section):
+    """Where traces and metrics are sent by OpenTelemetry's protocol; nowhere without an endpoint.
+
+    What is not written here is taken from OpenTelemetry's own variables, such as
+    OTEL_EXPORTER_OTLP_ENDPOINT.
+    """
+
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Of a collector, for OTLP over HTTP, such as http://localhost:4318; "
+        "`/v1/traces` and `/v1/metrics` are added.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Sent along, such as a key of the collector."
+    )
+    traces: bool = True
+    metrics: bool = True
+    sample: Fraction | None = Field(
+        None, description="The share of traces that are sent, where their callers do not say; 1."
+    )
+    service_name: str | None = Field(None, min_length=1, description="`tierwise` unless written.")
+    content: bool = Field(
+        False, description="Prompts and answers, too; needs `ledger.store_content`."
     )
 
 
 class LedgerConfig(_Section):
     """Where the record of every request is kept."""
 
-    path: str = "tierwise.db"
+    path: str = Field(
+        "tierwise.db",
+        description="A SQLite file. What is known of void certificates is kept beside it, with "
+        "`url` too.",
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database in place of the file, which any number of gateways may "
+        "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
+    )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
+
+    @property
+    def place(self) -> str:
+        """Where the ledger is: a file, or a URL that may hold a password."""
+        return self.path if self.url is None else self.url.get_secret_value()
+
+    @field_validator("url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = "" if value is None else value.get_secret_value().partition("://")[0]
+        if value is not None and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("this must be the URL of a PostgreSQL database: postgresql://...")
+        return value
 
 
 class AccountsConfig(_Section):
@@ -402,6 +456,41 @@ class RouterConfig(_Section):
         return SHIPPED_FILE if self.artifact == SHIPPED else Path(self.artifact)
 
 
+class StateConfig(_Section):
+    """Where replicas share what they count: Redis or Valkey. Without it each counts by itself."""
+
+    url: SecretStr | None = Field(
+        None, description="redis://host:6379/0, rediss:// for TLS, or unix:///path."
+    )
+    password: SecretStr | None = Field(None, description="Where it is not part of the URL.")
+    ca_file: str | None = Field(
+        None,
+        min_length=1,
+        description="Who may have signed its certificate, in PEM, where the system does not know.",
+    )
+    prefix: str = Field(
+        "tierwise:", max_length=100, description="Of all keys there; one for each set of replicas."
+    )
+    timeout_s: float = Field(
+        0.25, gt=0, le=10, description="How long one request may wait for it, in all."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        known = ("redis://", "rediss://", "unix://")
+        if url is not None and not url.get_secret_value().startswith(known):
+            raise ValueError(f"it must begin with one of {', '.join(known)}")
+        return url
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        url = self.url.get_secret_value() if self.url is not None else ""
+        if self.ca_file is not None and not url.startswith("rediss://"):
+            raise ValueError("`ca_file` is for TLS; write `url: rediss://...`, or leave it out")
+        return self
+
+
 class Config(_Section):
     """`tierwise.yaml`."""
 
@@ -413,9 +502,22 @@ class Config(_Section):
     cache: CacheConfig = Field(default_factory=CacheConfig)
     guardrails: dict[str, GuardrailConfig] = Field(default_factory=dict)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    state: StateConfig = Field(default_factory=StateConfig)
     accounts: AccountsConfig = Field(default_factory=AccountsConfig)
+    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @field_validator("telemetry")
+    @classmethod
+    def _has_content_to_tell(cls, value: TelemetryConfig, info: ValidationInfo) -> TelemetryConfig:
+        ledger = info.data.get("ledger")
+        if value.content and ledger is not None and not ledger.store_content:
+            raise ValueError(
+                "`content` sends prompts and answers, and `ledger.store_content` keeps none; set "
+                "both, or neither"
+            )
+        return value
 
     @property
     def origin(self) -> Origin:

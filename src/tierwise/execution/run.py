@@ -30,19 +30,21 @@ class Run:
     """The attempts of one request, and the one that answered. Grows until the answer is out.
 
     `cache` says whether the cache was asked and what it had: `hit`, `similar`, `miss`; None where
-    it has nothing to do with the request. Of a hit, `age_s` is how old the answer is, and
-    `saved_usd` what it cost when it was made.
+    it has nothing to do with the request. Of a hit, `age_s` is how old the answer is, `saved_usd`
+    what it cost when it was made, and `left_out` what its model was not told then.
 
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
     other. `unsaid` is what of the task some dialects have no words for. `upstream_id` is what the
-    provider that answers calls the request.
+    provider that answers calls the request. `waited_s`, `analysis_s` and `routing_s` are how long
+    that took before `started`.
     """
 
     __slots__ = (
         "_earlier",
         "age_s",
+        "analysis_s",
         "answer",
         "attempts",
         "cache",
@@ -55,12 +57,14 @@ class Run:
         "error",
         "failures",
         "handed_over",
+        "left_out",
         "model",
         "on_hold",
         "outrun",
         "paths",
         "read_by_gates",
         "reading",
+        "routing_s",
         "said",
         "saved_usd",
         "started",
@@ -71,6 +75,7 @@ class Run:
         "unsaid",
         "upstream_id",
         "usage",
+        "waited_s",
     )
 
     def __init__(
@@ -110,6 +115,10 @@ class Run:
         self.upstream_id: str | None = None
         self.cache: Literal["hit", "similar", "miss"] | None = None
         self.age_s = self.saved_usd = 0.0
+        self.waited_s: float | None = None
+        self.analysis_s: float | None = None
+        self.routing_s: float | None = None
+        self.left_out: tuple[str, ...] = ()
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
@@ -148,7 +157,7 @@ class Run:
 
     def dropped(self, deployment: str) -> tuple[str, ...]:
         """What a deployment, by id, was not told of the request, by the client's names of it."""
-        return self.unsaid.dropped(deployment) if self.unsaid is not None else ()
+        return self.left_out if self.unsaid is None else self.unsaid.dropped(deployment)
 
     def spares(self, deployment: str) -> bool:
         """Whether a deployment, by id, is asked without a word of thinking."""

@@ -50,6 +50,8 @@ class Ledger:
     Args:
         place: the SQLite file, created if it does not exist; ":memory:" for none; or the URL of
             a PostgreSQL database.
+        beside: a path beside which others may keep files, where `place` is none; none are kept
+            beside ":memory:".
         queue_size: records and feedback that may wait to be written; any more are dropped and
             counted.
         batch_size: records in one transaction, at most.
@@ -61,12 +63,14 @@ class Ledger:
         self,
         place: str | Path,
         *,
+        beside: str | None = None,
         queue_size: int = 10_000,
         batch_size: int = BATCH_SIZE,
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
         self._store = open_store(str(place), compress=compress)
+        self._beside = beside or (MEMORY if "://" in str(place) else str(place))
         self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
@@ -100,6 +104,11 @@ class Ledger:
     def path(self) -> str:
         """Where the ledger is: a file, or a URL without user and password."""
         return self._store.path
+
+    @property
+    def beside(self) -> str:
+        """The path beside which files that belong to the ledger are kept."""
+        return self._beside
 
     @property
     def written(self) -> int:
@@ -304,7 +313,9 @@ class Ledger:
         try:
             self._store.roll()
         except Exception as error:  # noqa: BLE001 - the writer must outlive it
-            log.warning("rows of the ledger %s cannot be added up yet: %s", self.path, error)
+            log.warning(
+                "rows of the ledger %s cannot be added up yet: %s", self.path, _words(error)
+            )
 
     def _make(self) -> None:
         """Makes the records of up to a batch that waits, and shows them."""
@@ -369,9 +380,9 @@ class Ledger:
                     self._isolate(batch, error)
                     return
                 self._failed_batches += 1
-                self._last_error = str(error)
+                self._last_error = _words(error)
                 if _is_power_of_two(self._failed_batches):
-                    log.warning("the ledger %s cannot be written: %s", self.path, error)
+                    log.warning("the ledger %s cannot be written: %s", self.path, self._last_error)
             else:
                 self._settle(_decisions(batch), written=True)
                 return
@@ -439,6 +450,12 @@ def _id(entry: Entry) -> str:
     if isinstance(entry, Record):
         return entry.decision.id
     return entry.id if isinstance(entry, Aside) else entry.decision_id
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, in a line: the statement that failed, and what it was to write, left out."""
+    own = getattr(error, "orig", None) or error
+    return next(iter(str(own).strip().splitlines()), type(own).__name__)
 
 
 def _is_power_of_two(count: int) -> bool:

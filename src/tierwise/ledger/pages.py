@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select, tuple_
 
-from tierwise.ledger.rolled import alike, alike_by_hour, read_marks
-from tierwise.ledger.rollup import DAY_S, HOUR_S
+from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
 
@@ -127,8 +127,9 @@ class Page(Struct, frozen=True, kw_only=True):
 def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
     """The requests by any of `BY`, one or several together; all in one without any."""
     known = read_marks(connection)
-    source = alike_by_hour if "hour" in by else alike
-    found = source((asked.since, asked.until), known, only=_only(connection, asked))
+    only = _only(connection, asked)
+    span = (asked.since, asked.until)
+    found = alike(span, known, _part(only, by), only=only, by_hour="hour" in by)
     columns = [_column(found, name).label(f"by_{place}") for place, name in enumerate(by)]
     tables = found
     if any(name in shapes.c for name in by):
@@ -143,7 +144,8 @@ def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
 def saving(connection: Connection, asked: Asked) -> Saving:
     """What the requests saved against the reference, with its 95 % interval."""
     known = read_marks(connection)
-    found = alike((asked.since, asked.until), known, only=_only(connection, asked))
+    only = _only(connection, asked)
+    found = alike((asked.since, asked.until), known, _part(only), only=only)
     names = ("requests", "cost_usd", "reference_cost_usd")
     squares = ("cost_squares", "reference_squares", "saving_squares")
     row = connection.execute(
@@ -253,6 +255,14 @@ def _quoted(tag: str) -> str:
     return msgspec.json.encode(tag).decode()
 
 
+def _part(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
+    """The smallest part that tells all of this apart."""
+    columns = {column for column, _ in only}
+    shape = "shape" in columns or any(name in SHAPE_COLUMNS for name in by)
+    owner = "owner" in columns or any(name in ("owner", *OWNER_COLUMNS) for name in by)
+    return Part.BOTH if shape and owner else Part.OWNERS if owner else Part.SHAPES
+
+
 def _reach(
     connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int
 ) -> float:
@@ -261,6 +271,8 @@ def _reach(
     A search for what is rare would otherwise look through all that is not.
     """
     day = _enough(connection, daily, "day", DAY_S, only, -math.inf, until, few)
+    if _part(only) is Part.BOTH:
+        return day
     return _enough(connection, hourly, "hour", HOUR_S, only, day, until, few)
 
 
@@ -281,7 +293,8 @@ def _enough(
         bounds.append(column < int(whole))  # what lies partly after `until` may not count
     counts = connection.execute(
         select(column, func.sum(table.c.requests))
-        .where(*bounds, *(table.c[name].in_(values) for name, values in only))
+        .where(table.c.part == int(_part(only)), *bounds)
+        .where(*(table.c[name].in_(values) for name, values in only))
         .group_by(column)
         .order_by(column.desc())
     )

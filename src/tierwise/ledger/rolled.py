@@ -33,7 +33,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from tierwise.ledger.histogram import LEAST_S, RATIO
-from tierwise.ledger.rollup import DAY_S, FIGURES, HOUR_S
+from tierwise.ledger.rollup import DAY_S, FIGURES, HOUR_S, Part
 from tierwise.ledger.sums import Span
 from tierwise.ledger.tables import (
     attempts,
@@ -109,43 +109,53 @@ def borders(span: Span, pruned: int = 0) -> Borders:
     return Borders(since, first_hour, first_day, last_day, last_hour, until)
 
 
+def whole_days(span: Span, pruned: int = 0) -> Borders:
+    """As `borders`, where no hours are known: what is in no whole day counts as besides."""
+    since, until = span
+    if pruned and since < pruned:
+        since = _down(since, DAY_S)
+    first, last = _up(since, DAY_S), _down(until, DAY_S)
+    if first >= last:
+        first = last = since
+    return Borders(since, first, first, last, last, until)
+
+
+Only = Sequence[tuple[str, Any]]
+"""Columns (`shape`, `owner`), and what they must be in."""
+
+
 def alike(
-    span: Span, known: Marks, *, only: Sequence[tuple[str, ColumnElement[int] | Any]] = ()
+    span: Span, known: Marks, part: Part, *, only: Only = (), by_hour: bool = False
 ) -> FromClause:
     """All requests of a period, those that are alike together.
 
     Args:
-        only: columns (`shape`, `owner`) and what they must be in.
+        part: by what they are kept apart; only that may be used of the columns.
+        by_hour: takes days apart into their hours.
 
     Returns:
         columns `hour` (that of the day for whole days), `shape`, `owner`, `checks`, and `FIGURES`.
     """
-    edge = borders(span, known.pruned)
-    days = _among(daily, only).add_columns(*_figures(daily))
-    hours = _among(hourly, only).add_columns(*_figures(hourly))
-    hour = hourly.c.hour
-    return union_all(
-        days.where(_between(daily.c.day, edge.first_day, edge.last_day)),
-        hours.where(
-            or_(
-                _between(hour, edge.first_hour, edge.first_day),
-                _between(hour, edge.last_day, edge.last_hour),
-            )
-        ),
-        *(_rows(only).where(which) for which in _besides(requests, known.requests, edge)),
-    ).subquery("alike")
-
-
-def alike_by_hour(
-    span: Span, known: Marks, *, only: Sequence[tuple[str, ColumnElement[int] | Any]] = ()
-) -> FromClause:
-    """As `alike`, with days taken apart into their hours."""
-    edge = borders(span, known.pruned)
-    hours = _among(hourly, only).add_columns(*_figures(hourly))
-    return union_all(
-        hours.where(_between(hourly.c.hour, edge.first_hour, edge.last_hour)),
-        *(_rows(only).where(which) for which in _besides(requests, known.requests, edge)),
-    ).subquery("alike")
+    pieces: list[Select[Any]] = []
+    if part is Part.BOTH:
+        edge = whole_days(span, known.pruned)
+        if by_hour:  # which is known of rows alone
+            since = edge.since
+            edge = Borders(since, since, since, since, since, edge.until)
+    else:
+        edge = borders(span, known.pruned)
+        hour = hourly.c.hour
+        before = (edge.first_hour, edge.last_hour if by_hour else edge.first_day)
+        after = (edge.last_day, edge.last_hour)
+        which = _between(hour, *before)
+        if not by_hour:
+            which = or_(which, _between(hour, *after))
+        pieces.append(_rolled(hourly, part, only).where(which))
+    if not by_hour:
+        days = _between(daily.c.day, edge.first_day, edge.last_day)
+        pieces.append(_rolled(daily, part, only).where(days))
+    pieces += [_rows(only).where(which) for which in _besides(requests, known.requests, edge)]
+    return union_all(*pieces).subquery("alike")
 
 
 def calls_alike(span: Span, known: Marks) -> FromClause:
@@ -192,17 +202,16 @@ def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
     return union_all(hours, *(rows.where(which) for which in besides)).subquery("times_alike")
 
 
-def _among(table: Any, only: Sequence[tuple[str, Any]]) -> Select[Any]:
+def _rolled(table: Any, part: Part, only: Only) -> Select[Any]:
     time = table.c.day if "day" in table.c else table.c.hour
-    chosen = select(time.label("hour"), table.c.shape, table.c.owner, table.c.checks)
-    return chosen.where(*(table.c[name].in_(values) for name, values in only))
+    keys = (time.label("hour"), table.c.shape, table.c.owner, table.c.checks)
+    chosen = select(*keys, *(table.c[name] for name in FIGURES))
+    return chosen.where(
+        table.c.part == int(part), *(table.c[name].in_(values) for name, values in only)
+    )
 
 
-def _figures(table: Any) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in FIGURES]
-
-
-def _rows(only: Sequence[tuple[str, Any]]) -> Select[Any]:
+def _rows(only: Only) -> Select[Any]:
     """Rows of `requests` as if each were an hour's figures of its own."""
     r = requests.c
     saving = r.reference_cost_usd - r.cost_usd

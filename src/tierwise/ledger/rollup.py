@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import time
+from enum import IntEnum
 from typing import NamedTuple
 
 from tierwise.ledger.histogram import LEAST_S, RATIO
@@ -24,6 +25,18 @@ ROWS_AT_ONCE = 20_000
 """So many new rows set a process to add up, and so many are added up in one transaction."""
 LATEST_S = 60.0
 """Fewer are added up when so many seconds have passed."""
+
+
+class Part(IntEnum):
+    """By what rows of `hourly` and `daily` are kept apart; what they are not is 0.
+
+    Shapes and owners together are so many that by the hour there would be as many as requests, so
+    that is kept by the day alone.
+    """
+
+    SHAPES = 0
+    OWNERS = 1
+    BOTH = 2
 
 
 class Dialect(NamedTuple):
@@ -84,13 +97,17 @@ def statements(dialect: Dialect) -> dict[str, tuple[str, ...]]:
             "CREATE TEMP TABLE IF NOT EXISTS fresh AS SELECT * FROM hourly WHERE 1 = 0",
             "DELETE FROM fresh",
             _fresh(dialect),
-            _figures("hourly", "hour", "hour"),
-            _figures("daily", "day", f"hour - hour % {DAY_S}"),
+            _figures("hourly", "hour", Part.SHAPES),
+            _figures("hourly", "hour", Part.OWNERS),
+            _figures("daily", "day", Part.SHAPES),
+            _figures("daily", "day", Part.OWNERS),
+            _figures("daily", "day", Part.BOTH),
             _times(dialect, "latency", "latency_s"),
             _times(dialect, "ttft", "ttft_s"),
             _DONE.format("requests"),
         ),
         "attempts": (_calls(dialect), _DONE.format("attempts")),
+        "feedback": (_ASKED, _DONE.format("feedback")),
     }
 
 
@@ -103,25 +120,37 @@ def newest(table: str) -> str:
 
 
 _KEYS = ("shape", "owner", "checks")
+_KEPT = {
+    Part.SHAPES: ("shape", "checks"),
+    Part.OWNERS: ("owner",),
+    Part.BOTH: ("shape", "owner"),
+}
 _DONE = "UPDATE marks SET value = :high WHERE name = '{}' AND value = :low"
+_ASKED = (
+    "UPDATE feedback SET (asked_at, shape, checks) = (SELECT r.at, r.shape, r.checks"
+    " FROM requests AS r WHERE r.id = feedback.request_id ORDER BY r.seq DESC LIMIT 1)"
+    " WHERE seq > :low AND seq <= :high"
+)
 _NEW = "seq > :low AND seq <= :high"
 
 
 def _fresh(dialect: Dialect) -> str:
-    columns = ", ".join(("hour", *_KEYS, *FIGURES))
-    made = f"{_time(dialect, HOUR_S)}, shape, coalesce(owner, 0), coalesce(checks, 0)"
+    columns = ", ".join(("part", "hour", *_KEYS, *FIGURES))
+    made = f"0, {_time(dialect, HOUR_S)}, shape, coalesce(owner, 0), coalesce(checks, 0)"
     return (
         f"INSERT INTO fresh ({columns}) SELECT {made}, {', '.join(FIGURES.values())}"  # noqa: S608
-        f" FROM requests WHERE {_NEW} GROUP BY 1, 2, 3, 4"
+        f" FROM requests WHERE {_NEW} GROUP BY 1, 2, 3, 4, 5"
     )
 
 
-def _figures(table: str, column: str, begin: str) -> str:
-    keys = (column, *_KEYS)
+def _figures(table: str, column: str, part: Part) -> str:
+    keys = ("part", column, *_KEYS)
+    begin = "hour" if column == "hour" else f"hour - hour % {DAY_S}"
+    kept = ", ".join(name if name in _KEPT[part] else "0" for name in _KEYS)
     sums = ", ".join(f"sum({name})" for name in FIGURES)
     return (
         f"INSERT INTO {table} ({', '.join((*keys, *FIGURES))})"  # noqa: S608 - names of ours
-        f" SELECT {begin}, {', '.join(_KEYS)}, {sums} FROM fresh WHERE 1 = 1 GROUP BY 1, 2, 3, 4"
+        f" SELECT {part:d}, {begin}, {kept}, {sums} FROM fresh WHERE 1 = 1 GROUP BY 1, 2, 3, 4, 5"
         f" {_added(table, keys, tuple(FIGURES))}"
     )
 

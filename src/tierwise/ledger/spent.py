@@ -6,12 +6,15 @@ statement, so that what is added up meanwhile counts neither twice nor never.
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, column, func, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.budget import Scope
 from tierwise.errors import AccountsAway
-from tierwise.ledger.tables import daily, marks, owners, requests
+from tierwise.ledger.tables import asides, daily, marks, owners, requests
+
+_KEYS = table("keys", column("id"), column("user"), column("team"), column("org"))
+"""Of the accounts, which lie beside the ledger: of what is for no answer only the key is known."""
 
 
 class LedgerSpending:
@@ -50,9 +53,15 @@ class LedgerSpending:
             )
             .scalar_subquery()
         )
+        callers = select(_KEYS.c["id"]).where(_KEYS.c["id" if scope == "key" else scope] == owner)
+        beside = (
+            select(func.coalesce(func.sum(asides.c.cost_usd), 0.0))
+            .where(asides.c.caller.in_(callers), asides.c.at >= since)
+            .scalar_subquery()
+        )
         try:
             with self._engine.connect() as connection:
-                return float(connection.execute(select(added_up + after)).scalar_one())
+                return float(connection.execute(select(added_up + after + beside)).scalar_one())
         except SQLAlchemyError as error:
             raise AccountsAway(
                 "What was spent of a budget cannot be looked up just now, since the database is "

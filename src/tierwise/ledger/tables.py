@@ -11,7 +11,8 @@
                 points to what they said of the answer that the client got, `attempts` to what
                 they said of that attempt's; NULL where nobody judged, and before version 2
     feedback    how good answers were, as somebody said later; all is kept, and the latest of each
-                source counts
+                source counts; `asked_at`, `shape` and `checks` are the request's, and are filled in
+                when rows are added up
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
                 was passed through to a provider; NULL where nobody knows what it cost
     owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
@@ -20,14 +21,14 @@
 What follows is added up from the rows above, some time after they were written: `marks` says up to
 which `seq`, so whoever reads adds the rows after that (see `rollup` and `figures`).
 
-    hourly      the figures of all requests of an hour that are alike; 0 stands for "no owner" and
-                "no checks"
-    daily       the same of a day (UTC), for long periods
+    hourly      the figures of all requests of an hour that are alike, once by shape and checks and
+                once by owner (see `rollup.Part`); 0 stands for none
+    daily       the same of a day (UTC), and by shape and owner together
     hourly_calls   the rows of `attempts` of an hour that are alike
     hourly_times   how many ok requests of an hour took how long: `measure` is `latency` or `ttft`,
                 `bucket` a bucket of `histogram`
-    marks       `requests`, `attempts`: the last `seq` that is added up; `pruned`: the hour before
-                which rows may be missing, so that only what is added up tells of them
+    marks       `requests`, `attempts`, `feedback`: the last `seq` that is added up; `pruned`: the
+                hour before which rows may be missing, so that only what is added up tells of them
     writers     the last batch of each process that writes to PostgreSQL, by which it finds out
                 whether a commit went through whose answer was lost; empty in SQLite
 
@@ -151,6 +152,7 @@ requests = Table(
 # SQLite does without: each costs every append, and its ledgers are small enough to look through.
 Index("requests_by_shape", requests.c.shape, requests.c.at).ddl_if(dialect="postgresql")
 Index("requests_by_owner", requests.c.owner, requests.c.at).ddl_if(dialect="postgresql")
+Index("requests_by_bundle", requests.c.bundle).ddl_if(dialect="postgresql")
 
 attempts = Table(
     "attempts",
@@ -186,6 +188,9 @@ feedback = Table(
     _text("label", nullable=True),
     _text("comment", nullable=True),
     _text("caller", nullable=True),
+    _real("asked_at", nullable=True),
+    Column("shape", ForeignKey("shapes.id")),
+    Column("checks", ForeignKey("checks.id")),
     Index("feedback_by_request", "request_id"),
 )
 
@@ -219,6 +224,7 @@ def _rollup(name: str, time: str) -> Table:
     return Table(
         name,
         metadata,
+        Column("part", Integer, primary_key=True, autoincrement=False),
         Column(time, BIG, primary_key=True, autoincrement=False),
         Column("shape", Integer, primary_key=True, autoincrement=False),
         Column("owner", Integer, primary_key=True, autoincrement=False),
@@ -242,6 +248,7 @@ def _rollup(name: str, time: str) -> Table:
 
 hourly = _rollup("hourly", "hour")
 daily = _rollup("daily", "day")
+Index("daily_by_owner", daily.c.owner, daily.c.day).ddl_if(dialect="postgresql")
 
 hourly_calls = Table(
     "hourly_calls",

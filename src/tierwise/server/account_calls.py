@@ -57,6 +57,7 @@ class AccountCalls:
     ) -> Page:
         """Some of a kind."""
         actor = actor_of(client)
+        after, org = _text(after), _text(org)
         try:
             return self._store.page(actor, _KINDS[kind], after=after, limit=limit, org=org)
         except SQLAlchemyError as error:
@@ -68,7 +69,7 @@ class AccountCalls:
         Raises:
             RequestError: it cannot be done, or not by them.
         """
-        actor = actor_of(client)
+        actor, name = actor_of(client), _text(name) or ""
         try:
             if verb == "get":
                 return Done(self._store.get(actor, _KINDS[kind], name))
@@ -202,6 +203,11 @@ def read(body: bytes, kind: type[T]) -> T:
             f"The body is not valid JSON: {error}. Send an object with some of: "
             f"{', '.join(kind.__struct_fields__)}."
         ) from None
+
+
+def _text(value: str | None) -> str | None:
+    """A text that PostgreSQL takes, which knows no NUL; with one it is the id of nothing."""
+    return None if value is None else value.replace("\x00", "\ufffd")
 
 
 def _with_secret(made: tuple[Key, Secret]) -> Done:

@@ -13,7 +13,8 @@ import msgspec
 from tierwise.errors import BodyTooSlow, GatewayBroke, RequestError, ShuttingDown, TierwiseError
 from tierwise.execution import Run
 from tierwise.finished import Answered, Streaming
-from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.names import new_id
+from tierwise.orchestrator import Orchestrator
 from tierwise.server.allowed import check_task
 from tierwise.server.body import plain
 from tierwise.server.dropped import dropped
@@ -58,6 +59,7 @@ class AnswerEndpoint:
         max_body: int,
     ) -> None:
         self._speech = speech
+        self._metrics = lasting.metrics
         self._refused = lasting.metrics.refused
         self._lasting = lasting
         self._in_use = in_use
@@ -86,8 +88,9 @@ class AnswerEndpoint:
                     body = plain(body, codings, self._max_body)
                 exchange = await speech.read(body, scope, client)
                 exchange.task = with_headers(
-                    exchange.task, headers, client, arrived, self._orchestrator.patience_s
-                )
+                    exchange.task, headers, client, arrived, self._orchestrator.patience_s,
+                    self._lasting.trace(headers, client),
+                )  # fmt: skip
                 exchange.task = self._admitted(exchange.task, client)
                 key = headers.get(HEADER)
                 if key is None:
@@ -138,7 +141,7 @@ class AnswerEndpoint:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
         now = time.monotonic()
-        with self._allowances.enter(task.caller, expected, now, client.limits) as taken:
+        with await self._allowances.admit(task.caller, expected, now, client.limits) as taken:
             try:
                 with await self._admission.enter(task.priority, task.caller or "", task.deadline):
                     run = await (self._stream if task.stream else self._whole)(exchange, sent)
@@ -147,6 +150,8 @@ class AnswerEndpoint:
                     taken.used(_NOTHING)  # its client got an error instead of tokens
                 raise
             taken.used(run.usage)
+        if run.cache in ("hit", "similar"):
+            self._metrics.cached(run.cache, run.saved_usd)
 
     async def _failed(self, error: Exception, sent: Sent, exchange: Exchange | None) -> None:
         """The error in the client's dialect; what nobody foresaw goes to the log."""
@@ -234,9 +239,9 @@ class AnswerEndpoint:
         return ids
 
     def _error_headers(self, error: TierwiseError) -> list[Header]:
-        """What there is to know of a request that failed."""
+        """What there is to know of a request that failed, beside what every refusal says."""
         name = (error.decision_id or new_id()).encode()
-        ids = [(b"x-request-id", name)]
+        ids = [] if error.decision_id is not None else [(b"x-request-id", name)]
         if self._speech.own_id is not None:
             ids.append((self._speech.own_id, name))
         if error.upstream_id is not None:
@@ -246,10 +251,7 @@ class AnswerEndpoint:
         if isinstance(error, BodyTooSlow):
             # What may still come of the body is not another request.
             return [*ids, (b"connection", b"close")]
-        if error.decision_id is None:
-            return ids
-        attempts = b"%d" % error.attempts
-        return [*ids, (b"x-tierwise-decision-id", name), (b"x-tierwise-attempts", attempts)]
+        return ids
 
 
 def _upstream(name: str) -> Header:

@@ -26,12 +26,15 @@ from tierwise.providers.http import warm_up_tls
 from tierwise.server.admin import Reloaded
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
+from tierwise.server.observed import observed
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
+from tierwise.state.orders import Order
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.state.shared.news import News
 
 log = logging.getLogger("tierwise.server")
 
@@ -42,6 +45,8 @@ _HEAR_S = 0.25
 """How often a worker looks whether another one was given an order, in seconds."""
 _KEEP_UP_S = 1.0
 """How often the database is asked whether accounts have changed elsewhere, in seconds."""
+_SHOW_EVERY = 4
+"""Every so many looks it shows the others what it has counted."""
 
 
 class Gateway:
@@ -75,7 +80,11 @@ class Gateway:
         if scope["type"] == "http":
             if self._lasting.state == "draining":
                 send = partial(_send_last, send)
-            await self._endpoints(scope, receive, send)
+            lasting = self._lasting
+            if lasting.access is not None or lasting.ids_in_log:
+                await observed(self._endpoints, scope, receive, send, lasting.access)
+            else:
+                await self._endpoints(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -157,6 +166,7 @@ class Gateway:
 
     async def _hear(self) -> None:
         """Carries out what other workers were ordered, and ends with the process over them."""
+        turn = 0
         while True:
             if os.getppid() != self._supervisor:  # or it was gone before this one began
                 log.error("the process over this worker is gone; it stops as if asked to")
@@ -164,7 +174,28 @@ class Gateway:
                 return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
+            if turn % _SHOW_EVERY == 0:
+                await asyncio.to_thread(self._lasting.metrics.publish)
+            turn += 1
             await asyncio.sleep(_HEAR_S)
+
+    def _ordered(self, order: Order) -> None:
+        """Carries out what another replica was ordered."""
+        if self._lasting.orders.heard(order):
+            carry_out(order, self._orchestrator)
+
+    def _tell_of_accounts(self, accounts: Accounts, news: News) -> None:
+        """Tells other replicas when accounts have changed here, and hears it of them."""
+        loop = asyncio.get_running_loop()
+
+        def changed(_: int) -> None:  # in any thread
+            loop.call_soon_threadsafe(news.change_accounts)
+
+        def elsewhere() -> None:
+            self._spawn(asyncio.to_thread(accounts.directory.poll))
+
+        accounts.database.told.append(changed)
+        news.accounts_changed = elsewhere
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -184,6 +215,12 @@ class Gateway:
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 50)
         listen(self.drain, self._hang_up)
+        replicas = self._lasting.replicas
+        if replicas is not None:
+            replicas.news.ordered = self._ordered
+            if accounts is not None:
+                self._tell_of_accounts(accounts, replicas.news)
+            await replicas.start()
         if self._orchestrator.crew.workers > 1:
             self._spawn(self._hear())
         if accounts is not None:
@@ -206,8 +243,12 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        await asyncio.to_thread(lasting.metrics.publish)
+        await asyncio.to_thread(lasting.close)
         if lasting.accounts is not None:
             lasting.accounts.close()
+        if lasting.replicas is not None:
+            await lasting.replicas.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -43,12 +43,13 @@ from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
+from tierwise.server.observed import noting
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
 from tierwise.server.speeches import Speeches
-from tierwise.server.status import status_of
+from tierwise.server.status import shared, status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -65,10 +66,9 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(
-        f"x-tierwise-{name}"
-        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
-    ),
+    "age",
+    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(f"x-tierwise-{name}" for name in ("attempts", "dropped", "cache", "budget-warning")),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
@@ -87,7 +87,7 @@ class Endpoints:
             config.server.api_keys,
             accounts.directory if accounts is not None else None,
             limits_of(config.server.limits),
-            orchestrator.crew.workers,
+            lasting.parts(orchestrator),
         )
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
@@ -124,7 +124,10 @@ class Endpoints:
             await self._serve(scope, receive, send)
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._whoever_serves(scope)(scope, receive, send)
+        endpoint = self._whoever_serves(scope)
+        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+            send = noting(send)
+        return endpoint(scope, receive, send)
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
@@ -235,7 +238,9 @@ class Endpoints:
         """
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        self._lasting.note(headers, client)
+        return client
 
     def _caller(self, request: Request) -> str | None:
         return self._client(request).name
@@ -246,7 +251,8 @@ class Endpoints:
     async def _readiness(self, _: Request) -> Response:
         if self._lasting.state != "ready":
             return _json({"status": self._lasting.state}, status=503)
-        ledger = self._orchestrator.ledger
+        ledger, accounts = self._orchestrator.ledger, self._lasting.accounts
+        away = None if accounts is None else accounts.directory.last_error
         return _json(
             {
                 "status": "ok",
@@ -256,6 +262,8 @@ class Endpoints:
                     "last_error": ledger.last_error,
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
+                **({} if accounts is None else {"accounts": {"last_error": away}}),
+                **shared(self._lasting),
             }
         )
 
@@ -299,11 +307,7 @@ class Endpoints:
         assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
         if isinstance(error, RequestError):
             self._lasting.metrics.refused(error)
-        response = refused(error, self._speeches.of(request.scope))
-        if error.decision_id is not None:  # it is in the ledger
-            response.headers["x-request-id"] = error.decision_id
-            response.headers["x-tierwise-attempts"] = str(error.attempts)
-        return response
+        return refused(error, self._speeches.of(request.scope))
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here

@@ -94,8 +94,6 @@ class Keys:
         self._version = -1
         self._limits = limits or Limits()
         self._workers = workers
-        if directory is not None:
-            self._clients = {digest: _placed(one) for digest, one in self._clients.items()}
 
     def client(self, authorization: bytes | None, proves: str = _BEARER) -> Client:
         """The holder of the key in this `authorization` header.
@@ -110,8 +108,7 @@ class Keys:
         if directory is not None:
             directory.look()
             if directory.version != self._version:
-                self._known.clear()
-                self._version = directory.version
+                self._follow(directory)
         elif not self._clients:
             return ANYBODY
         if authorization is None:
@@ -145,6 +142,14 @@ class Keys:
             self._known[authorization] = client
         return client
 
+    def _follow(self, directory: Directory) -> None:
+        """Forgets what was derived from accounts as they were before."""
+        self._version = directory.version
+        self._known.clear()
+        self._clients = {
+            digest: _placed(client, directory.shared) for digest, client in self._clients.items()
+        }
+
     def _of(self, holder: Holder) -> Client:
         """The holder of a key of the accounts, as requests know them."""
         key = holder.key
@@ -171,10 +176,11 @@ class Keys:
         )
 
 
-def _placed(client: Client) -> Client:
+def _placed(client: Client, budgets: tuple[Budget, ...]) -> Client:
     """A key of the configuration where there are accounts: it belongs to the default organisation.
 
-    It was given by whoever operates the gateway, so what it may do is not narrowed.
+    It was given by whoever operates the gateway, so what it may do is not narrowed, but for the
+    budgets of that organisation.
     """
     from tierwise.accounts.types import DEFAULT_ORG
 
@@ -183,6 +189,7 @@ def _placed(client: Client) -> Client:
         org=DEFAULT_ORG,
         role="admin" if client.admin else "member",
         owner=Owner(key=client.name, org=DEFAULT_ORG),
+        budgets=budgets,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -11,16 +13,29 @@ from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
+from tierwise.server.counted import Sample
+from tierwise.server.exposition import sample
+from tierwise.server.keys import Client
 from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
-from tierwise.state.budgets import Budgets
+from tierwise.state.budgets import Books, Budgets
 from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
+from tierwise.telemetry.context import heard
+from tierwise.telemetry.in_hand import IN_HAND
+from tierwise.telemetry.logs import learn, log_format
+from tierwise.telemetry.settings import settings_of
+from tierwise.types import Trace
+
+if TYPE_CHECKING:
+    from tierwise.telemetry.access import AccessLog
+    from tierwise.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.state.shared.replicas import Replicas
 
 
 class Lasting:
@@ -34,25 +49,40 @@ class Lasting:
 
     def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
         server = config.server
+        self.replicas = _replicas(orchestrator, config)
+        """Who shares state with others in Redis; None where this gateway is by itself."""
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
+        self.telemetry = _telemetry(orchestrator, config)
+        self.ids_in_log = log_format(config) == "json"
+        self.access = _access_log(config)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
-        self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
+        limits, own = client_limits(server, self.parts(orchestrator))
+        self.allowances = Allowances(limits, own, self.replicas.limits if self.replicas else None)
         self.watch = ClientWatch()
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
-        self.accounts, self.budgets = _accounts(orchestrator.crew, config)
+        self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
         self.reloads = 0
         self.refused: str | None = None
+        self.metrics.reads(self._figures)
+
+    def parts(self, orchestrator: Orchestrator) -> int:
+        """How many there are that each have a part of all limits. One where all count together."""
+        return 1 if self.replicas is not None else orchestrator.crew.workers
 
     def change(self, orchestrator: Orchestrator, config: Config) -> None:
         """Another set-up takes over, under a configuration that was read just now."""
         server = config.server
-        limits, own = client_limits(server, orchestrator.crew.workers)
+        limits, own = client_limits(server, self.parts(orchestrator))
         self.metrics.follow(orchestrator)
+        self._tell_as(orchestrator, config)
+        learn(config)
+        if self.replicas is not None:
+            self.replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -60,6 +90,76 @@ class Lasting:
         self.loaded_at = time.time()
         self.reloads += 1
         self.refused = None
+
+    def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
+        """The trace of a request with these headers, None where no traces are sent; noted, too."""
+        telemetry = self.telemetry
+        trace = None if telemetry is None else telemetry.begin(headers)
+        self.note(headers, client, trace)
+        return trace
+
+    def note(
+        self, headers: Mapping[bytes, bytes], client: Client, trace: Trace | None = None
+    ) -> None:
+        """Notes whose request is in hand, where the log wants to know."""
+        held = IN_HAND.get()
+        if held is not None:
+            held.caller = client.name
+            held.trace = trace or heard(headers)
+
+    def close(self) -> None:
+        """Sends what is to be told of the last requests; may take some seconds."""
+        if self.telemetry is not None:
+            self.telemetry.close()
+        if self.access is not None:
+            self.access.close()
+
+    def _figures(self) -> Iterable[Sample]:
+        """What `/metrics` has of all this."""
+        door, telemetry = self.admission, self.telemetry
+        yield sample("tierwise_requests_inside", door.inside)
+        yield sample("tierwise_requests_waiting", door.waiting)
+        yield sample("tierwise_turned_away", door.turned_away)
+        if self.replicas is not None:
+            yield sample("tierwise_shared_state_up", self.replicas.link.up)
+            yield sample("tierwise_replicas", self.replicas.members)
+        if telemetry is not None:
+            yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
+            yield sample("tierwise_spans_sent", telemetry.exporter.sent)
+            yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
+
+    def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
+        """Sends telemetry as the configuration has it now."""
+        old = self.telemetry
+        settings = settings_of(config.telemetry)
+        if old is not None and settings == old.settings:
+            old.follow(orchestrator.setup.everywhere())
+            return
+        if old is not None:
+            orchestrator.ledger.unwatch(old.observe)
+            threading.Thread(target=old.close, name="tierwise-telemetry-end").start()
+        self.telemetry = _telemetry(orchestrator, config)
+
+
+def _telemetry(orchestrator: Orchestrator, config: Config) -> Telemetry | None:
+    """What sends traces and metrics; None where they go nowhere."""
+    settings = settings_of(config.telemetry)
+    if settings is None:
+        return None
+    # Imported only here: most send nothing.
+    from tierwise.telemetry.telemetry import Telemetry
+
+    telemetry = Telemetry(settings, orchestrator.setup.everywhere())
+    orchestrator.ledger.watch(telemetry.observe)
+    return telemetry
+
+
+def _access_log(config: Config) -> AccessLog | None:
+    if not config.server.access_log:
+        return None
+    from tierwise.telemetry.access import AccessLog
+
+    return AccessLog(log_format(config))
 
 
 class InUse:
@@ -91,7 +191,9 @@ class InUse:
             await self._over.wait()
 
 
-def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | None]:
+def _accounts(
+    crew: Crew, config: Config, replicas: Replicas | None
+) -> tuple[Accounts | None, Budgets | None]:
     """The accounts, which are still to be opened, and their budgets; None where there are none.
 
     Imported only here: SQLAlchemy takes a while and some memory.
@@ -105,8 +207,25 @@ def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | No
 
     shared = crew.folder if crew.workers > 1 else None
     accounts = accounts_of(config.ledger, shared)
-    books = InMemory() if shared is None else InFolder(shared)
+    books: Books
+    if replicas is not None:
+        books = replicas.books
+    else:
+        books = InMemory() if shared is None else InFolder(shared)
     return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
+
+
+def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
+    if config.state.url is None:
+        return None
+    # Imported only here, as most gateways are by themselves.
+    from tierwise.state.shared.replicas import Replicas
+    from tierwise.state.shared.responses import InRedis
+
+    replicas = Replicas(config.state, orchestrator.crew.workers)
+    replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+    orchestrator.kept_responses = InRedis(replicas.link)
+    return replicas
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

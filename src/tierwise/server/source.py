@@ -14,11 +14,19 @@ FIXED = (
     "server.tls",
     "server.trusted_proxies",
     "server.grace_s",
+    "server.log_format",
+    "server.access_log",
     "ledger.path",
+    "ledger.url",
     "ledger.queue_size",
+    "state.url",
+    "state.password",
+    "state.ca_file",
+    "state.prefix",
+    "state.timeout_s",
     "accounts.enabled",
 )
-"""What only a restart changes: the address is taken, and the database is open."""
+"""What only a restart changes: the address is taken, log, database and Redis are open."""
 
 
 class Source(Struct, frozen=True):

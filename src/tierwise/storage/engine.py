@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -19,10 +20,14 @@ SILENCE_S = 10
 """After so many seconds without a word a server counts as gone, not slow."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, checks_keys: bool = True) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://user:password@host/name`.
 
     Transactions of SQLite begin with BEGIN, so that all that is read in one is of one moment.
+
+    Args:
+        checks_keys: whether SQLite checks foreign keys. Without, whoever deletes rows must know
+            that nothing refers to them.
 
     Raises:
         ConfigError: the URL cannot be used, or its driver is not installed. It never shows a
@@ -30,16 +35,23 @@ def open_engine(url: str) -> Engine:
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        return for_sqlite(create_engine(parsed))
+        return for_sqlite(create_engine(parsed), checks_keys=checks_keys)
     try:
         # A connection that has died is replaced when it is wanted next.
-        return create_engine(parsed, pool_pre_ping=True, connect_args=_patience(parsed))
+        return create_engine(
+            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=_patience(parsed)
+        )
     except ImportError:
         raise ConfigError(
             "the driver for PostgreSQL is not installed",
             field="ledger.url",
             remedy="pip install 'tierwise[postgres]'",
         ) from None
+
+
+def file_url(path: str | Path) -> str:
+    """The URL of a SQLite file, for `open_engine`."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def is_url(place: str) -> bool:
@@ -49,13 +61,23 @@ def is_url(place: str) -> bool:
 
 def shown(url: str) -> str:
     """A URL for messages: without its user, password and options."""
-    bare = _parsed(url).set(drivername="postgresql", username=None, password=None, query={})
+    own = _parsed(url)
+    bare = URL.create("postgresql", host=own.host, port=own.port, database=own.database)
     return bare.render_as_string()
 
 
-def for_sqlite(engine: Engine) -> Engine:
+def for_sqlite(engine: Engine, *, checks_keys: bool = True) -> Engine:
     """Lets SQLAlchemy, and not `sqlite3`, say when a transaction begins."""
-    event.listen(engine, "connect", _prepare)
+
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None
+        sqlite_ledger.give_logarithm(connection)
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if checks_keys else 'OFF'}")
+        cursor.execute("PRAGMA busy_timeout = 5000")
+        cursor.close()
+
+    event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -112,15 +134,6 @@ def _patience(url: URL) -> dict[str, Any]:
         "application_name": "tierwise",
     }
     return {name: value for name, value in wanted.items() if name not in url.query}
-
-
-def _prepare(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None
-    sqlite_ledger.give_logarithm(connection)
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA busy_timeout = 5000")
-    cursor.close()
 
 
 def _begin(connection: Connection) -> None:

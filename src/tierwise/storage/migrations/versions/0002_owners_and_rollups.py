@@ -28,9 +28,14 @@ def upgrade() -> None:
     op.add_column("requests", sa.Column("owner", sa.Integer, sa.ForeignKey("owners.id")))
     op.create_index("requests_by_shape", "requests", ["shape", "at"])
     op.create_index("requests_by_owner", "requests", ["owner", "at"])
+    op.create_index("requests_by_bundle", "requests", ["bundle"])
+    op.add_column("feedback", sa.Column("asked_at", sa.Double))
+    op.add_column("feedback", sa.Column("shape", sa.Integer, sa.ForeignKey("shapes.id")))
+    op.add_column("feedback", sa.Column("checks", sa.Integer, sa.ForeignKey("checks.id")))
     op.execute("ALTER TABLE attempts ADD COLUMN seq BIGSERIAL CONSTRAINT attempts_pk PRIMARY KEY")
     _rollup("hourly", "hour")
     _rollup("daily", "day")
+    op.create_index("daily_by_owner", "daily", ["owner", "day"])
     op.create_table(
         "hourly_calls",
         sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -53,7 +58,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(marks, [{"name": n, "value": 0} for n in ("requests", "attempts", "pruned")])
+    begun = ("requests", "attempts", "feedback", "pruned")
+    op.bulk_insert(marks, [{"name": name, "value": 0} for name in begun])
     op.create_table(
         "writers",
         sa.Column("writer", sa.Text, primary_key=True),
@@ -93,6 +99,7 @@ def _rollup(name: str, time: str) -> None:
     tokens = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
     op.create_table(
         name,
+        sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column(time, sa.BigInteger, primary_key=True, autoincrement=False),
         *(sa.Column(key, sa.Integer, primary_key=True, autoincrement=False) for key in keys),
         sa.Column("requests", sa.BigInteger, nullable=False),
