@@ -148,10 +148,10 @@ def test_the_configuration_is_a_right_one(tmp_path: Path) -> None:
         ({"config.state.url": None}, "config.state.url is not set"),
         ({"terminationGracePeriodSeconds": 10}, "terminationGracePeriodSeconds is 10"),
         ({"autoscaling.minReplicas": 20}, "autoscaling.minReplicas is above"),
-        ({"ingress.enabled": True}, "ingress.hosts"),
+        ({"ingress.enabled": True}, "hosts"),
         ({"config.server.api_keys": []}, "api_keys"),
         ({"secretname": "mine"}, "secretname"),
-        ({"image.pullPolicy": "Sometimes"}, "image.pullPolicy"),
+        ({"image.pullPolicy": "Sometimes"}, "pullPolicy"),
     ],
 )
 def test_a_mistake_is_refused_by_its_name(values: dict[str, object], words: str) -> None:
