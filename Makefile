@@ -71,7 +71,7 @@ $(DEPLOY_VENV)/.setup-stamp: tests/deployment/requirements.txt
 	@touch $@
 
 docs: $(STAMP) ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 recordings: $(STAMP) ## Replay recorded traffic of real providers: TIERWISE_RECORDINGS names its folder
 	PYTHONPATH=tests $(BIN)/python -m recordings

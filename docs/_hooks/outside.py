@@ -1,4 +1,4 @@
-"""Links from a page to a file outside docs/ lead to the repository, as the site has no such page."""
+"""Links from a page to a file outside docs/ lead to the repository: the site has no such page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def on_page_markdown(markdown: str, *, config: Any, **_: Any) -> str:
 
     def moved(found: re.Match[str]) -> str:
         path = found[1]
-        return f"]({HERE.get(path) or f'{config.repo_url}/blob/main/{path}'})"
+        return f"]({HERE.get(path) or f'{config.extra['repository']}/blob/main/{path}'})"
 
     return _OUTSIDE.sub(moved, markdown)
