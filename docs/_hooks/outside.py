@@ -13,8 +13,10 @@ HERE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 def on_page_markdown(markdown: str, *, config: Any, **_: Any) -> str:
     """The page with such links made absolute."""
 
+    repository = config.extra["repository"]
+
     def moved(found: re.Match[str]) -> str:
         path = found[1]
-        return f"]({HERE.get(path) or f'{config.extra['repository']}/blob/main/{path}'})"
+        return f"]({HERE.get(path) or f'{repository}/blob/main/{path}'})"
 
     return _OUTSIDE.sub(moved, markdown)
