@@ -9,6 +9,7 @@ import pytest
 
 from elsewhere import Elsewhere
 from gateway import KEY, Provider, RunningGateway, config_for
+from postgres import Postgres, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +49,22 @@ def gateway(_gateway: RunningGateway, provider: Provider) -> RunningGateway:
 def database(tmp_path: Path) -> Path:
     """Where a ledger may be."""
     return tmp_path / "ledger.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a ledger may be: a file that does not exist, and a database that is empty."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.migrated()
 
 
 @pytest.fixture(scope="session")

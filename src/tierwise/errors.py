@@ -9,20 +9,25 @@ TierwiseError
 │   ├── BudgetExceeded           402 a hard budget has no room for it
 │   ├── NotYourDecision          403 another caller's
 │   ├── AdminOnly                403 a call for operators
+│   ├── NotPermitted             403 the key's role, or what it may be used for, does not reach
 │   ├── UnknownModel             404 neither a model nor a policy
 │   ├── UnknownDecision          404 the ledger has none of this id
 │   ├── UnknownDeployment        404 none of this id is configured
 │   ├── UnknownResponse          404 no answer of this id is kept
 │   ├── UnknownProvider          404 none of this name is configured
+│   ├── UnknownAccount           404 no organisation, team, user, key or budget of this id
 │   ├── UnknownPath              404 there is nothing at this address
 │   ├── WrongMethod              405
 │   ├── BodyTooSlow              408
+│   ├── NameTaken                409 there is one of this name already
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
 │   ├── UnknownEncoding          415 a body that is compressed in a way that is not read here
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
 │   ├── GatewayBroke             500 a mistake of ours; the log has it
 │   ├── LedgerFull               503 no room for it just now
+│   ├── LedgerUnreachable        503 its database does not answer
+│   ├── AccountsAway             503 the database of accounts cannot be used just now
 │   └── ShuttingDown             503 the gateway's grace was over before the answer was
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
@@ -152,6 +157,13 @@ class AdminOnly(RequestError):
     code = "admin_only"
 
 
+class NotPermitted(RequestError):
+    """The caller is known, and may not do this."""
+
+    status = 403
+    code = "not_permitted"
+
+
 class UnknownDeployment(RequestError):
     """No deployment of this id is configured."""
 
@@ -171,6 +183,13 @@ class UnknownProvider(RequestError):
 
     status = 404
     code = "provider_not_found"
+
+
+class UnknownAccount(RequestError):
+    """No organisation, team, user, key or budget of this id is one that the caller may see."""
+
+    status = 404
+    code = "not_found"
 
 
 class UnknownPath(RequestError):
@@ -196,6 +215,13 @@ class BodyTooSlow(RequestError):
 
     status = 408
     code = "request_timeout"
+
+
+class NameTaken(RequestError):
+    """There is one already where there may only be one."""
+
+    status = 409
+    code = "already_exists"
 
 
 class KeyReused(RequestError):
@@ -234,10 +260,17 @@ class Overloaded(RequestError):
 
 
 class BudgetExceeded(RequestError):
-    """A hard budget has no room for what the request is expected to cost."""
+    """A hard budget has no room for what the request is expected to cost.
+
+    `retry_after` is the time, in seconds, after which the budget is whole again, if that is soon.
+    """
 
     status = 402
     code = "budget_exceeded"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class LedgerFull(RequestError):
@@ -245,6 +278,21 @@ class LedgerFull(RequestError):
 
     status = 503
     code = "ledger_full"
+
+
+class LedgerUnreachable(RequestError):
+    """The ledger's database does not answer just now."""
+
+    status = 503
+    code = "ledger_unreachable"
+
+
+class AccountsAway(RequestError):
+    """The database of accounts cannot be used just now."""
+
+    status = 503
+    code = "accounts_unavailable"
+    retry_after = 1.0
 
 
 class ShuttingDown(RequestError):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tierwise.analysis import Measured, classify
 from tierwise.catalog import reference_cost
 from tierwise.execution import Run
-from tierwise.types import Completion, Decision, Owner, Prices, Record
+from tierwise.types import Completion, Decision, Owner, Prices, Record, Trace
 
 
 class Finished(Struct):
@@ -33,6 +33,7 @@ class Finished(Struct):
     owner: Owner | None
     session: str | None
     prompt: bytes | None
+    trace: Trace | None = None
 
     def record(self) -> Record:
         """What the ledger keeps."""
@@ -61,6 +62,10 @@ class Finished(Struct):
             error=run.error,
             prompt=self.prompt.decode("utf-8", "replace") if self.prompt is not None else None,
             answer=run.answer,
+            waited_s=run.waited_s,
+            analysis_s=run.analysis_s,
+            routing_s=run.routing_s,
+            trace=self.trace,
         )
 
     def _reference_cost(self) -> float:

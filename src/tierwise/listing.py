@@ -9,7 +9,6 @@ import msgspec
 
 from tierwise.config import Setup
 from tierwise.errors import InvalidRequest
-from tierwise.routing import Router
 from tierwise.state.health import Health
 from tierwise.types import Model
 from tierwise.wire.pages import page_size
@@ -23,12 +22,24 @@ _FAMILY, _GOOGLE = "models/", 50
 _Entry = TypeVar("_Entry")
 
 
+class Names(Protocol):
+    """Who knows models by name: a router."""
+
+    def model_named(self, name: str) -> tuple[str, str | None]:
+        """The model and, where it names one, the deployment's id; raises `UnknownModel`."""
+
+
 class Offers(Protocol):
     """What has models: an orchestrator."""
 
-    setup: Setup
-    health: Health
-    router: Router
+    @property
+    def setup(self) -> Setup: ...
+
+    @property
+    def health(self) -> Health: ...
+
+    @property
+    def router(self) -> Names: ...
 
 
 class Listing:

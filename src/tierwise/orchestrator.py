@@ -43,6 +43,7 @@ from tierwise.state.sessions import Sessions
 from tierwise.state.shared_responses import kept_by
 from tierwise.state.spending import Spending
 from tierwise.state.traffic import Traffic, novelty_of
+from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
 from tierwise.types import CACHE, Decision, Model, Task, Usage
@@ -108,7 +109,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         self._sessions: Sessions = after._sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
         self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
-        self.promises = Promises(setup.certificates, crew, ledger=ledger.path)
+        self.promises = Promises(setup.certificates, crew, ledger=ledger.beside)
         self.checker = Checker(gates_of(setup))
         self._transport = Transport()
         self.passages = Passages()
@@ -158,7 +159,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             config = read_config(config)
         setup = build(config).share(crew.workers if crew is not None else 1)
         own = config.ledger
-        ledger = after.ledger if after else Ledger(own.path, queue_size=own.queue_size)
+        ledger = after.ledger if after else _ledger(config)
         try:
             made = cls(
                 setup,
@@ -370,19 +371,27 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         Where the caller named a model there is nothing to choose, and the words are read later,
         when the record is made.
         """
+        began = time.monotonic()
         measured = measure(task)
         unsaid = self.router.unsaid(task)
-        decision, reading = self._decide(task, measured, unsaid)
+        decision, reading, analysed = self._decide(task, measured, unsaid)
         paths = self.router.paths(decision, unsaid)
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
         run.reading, run.unsaid = reading, unsaid
+        if task.arrived is not None:
+            run.waited_s = began - task.arrived
+        run.analysis_s, run.routing_s = analysed - began, run.started - analysed
+        held = IN_HAND.get()
+        if held is not None:
+            held.run = run
         return run, measured
 
     def _decide(
         self, task: Task, measured: Measured, unsaid: Unsaid | None
-    ) -> tuple[Decision, Reading | None]:
-        """The decision about a task, and what was read in its prompt for it."""
+    ) -> tuple[Decision, Reading | None, float]:
+        """The decision about a task, what was read in its prompt for it, and since when that was
+        known, by the monotonic clock."""
         reading: Reading | None = None
         if self.router.explicit(task):
             profile = measured.profile
@@ -393,6 +402,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             else:
                 analysed = self._analyst.analyse(task)
                 profile, reading = analysed.profile, analysed.reading
+        now = time.monotonic()
         decision = self.router.decide(
             task,
             profile,
@@ -401,14 +411,14 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             latency=self.health.states,
             reading=reading,
             foreign=self._guarded and self._traffic.foreign,
-            held=self._sessions.held(task.session, time.monotonic()),
+            held=self._sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
             unsaid=unsaid,
         )
         if reading is not None:
             self._traffic.saw(novelty_of(decision))
-        return decision, reading
+        return decision, reading, now
 
     def _wake(self) -> None:
         """Loads the brain if that has not been done. Whoever comes meanwhile waits."""
@@ -468,10 +478,12 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             task.owner,
             task.session,
             task.body if self._store_content else None,
+            task.trace,
         )
-        if task.session is not None and run.model is not None and not given_again:
+        conversation = task.conversation
+        if conversation is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
-            self._sessions.answered(task.session, run.model, tokens, time.monotonic())
+            self._sessions.answered(conversation, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
         if task.purse is not None:
             task.purse.settle(run.cost_usd)
@@ -481,6 +493,11 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.handed_over = None
         self.ledger.record(finished.record, run.decision.id)
         return finished
+
+
+def _ledger(config: Config) -> Ledger:
+    own = config.ledger
+    return Ledger(own.place, beside=own.path, queue_size=own.queue_size)
 
 
 def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:

@@ -97,6 +97,20 @@ class Owner(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
+class Trace(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a request stands in a trace of several services (W3C Trace Context); ids are hex.
+
+    `span` is the request's own, `parent` that of whoever called, None where the trace begins here.
+    Only a `sampled` one is told of; `state` is the caller's `tracestate`, which is passed on.
+    """
+
+    id: str
+    span: str
+    parent: str | None = None
+    sampled: bool = True
+    state: str = ""
+
+
 class Purse(Protocol):
     """What a request is paid from: the budgets that its caller has."""
 
@@ -121,8 +135,10 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     `drop_unsupported` says whether what a provider's dialect has no words for may be left out; None
     leaves that to the policy.
     `deadline` is a point of the monotonic clock, in seconds, after which no answer is wanted.
-    `owner` and `purse` are whose it is and what pays for it; None where there are no accounts.
+    `arrived` is such a point, too. `owner` and `purse` are whose it is and what pays for it; None
+    where there are no accounts. `trace` is None where nobody follows requests.
     `cache_control` is what the caller says of answers that were given before (RFC 9111).
+    `allowed` are the models that may answer; empty: all.
     """
 
     body: bytes
@@ -152,8 +168,18 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     caller: str | None = None
     owner: Owner | None = None
     purse: Purse | None = None
+    allowed: frozenset[str] = frozenset()
     priority: Priority = "normal"
     deadline: float = float("inf")
+    arrived: float | None = None
+    trace: Trace | None = None
+
+    @property
+    def conversation(self) -> str | None:
+        """Its session by a name that no other organisation's has; None without one."""
+        if self.session is None or self.owner is None or self.owner.org is None:
+            return self.session
+        return f"{self.owner.org}\n{self.session}"
 
     @property
     def reads(self) -> str:
@@ -476,11 +502,17 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """One gate's view of one answer: P(acceptable) and why."""
+    """One gate's view of one answer: P(acceptable) and why.
+
+    It was asked `after_s` seconds after the first one of its answer, and took `took_s`; None where
+    nobody looked at a clock.
+    """
 
     gate: str
     p: float
     reason: str
+    after_s: float | None = None
+    took_s: float | None = None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -492,7 +524,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     `estimated` marks a usage that the provider did not report and that was counted instead. `p` is
     P(acceptable) by all `verdicts` together, None where nothing was judged; `length` counts the
     characters of a text that was judged whole. `continues` says that it went on where others had
-    broken off, after so many characters; None for a call that began an answer.
+    broken off, after so many characters; None for a call that began an answer. `began_s` is when it
+    began, in seconds from when the request was routed, and `span` what a trace calls it.
     """
 
     deployment: str
@@ -511,6 +544,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     length: int | None = None
     gate: str = ""
     continues: int | None = None
+    began_s: float | None = None
+    span: str | None = None
 
 
 CACHE = "cache"
@@ -525,6 +560,8 @@ class Record(Struct, frozen=True, kw_only=True):
     `prompt` and `answer` are only filled when the configuration says that content is stored.
     An answer that was given before has no attempts and `CACHE` for a deployment; its
     `reference_cost_usd` is what it cost when it was made.
+    `latency_s` begins when the request was routed. Before that it had waited for `waited_s` to be
+    looked at, analysis took `analysis_s`, and routing, from `decision.at` on, `routing_s`.
     """
 
     decision: Decision
@@ -546,6 +583,10 @@ class Record(Struct, frozen=True, kw_only=True):
     error: str | None = None
     prompt: str | None = None
     answer: str | None = None
+    waited_s: float | None = None
+    analysis_s: float | None = None
+    routing_s: float | None = None
+    trace: Trace | None = None
 
 
 class ToolCall(Struct, frozen=True, kw_only=True):

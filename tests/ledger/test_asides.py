@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from older_ledgers import age
 from tierwise.errors import UnknownDecision
 from tierwise.ledger import (
     EMBEDDINGS,
@@ -83,19 +82,19 @@ def passed(name: str, **changes: Any) -> Aside:
     return Aside(**given)
 
 
-def written(database: Path, *asides: Aside, records: tuple[Record, ...] = ()) -> Report:
-    with Ledger(database) as ledger:
+def written(place: str | Path, *asides: Aside, records: tuple[Record, ...] = ()) -> Report:
+    with Ledger(place) as ledger:
         for record in records:
             ledger.record(lambda record=record: record)  # type: ignore[misc]
         for aside in asides:
             assert ledger.noted(aside)
-    return report(database, now=100.0)
+    return report(place, now=100.0)
 
 
-def test_they_come_back_as_they_were(database: Path) -> None:
+def test_they_come_back_as_they_were(place: str) -> None:
     one = embedding("e1", "server_failed", "accepted")
     other = passed("p1", at=60.0, cost_usd=None, error="ConnectFailed: naïve")
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.noted(one)
         ledger.noted(other)
         assert ledger.flush(PATIENCE_S)
@@ -106,11 +105,9 @@ def test_they_come_back_as_they_were(database: Path) -> None:
         assert ledger.asides(1) == ledger.asides(since=55.0) == [other]
 
 
-def test_embeddings_are_in_the_totals_and_save_nothing(
-    database: Path, make_record: MakeRecord
-) -> None:
+def test_embeddings_are_in_the_totals_and_save_nothing(place: str, make_record: MakeRecord) -> None:
     before = make_record(cost_usd=0.002, reference_cost_usd=0.01)
-    figures = written(database, embedding("e1", "accepted"), records=(before,))
+    figures = written(place, embedding("e1", "accepted"), records=(before,))
     assert (figures.requests, figures.ok) == (2, 2)
     assert figures.cost_usd == pytest.approx(0.003)
     assert figures.reference_cost_usd == pytest.approx(0.011)
@@ -124,20 +121,18 @@ def test_embeddings_are_in_the_totals_and_save_nothing(
         assert sum(one.requests for one in groups.values()) == 2
 
 
-def test_figures_of_answers_leave_embeddings_out(database: Path, make_record: MakeRecord) -> None:
+def test_figures_of_answers_leave_embeddings_out(place: str, make_record: MakeRecord) -> None:
     answer = make_record(latency_s=3.0)
-    figures = written(
-        database, *(embedding(f"e{n}", "accepted") for n in range(9)), records=(answer,)
-    )
+    figures = written(place, *(embedding(f"e{n}", "accepted") for n in range(9)), records=(answer,))
     assert figures.small_share == 1.0
     assert (figures.latency_p50_s, figures.latency_p99_s) == (3.0, 3.0)
     assert figures.judged_by_tier == {}
     assert figures.labelled == 0
 
 
-def test_calls_for_embeddings_that_fail_are_counted_where_they_failed(database: Path) -> None:
+def test_calls_for_embeddings_that_fail_are_counted_where_they_failed(place: str) -> None:
     figures = written(
-        database,
+        place,
         embedding("e1", "server_failed", "accepted"),
         embedding("e2", "server_failed", "rate_limited"),
     )
@@ -151,10 +146,10 @@ def test_calls_for_embeddings_that_fail_are_counted_where_they_failed(database: 
 
 
 def test_what_is_passed_through_is_counted_apart_and_its_cost_is_unknown_not_0(
-    database: Path,
+    place: str,
 ) -> None:
     figures = written(
-        database,
+        place,
         passed("p1", input_tokens=7, output_tokens=100),
         passed("p2", status="error", code=400),
         passed("p3", status="cancelled", code=None),
@@ -175,34 +170,34 @@ def test_what_is_passed_through_is_counted_apart_and_its_cost_is_unknown_not_0(
     assert figures.passed["beta/files"].unknown_cost == 0
 
 
-def test_only_the_period_asked_for_counts(database: Path) -> None:
-    written(database, embedding("e1", "accepted", at=10.0), passed("p1", at=10.0))
-    figures = report(database, since_s=20.0, now=100.0)
+def test_only_the_period_asked_for_counts(place: str) -> None:
+    written(place, embedding("e1", "accepted", at=10.0), passed("p1", at=10.0))
+    figures = report(place, since_s=20.0, now=100.0)
     assert (figures.requests, figures.passed) == (0, {})
 
 
-def test_nothing_that_learns_or_looks_on_sees_them(database: Path) -> None:
+def test_nothing_that_learns_or_looks_on_sees_them(place: str) -> None:
     seen: list[Record] = []
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.watch(seen.append)
         ledger.noted(embedding("e1", "accepted"))
         assert ledger.flush(PATIENCE_S)
         assert list(ledger.recent(None)) == []
         assert ledger.get("e1") is None
     assert seen == []
-    assert list(labelled(database)) == []
+    assert list(labelled(place)) == []
 
 
-async def test_vectors_cannot_be_rated(database: Path) -> None:
-    with Ledger(database) as ledger:
+async def test_vectors_cannot_be_rated(place: str) -> None:
+    with Ledger(place) as ledger:
         ledger.noted(embedding("e1", "accepted"))
         assert ledger.flush(PATIENCE_S)
         with pytest.raises(UnknownDecision):
             await rate(ledger, read_feedback("e1", score=1, at=1.0))
 
 
-def test_one_for_which_there_is_no_room_is_dropped_and_counted(database: Path) -> None:
-    ledger = Ledger(database, queue_size=1)
+def test_one_for_which_there_is_no_room_is_dropped_and_counted(place: str) -> None:
+    ledger = Ledger(place, queue_size=1)
     assert [ledger.noted(passed("p1")), ledger.noted(passed("p2"))] == [True, False]
     assert (ledger.pending, ledger.dropped) == (1, 1)
 
@@ -211,7 +206,6 @@ def test_a_ledger_of_version_2_is_brought_up_to_date(
     database: Path, make_record: MakeRecord
 ) -> None:
     written(database, records=(make_record(),))
-    with closing(sqlite3.connect(database)) as connection:
-        connection.executescript("DROP TABLE asides; PRAGMA user_version = 2")
+    age(database, 2)
     figures = written(database, embedding("e1", "accepted"))
     assert (figures.requests, figures.by_kind[EMBEDDINGS].requests) == (2, 1)

@@ -39,8 +39,8 @@ def rating(decision: str, score: float, source: str = "user", at: float = 50.0) 
     return Feedback(decision_id=decision, at=at, source=source, score=score)
 
 
-def write(database: Path, *entries: Record | Feedback) -> None:
-    with Ledger(database) as ledger:
+def write(place: str | Path, *entries: Record | Feedback) -> None:
+    with Ledger(place) as ledger:
         for entry in entries:
             if isinstance(entry, Record):
                 ledger.record(lambda entry=entry: entry)  # type: ignore[misc]
@@ -48,9 +48,9 @@ def write(database: Path, *entries: Record | Feedback) -> None:
                 ledger.rated(entry)
 
 
-def test_an_example_says_what_was_thought_before_and_what_was_said_after(database: Path) -> None:
-    write(database, record("1", 5.0), record("2"), rating("1", 0.25))
-    assert list(labelled(database)) == [
+def test_an_example_says_what_was_thought_before_and_what_was_said_after(place: str) -> None:
+    write(place, record("1", 5.0), record("2"), rating("1", 0.25))
+    assert list(labelled(place)) == [
         Labelled(
             decision_id="1",
             at=5.0,
@@ -74,31 +74,31 @@ def test_an_example_says_what_was_thought_before_and_what_was_said_after(databas
     ]
 
 
-def test_one_example_a_decision_and_the_latest_of_the_first_source_counts(database: Path) -> None:
+def test_one_example_a_decision_and_the_latest_of_the_first_source_counts(place: str) -> None:
     write(
-        database,
+        place,
         record("1"),
         rating("1", 0.0, at=60.0),
         rating("1", 1.0, at=70.0),
         rating("1", 0.5, "judge", at=80.0),
     )
-    assert [(one.label, one.source) for one in labelled(database)] == [(1.0, "user")]
-    judged = labelled(database, sources=("judge", "user"))
+    assert [(one.label, one.source) for one in labelled(place)] == [(1.0, "user")]
+    judged = labelled(place, sources=("judge", "user"))
     assert [(one.label, one.source) for one in judged] == [(0.5, "judge")]
-    assert list(labelled(database, sources=("score",))) == []
+    assert list(labelled(place, sources=("score",))) == []
 
 
-def test_a_period_and_a_policy_can_be_chosen(database: Path) -> None:
+def test_a_period_and_a_policy_can_be_chosen(place: str) -> None:
     entries = [record(str(n), float(n), policy="auto" if n % 2 else "best") for n in range(1, 7)]
-    write(database, *entries, *(rating(str(n), 1.0) for n in range(1, 7)))
-    assert [one.decision_id for one in labelled(database, since=3.0)] == ["3", "4", "5", "6"]
-    assert [one.decision_id for one in labelled(database, policy="best")] == ["2", "4", "6"]
+    write(place, *entries, *(rating(str(n), 1.0) for n in range(1, 7)))
+    assert [one.decision_id for one in labelled(place, since=3.0)] == ["3", "4", "5", "6"]
+    assert [one.decision_id for one in labelled(place, policy="best")] == ["2", "4", "6"]
 
 
-def test_thousands_come_one_by_one_by_time_and_each_once(database: Path) -> None:
+def test_thousands_come_one_by_one_by_time_and_each_once(place: str) -> None:
     entries = [record(str(n), float(n % 40)) for n in range(1000)]
-    write(database, *entries, *(rating(str(n), n % 2) for n in range(1000)))
-    found = list(labelled(database))
+    write(place, *entries, *(rating(str(n), n % 2) for n in range(1000)))
+    found = list(labelled(place))
     assert {one.decision_id for one in found} == {str(n) for n in range(1000)}
     assert len(found) == 1000
     assert [one.at for one in found] == sorted(one.at for one in found)
@@ -120,26 +120,26 @@ def test_the_ledger_may_grow_while_examples_are_read(database: Path) -> None:
     assert [one.decision_id for one in examples][-1] == "late"
 
 
-def test_what_did_not_end_well_or_was_not_answered_is_no_example(database: Path) -> None:
+def test_what_did_not_end_well_or_was_not_answered_is_no_example(place: str) -> None:
     nobody = record("2", status="error", model=None, deployment=None, tier=None)
     write(
-        database,
+        place,
         record("1", status="cancelled"),
         nobody,
         record("3"),
         *(rating(n, 1.0) for n in ("1", "2", "3", "unknown")),
     )
-    assert [one.decision_id for one in labelled(database)] == ["3"]
+    assert [one.decision_id for one in labelled(place)] == ["3"]
 
 
-def test_an_answer_of_the_last_tier_has_no_verdicts_and_no_expectation(database: Path) -> None:
+def test_an_answer_of_the_last_tier_has_no_verdicts_and_no_expectation(place: str) -> None:
     attempts = (
         an_attempt(outcome="rejected", verdicts=(Verdict(gate="form", p=0.1, reason="odd"),)),
         an_attempt(deployment="near/large", model="large", tier=2),
     )
     last = record("1", attempts=attempts, model="large", deployment="near/large", tier=2)
-    write(database, last, rating("1", 1.0))
-    (one,) = labelled(database)
+    write(place, last, rating("1", 1.0))
+    (one,) = labelled(place)
     assert (one.tier, one.model, one.verdicts, one.quality) == (2, "large", (), None)
     assert one.accepted
 

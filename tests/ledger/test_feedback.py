@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from older_ledgers import age
 from tierwise.errors import InvalidRequest
 from tierwise.ledger import Feedback, Ledger, labelled, read_feedback
 from tierwise.ledger.feedback import LABELS
-from tierwise.ledger.schema import VERSION
+from tierwise.storage.sqlite_ledger import VERSION
 from tierwise.types import Record
 
 MakeRecord = Callable[..., Record]
@@ -26,7 +27,7 @@ def opinion(decision: str, score: float = 1.0, at: float = 100.0, **more: str) -
     return Feedback(decision_id=decision, at=at, score=score, **{"source": "user", **more})
 
 
-def test_all_that_was_said_is_kept_by_time(database: Path, make_record: MakeRecord) -> None:
+def test_all_that_was_said_is_kept_by_time(place: str, make_record: MakeRecord) -> None:
     record = make_record()
     decision = record.decision.id
     said = [
@@ -34,7 +35,7 @@ def test_all_that_was_said_is_kept_by_time(database: Path, make_record: MakeReco
         opinion(decision, 0.0, at=1.0, label="bad", comment="naïve 東京", caller="key-1"),
         opinion(decision, 1.0, at=2.0, label="good"),
     ]
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.record(lambda: record)
         for one in said:
             assert ledger.rated(one)
@@ -45,23 +46,23 @@ def test_all_that_was_said_is_kept_by_time(database: Path, make_record: MakeReco
 
 
 def test_feedback_of_days_later_is_kept_beside_its_record(
-    database: Path, make_record: MakeRecord
+    place: str, make_record: MakeRecord
 ) -> None:
     record = make_record()
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.record(lambda: record)
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.rated(opinion(record.decision.id, at=1e9))
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         assert ledger.get(record.decision.id) == record
         assert [one.at for one in ledger.feedback(record.decision.id)] == [1e9]
 
 
 def test_a_record_is_known_before_it_is_written_if_its_id_is_given(
-    database: Path, make_record: MakeRecord
+    place: str, make_record: MakeRecord
 ) -> None:
     record = make_record()
-    with Ledger(database, flush_interval_s=3600) as ledger:
+    with Ledger(place, flush_interval_s=3600) as ledger:
         ledger.record(lambda: record, record.decision.id)
         assert ledger.get(record.decision.id) == record
         assert ledger.written == 0
@@ -71,13 +72,13 @@ def test_a_record_is_known_before_it_is_written_if_its_id_is_given(
 
 
 def test_a_record_that_cannot_be_made_or_stored_is_not_known_for_ever(
-    database: Path, make_record: MakeRecord
+    place: str, make_record: MakeRecord
 ) -> None:
     def broken() -> Record:
         raise ValueError("no")
 
     odd = make_record(latency_s=math.nan, id="odd")  # NaN is NULL to SQLite, which refuses it
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.record(broken, "broken")
         ledger.record(lambda: odd, "odd")
         assert ledger.flush(PATIENCE_S)
@@ -85,8 +86,8 @@ def test_a_record_that_cannot_be_made_or_stored_is_not_known_for_ever(
         assert ledger.get("odd") is None
 
 
-def test_a_ledger_without_room_refuses_feedback(database: Path) -> None:
-    with Ledger(database, queue_size=0) as ledger:
+def test_a_ledger_without_room_refuses_feedback(place: str) -> None:
+    with Ledger(place, queue_size=0) as ledger:
         assert not ledger.rated(opinion("id"))
     assert not ledger.rated(opinion("id"))
     assert ledger.dropped == 0  # who gave it was told
@@ -96,7 +97,9 @@ def test_a_ledger_of_before_feedback_is_brought_up_to_date(
     database: Path, make_record: MakeRecord
 ) -> None:
     old, new = make_record(), make_record()
-    _write_version_1(database, old)
+    with Ledger(database) as ledger:
+        ledger.record(lambda: old)
+    age(database, 1)
     with Ledger(database) as ledger:
         ledger.record(lambda: new)
         ledger.rated(opinion(old.decision.id, 0.0))
@@ -110,19 +113,6 @@ def test_a_ledger_of_before_feedback_is_brought_up_to_date(
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-
-
-def _write_version_1(database: Path, record: Record) -> None:
-    """A ledger as version 1 left it: today's, without what came later."""
-    with Ledger(database) as ledger:
-        ledger.record(lambda: record)
-    with closing(sqlite3.connect(database)) as connection:
-        connection.executescript(
-            "ALTER TABLE requests DROP COLUMN checks; ALTER TABLE attempts DROP COLUMN checks;"
-            "ALTER TABLE attempts DROP COLUMN gate; DROP TABLE checks; DROP TABLE feedback;"
-            "DROP TABLE asides;"
-            "PRAGMA user_version = 1"
-        )
 
 
 @given(st.floats(0, 1) | st.integers(0, 1))

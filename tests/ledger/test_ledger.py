@@ -17,7 +17,7 @@ import pytest
 
 from tierwise.errors import ConfigError
 from tierwise.ledger import Ledger
-from tierwise.ledger.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from tierwise.storage.sqlite_ledger import APPLICATION_ID, MIGRATIONS, VERSION
 from tierwise.types import Record
 
 MakeRecord = Callable[..., Record]
@@ -65,9 +65,9 @@ def held(ledger: Ledger) -> Iterator[None]:
         release.set()
 
 
-def test_a_record_comes_back_as_it_was(database: Path, make_record: MakeRecord) -> None:
+def test_a_record_comes_back_as_it_was(place: str, make_record: MakeRecord) -> None:
     record = make_record(prompt="naïve 東京", answer="", caller="key-1", session="s", ttft_s=0.25)
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         put(ledger, record)
         assert ledger.flush(PATIENCE_S)
         assert ledger.get(record.decision.id) == record
@@ -107,9 +107,9 @@ def test_half_a_batch_sets_the_writer_to_work_before_its_time(
 
 
 def test_a_full_queue_drops_and_counts_and_takes_again_when_there_is_room(
-    database: Path, make_record: MakeRecord
+    place: str, make_record: MakeRecord
 ) -> None:
-    with Ledger(database, queue_size=3) as ledger:
+    with Ledger(place, queue_size=3) as ledger:
         with held(ledger):
             assert put(ledger, *(make_record() for _ in range(5))) == [True] * 3 + [False] * 2
             assert ledger.dropped == 2
@@ -284,18 +284,18 @@ def test_closing_a_ledger_that_lost_nothing_says_nothing(
     assert not caplog.records
 
 
-def test_closing_writes_what_waits(database: Path, make_record: MakeRecord) -> None:
-    ledger = Ledger(database, flush_interval_s=60)
+def test_closing_writes_what_waits(place: str, make_record: MakeRecord) -> None:
+    ledger = Ledger(place, flush_interval_s=60)
     ledger.open()
     put(ledger, *(make_record() for _ in range(20)))
     ledger.close()
     assert ledger.written == 20
-    with Ledger(database) as again:
+    with Ledger(place) as again:
         assert len(list(again.recent())) == 20
 
 
-def test_closing_and_opening_twice_is_no_harm(database: Path, make_record: MakeRecord) -> None:
-    ledger = Ledger(database)
+def test_closing_and_opening_twice_is_no_harm(place: str, make_record: MakeRecord) -> None:
+    ledger = Ledger(place)
     for _ in range(2):
         ledger.open()
         ledger.open()
@@ -305,13 +305,11 @@ def test_closing_and_opening_twice_is_no_harm(database: Path, make_record: MakeR
     assert ledger.written == 2
 
 
-def test_a_record_that_cannot_be_made_costs_no_other(
-    database: Path, make_record: MakeRecord
-) -> None:
+def test_a_record_that_cannot_be_made_costs_no_other(place: str, make_record: MakeRecord) -> None:
     def broken() -> Record:
         raise ValueError("no such thing")
 
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         put(ledger, make_record())
         ledger.record(broken)
         put(ledger, make_record())
@@ -319,10 +317,8 @@ def test_a_record_that_cannot_be_made_costs_no_other(
         assert (ledger.written, ledger.dropped) == (2, 1)
 
 
-def test_a_record_that_cannot_be_stored_costs_no_other(
-    database: Path, make_record: MakeRecord
-) -> None:
-    with Ledger(database) as ledger:
+def test_a_record_that_cannot_be_stored_costs_no_other(place: str, make_record: MakeRecord) -> None:
+    with Ledger(place) as ledger:
         with held(ledger):
             put(ledger, *(make_record() for _ in range(7)))
             put(ledger, make_record(failovers=1 << 70))
@@ -332,14 +328,14 @@ def test_a_record_that_cannot_be_stored_costs_no_other(
 
 
 def test_an_observer_that_breaks_costs_no_record_and_no_other_observer(
-    database: Path, make_record: MakeRecord
+    place: str, make_record: MakeRecord
 ) -> None:
     seen: list[str] = []
 
     def broken(_: Record) -> None:
         raise RuntimeError("not today")
 
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.watch(broken)
         ledger.watch(lambda record: seen.append(record.decision.id))
         put(ledger, make_record(id="a"), make_record(id="b"))
@@ -349,11 +345,11 @@ def test_an_observer_that_breaks_costs_no_record_and_no_other_observer(
 
 
 def test_recent_pages_through_all_newest_first_each_once(
-    database: Path, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+    place: str, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tierwise.ledger.ledger._PAGE", 7)
     records = [make_record(at=float(number // 3)) for number in range(50)]
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         put(ledger, *records)
         assert ledger.flush(PATIENCE_S)
         everything = list(ledger.recent(None))
@@ -364,13 +360,13 @@ def test_recent_pages_through_all_newest_first_each_once(
 
 
 def test_a_record_that_cannot_be_read_hides_no_other(
-    database: Path,
+    place: str,
     make_record: MakeRecord,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("tierwise.ledger.ledger._PAGE", 2)
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         put(ledger, make_record(id="a"), make_record(id="b", session=5))
         put(ledger, make_record(id="c", session=5), make_record(id="d", session=5))
         put(ledger, make_record(id="e"))
@@ -446,7 +442,7 @@ def test_an_interrupted_migration_leaves_an_empty_ledger_behind(
 ) -> None:
     broken = (("CREATE TABLE shapes (id INTEGER)", "CREATE TABEL typo"),)
     with monkeypatch.context() as patched:
-        patched.setattr("tierwise.ledger.schema.MIGRATIONS", broken)
+        patched.setattr("tierwise.storage.sqlite_ledger.MIGRATIONS", broken)
         with pytest.raises(ConfigError):
             Ledger(database).open()
     with sqlite3.connect(database) as connection:
@@ -463,8 +459,8 @@ def test_an_older_ledger_is_brought_up_to_date_with_its_records(
     with Ledger(database) as ledger:
         put(ledger, record)
     later = (*MIGRATIONS, ("ALTER TABLE requests ADD COLUMN mood TEXT",))
-    monkeypatch.setattr("tierwise.ledger.schema.MIGRATIONS", later)
-    monkeypatch.setattr("tierwise.ledger.schema.VERSION", len(later))
+    monkeypatch.setattr("tierwise.storage.sqlite_ledger.MIGRATIONS", later)
+    monkeypatch.setattr("tierwise.storage.sqlite_ledger.VERSION", len(later))
     with Ledger(database) as ledger:
         assert ledger.get(record.decision.id) == record
     with sqlite3.connect(database) as connection:
@@ -475,9 +471,8 @@ def test_an_older_ledger_is_brought_up_to_date_with_its_records(
 
 def test_released_migrations_are_never_edited() -> None:
     digests = [hashlib.sha256("".join(steps).encode()).hexdigest()[:16] for steps in MIGRATIONS]
-    assert digests == ["1b0138bf401ba17b", "368327cf48535e03", "89759f664ac0285b"], (
-        "append a migration instead"
-    )
+    released = ["1b0138bf401ba17b", "368327cf48535e03", "89759f664ac0285b", "e83d5d6fdd9f60ad"]
+    assert digests == released, "append a migration instead"
 
 
 _WRITER = """
@@ -508,9 +503,9 @@ def test_several_processes_write_one_ledger_at_once(
         assert connection.execute("SELECT count(*) FROM shapes").fetchone() == (1,)
 
 
-def test_several_threads_record_at_once(database: Path, make_record: MakeRecord) -> None:
+def test_several_threads_record_at_once(place: str, make_record: MakeRecord) -> None:
     record = make_record()
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         threads = [
             threading.Thread(target=lambda: put(ledger, *([record] * 500))) for _ in range(4)
         ]

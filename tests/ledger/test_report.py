@@ -89,11 +89,11 @@ def story(make_record: MakeRecord) -> list[Record]:
 
 
 @pytest.fixture
-def figures(story: list[Record], database: Path) -> Report:
-    with Ledger(database) as ledger:
+def figures(story: list[Record], place: str) -> Report:
+    with Ledger(place) as ledger:
         for record in story:
             ledger.record(lambda record=record: record)  # type: ignore[misc]
-    return report(database, now=100.0)
+    return report(place, now=100.0)
 
 
 def test_the_whole_adds_up(figures: Report) -> None:
@@ -164,7 +164,7 @@ def test_percentiles_are_of_ok_requests_by_nearest_rank(figures: Report) -> None
     assert (figures.ttft_p50_s, figures.ttft_p99_s) == (0.1, 0.1)
 
 
-def test_a_refusal_of_the_request_is_no_escalation(database: Path, make_record: MakeRecord) -> None:
+def test_a_refusal_of_the_request_is_no_escalation(place: str, make_record: MakeRecord) -> None:
     refused = make_record(
         attempts=(attempt("alpha/small", "refused"),),
         status="error",
@@ -174,15 +174,15 @@ def test_a_refusal_of_the_request_is_no_escalation(database: Path, make_record: 
         failovers=1,
         error="UpstreamRejected: no",
     )
-    with Ledger(database) as ledger:
+    with Ledger(place) as ledger:
         ledger.record(lambda: refused)
-    found = report(database, now=100.0)
+    found = report(place, now=100.0)
     assert found.escalations == 0
     assert found.upstream_errors == {"refused": 1}
 
 
-def test_only_the_period_asked_for_counts(story: list[Record], database: Path) -> None:
-    with Ledger(database) as ledger:
+def test_only_the_period_asked_for_counts(story: list[Record], place: str) -> None:
+    with Ledger(place) as ledger:
         for record in story:
             ledger.record(lambda record=record: record)  # type: ignore[misc]
         assert ledger.flush()
@@ -191,10 +191,10 @@ def test_only_the_period_asked_for_counts(story: list[Record], database: Path) -
         assert ledger.report(now=4.0).requests == 4
 
 
-def test_an_empty_ledger_has_no_figures_instead_of_wrong_ones(database: Path) -> None:
-    with Ledger(database):
+def test_an_empty_ledger_has_no_figures_instead_of_wrong_ones(place: str) -> None:
+    with Ledger(place):
         pass
-    found = report(database, now=1.0)
+    found = report(place, now=1.0)
     assert (found.requests, found.cost_usd, found.saving, found.small_share) == (0, 0, None, None)
     assert (found.latency_p50_s, found.ttft_p99_s, found.by_tier) == (None, None, {})
 

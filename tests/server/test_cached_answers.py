@@ -62,6 +62,15 @@ def test_a_record_says_that_it_was_given_again_and_what_that_saved(
     assert "is given again" in record.decision.reason
 
 
+def test_hits_are_counted_apart_with_what_they_saved(gateway: RunningGateway) -> None:
+    cost = float(chat(gateway.url).headers["x-tierwise-cost-usd"])
+    chat(gateway.url)
+    told = call(gateway.url, "GET", "/metrics").body.decode()
+    assert 'tierwise_cache_hits_total{kind="hit"} 1' in told
+    saved = next(one for one in told.splitlines() if one.startswith("tierwise_cache_saved_usd"))
+    assert float(saved.rpartition(" ")[2]) == pytest.approx(cost, abs=1e-8)
+
+
 def test_a_stream_is_replayed_as_it_came(gateway: RunningGateway, provider: Provider) -> None:
     first = chat(gateway.url, stream=True)
     second = chat(gateway.url, stream=True)

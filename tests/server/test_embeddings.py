@@ -129,7 +129,7 @@ def test_they_show_in_metrics_and_status(running: RunningGateway) -> None:
     text = call(running.url, "GET", "/metrics").body.decode()
     assert 'tierwise_embeddings_total{model="vectors",status="ok"} 1.0' in text
     assert 'tierwise_embeddings_total{model="",status="UnknownModel"} 1.0' in text
-    assert "tierwise_cost_usd_total 0.002" in text
+    assert 'tierwise_cost_usd_total{model="vectors",policy=""} 0.002' in text
     ids = {one["id"] for one in call(running.url, "GET", "/v1/status").json["deployments"]}
     assert {"beta/vectors", "gamma/vectors", "alpha/small"} == ids - {"alpha/large"}
 

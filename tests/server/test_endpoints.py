@@ -25,14 +25,22 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def scrape(url: str, *, key: str | None = None) -> Samples:
-    """All samples of `/metrics` but those that name a worker."""
+    """All samples of `/metrics`."""
     text = call(url, "GET", "/metrics", key=key).body.decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if "worker" not in sample.labels
     }
+
+
+def total(samples: Samples, name: str, **labels: str) -> float:
+    """The sum of a metric over all samples with these labels."""
+    return sum(
+        value
+        for (sample, have), value in samples.items()
+        if sample == name and labels.items() <= dict(have).items()
+    )
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -84,16 +92,15 @@ def test_metrics_count_what_the_ledger_cannot_take(
             until(lambda: ledger.last_error, "the writer to fail")
             for _ in range(110):
                 assert chat(gateway.url).status == 200
-            labels = (("model", "small"), ("policy", ""), ("status", "ok"))
             until(
-                lambda: scrape(gateway.url)["tierwise_requests_total", labels] == 112,
+                lambda: total(scrape(gateway.url), "tierwise_requests_total", model="small") == 112,
                 "all requests to be counted while the ledger is locked",
             )
             found = scrape(gateway.url)
             assert (ledger.written, ledger.pending, ledger.dropped) == (1, 101, 10)
             other.execute("ROLLBACK")
     one = 10e-6 + 5 * 2e-6
-    assert found["tierwise_cost_usd_total", ()] == pytest.approx(112 * one)
+    assert total(found, "tierwise_cost_usd_total") == pytest.approx(112 * one)
     accepted = (("deployment", "alpha/small"), ("outcome", "accepted"))
     assert found["tierwise_attempts_total", accepted] == 112
 
@@ -212,8 +219,8 @@ def test_metrics_count_what_was_sent(provider: Provider) -> None:
         found = scrape(gateway.url)
 
     def requests(policy: str, model: str, status: str) -> float:
-        labels = (("model", model), ("policy", policy), ("status", status))
-        return found["tierwise_requests_total", labels]
+        name = "tierwise_requests_total"
+        return total(found, name, policy=policy, model=model, status=status)
 
     def attempts(deployment: str, outcome: str) -> float:
         labels = (("deployment", deployment), ("outcome", outcome))
@@ -227,9 +234,18 @@ def test_metrics_count_what_was_sent(provider: Provider) -> None:
     assert attempts("alpha/large", "accepted") == 1
     assert attempts("alpha/small", "refused") == 1
     one = 10e-6 + 5 * 2e-6
-    assert found["tierwise_cost_usd_total", ()] == pytest.approx(3 * one + 10 * one)
-    assert found["tierwise_reference_cost_usd_total", ()] == pytest.approx(3 * 10 * one)
-    assert found["tierwise_request_seconds_count", ()] == 4
+    assert total(found, "tierwise_cost_usd_total") == pytest.approx(3 * one + 10 * one)
+    assert total(found, "tierwise_reference_cost_usd_total") == pytest.approx(3 * 10 * one)
+    assert total(found, "tierwise_saved_usd") == pytest.approx(17 * one)
+    assert total(found, "tierwise_request_seconds_count") == 4
+    assert total(found, "tierwise_request_seconds_bucket", le="+Inf") == 4
+    assert total(found, "tierwise_first_token_seconds_count", policy="stepwise") == 1
+    assert total(found, "tierwise_attempt_seconds_count", deployment="alpha/large") == 1
+    assert total(found, "tierwise_verdicts_total", gate="complete", passed="false") == 1
+    assert total(found, "tierwise_verdicts_total", gate="complete", passed="true") == 2
+    assert total(found, "tierwise_escalations_total", policy="stepwise") == 1
+    assert total(found, "tierwise_tokens_total", model="small", type="output") == 10
+    assert total(found, "tierwise_requests_total", tier="2") == 1
 
 
 def test_labels_of_metrics_stay_few_whatever_callers_send(provider: Provider) -> None:
@@ -242,7 +258,7 @@ def test_labels_of_metrics_stay_few_whatever_callers_send(provider: Provider) ->
         gateway.settle()
         found = scrape(gateway.url)
     counted = [labels for name, labels in found if name == "tierwise_requests_total"]
-    assert counted == [(("model", "small"), ("policy", ""), ("status", "ok"))]
+    assert counted == [(("model", "small"), ("policy", ""), ("status", "ok"), ("tier", "1"))]
     assert not any("word" in str(labels) or "session" in str(labels) for _, labels in found)
 
 
@@ -260,10 +276,16 @@ def test_refused_requests_are_counted_by_their_error(provider: Provider) -> None
 
 
 def test_metrics_show_the_state_of_the_parts(gateway: RunningGateway) -> None:
-    text = call(gateway.url, "GET", "/metrics").body.decode()
-    assert 'tierwise_deployment_in_flight{deployment="alpha/small",worker="' in text
-    assert "tierwise_ledger_pending{" in text
-    assert "tierwise_ledger_dropped_total{" in text
+    found = scrape(gateway.url, key=KEY)
+    small = {"deployment": "alpha/small"}
+    assert total(found, "tierwise_deployment_in_flight", **small) == 0
+    assert total(found, "tierwise_deployment_state", **small, state="ready") == 1
+    assert total(found, "tierwise_deployment_state", **small) == 1
+    assert found["tierwise_shadow_price", (("model", "small"),)] == 0
+    assert found["tierwise_ledger_pending", ()] == 0
+    assert found["tierwise_ledger_dropped_total", ()] == 0
+    assert found["tierwise_workers", ()] == 1
+    assert found["process_resident_memory_bytes", ()] > 1e6
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -281,13 +303,3 @@ def test_content_is_kept_only_if_the_configuration_says_so(
         kept = keeper.last_record()
     assert "the prompt's words" in kept.prompt
     assert kept.answer == "the answer's words"
-
-
-def test_a_worker_that_only_just_started_does_not_break_the_scrape(
-    gateway: RunningGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "counter_123.db").touch()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    reply = call(gateway.url, "GET", "/metrics")
-    assert reply.status == 200
-    assert b"tierwise_ledger_pending" in reply.body

@@ -17,7 +17,7 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
         "botocore", "google", "azure", "sqlalchemy", "alembic", "redis", "psycopg", "jinja2",
-        "opentelemetry", "authlib",
+        "opentelemetry", "authlib", "tierwise.telemetry.telemetry", "tierwise.telemetry.access",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

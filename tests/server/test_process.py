@@ -164,26 +164,24 @@ def test_two_workers_serve_write_one_ledger_and_add_their_metrics_up(
         until(lambda: not refuses(url), "the workers")
         assert call(url, "GET", "/health/ready", key=None).status == 200
 
-        def scrape(_: int) -> tuple[str, float]:
+        def scrape(_: int) -> tuple[float, float]:
+            """Workers, and requests that they have served, whoever is asked."""
             reply = call(url, "GET", "/metrics")
             assert reply.status == 200
             text = reply.body.decode()
-            worker = re.search(r'tierwise_ledger_pending\{worker="(\d+)"\}', text)
-            assert worker
             served = re.findall(r"^tierwise_requests_total\{.*\} ([\d.]+)$", text, re.MULTILINE)
-            return worker[1], sum(map(float, served))
+            [workers] = re.findall(r"^tierwise_workers ([\d.]+)$", text, re.MULTILINE)
+            return float(workers), sum(map(float, served))
 
-        totals: dict[str, float] = {}
         with ThreadPoolExecutor(8) as pool:
 
-            def both_say(total: float) -> bool:
+            def all_say(total: float) -> bool:
                 # Several at once, because one after the other may well meet the same worker.
-                totals.update(pool.map(scrape, range(4)))
-                return list(totals.values()) == [total] * 2
+                return set(pool.map(scrape, range(8))) == {(2, total)}
 
-            until(lambda: both_say(0), "both workers")
+            until(lambda: all_say(0), "both workers")
             assert list(pool.map(lambda _: chat(url).status, range(60))) == [200] * 60
-            until(lambda: both_say(60), "both workers' metrics to show the sum")
+            until(lambda: all_say(60), "both workers' metrics to show the sum")
         assert gateway.end(signal.SIGTERM) == 0
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 60}
 

@@ -204,7 +204,8 @@ def test_counts_states_and_answers_go_on_through_a_reload(
 
         def counted() -> bool:
             text = call(url, "GET", "/metrics").body.decode()
-            return 'tierwise_requests_total{model="small",policy="",status="ok"} 2.0' in text
+            small = 'tierwise_requests_total{model="small",policy="",status="ok",tier="1"} 2.0'
+            return small in text
 
         until(counted, "both requests in one count")
     assert len(provider.seen) == 3

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
+from sqlalchemy import func, select
 
 from tierwise import __version__
 from tierwise.bench.gateway import KEY, Gateway, serving
@@ -22,6 +21,8 @@ from tierwise.bench.process import cpu_model, cpu_seconds, resident_mb
 from tierwise.bench.programs import BenchError, free_ports
 from tierwise.bench.report import Machine, Result, Round, Sample, summarise
 from tierwise.bench.traffic import PATH
+from tierwise.ledger.reading import reading
+from tierwise.ledger.tables import requests
 
 WHOLE_CONNECTIONS = 32
 STREAM_CONNECTIONS = 8
@@ -69,7 +70,7 @@ def run(options: Options, say: Say = lambda _: None) -> Result:
     """
     if sys.platform != "linux":
         raise BenchError("the benchmark reads CPU times from /proc, so it runs on Linux only")
-    gateway_core, load_core = _cores()
+    gateway_core, load_core = cores()
     with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as name:
         home = Path(name)
         nginx = Nginx(home)
@@ -184,16 +185,15 @@ def _url(ground: _Ground, address: str | None, *, stream: bool) -> str:
     return f"{address}{STREAM if stream else WHOLE}{PATH}"
 
 
-def _cores() -> tuple[int | None, int | None]:
+def cores() -> tuple[int | None, int | None]:
     """A core for whoever is measured and one for all else; none where there is only one."""
     cores = sorted(os.sched_getaffinity(0))
     return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
 def _ledger_records(home: Path) -> int:
-    with closing(sqlite3.connect(home / "ledger.db")) as connection:
-        count: int = connection.execute("SELECT count(*) FROM requests").fetchone()[0]
-        return count
+    with reading(home / "ledger.db") as connection:
+        return connection.scalar(select(func.count()).select_from(requests)) or 0
 
 
 def _machine(nginx: Nginx, *, pinned: bool) -> Machine:

@@ -49,6 +49,7 @@ def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
         task.max_cost_usd,
         task.max_latency_s,
         task.drop_unsupported,
+        sorted(task.allowed),
         body,
     ]
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
+from sqlalchemy import select
 
 from tierwise.chaos.outage import Rest
+from tierwise.ledger.reading import reading
+from tierwise.ledger.tables import attempts, requests, shapes
 
 REQUESTS, SECONDS = 10, 2.0
 """What is quick enough: one or the other."""
@@ -37,15 +38,17 @@ def calls_in(ledger: Path, wall_s: float) -> list[Call]:
         wall_s: Unix time less the clock that is wanted.
     """
     calls: list[Call] = []
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
-        plain = connection.execute(
-            "SELECT s.deployment, r.at FROM requests r JOIN shapes s ON s.id = r.shape"
-            " WHERE s.plain = 1"
+    with reading(ledger) as connection:
+        plain = select(shapes.c.deployment, requests.c.at).join_from(
+            requests, shapes, shapes.c.id == requests.c.shape
         )
-        calls += [Call(deployment, at - wall_s) for deployment, at in plain]
+        for deployment, at in connection.execute(plain.where(shapes.c.plain == 1)):
+            calls.append(Call(deployment, at - wall_s))
+        c = attempts.c
+        others = select(c.request_id, c.deployment, c.at, c.latency_s)
         request, later = None, 0.0
         for name, deployment, at, latency in connection.execute(
-            "SELECT request_id, deployment, at, latency_s FROM attempts ORDER BY request_id, idx"
+            others.order_by(c.request_id, c.idx)
         ):
             if name != request:
                 request, later = name, 0.0

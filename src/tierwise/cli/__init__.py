@@ -7,16 +7,20 @@ import sys
 import typer
 
 from tierwise.cli import (
+    accounts,
     bench,
+    budgets,
     calibrate,
     chaos,
     check,
+    db,
     demo,
     evaluate,
     feedback,
     fleet,
     gates,
     init,
+    keys,
     models,
     report,
     route,
@@ -50,6 +54,10 @@ app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("chaos")(chaos.command)
 app.command("bench")(bench.command)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(budgets.app, name="budgets")
+app.add_typer(db.app, name="db", no_args_is_help=True)
 
 
 @app.callback(invoke_without_command=True)

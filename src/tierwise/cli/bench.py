@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierwise.bench.decisions import DecisionTimes
+    from tierwise.bench.ledger import Timed
 
 _Result = TypeVar("_Result")
 
@@ -39,9 +40,22 @@ def command(
     dialects: Annotated[
         bool, typer.Option("--dialects", help="What clients and providers of each dialect cost.")
     ] = False,
+    observed: Annotated[
+        bool, typer.Option("--observed", help="What traces, metrics and a log of each cost.")
+    ] = False,
     peak: Annotated[
         bool, typer.Option("--peak", help="What stays of quality when the best model is full.")
     ] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="How long reports and pages of a large ledger take.")
+    ] = False,
+    rows: Annotated[
+        int, typer.Option(help="For --ledger: requests in it.", min=1000, max=100_000_000)
+    ] = 10_000_000,
+    url: Annotated[
+        str | None,
+        typer.Option(help="For --ledger: an empty PostgreSQL database, or one filled by this."),
+    ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(help="For --peak: recorded outcomes of real models; default: simulated."),
@@ -54,16 +68,21 @@ def command(
     learned scorer take. Needs nothing else and takes a few seconds. With --decisions: how long a
     routing decision takes, the analysis of the prompt included. With --dialects: what CPU the
     gateway takes for clients of each dialect before providers of each. Takes two minutes. With
+    --observed: what CPU it takes to tell of every request by traces, metrics and the log. With
     --peak: how good answers are when three times as many want the best model as it can take. Takes
-    six minutes and two cores.
+    six minutes and two cores. With --ledger: how long a report and the pages of a dashboard take
+    over ten million requests in PostgreSQL. Takes ten minutes and 8 GB of disk.
     """
-    if holding + gates + decisions + dialects + peak > 1:
+    if holding + gates + decisions + dialects + observed + peak + ledger > 1:
         raise typer.BadParameter(
-            "--holding, --gates, --decisions, --dialects and --peak are measured one at a time"
+            "--holding, --gates, --decisions, --dialects, --observed, --peak and --ledger are "
+            "measured one at a time"
         )
     if outcomes is not None and not peak:
         raise typer.BadParameter("--outcomes is for --peak")
-    if peak:
+    if ledger:
+        _ledger(rows, url, as_json)
+    elif peak:
         _peak(outcomes, quick, as_json)
     elif holding:
         _holding(requests, as_json)
@@ -73,6 +92,8 @@ def command(
         _decisions(50 if quick else 500, as_json)
     elif dialects:
         _dialects(quick, as_json)
+    elif observed:
+        _observed(seconds, quick, as_json)
     else:
         _overhead(1 if quick else seconds, quick, as_json)
 
@@ -117,6 +138,35 @@ def _dialects(quick: bool, as_json: bool) -> None:
 
     options = Options(requests=200, streams=40, rounds=1) if quick else Options()
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _observed(seconds: int, quick: bool, as_json: bool) -> None:
+    from tierwise.bench.observed import Options, run
+    from tierwise.cli.bench_observed import show
+
+    options = Options(seconds=1, rounds=1) if quick else Options(seconds=seconds)
+    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _ledger(rows: int, url: str | None, as_json: bool) -> None:
+    import tempfile
+    from contextlib import nullcontext
+
+    from tierwise.bench import ledger
+
+    with (
+        tempfile.TemporaryDirectory(prefix="tierwise-bench-") as folder,
+        nullcontext(url) if url is not None else ledger.server(Path(folder)) as place,
+    ):
+        times = ledger.measure(place, rows, lambda what: typer.echo(what, err=True))
+    _tell(times, _show_ledger, as_json)
+
+
+def _show_ledger(times: list[Timed]) -> None:
+    typer.echo(f"{'':40}{'first':>10}{'median':>10}")
+    for one in times:
+        first, median = one.first_s * 1000, one.median_s * 1000
+        typer.echo(f"{one.what:40}{first:>7,.0f} ms{median:>7,.0f} ms")
 
 
 def _decisions(prompts: int, as_json: bool) -> None:

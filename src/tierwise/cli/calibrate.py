@@ -32,7 +32,7 @@ def command(
         ),
     ] = None,
     ledger: Annotated[
-        Path | None, typer.Option(help="A ledger with feedback; default: the configured one.")
+        str | None, typer.Option(help="A ledger with feedback; default: the configured one.")
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only the ledger's answers since then, as 24h or 30d.")
@@ -118,11 +118,11 @@ class _Subject(NamedTuple):
     policy: Policy
     models: Mapping[str, Model]
     router: Path | None
-    ledger: Path
+    ledger: str
 
 
 def _fit_together(
-    outcomes: list[Path] | None, ledger: Path | None, by: str, router: Path | None
+    outcomes: list[Path] | None, ledger: str | None, by: str, router: Path | None
 ) -> None:
     """Refuses options that say nothing about what is read.
 
@@ -165,7 +165,7 @@ def _recorded(
     )  # fmt: skip
 
 
-def _question(subject: _Subject, ledger: Path | None, since: str | None) -> Question:
+def _question(subject: _Subject, ledger: str | None, since: str | None) -> Question:
     """Which of the ledger's answers are wanted.
 
     Raises:
@@ -241,7 +241,7 @@ def _subject(
     found = _configured(name, config, needed=not (reference and tiers))
     if found is None:
         bare = Policy(name=name, gates=("complete", "token_confidence"))
-        found = _Subject(bare, {}, None, Path("tierwise.db"))
+        found = _Subject(bare, {}, None, "tierwise.db")
     policy = found.policy
     asked = tuple(gates) or policy.gates
     pinned = policy.tiers
@@ -287,7 +287,7 @@ def _configured(name: str, config: Path | None, *, needed: bool) -> _Subject | N
         policies[name],
         setup.models,
         configured.config.router.file,
-        Path(configured.config.ledger.path),
+        configured.config.ledger.place,
     )
 
 

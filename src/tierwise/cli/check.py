@@ -56,6 +56,7 @@ def command(
                 "deployments": [d.id for d in setup.all_deployments()],
                 "policies": sorted(setup.policies),
                 "router": found.config.router.artifact,
+                "ledger": _ledger(found.config),
                 "ping": pings or None,
             }
         )
@@ -79,6 +80,11 @@ def _validated(config: Config) -> Setup:
     mistakes = Mistakes(config.origin)
     with mistakes.noted():
         check_exposure(config)
+    if config.ledger.url is not None:
+        from tierwise.storage.engine import open_engine
+
+        with mistakes.noted(at="ledger.url"):
+            open_engine(config.ledger.place)
     if config.router.artifact != NONE:
         with mistakes.noted(at="router.artifact"):
             configured(config.router.artifact)
@@ -94,6 +100,15 @@ def _validated(config: Config) -> Setup:
                 load_adapter(provider.dialect)
     mistakes.raise_any()
     return setup
+
+
+def _ledger(config: Config) -> str:
+    """Where the ledger is, without the password that its URL may hold."""
+    if config.ledger.url is None:
+        return config.ledger.path
+    from tierwise.storage.engine import shown
+
+    return shown(config.ledger.place)
 
 
 def _fields(error: ConfigError) -> dict[str, object]:
@@ -129,6 +144,7 @@ def _show(
     word = "[red]failed[/]" if failed else "[green]ok[/]"
     console.print(f"{word} {escape(found.origin)}")
     console.print(f"router: {escape(found.config.router.artifact)}")
+    console.print(f"ledger: {escape(_ledger(found.config))}")
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
     for d in deployments:
         key = "yes" if d.api_key else "no"

@@ -15,7 +15,9 @@ def command(
     score: Annotated[float | None, typer.Option(help="From 0 (bad) to 1 (good).")] = None,
     label: Annotated[str | None, typer.Option(help="Or a word: good, fair, bad.")] = None,
     comment: Annotated[str | None, typer.Option(help="Anything else.")] = None,
-    database: Annotated[Path | None, typer.Option("--db", help="The ledger's file.")] = None,
+    database: Annotated[
+        str | None, typer.Option("--db", help="The ledger's file, or the URL of its database.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,9 +32,10 @@ def command(
     from tierwise.ledger.store import check_exists
 
     given = read_feedback(decision_id, score=score, label=label, comment=comment, at=time.time())
-    path = database or _configured(find_file(config))
-    check_exists(str(path))
-    with Ledger(path) as ledger:
+    place = database or _configured(find_file(config))
+    if "://" not in place:
+        check_exists(place)
+    with Ledger(place) as ledger:
         asyncio.run(rate(ledger, given))
     if ledger.dropped:
         raise ConfigError(
@@ -46,7 +49,7 @@ def command(
         typer.echo(f"{decision_id}: {given.score:g}{f' ({label})' if label else ''}, recorded")
 
 
-def _configured(file: Path | None) -> Path:
+def _configured(file: Path | None) -> str:
     from tierwise.config import load_ledger
 
-    return Path(load_ledger(file).path) if file is not None else Path("tierwise.db")
+    return load_ledger(file).place if file is not None else "tierwise.db"

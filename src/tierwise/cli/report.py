@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,9 @@ from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
 
 def command(
     since: Annotated[str | None, typer.Option(help="For example 24h, 7d; default: all.")] = None,
-    database: Annotated[Path | None, typer.Option("--db", help="The ledger's file.")] = None,
+    database: Annotated[
+        str | None, typer.Option("--db", help="The ledger's file, or the URL of its database.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -27,7 +28,7 @@ def command(
 
     file = find_file(config)
     if database is None:
-        database = Path(load_ledger(file).path) if file is not None else Path("tierwise.db")
+        database = load_ledger(file).place if file is not None else "tierwise.db"
     result = report(
         database, since_s=parse_since(since) if since is not None else None, now=time.time()
     )

@@ -38,7 +38,7 @@ def command(
 
     text = sys.stdin.read() if prompt == "-" else prompt
     found = find_or_simulate(config).config
-    aside = found.ledger.model_copy(update={"path": ":memory:"})
+    aside = found.ledger.model_copy(update={"path": ":memory:", "url": None})
     orchestrator = Orchestrator.from_config(found.model_copy(update={"ledger": aside}))
     body = {"model": policy, "messages": [{"role": "user", "content": text}]}
     decision = orchestrator.decide(read_request(msgspec.json.encode(body)))

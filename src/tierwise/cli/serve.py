@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -28,24 +29,41 @@ def command(
         source = Source(str(found.file) if found.file is not None else None, host, port)
         settled = source.over(found.config)
         announce = _announcer(settled, found.origin)
-        serve(settled, workers=workers, source=source, announce=announce)
+        # Where this goes to a file or a collector of logs, a secret must not.
+        reveal = _reveal if sys.stderr.isatty() else None
+        serve(settled, workers=workers, source=source, announce=announce, reveal=reveal)
+
+
+def _reveal(secret: str) -> None:
+    lines = [
+        "tierwise: no key could operate this gateway, so here is one. It is shown only now:",
+        f"tierwise:     {secret}",
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _announcer(config: Config, origin: str) -> Callable[[str], None]:
     """Says what is served and where; on stderr, so that stdout stays clean for programs."""
     from tierwise.config.build import DEFAULT_POLICIES
+    from tierwise.telemetry.logs import log_format
 
     models = sum(len(provider.models) for provider in config.providers.values())
     policies = dict.fromkeys([*DEFAULT_POLICIES, *config.policies])
+    guarded = config.server.api_keys or config.accounts.enabled
 
     def announce(url: str) -> None:
         lines = [
             f"tierwise: {origin}",
             f"tierwise: {models} deployments at {', '.join(config.providers)}; "
             f"policies {', '.join(policies)}",
-            f"tierwise: {url}"
-            + ("" if config.server.api_keys else "  (no key configured: loopback only)"),
+            f"tierwise: {url}" + ("" if guarded else "  (no key configured: loopback only)"),
         ]
+        if log_format(config) == "json":
+            log = logging.getLogger("tierwise.serve")
+            log.setLevel(logging.INFO)
+            for line in lines:
+                log.info(line.removeprefix("tierwise: "))
+            return
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
 
     return announce

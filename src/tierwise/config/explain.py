@@ -87,6 +87,7 @@ def _fields_at(path: Path) -> list[str]:
     sections: dict[str, type[pydantic.BaseModel]] = {
         "server": schema.ServerConfig,
         "ledger": schema.LedgerConfig,
+        "telemetry": schema.TelemetryConfig,
         "limits": schema.LimitsConfig,
         "router": schema.RouterConfig,
         "timeouts": schema.TimeoutsConfig,

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -116,6 +117,10 @@ class ServerConfig(_Section):
         description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
     )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="What lines of the log are; TIERWISE_LOG_FORMAT says otherwise."
+    )
+    access_log: bool = Field(False, description="A line in the log for every request.")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -350,12 +355,71 @@ class CacheConfig(_Section):
     )
 
 
+class TelemetryConfig(_Section):
+    """Where traces and metrics are sent by OpenTelemetry's protocol; nowhere without an endpoint.
+
+    What is not written here is taken from OpenTelemetry's own variables, such as
+    OTEL_EXPORTER_OTLP_ENDPOINT.
+    """
+
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Of a collector, for OTLP over HTTP, such as http://localhost:4318; "
+        "`/v1/traces` and `/v1/metrics` are added.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Sent along, such as a key of the collector."
+    )
+    traces: bool = True
+    metrics: bool = True
+    sample: Fraction | None = Field(
+        None, description="The share of traces that are sent, where their callers do not say; 1."
+    )
+    service_name: str | None = Field(None, min_length=1, description="`tierwise` unless written.")
+    content: bool = Field(
+        False, description="Prompts and answers, too; needs `ledger.store_content`."
+    )
+
+
 class LedgerConfig(_Section):
     """Where the record of every request is kept."""
 
-    path: str = "tierwise.db"
+    path: str = Field(
+        "tierwise.db",
+        description="A SQLite file. What is known of void certificates is kept beside it, with "
+        "`url` too.",
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database in place of the file, which any number of gateways may "
+        "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
+    )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
     queue_size: int = Field(10_000, ge=100, le=1_000_000)
+
+    @property
+    def place(self) -> str:
+        """Where the ledger is: a file, or a URL that may hold a password."""
+        return self.path if self.url is None else self.url.get_secret_value()
+
+    @field_validator("url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = "" if value is None else value.get_secret_value().partition("://")[0]
+        if value is not None and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("this must be the URL of a PostgreSQL database: postgresql://...")
+        return value
+
+
+class AccountsConfig(_Section):
+    """Organisations, teams, users, keys and budgets in the ledger's database."""
+
+    enabled: bool = Field(
+        False,
+        description="Keys of the database are let in beside those of `server.api_keys`, and nobody "
+        "without one. See docs/accounts.md.",
+    )
 
 
 SHIPPED, NONE = "default", "none"
@@ -398,8 +462,21 @@ class Config(_Section):
     router: RouterConfig = Field(default_factory=RouterConfig)
     cache: CacheConfig = Field(default_factory=CacheConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    accounts: AccountsConfig = Field(default_factory=AccountsConfig)
+    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @field_validator("telemetry")
+    @classmethod
+    def _has_content_to_tell(cls, value: TelemetryConfig, info: ValidationInfo) -> TelemetryConfig:
+        ledger = info.data.get("ledger")
+        if value.content and ledger is not None and not ledger.store_content:
+            raise ValueError(
+                "`content` sends prompts and answers, and `ledger.store_content` keeps none; set "
+                "both, or neither"
+            )
+        return value
 
     @property
     def origin(self) -> Origin:

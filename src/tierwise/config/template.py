@@ -59,8 +59,12 @@ router:
   artifact: default
 
 ledger:
-  path: tierwise.db
+  path: tierwise.db  # or `url: ${DATABASE_URL}` for PostgreSQL, which many gateways may share
   store_content: false  # true keeps prompts and answers too
+
+# Traces and metrics for a collector of OpenTelemetry. Without an endpoint nothing is sent anywhere.
+# telemetry:
+#   otlp_endpoint: http://localhost:4318
 """
 
 

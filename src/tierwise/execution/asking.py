@@ -16,6 +16,7 @@ from tierwise.gates.probe import Question, Reply
 from tierwise.providers import Adapter, Transport
 from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
+from tierwise.telemetry.context import carrying, span_for
 from tierwise.types import Attempt, Completion, Deployment, Usage
 
 
@@ -116,13 +117,15 @@ class Asker:
             tier=inquiry.tier,
             outcome="probe",
             gate=inquiry.gate,
+            span=span_for(run.task.trace),
         )
         adapter = speaking(adapter, task)
         began = run.clock()
         patience = min(place.timeouts.total, inquiry.until - began)
         self._health.started(place)
         try:
-            response = await self._transport.send(adapter.request(task), patience)
+            request = carrying(adapter.request(task), run.task.trace, attempt.span)
+            response = await self._transport.send(request, patience)
             if not 200 <= response.status < 300:
                 raise adapter.error(response.status, response.headers, response.body)
             reply = adapter.reply(response.body, task)
@@ -151,7 +154,8 @@ class Asker:
             )
         finally:
             self._health.left(place)
-            inquiry.calls.append(replace(attempt, latency_s=run.clock() - began))
+            took = run.clock() - began
+            inquiry.calls.append(replace(attempt, latency_s=took, began_s=began - run.started))
         return _reply(said, one.question)
 
     def _usage(

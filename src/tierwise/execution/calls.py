@@ -28,6 +28,7 @@ from tierwise.providers.effortless import Effortless
 from tierwise.providers.http import request_id_of
 from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
+from tierwise.telemetry.context import carrying, span_for
 from tierwise.types import Attempt, Completion, Deployment, Prices, Task, Usage, Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Calls:
             live.close()
             self._health.left(live.deployment)
             late = asyncio.CancelledError()
-            self._note(late, live.deployment, answer.step, run, live.began, answer)
+            self._note(late, live.deployment, answer.step, run, live.began, live.span, answer)
 
     async def _with_less(
         self, ask: Ask[Given], deployment: Deployment, step: Step, run: Run
@@ -174,18 +175,20 @@ class Calls:
         adapter = self._adapter(deployment, step, run)
         if step.gated:
             self._checker.prepare(step.tier.gates, run.judged)
+        span = span_for(run.task.trace)
         began = run.clock()
         self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
             wait = min(deployment.timeouts.total, run.task.deadline - began)
-            response = await self._transport.send(adapter.request(run.asked), wait)
+            request = carrying(adapter.request(run.asked), run.asked.trace, span)
+            response = await self._transport.send(request, wait)
             if not 200 <= response.status < 300:
                 error = adapter.error(response.status, response.headers, response.body)
                 error.upstream_id = request_id_of(response.headers)
                 raise error
             reply = adapter.reply(response.body, run.asked)
         except BaseException as error:
-            self._note(error, deployment, step, run, began)
+            self._note(error, deployment, step, run, began, span)
             raise
         finally:
             self._health.left(deployment)
@@ -201,7 +204,7 @@ class Calls:
         attempt = await self._judged(
             deployment, step, run,
             model=model, prices=prices, usage=usage, chars=None,
-            completion=reply.completion, latency=latency, ttft=None,
+            completion=reply.completion, began=began, span=span, latency=latency, ttft=None,
         )  # fmt: skip
         return Whole(reply, attempt, request_id_of(response.headers))
 
@@ -211,12 +214,13 @@ class Calls:
             self._checker.prepare(step.tier.gates, run.judged)
         streamed: Streamed | None = None
         goes_on = False
+        span = span_for(run.task.trace)
         began = run.clock()
         self._health.started(deployment, run.expected_tokens, first=not run.failures)
         try:
             live = await LiveStream.open(
                 self._transport, adapter, run.asked, run.clock,
-                keep=step.gated or self._keep_streams,
+                keep=step.gated or self._keep_streams, span=span,
             )  # fmt: skip
             ttft = run.clock() - began
             self._heed(deployment, live.headers)
@@ -229,7 +233,7 @@ class Calls:
                 goes_on = True
                 return streamed
         except BaseException as error:
-            self._note(error, deployment, step, run, began, streamed)
+            self._note(error, deployment, step, run, began, span, streamed)
             raise
         finally:
             # A stream keeps its place without a moment between: somebody may wait for it.
@@ -241,7 +245,8 @@ class Calls:
             deployment, step, run,
             model=model, prices=prices, usage=live.reader.usage,
             chars=live.reader.output_chars, completion=live.reader.completion,
-            latency=latency, ttft=ttft, refused=said if held == "refused" else None,
+            began=began, span=span, latency=latency, ttft=ttft,
+            refused=said if held == "refused" else None,
         )  # fmt: skip
         return streamed
 
@@ -283,6 +288,7 @@ class Calls:
         step: Step,
         run: Run,
         began: float,
+        span: str | None,
         streamed: Streamed | None = None,
     ) -> None:
         """Books a call that came to nothing; what a stream had said by then is billed."""
@@ -303,6 +309,8 @@ class Calls:
             error=error.message if isinstance(error, UpstreamError) else None,
             status=error.status if isinstance(error, UpstreamError) else None,
             latency_s=run.clock() - began,
+            began_s=began - run.started,
+            span=span,
         )
         if streamed is not None:
             reader = streamed.live.reader
@@ -334,6 +342,8 @@ class Calls:
         usage: Usage | None,
         chars: int | None,
         completion: Callable[[], Completion],
+        began: float,
+        span: str | None,
         latency: float,
         ttft: float | None,
         refused: tuple[Verdict, ...] | None = None,
@@ -391,6 +401,8 @@ class Calls:
                 verdicts=verdicts,
                 p=p,
                 length=length,
+                began_s=began - run.started,
+                span=span,
             )
             run.add(attempt)
             for probe in probes:

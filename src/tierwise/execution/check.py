@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from tierwise.errors import RequestError
 from tierwise.gates import Early, Gate, Prepares, Slow
 from tierwise.gates.base import PROBES
@@ -71,15 +73,21 @@ class Checker:
         """
         names = [name for name in names if name not in PROBES]
         slow = [name for name in names if name in self._slow]
-        found = {name: self._at_once(name, task, answer) for name in names if name not in slow}
+        began = self._clock()
+        found: dict[str, Verdict | None] = {}
+        for name in names:
+            if name not in slow:
+                asked = self._clock()
+                verdict = self._at_once(name, task, answer)
+                found[name] = self._timed(verdict, began, asked)
         if slow:
             said = await asyncio.gather(
-                *(self._in_time(name, task, answer) for name in slow), return_exceptions=True
+                *(self._slowly(name, task, answer, began) for name in slow), return_exceptions=True
             )
-            for name, verdict in zip(slow, said, strict=True):
-                if isinstance(verdict, BaseException):
-                    raise verdict
-                found[name] = verdict
+            for name, late in zip(slow, said, strict=True):
+                if isinstance(late, BaseException):
+                    raise late
+                found[name] = late
         return tuple(verdict for name in names if (verdict := found[name]) is not None)
 
     def first_look(
@@ -110,6 +118,18 @@ class Checker:
         except Exception as error:  # noqa: BLE001 - counted and told
             self.left_out(name, error)
         return None
+
+    async def _slowly(
+        self, name: str, task: Task, answer: Completion, began: float
+    ) -> Verdict | None:
+        asked = self._clock()
+        return self._timed(await self._in_time(name, task, answer), began, asked)
+
+    def _timed(self, verdict: Verdict | None, began: float, asked: float) -> Verdict | None:
+        """The verdict with when its gate was asked, and how long that took."""
+        if verdict is None:
+            return None
+        return replace(verdict, after_s=asked - began, took_s=self._clock() - asked)
 
     async def _in_time(self, name: str, task: Task, answer: Completion) -> Verdict | None:
         gate = self._slow[name]

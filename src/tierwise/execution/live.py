@@ -8,6 +8,7 @@ from tierwise.errors import ConnectFailed, StreamBroken, UpstreamTimeout
 from tierwise.providers import Adapter, StreamReader, Transport
 from tierwise.providers.connections import HttpStream
 from tierwise.providers.http import request_id_of
+from tierwise.telemetry.context import carrying
 from tierwise.types import Deployment, Task
 
 
@@ -24,6 +25,7 @@ class LiveStream:
         "first",
         "headers",
         "reader",
+        "span",
     )
 
     def __init__(
@@ -44,6 +46,7 @@ class LiveStream:
         self.began = began
         self.first = b""
         self.headers = http.headers
+        self.span: str | None = None
 
     @classmethod
     async def open(
@@ -54,8 +57,12 @@ class LiveStream:
         clock: Callable[[], float],
         *,
         keep: bool,
+        span: str | None = None,
     ) -> LiveStream:
         """Asks for a stream and waits for its first event.
+
+        Args:
+            span: what the call is called in the task's trace, if it has one.
 
         Raises:
             UpstreamError: no connection, no success, an error event, or nothing in time.
@@ -67,13 +74,14 @@ class LiveStream:
         wait = min(limits.first_token, until - began)
         http: HttpStream | None = None
         try:
-            http = await transport.open(adapter.request(task), wait)
+            http = await transport.open(carrying(adapter.request(task), task.trace, span), wait)
             if not 200 <= http.status < 300:
                 error = adapter.error(http.status, http.headers, await http.read_all())
                 error.upstream_id = request_id_of(http.headers)
                 raise error
             reader = adapter.stream_reader(task, keep=keep)
             live = cls(http, reader, deployment, clock, began, until)
+            live.span = span
             await live._begin(began + wait)
             if not reader.started:
                 raise StreamBroken("the stream ended before its first event")

@@ -196,6 +196,8 @@ class Relay:
             ttft_s=part.ttft_s,
             latency_s=run.clock() - live.began,
             continues=part.resumed.after if part.resumed is not None else None,
+            began_s=live.began - run.started,
+            span=live.span,
         )
         run.add(attempt)
         if not estimated:

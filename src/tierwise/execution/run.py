@@ -37,12 +37,14 @@ class Run:
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
     because another was quicker. `said` is the text of a stream that several wrote, None for any
     other. `unsaid` is what of the task some dialects have no words for. `upstream_id` is what the
-    provider that answers calls the request.
+    provider that answers calls the request. `waited_s`, `analysis_s` and `routing_s` are how long
+    that took before `started`.
     """
 
     __slots__ = (
         "_earlier",
         "age_s",
+        "analysis_s",
         "answer",
         "attempts",
         "cache",
@@ -61,6 +63,7 @@ class Run:
         "paths",
         "read_by_gates",
         "reading",
+        "routing_s",
         "said",
         "saved_usd",
         "started",
@@ -71,6 +74,7 @@ class Run:
         "unsaid",
         "upstream_id",
         "usage",
+        "waited_s",
     )
 
     def __init__(
@@ -110,6 +114,9 @@ class Run:
         self.upstream_id: str | None = None
         self.cache: Literal["hit", "similar", "miss"] | None = None
         self.age_s = self.saved_usd = 0.0
+        self.waited_s: float | None = None
+        self.analysis_s: float | None = None
+        self.routing_s: float | None = None
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""

@@ -35,7 +35,7 @@ class Question(Struct, frozen=True, kw_only=True):
     `since` is a Unix time in seconds, from which on decisions count.
     """
 
-    ledger: Path
+    ledger: str
     policy: str
     tier: Tier
     reference: str
@@ -63,7 +63,7 @@ def rated_trials(question: Question, terms: Terms) -> Trials:
     return Trials(
         reference=question.reference,
         tiers=(question.tier.model,),
-        sources=(f"feedback in {question.ledger.name}",),
+        sources=(f"feedback in {_name(question.ledger)}",),
         traffic=[traffic_of(terms.by, kind=one.kind, caller=one.caller) for one in usable],
         answers=[(_answer(one),) for one in usable],
         costs=np.array([[one.cost_usd] for one in usable], np.float64),
@@ -97,7 +97,7 @@ def with_all_traffic(certificate: Certificate, question: Question) -> Certificat
 
 def _judged(question: Question) -> list[tuple[Labelled, int | None]]:
     """The latest answers of the first tier that were judged, and their lengths in characters."""
-    ledger = Ledger(str(question.ledger))
+    ledger = Ledger(question.ledger)
     found = (
         one
         for record in ledger.recent(None, since=question.since)
@@ -139,6 +139,11 @@ def _notes(usable: Sequence[Rated], left_out: int) -> tuple[str, ...]:
     if left_out:
         notes.append(f"{left_out:,} rated answers were judged by other gates and left out")
     return tuple(notes)
+
+
+def _name(ledger: str) -> str:
+    """A file's name, or a database's without the password that its URL may hold."""
+    return ledger.rpartition("@")[2].partition("?")[0] if "://" in ledger else Path(ledger).name
 
 
 def _too_few(question: Question, rated: int, usable: int, needed: int, terms: Terms) -> ConfigError:

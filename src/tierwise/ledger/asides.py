@@ -16,9 +16,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from tierwise.ledger.rows import Shape, Value
+from tierwise.ledger.rows import Value
 from tierwise.ledger.schema import ASIDE_COLUMNS
-from tierwise.ledger.sums import Span, Sum
 from tierwise.types import Attempt, Usage
 
 EMBEDDINGS = "embeddings"
@@ -92,59 +91,6 @@ def attempt_rows(aside: Aside) -> Iterator[tuple[Value, ...]]:
             one.cost_usd, usage.input_tokens, usage.output_tokens, one.latency_s, one.ttft_s,
             one.error, None, None,
         )  # fmt: skip
-
-
-def read_embedding_sums(connection: sqlite3.Connection, span: Span) -> list[Sum]:
-    """The requests for embeddings of a period."""
-    rows = connection.execute(
-        "SELECT status, coalesce(model, ''), coalesce(deployment, ''), failovers, error_kind,"
-        " count(*), total(cost_usd), coalesce(sum(input_tokens), 0) FROM asides"
-        " WHERE at BETWEEN ? AND ? AND kind = ?"
-        " GROUP BY status, model, deployment, failovers, error_kind",
-        (*span, EMBEDDINGS),
-    )
-    return [
-        Sum(
-            Shape(
-                status=status,
-                policy=EMBEDDINGS,
-                model=model,
-                deployment=deployment,
-                tier=-1,
-                kind=EMBEDDINGS,
-                domain=EMBEDDINGS,
-                small=0,
-                plain=0,
-                escalated=0,
-                failovers=failovers,
-                error=error if status == "error" else "",
-            ),
-            check=None,
-            requests=count,
-            cost_usd=cost,
-            reference_cost_usd=cost,
-            wasted_usd=0.0,
-            input_tokens=tokens,
-            output_tokens=0,
-            cached_input_tokens=0,
-            cache_write_tokens=0,
-        )
-        for status, model, deployment, failovers, error, count, cost, tokens in rows
-    ]
-
-
-def read_passed(connection: sqlite3.Connection, span: Span) -> dict[str, PassedGroup]:
-    """The calls of a period that were passed through, by `provider/kind`, the most first."""
-    rows = connection.execute(
-        "SELECT coalesce(provider, '') || '/' || kind, count(*), sum(status = 'ok'),"
-        " sum(status = 'error'), sum(status = 'cancelled'), total(cost_usd), sum(cost_usd IS NULL),"
-        " coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) FROM asides"
-        " WHERE at BETWEEN ? AND ? AND kind != ? GROUP BY provider, kind"
-        " ORDER BY 2 DESC, 1",
-        (*span, EMBEDDINGS),
-    )
-    fields = PassedGroup.__struct_fields__
-    return {name: PassedGroup(**dict(zip(fields, row, strict=True))) for name, *row in rows}
 
 
 def read_asides(

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
-from tierwise.ledger import bundles
 from tierwise.ledger.feedback import SOURCES, Feedback, decisive
 from tierwise.ledger.rows import answering_attempt, tier_of
-from tierwise.ledger.store import connect_to_read, feedback_of, one_moment
 from tierwise.types import Attempt, Record, Verdict
-
-_PAGE = 200
-_BUNDLES_IN_HAND = 8
-"""Neighbours in time lie in few bundles; several workers write several at once."""
 
 
 class Labelled(Struct, frozen=True, kw_only=True):
@@ -54,71 +43,35 @@ class Labelled(Struct, frozen=True, kw_only=True):
     reference_cost_usd: float
 
 
-class _Place(NamedTuple):
-    """Where the record of a rated decision lies."""
-
-    at: float
-    seq: int
-    decision_id: str
-    bundle: int
-    slot: int
-
-
 def labelled(
-    path: str | Path,
+    place: str | Path,
     *,
     since: float = 0.0,
     policy: str | None = None,
     sources: Sequence[str] = SOURCES,
 ) -> Iterator[Labelled]:
-    """The rated answers of a ledger file, which may be in use; the oldest first.
+    """The rated answers of a ledger, which may be in use; the oldest first.
 
     One example a decision, however often it was rated: the first of `sources` that rated it
     counts, and of that the latest. They are read as they are asked for, some at a time; one that
     cannot be read is left out, and the log says so.
 
     Args:
+        place: a file, or the URL of a PostgreSQL database.
         since: Unix time of the oldest decision wanted, in seconds.
         policy: only those of this policy.
 
     Raises:
-        ConfigError: there is no ledger at `path`, or none that this version reads.
+        ConfigError: there is no ledger at `place`, or none that this version reads.
     """
-    with closing(connect_to_read(str(path))) as connection:
+    from tierwise.ledger.rated import rated  # SQLAlchemy: a plain server does without
 
-        @lru_cache(_BUNDLES_IN_HAND)
-        def bundle(number: int) -> list[msgspec.Raw]:
-            row = connection.execute(
-                "SELECT codec, records FROM bundles WHERE id = ?", (number,)
-            ).fetchone()
-            return bundles.readable(number, *row)
-
-        after = (since, -1)
-        while page := _page(connection, after, policy):
-            for place, opinions in page:
-                after = (place.at, place.seq)
-                counts = decisive(opinions, sources)
-                record = bundles.record(bundle(place.bundle), place.bundle, place.slot)
-                answer = answering_attempt(record) if record is not None else None
-                if record is None or answer is None or counts is None or record.status != "ok":
-                    continue
-                yield _example(record, answer, counts)
-
-
-def _page(
-    connection: sqlite3.Connection, after: tuple[float, int], policy: str | None
-) -> list[tuple[_Place, list[Feedback]]]:
-    """The next rated decisions. Nothing stays open between pages: that would hold up the log."""
-    chosen = "" if policy is None else " AND shape IN (SELECT id FROM shapes WHERE policy = ?)"
-    with one_moment(connection):
-        rows = connection.execute(
-            "SELECT at, seq, id, bundle, slot FROM requests WHERE (at, seq) > (?, ?)"  # noqa: S608
-            " AND EXISTS (SELECT 1 FROM feedback WHERE request_id = requests.id)"
-            f"{chosen} ORDER BY at, seq LIMIT ?",
-            (*after, *(() if policy is None else (policy,)), _PAGE),
-        ).fetchall()
-        places = [_Place._make(row) for row in rows]
-        return [(place, feedback_of(connection, place.decision_id)) for place in places]
+    for record, opinions in rated(place, since=since, policy=policy):
+        counts = decisive(opinions, sources)
+        answer = answering_attempt(record)
+        if answer is None or counts is None or record.status != "ok":
+            continue
+        yield _example(record, answer, counts)
 
 
 def _example(record: Record, answer: Attempt, counts: Feedback) -> Labelled:

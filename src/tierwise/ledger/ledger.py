@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tierwise.ledger.asides import Aside
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.report import Report, summarise
 from tierwise.ledger.store import MEMORY, Store
 from tierwise.types import Record
+
+if TYPE_CHECKING:
+    from tierwise.ledger.postgres import PostgresStore
 
 log = logging.getLogger("tierwise.ledger")
 
@@ -45,7 +48,10 @@ class Ledger:
     """The append-only record of every request.
 
     Args:
-        path: the SQLite file, created if it does not exist; ":memory:" for none.
+        place: the SQLite file, created if it does not exist; ":memory:" for none; or the URL of
+            a PostgreSQL database.
+        beside: a path beside which others may keep files, where `place` is none; none are kept
+            beside ":memory:".
         queue_size: records and feedback that may wait to be written; any more are dropped and
             counted.
         batch_size: records in one transaction, at most.
@@ -55,14 +61,16 @@ class Ledger:
 
     def __init__(
         self,
-        path: str | Path,
+        place: str | Path,
         *,
+        beside: str | None = None,
         queue_size: int = 10_000,
         batch_size: int = BATCH_SIZE,
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
-        self._store = Store(str(path), compress=compress)
+        self._store = open_store(str(place), compress=compress)
+        self._beside = beside or (MEMORY if "://" in str(place) else str(place))
         self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
@@ -94,8 +102,13 @@ class Ledger:
 
     @property
     def path(self) -> str:
-        """Where the ledger is."""
+        """Where the ledger is: a file, or a URL without user and password."""
         return self._store.path
+
+    @property
+    def beside(self) -> str:
+        """The path beside which files that belong to the ledger are kept."""
+        return self._beside
 
     @property
     def written(self) -> int:
@@ -293,6 +306,16 @@ class Ledger:
                     self._write(batch)
             if stopping:
                 return
+            self._roll()
+
+    def _roll(self) -> None:
+        """Adds up rows in a quiet moment. If that fails it is done later, and nobody misses it."""
+        try:
+            self._store.roll()
+        except Exception as error:  # noqa: BLE001 - the writer must outlive it
+            log.warning(
+                "rows of the ledger %s cannot be added up yet: %s", self.path, _words(error)
+            )
 
     def _make(self) -> None:
         """Makes the records of up to a batch that waits, and shows them."""
@@ -353,13 +376,13 @@ class Ledger:
             try:
                 self._store.append(batch)
             except Exception as error:  # noqa: BLE001 - the writer must outlive any bad record
-                if not _may_pass(error):
+                if not self._store.may_pass(error):
                     self._isolate(batch, error)
                     return
                 self._failed_batches += 1
-                self._last_error = str(error)
+                self._last_error = _words(error)
                 if _is_power_of_two(self._failed_batches):
-                    log.warning("the ledger %s cannot be written: %s", self.path, error)
+                    log.warning("the ledger %s cannot be written: %s", self.path, self._last_error)
             else:
                 self._settle(_decisions(batch), written=True)
                 return
@@ -410,6 +433,15 @@ class Ledger:
             self._settled.notify_all()
 
 
+def open_store(place: str, *, compress: bool = True) -> Store | PostgresStore:
+    """Where entries go, not open yet. SQLAlchemy and the driver are only loaded for a server."""
+    if "://" not in place:
+        return Store(place, compress=compress)
+    from tierwise.ledger.postgres import PostgresStore
+
+    return PostgresStore(place, compress=compress)
+
+
 def _decisions(batch: Sequence[Entry]) -> list[str]:
     return [_id(entry) for entry in batch]
 
@@ -420,11 +452,12 @@ def _id(entry: Entry) -> str:
     return entry.id if isinstance(entry, Aside) else entry.decision_id
 
 
+def _words(error: Exception) -> str:
+    """What is wrong, in a line: the statement that failed, and what it was to write, left out."""
+    own = getattr(error, "orig", None) or error
+    return next(iter(str(own).strip().splitlines()), type(own).__name__)
+
+
 def _is_power_of_two(count: int) -> bool:
     """Whether to tell: at 1, 2, 4, 8, ... a log says how bad it is and is never flooded."""
     return count & (count - 1) == 0
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same batch can succeed later: the database is at fault, not a record."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -46,13 +46,18 @@ def with_feedback(record: Record, opinions: Sequence[Feedback]) -> bytes:
     return msgspec.json.encode({**msgspec.structs.asdict(record), "feedback": opinions})
 
 
+def unknown_decision(decision_id: object) -> UnknownDecision:
+    """The error of a decision that is none, or none of the caller's."""
+    return UnknownDecision(
+        f"`decision_id` is {decision_id!r}, and there is no such decision. Send the "
+        "`x-tierwise-decision-id` of an answer of this gateway, once it has ended.",
+        param="decision_id",
+    )
+
+
 def _check(record: Record | None, feedback: Feedback) -> None:
     if record is None:
-        raise UnknownDecision(
-            f"`decision_id` is {feedback.decision_id!r}, and there is no such decision. Send the "
-            "`x-tierwise-decision-id` of an answer of this gateway, once it has ended.",
-            param="decision_id",
-        )
+        raise unknown_decision(feedback.decision_id)
     if feedback.caller is not None and record.caller != feedback.caller:
         raise NotYourDecision(
             f"`decision_id` is {feedback.decision_id!r}, a decision for another key. Rate it with "

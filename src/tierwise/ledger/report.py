@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from tierwise.ledger.asides import EMBEDDINGS, PassedGroup, read_embedding_sums, read_passed
+from tierwise.ledger.asides import EMBEDDINGS, PassedGroup
 from tierwise.ledger.gate_figures import (
     GateFigures,
     TierFigures,
@@ -20,8 +19,10 @@ from tierwise.ledger.gate_figures import (
     not_paying,
 )
 from tierwise.ledger.rows import Shape
-from tierwise.ledger.store import connect_to_read, one_moment
-from tierwise.ledger.sums import Calls, Sum, read_calls, read_labels, read_sums
+from tierwise.ledger.sums import Calls, Sum
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 NONE = "none"
 """The name of the group of requests that have no such label: no policy, no answer."""
@@ -80,7 +81,8 @@ class Report(Struct, frozen=True, kw_only=True):
     `requests_with_failover` had at least one call that failed, and `failovers` are all such calls;
     `escalations` are requests in which a gate rejected an answer. `errors_by_kind` counts requests,
     `upstream_errors` attempts. The latencies are of ok answers, `ttft` of those that measured it;
-    the percentiles are nearest-rank, None without data.
+    the percentiles are nearest-rank, None without data; of more than 100,000 answers they are read
+    from a histogram, and wrong by 2.5 % at most.
 
     `labelled` answers were rated later, and `mean_label` is their mean score, None without any.
     `gates_that_do_not_pay` names those that cost more than they earned, the worst first.
@@ -128,34 +130,42 @@ class Report(Struct, frozen=True, kw_only=True):
     passed: dict[str, PassedGroup]
 
 
-def report(path: str | Path, *, since_s: float | None = None, now: float) -> Report:
-    """The figures of a ledger file, which may be in use.
+def report(place: str | Path, *, since_s: float | None = None, now: float) -> Report:
+    """The figures of a ledger, which may be in use.
 
     Args:
+        place: a file, or the URL of a PostgreSQL database.
         since_s: how far back to look, in seconds; None for everything.
         now: Unix time at which the period ends, in seconds.
 
     Raises:
-        ConfigError: there is no ledger at `path`, or none that this version reads.
+        ConfigError: there is no ledger at `place`, or none that this version reads.
     """
-    with closing(connect_to_read(str(path))) as connection, one_moment(connection):
+    from tierwise.ledger.reading import reading  # SQLAlchemy: a plain server does without
+
+    with reading(place) as connection:
         return summarise(connection, since_s=since_s, now=now)
 
 
-def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: float) -> Report:
+def summarise(connection: Connection, *, since_s: float | None, now: float) -> Report:
     """The figures of an open ledger; see `report`."""
+    from tierwise.ledger.aside_figures import read_embedding_sums, read_passed
+    from tierwise.ledger.figures import read_calls, read_labels, read_percentiles, read_sums
+    from tierwise.ledger.rolled import read_marks
+
+    known = read_marks(connection)
     since = None if since_s is None else now - since_s
     span = (float("-inf") if since is None else since, now)
-    answers = read_sums(connection, span)
+    answers = read_sums(connection, span, known)
     sums = answers + read_embedding_sums(connection, span)
-    calls = read_calls(connection, span)
+    calls = read_calls(connection, span, known)
     labels = read_labels(connection, span)
     gates = by_gate(answers, calls, labels)
     ok = [s for s in answers if s.shape.status == "ok"]
     ok_answers = _count(ok)
     whole = _group(sums, 0)
-    latency = _percentiles(connection, "latency_s", span, (0.5, 0.9, 0.99))
-    ttft = _percentiles(connection, "ttft_s", span, (0.5, 0.99))
+    latency = read_percentiles(connection, span, known, "latency", (0.5, 0.9, 0.99), ok_answers)
+    ttft = read_percentiles(connection, span, known, "ttft", (0.5, 0.99), ok_answers)
     return Report(
         period=Period(since=since, until=now),
         requests=whole.requests,
@@ -199,33 +209,6 @@ def summarise(connection: sqlite3.Connection, *, since_s: float | None, now: flo
         gates_that_do_not_pay=not_paying(gates),
         passed=read_passed(connection, span),
     )
-
-
-def _percentiles(
-    connection: sqlite3.Connection,
-    column: str,
-    span: tuple[float, float],
-    fractions: Sequence[float],
-) -> list[float | None]:
-    """Nearest-rank percentiles of a column over the ok requests of a period."""
-    chosen = (
-        f"FROM requests WHERE at BETWEEN ? AND ? AND {column} IS NOT NULL"  # noqa: S608
-        " AND shape IN (SELECT id FROM shapes WHERE status = 'ok')"
-    )
-    count: int = connection.execute(f"SELECT count(*) {chosen}", span).fetchone()[0]
-    if not count:
-        return [None] * len(fractions)
-    places = [max(1, math.ceil(fraction * count)) for fraction in fractions]
-    marks = ", ".join("?" * len(places))
-    found: dict[int, float] = dict(
-        connection.execute(
-            f"SELECT place, value FROM (SELECT {column} AS value,"  # noqa: S608
-            f" row_number() OVER (ORDER BY {column}) AS place {chosen}) AS ranked"
-            f" WHERE place IN ({marks})",
-            (*span, *places),
-        ).fetchall()
-    )
-    return [found[place] for place in places]
 
 
 def _grouped(sums: Sequence[Sum], name: Callable[[Shape], str]) -> dict[str, Group]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from tierwise.types import Attempt, Record, Tier
+from tierwise.types import Attempt, Owner, Record, Tier
 
 Value = str | int | float | None
 Key = tuple[str | int, ...]
@@ -60,12 +61,14 @@ class Rows(NamedTuple):
     """`figures` in the order of `schema.REQUEST_COLUMNS`, up to the shape.
 
     A `check` is a `Check` as text, None where no gate spoke; the request's is of its answer.
+    `owner` is in the order of `schema.OWNER_COLUMNS`, None where nobody had to say who they are.
     """
 
     key: Key
     figures: tuple[Value, ...]
     check: str | None
     attempts: Sequence[AttemptRow]
+    owner: Key | None
 
 
 def rows_of(record: Record) -> Rows:
@@ -111,7 +114,17 @@ def rows_of(record: Record) -> Rows:
     )
     check = None if answer is None else _check(record, answer)
     text = None if check is None else _text(check)
-    return Rows(key, figures, text, () if plain else _attempt_rows(record, answer, check))
+    calls = () if plain else _attempt_rows(record, answer, check)
+    return Rows(key, figures, text, calls, owner_key(record.owner, record.caller))
+
+
+@lru_cache(4096)
+def owner_key(owner: Owner | None, caller: str | None) -> Key | None:
+    """The row of `owners` of a request; a caller who is no more than a name is its own key."""
+    if owner is None:
+        return None if caller is None else (caller, "", "", "", "")
+    tags = msgspec.json.encode(owner.tags).decode() if owner.tags else ""
+    return (owner.key or "", owner.user or "", owner.team or "", owner.org or "", tags)
 
 
 def is_probe(attempt: Attempt) -> bool:

@@ -10,15 +10,20 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tierwise.errors import ConfigError
-from tierwise.ledger import bundles, schema
+from tierwise.ledger import bundles, rollup, schema
 from tierwise.ledger.asides import Aside, attempt_rows, read_asides, row_of
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
+from tierwise.storage import sqlite_ledger
 from tierwise.types import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 1.0
@@ -45,6 +50,8 @@ class Store:
         self._compress = compress
         self._shapes: dict[Key, int] = {}
         self._checks: dict[Key, int] = {}
+        self._owners: dict[Key, int] = {}
+        self._backlog = rollup.Backlog()
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
@@ -109,14 +116,72 @@ class Store:
                 self._insert_rows(connection, "asides", schema.ASIDE_COLUMNS, aside_rows)
                 self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, aside_attempts)
                 connection.execute("COMMIT")
+                self._backlog.add(len(records))
             except BaseException:
                 self._forget_numbers()  # some may be of the transaction that is undone
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
+    def may_pass(self, error: Exception) -> bool:
+        """Whether the same batch can succeed later: the database is at fault, not a record."""
+        return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+    def roll(self, rows: int | None = None) -> int:
+        """Adds some new rows up, if there are many or it is long ago; see `rollup`.
+
+        Args:
+            rows: so many at once, whenever that was done last.
+
+        Returns:
+            how many are left, as far as was looked.
+
+        Raises:
+            sqlite3.Error: the database is locked, full or broken; nothing was changed.
+        """
+        if rows is None and not self._backlog.due:
+            return 0
+        with self._writing:
+            connection = self._writer
+            if connection is None:
+                return 0
+            self._backlog.tried(left=1)
+            left = 0
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for table, steps in rollup.statements(rollup.SQLITE).items():
+                    low, last = connection.execute(rollup.newest(table)).fetchone()
+                    high = min(last, low + (rows or rollup.ROWS_AT_ONCE))
+                    for step in steps if high > low else ():
+                        connection.execute(step, {"low": low, "high": high})
+                    left = max(left, last - high)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._backlog.tried(left)
+            return left
+
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A connection of SQLAlchemy's to read from; sees one moment of the ledger.
+
+        Raises:
+            ConfigError: there is no ledger.
+        """
+        # Only here: it takes longer to import than all that a plain server needs.
+        from tierwise.ledger import reading
+
+        if self.path != MEMORY:
+            with reading.reading(self.path) as connection:
+                yield connection
+            return
+        with self._looking() as raw, reading.one_moment(reading.raw_engine(raw)) as connection:
+            yield connection
+
+    @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
         """A connection to read from, for one thread at a time; sees one moment of the ledger.
 
         Raises:
@@ -136,7 +201,7 @@ class Store:
 
     def get(self, decision_id: str) -> Record | None:
         """The record of a decision; the latest, should an id ever come twice."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             row = connection.execute(
                 "SELECT bundles.codec, bundles.records, requests.slot FROM requests"
                 " JOIN bundles ON bundles.id = requests.bundle"
@@ -150,18 +215,18 @@ class Store:
 
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return feedback_of(connection, decision_id)
 
     def aside(self, wanted: str) -> Aside | None:
         """The request of this id that is for no answer; None if there is none."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             found = read_asides(connection, "id = ?", (wanted,), 1)
         return found[0] if found else None
 
     def asides(self, *, since: float, limit: int | None) -> list[Aside]:
         """Requests that are for no answer, newest first."""
-        with self.reading() as connection:
+        with self._looking() as connection:
             return read_asides(connection, "at >= ?", (since,), limit)
 
     def page(
@@ -172,7 +237,7 @@ class Store:
         None stands for a record that cannot be read.
         """
         bound = before or (float("inf"), 0)
-        with self.reading() as connection:
+        with self._looking() as connection:
             rows = connection.execute(
                 "SELECT at, seq, bundle, slot FROM requests"
                 " WHERE at >= ? AND (at, seq) < (?, ?) ORDER BY at DESC, seq DESC LIMIT ?",
@@ -215,13 +280,15 @@ class Store:
             number = connection.execute(
                 "INSERT INTO bundles (codec, records) VALUES (?, ?)", bundle
             ).lastrowid
-            for slot, (key, figures, check, calls) in enumerate(group):
+            for slot, (key, figures, check, calls, whose) in enumerate(group):
                 shape = shapes.get(key) or self._number(
                     connection, shapes, "shapes", schema.SHAPE_COLUMNS, key
                 )
-                requests.append((*figures, shape, number, slot, self._check(connection, check)))
-                for values, said in calls:
-                    attempts.append((*values, self._check(connection, said)))
+                said = self._check(connection, check)
+                owner = self._owner(connection, whose)
+                requests.append((*figures, shape, number, slot, said, owner))
+                for values, text in calls:
+                    attempts.append((*values, self._check(connection, text)))
         self._insert_rows(connection, "requests", schema.REQUEST_COLUMNS, requests)
         self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, attempts)
 
@@ -253,6 +320,14 @@ class Store:
             connection, self._checks, "checks", ("said",), key
         )
 
+    def _owner(self, connection: sqlite3.Connection, key: Key | None) -> int | None:
+        """The number of whoever asked, None if nobody knows."""
+        if key is None:
+            return None
+        return self._owners.get(key) or self._number(
+            connection, self._owners, "owners", schema.OWNER_COLUMNS, key
+        )
+
     def _number(
         self,
         connection: sqlite3.Connection,
@@ -261,7 +336,7 @@ class Store:
         columns: tuple[str, ...],
         key: Key,
     ) -> int:
-        """The number of a shape or a check, new or not."""
+        """The number of a shape, a check or an owner, new or not."""
         if len(known) >= _MAX_KNOWN:
             known.clear()
         names = ", ".join(columns)
@@ -281,6 +356,7 @@ class Store:
     def _forget_numbers(self) -> None:
         self._shapes.clear()
         self._checks.clear()
+        self._owners.clear()
 
 
 @cache
@@ -332,8 +408,8 @@ def connect_to_read(path: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        version = schema.check_version(connection, path)
-        if version < schema.VERSION:
+        version = sqlite_ledger.check_version(connection, path)
+        if version < sqlite_ledger.VERSION:
             raise ConfigError(
                 f"{path} is empty or a ledger of an older version ({version})",
                 field="ledger.path",
@@ -372,7 +448,8 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             connection.execute("PRAGMA cache_size = -16000")
-            schema.migrate(connection, path)
+            sqlite_ledger.migrate(connection, path)
+            sqlite_ledger.give_logarithm(connection)
         except sqlite3.OperationalError as error:
             # The busy timeout does not cover the change to WAL.
             if "locked" not in str(error) or time.monotonic() > give_up:

@@ -141,7 +141,9 @@ class Router:
         if self._names_model(task):
             return self._explicit(task, profile, decision_id, now, latency, unsaid)
         policy = _overridden(self._policy_for(task), task)
-        estimates, excluded = self._candidates(policy, profile, latency, reading, unsaid)
+        estimates, excluded = self._candidates(
+            policy, profile, latency, reading, unsaid, task.allowed
+        )
         if not estimates:
             raise unsatisfiable(policy, excluded, unsaid)
         estimates = self._with_cache(estimates, profile, held)
@@ -303,6 +305,7 @@ class Router:
         latency: Mapping[str, Latency],
         reading: Reading | None,
         unsaid: Unsaid | None,
+        allowed: frozenset[str],
     ) -> tuple[dict[str, Estimate], dict[str, Candidate]]:
         """The estimate of every model that may be asked, and why the others may not."""
         able: list[Model] = []
@@ -315,7 +318,11 @@ class Router:
             spared = unsaid is not None and any(
                 unsaid.spares(d.id) for d in self._deployments[name]
             )
-            why = one.why or exclude.by_capability(profile, one.model, spared=spared)
+            why = (
+                one.why
+                or exclude.by_caller(allowed, one.model)
+                or exclude.by_capability(profile, one.model, spared=spared)
+            )
             if why is not None:
                 excluded[name] = Candidate(model=name, role="excluded", why=why)
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tierwise.types import Deployment, Estimate, Model, Policy, Profile
 
@@ -35,6 +35,13 @@ def permitted_deployments(
         and (not policy.allow or d.model in policy.allow or d.provider in policy.allow)
         and (not policy.regions or d.region in policy.regions)
     )
+
+
+def by_caller(allowed: Collection[str], model: Model) -> str | None:
+    """The models that the caller's key may use; none named: all."""
+    if allowed and model.id not in allowed:
+        return "not one of the models that the key may use"
+    return None
 
 
 def by_capability(profile: Profile, model: Model, *, spared: bool = False) -> str | None:

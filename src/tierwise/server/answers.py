@@ -8,13 +8,16 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
+import msgspec
+
 from tierwise.errors import BodyTooSlow, GatewayBroke, RequestError, ShuttingDown, TierwiseError
 from tierwise.execution import Run
 from tierwise.finished import Answered, Streaming
 from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.server.allowed import check_task
 from tierwise.server.body import plain
 from tierwise.server.dropped import dropped
-from tierwise.server.keys import Keys
+from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.once import HEADER, Kept
 from tierwise.server.refusals import refusal
@@ -29,11 +32,14 @@ from tierwise.server.request import (
 )
 from tierwise.server.sent import STALLED_S, KeepAlive, Sent
 from tierwise.server.speech import Exchange, Header, Speech
-from tierwise.types import Usage
+from tierwise.server.warned import warned
+from tierwise.types import Task, Usage
 
 log = logging.getLogger("tierwise.server")
 
 _BYTES_PER_TOKEN = 4
+_LATE_S = 60.0
+"""How long after a request's deadline its bill may still come, in seconds."""
 _NOTHING = Usage()
 _JSON = (b"content-type", b"application/json")
 
@@ -52,6 +58,7 @@ class AnswerEndpoint:
         max_body: int,
     ) -> None:
         self._speech = speech
+        self._metrics = lasting.metrics
         self._refused = lasting.metrics.refused
         self._lasting = lasting
         self._in_use = in_use
@@ -80,13 +87,15 @@ class AnswerEndpoint:
                     body = plain(body, codings, self._max_body)
                 exchange = await speech.read(body, scope, client)
                 exchange.task = with_headers(
-                    exchange.task, headers, client, arrived, self._orchestrator.patience_s
-                )
+                    exchange.task, headers, client, arrived, self._orchestrator.patience_s,
+                    self._lasting.trace(headers, client),
+                )  # fmt: skip
+                exchange.task = self._admitted(exchange.task, client)
                 key = headers.get(HEADER)
                 if key is None:
-                    await self._answer(exchange, sent)
+                    await self._answer(exchange, client, sent)
                 else:
-                    ask = partial(self._keep, exchange)
+                    ask = partial(self._keep, exchange, client)
                     asked = _asked(scope, body, headers)
                     await self._once.answer(key, client.name, asked, ask, sent.message)
             except asyncio.CancelledError:
@@ -103,20 +112,35 @@ class AnswerEndpoint:
         except Exception as error:  # noqa: BLE001 - the client is told, and the log
             await self._failed(error, sent, exchange)
 
-    async def _keep(self, exchange: Exchange, kept: Kept) -> None:
+    def _admitted(self, task: Task, client: Client) -> Task:
+        """The task with what pays for it, if its key may ask for what it names.
+
+        Raises:
+            NotPermitted: it may not.
+        """
+        if client.models or client.policies:
+            check_task(task, client, self._orchestrator.setup, self._orchestrator.router)
+        budgets = self._lasting.budgets
+        if not client.budgets or budgets is None:
+            return task
+        purse = budgets.purse(client.budgets, task.deadline - time.monotonic() + _LATE_S)
+        return msgspec.structs.replace(task, purse=purse)
+
+    async def _keep(self, exchange: Exchange, client: Client, kept: Kept) -> None:
         """Answers into what is kept for whoever asks again."""
         sent = Sent(kept)
         try:
             with self._in_use:  # its client may leave before it is over
-                await self._answer(exchange, sent)
+                await self._answer(exchange, client, sent)
         except Exception as error:  # noqa: BLE001 - the client is told, and the log
             kept.failed = True
             await self._failed(error, sent, exchange)
 
-    async def _answer(self, exchange: Exchange, sent: Sent) -> None:
+    async def _answer(self, exchange: Exchange, client: Client, sent: Sent) -> None:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
-        with self._allowances.enter(task.caller, expected, time.monotonic()) as taken:
+        now = time.monotonic()
+        with self._allowances.enter(task.caller, expected, now, client.limits) as taken:
             try:
                 with await self._admission.enter(task.priority, task.caller or "", task.deadline):
                     run = await (self._stream if task.stream else self._whole)(exchange, sent)
@@ -125,6 +149,8 @@ class AnswerEndpoint:
                     taken.used(_NOTHING)  # its client got an error instead of tokens
                 raise
             taken.used(run.usage)
+        if run.cache in ("hit", "similar"):
+            self._metrics.cached(run.cache, run.saved_usd)
 
     async def _failed(self, error: Exception, sent: Sent, exchange: Exchange | None) -> None:
         """The error in the client's dialect; what nobody foresaw goes to the log."""
@@ -141,7 +167,8 @@ class AnswerEndpoint:
 
     async def _whole(self, exchange: Exchange, sent: Sent) -> Run:
         answered = await self._orchestrator.answer(exchange.task)
-        await sent.whole(exchange.whole(answered.body), self._answer_headers(answered))
+        headers = [*self._answer_headers(answered), *warned(exchange.task)]
+        await sent.whole(exchange.whole(answered.body), headers)
         return answered.finished.run
 
     async def _stream(self, exchange: Exchange, sent: Sent) -> Run:
@@ -155,10 +182,11 @@ class AnswerEndpoint:
             # The upstream keeps the deadline by itself; this is for a client that stays and does
             # not read, which would hold its upstream call for as long as it likes.
             async with asyncio.timeout(task.deadline - time.monotonic() + STALLED_S):
+                headers = [*self._stream_headers(streaming), *warned(task)]
                 if sent.started:
-                    await sent.block(exchange.late(self._stream_headers(streaming)))
+                    await sent.block(exchange.late(headers))
                 else:
-                    await sent.head(200, [*exchange.head, *self._stream_headers(streaming)])
+                    await sent.head(200, [*exchange.head, *headers])
                 shown = exchange.shown
                 async for block in streaming.chunks:
                     await sent.block(shown(block))

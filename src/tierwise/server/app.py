@@ -16,7 +16,7 @@ import threading
 from collections.abc import Coroutine, MutableMapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tierwise.config import Config
 from tierwise.config.changes import changes
@@ -26,9 +26,13 @@ from tierwise.providers.http import warm_up_tls
 from tierwise.server.admin import Reloaded
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
+from tierwise.server.observed import observed
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
+
+if TYPE_CHECKING:
+    from tierwise.accounts.accounts import Accounts
 
 log = logging.getLogger("tierwise.server")
 
@@ -37,6 +41,10 @@ _UNWIND_S = 5.0
 """How long cancelled requests get at shutdown to close their calls and to book themselves."""
 _HEAR_S = 0.25
 """How often a worker looks whether another one was given an order, in seconds."""
+_KEEP_UP_S = 1.0
+"""How often the database is asked whether accounts have changed elsewhere, in seconds."""
+_SHOW_EVERY = 4
+"""Every so many looks it shows the others what it has counted."""
 
 
 class Gateway:
@@ -70,7 +78,11 @@ class Gateway:
         if scope["type"] == "http":
             if self._lasting.state == "draining":
                 send = partial(_send_last, send)
-            await self._endpoints(scope, receive, send)
+            lasting = self._lasting
+            if lasting.access is not None or lasting.ids_in_log:
+                await observed(self._endpoints, scope, receive, send, lasting.access)
+            else:
+                await self._endpoints(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -152,6 +164,7 @@ class Gateway:
 
     async def _hear(self) -> None:
         """Carries out what other workers were ordered, and ends with the process over them."""
+        turn = 0
         while True:
             if os.getppid() != self._supervisor:  # or it was gone before this one began
                 log.error("the process over this worker is gone; it stops as if asked to")
@@ -159,12 +172,18 @@ class Gateway:
                 return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
+            if turn % _SHOW_EVERY == 0:
+                await asyncio.to_thread(self._lasting.metrics.publish)
+            turn += 1
             await asyncio.sleep(_HEAR_S)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        accounts = self._lasting.accounts
         try:
             self._orchestrator.start()
+            if accounts is not None:
+                await asyncio.to_thread(accounts.open)
             self._orchestrator.look_after()
         except TierwiseError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -178,6 +197,8 @@ class Gateway:
         listen(self.drain, self._hang_up)
         if self._orchestrator.crew.workers > 1:
             self._spawn(self._hear())
+        if accounts is not None:
+            self._spawn(_keep_up(accounts))
         self._lasting.state = "ready"
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -196,11 +217,22 @@ class Gateway:
         for orchestrator in retiring.values():
             await orchestrator.retire()
         await self._orchestrator.close()
+        await asyncio.to_thread(lasting.metrics.publish)
+        await asyncio.to_thread(lasting.close)
+        if lasting.accounts is not None:
+            lasting.accounts.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _keep_up(accounts: Accounts) -> None:
+    """Sees what has changed in accounts elsewhere."""
+    while True:
+        await asyncio.sleep(_KEEP_UP_S)
+        await asyncio.to_thread(accounts.directory.poll)
 
 
 def _collect() -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tierwise.errors import RequestError, TierwiseError
 from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.server.allowed import check_embedding
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Client
 from tierwise.server.lasting import Lasting
@@ -91,18 +92,18 @@ class EmbeddingEndpoint:
         client = self._client(request)
         body = await bounded_body(request, self._max_body)
         asked = read(body)
+        check_embedding(asked.model, client)
         deadline = arrived + self._orchestrator.patience_s("auto")
         lasting, caller = self._lasting, client.name
         expected = len(body) // _BYTES_PER_TOKEN
         watched = lasting.watch.enter(request.receive)
         watched.heard(False)
         try:
-            with lasting.allowances.enter(caller, expected, time.monotonic()) as taken:
+            now = time.monotonic()
+            with lasting.allowances.enter(caller, expected, now, client.limits) as taken:
                 priority = client.priority or "normal"
                 with await lasting.admission.enter(priority, caller or "", deadline):
-                    embedded = await self._orchestrator.embedded(
-                        asked, deadline, name=name, caller=caller
-                    )
+                    embedded = await self._paid(asked, expected, client, deadline, name)
                 taken.used(Usage(input_tokens=embedded.usage.input_tokens))
         except TierwiseError as error:
             lasting.metrics.embedded(self._label(asked.model), error)
@@ -115,6 +116,24 @@ class EmbeddingEndpoint:
             lasting.watch.leave(watched)
         lasting.metrics.embedded(embedded.model, None, embedded.cost_usd)
         return embedded
+
+    async def _paid(
+        self, asked: EmbeddingsAsked, tokens: int, client: Client, deadline: float, name: str
+    ) -> Embedded:
+        """Has them made, paid from the budgets of the key."""
+        budgets, orchestrator = self._lasting.budgets, self._orchestrator
+        purse = budgets.purse(client.budgets) if budgets is not None else None
+        if purse is None:
+            return await orchestrator.embedded(asked, deadline, name=name, caller=client.name)
+        places = orchestrator.setup.embeddings.get(asked.model)
+        await purse.reserve(tokens * places[0].prices.input * 1e-6 if places else 0.0)
+        cost = 0.0
+        try:
+            embedded = await orchestrator.embedded(asked, deadline, name=name, caller=client.name)
+            cost = embedded.cost_usd
+            return embedded
+        finally:
+            purse.settle(cost)
 
     def _label(self, name: str) -> str:
         """The model's name if it is one: labels of metrics must be bounded."""

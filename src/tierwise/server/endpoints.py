@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tierwise.config import Config
+from tierwise.config.clients import limits_of
 from tierwise.errors import (
     GatewayBroke,
     RequestError,
@@ -26,7 +27,9 @@ from tierwise.ledger import with_feedback
 from tierwise.listing import COUNT, EMBED, EMBED_MANY, GENERATE, STREAM
 from tierwise.orchestrator import Orchestrator
 from tierwise.promised import described
+from tierwise.server.accounts import AccountEndpoint
 from tierwise.server.admin import AdminEndpoint, Reload
+from tierwise.server.allowed import check_watching, may_see, may_see_aside
 from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
 from tierwise.server.claude_on_vertex import claude_in
@@ -40,6 +43,7 @@ from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
+from tierwise.server.observed import noting
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -62,7 +66,10 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(
+        f"x-tierwise-{name}"
+        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
+    ),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
@@ -76,7 +83,13 @@ class Endpoints:
         self._orchestrator = orchestrator
         self._lasting = lasting
         self._file = config.origin.file
-        self._keys = Keys(config.server.api_keys)
+        accounts = lasting.accounts
+        self._keys = Keys(
+            config.server.api_keys,
+            accounts.directory if accounts is not None else None,
+            limits_of(config.server.limits),
+            orchestrator.crew.workers,
+        )
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
         self._speeches = speeches = Speeches(orchestrator.kept_responses)
@@ -112,7 +125,10 @@ class Endpoints:
             await self._serve(scope, receive, send)
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._whoever_serves(scope)(scope, receive, send)
+        endpoint = self._whoever_serves(scope)
+        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+            send = noting(send)
+        return endpoint(scope, receive, send)
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
@@ -192,6 +208,7 @@ class Endpoints:
             Route("/v1/status", self._with_key(self._status)),
             Route("/metrics", self._with_key(self._scrape)),
             *self._admin.routes(),
+            *AccountEndpoint(self._orchestrator, self._lasting, self._client).routes(),
             *(Route(path, endpoint, methods=_POST) for path, endpoint in self._answers.items()),
         ]
         return Starlette(
@@ -209,7 +226,7 @@ class Endpoints:
         self, endpoint: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            self._caller(request)
+            request.state.client = self._client(request)
             return await endpoint(request)
 
         return guarded
@@ -222,7 +239,9 @@ class Endpoints:
         """
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        return self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        self._lasting.note(headers, client)
+        return client
 
     def _caller(self, request: Request) -> str | None:
         return self._client(request).name
@@ -233,7 +252,8 @@ class Endpoints:
     async def _readiness(self, _: Request) -> Response:
         if self._lasting.state != "ready":
             return _json({"status": self._lasting.state}, status=503)
-        ledger = self._orchestrator.ledger
+        ledger, accounts = self._orchestrator.ledger, self._lasting.accounts
+        away = None if accounts is None else accounts.directory.last_error
         return _json(
             {
                 "status": "ok",
@@ -243,16 +263,19 @@ class Endpoints:
                     "last_error": ledger.last_error,
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
+                **({} if accounts is None else {"accounts": {"last_error": away}}),
             }
         )
 
     async def _decision(self, request: Request) -> Response:
         wanted = request.path_params["decision"]
+        client: Client = request.state.client
         record = self._orchestrator.ledger.get(wanted)
         if record is None:
             aside = self._orchestrator.ledger.aside(wanted)
-            if aside is not None:
+            if aside is not None and may_see_aside(aside, client):
                 return _json(aside)
+        if record is None or not may_see(record, client):
             return _error(
                 404,
                 f"There is no decision {wanted!r}. Decisions appear here within a second of "
@@ -260,7 +283,7 @@ class Endpoints:
                 code="decision_not_found",
             )
         opinions = self._orchestrator.ledger.feedback(wanted)
-        if record.caller != self._caller(request):
+        if record.caller != client.name:
             # How a request went is the operators' business, what was said is the caller's.
             record = msgspec.structs.replace(record, prompt=None, answer=None)
             opinions = [msgspec.structs.replace(one, comment=None) for one in opinions]
@@ -272,10 +295,12 @@ class Endpoints:
             return _error(404, _NO_CERTIFICATE, code="no_certificate")
         return _json(described(promises))
 
-    async def _status(self, _: Request) -> Response:
+    async def _status(self, request: Request) -> Response:
+        check_watching(request.state.client)
         return _json(status_of(self._orchestrator, self._lasting, self._file))
 
-    async def _scrape(self, _: Request) -> Response:
+    async def _scrape(self, request: Request) -> Response:
+        check_watching(request.state.client)
         return Response(self._lasting.metrics.render(), media_type="text/plain; version=0.0.4")
 
     async def _refused(self, request: Request, error: Exception) -> Response:

@@ -10,17 +10,19 @@ from tierwise.server.keys import Keys
 
 
 def check_exposure(config: Config) -> None:
-    """Refuses to listen where others can connect while no key is configured.
+    """Refuses to listen where others can connect while no key is asked for.
 
     Raises:
         ConfigError: that is so, or a key is empty.
     """
     Keys(config.server.api_keys)
-    if not config.server.api_keys and not is_loopback(config.server.host):
+    guarded = bool(config.server.api_keys) or config.accounts.enabled
+    if not guarded and not is_loopback(config.server.host):
         raise ConfigError(
             f"without keys the gateway listens on loopback only, not on {config.server.host!r}",
             field="server.api_keys",
-            remedy="Set TIERWISE_API_KEYS or `server.api_keys`, or use --host 127.0.0.1.",
+            remedy="Set TIERWISE_API_KEYS or `server.api_keys`, enable `accounts`, or use --host "
+            "127.0.0.1.",
         )
 
 

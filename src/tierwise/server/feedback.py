@@ -8,7 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tierwise.errors import BodyTooLarge, InvalidRequest, RequestError
+from tierwise.errors import BodyTooLarge, InvalidRequest, NotYourDecision, RequestError
+from tierwise.ledger.rating import unknown_decision
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Keys
@@ -33,22 +34,30 @@ class FeedbackEndpoint:
     async def post(self, request: Request) -> Response:
         """One opinion: 200 as soon as the ledger has taken it, an error in OpenAI's shape else."""
         try:
-            caller = self._keys.client(dict(request.scope["headers"]).get(b"authorization")).name
+            client = self._keys.client(dict(request.scope["headers"]).get(b"authorization"))
             fields = _fields(await _body(request))
             given = await self._orchestrator.feedback(
                 fields.get("decision_id"),  # type: ignore[arg-type] # checked there
                 score=fields.get("score"),  # type: ignore[arg-type]
                 label=fields.get("label"),  # type: ignore[arg-type]
                 comment=fields.get("comment"),  # type: ignore[arg-type]
-                caller=caller,
+                caller=client.name,
             )
+        except NotYourDecision as error:
+            # With accounts, what is another's does not exist.
+            if client.org is not None:
+                return self._answer_refused(unknown_decision(fields["decision_id"]))
+            return self._answer_refused(error)
         except RequestError as error:
-            self._refused(error)
-            status, body, headers = openai_errors.render(error)
-            if status == 503:
-                headers = {**headers, "retry-after": _RETRY_AFTER_S}
-            return Response(body, status, headers, media_type="application/json")
+            return self._answer_refused(error)
         return Response(msgspec.json.encode(given), media_type="application/json")
+
+    def _answer_refused(self, error: RequestError) -> Response:
+        self._refused(error)
+        status, body, headers = openai_errors.render(error)
+        if status == 503:
+            headers = {**headers, "retry-after": _RETRY_AFTER_S}
+        return Response(body, status, headers, media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

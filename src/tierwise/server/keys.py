@@ -1,17 +1,28 @@
-"""Who may use the gateway: keys are kept and compared as hashes."""
+"""Who may use the gateway: keys are kept and compared as hashes.
+
+Those of the configuration come first, then those of the accounts, if there are any.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec import Struct
 from pydantic import SecretStr
 
-from tierwise.config.clients import caller_of
+from tierwise.budget import Budget
+from tierwise.config.clients import caller_of, share_of
 from tierwise.config.schema import KeyConfig, LimitsConfig
 from tierwise.errors import AuthenticationFailed, ConfigError
-from tierwise.types import Priority
+from tierwise.types import Limits, Owner, Priority
+
+if TYPE_CHECKING:
+    from tierwise.accounts.directory import Directory
+    from tierwise.accounts.types import Holder
 
 _KNOWN_HEADERS = 1000
 _BEARER = "`Authorization: Bearer <key>`"
@@ -22,11 +33,31 @@ class Client(Struct, frozen=True):
 
     Without a name nobody had to say who they are. Without a priority any may be asked for. `admin`
     says that the calls for operators are open.
+
+    The rest is of keys of the accounts; `org` and `role` also of those of the configuration, where
+    there are accounts. `title` is what people call the key, whose name in the ledger is its id.
+    Empty `models` and `policies` allow all. `limits` are None where those of the configuration are
+    meant. `until` is when the key stops working, as Unix time.
     """
 
     name: str | None = None
     priority: Priority | None = None
     admin: bool = False
+    title: str | None = None
+    org: str | None = None
+    role: Literal["admin", "member", "viewer"] | None = None
+    owner: Owner | None = None
+    models: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+    limits: Limits | None = None
+    budgets: tuple[Budget, ...] = ()
+    passthrough: bool = True
+    until: float | None = None
+
+    @property
+    def accounted(self) -> bool:
+        """Whether its key is one of the accounts."""
+        return self.title is not None
 
 
 ANYBODY = Client(admin=True)
@@ -36,16 +67,33 @@ ANYBODY = Client(admin=True)
 class Keys:
     """The keys that clients may use. Without any, everybody who can connect is let in.
 
+    Args:
+        keys: those of the configuration.
+        directory: those of the accounts; None where there are none. With accounts nobody is let in
+            without a key.
+        limits: of keys of the accounts, where they have none of their own.
+        workers: that serve together; each may use its part of the limits.
+
     Raises:
         ConfigError: a key is empty, so that an empty header would open the gateway; or it is not
             clear what a key may do, or its holder.
     """
 
-    def __init__(self, keys: Iterable[SecretStr | KeyConfig]) -> None:
+    def __init__(
+        self,
+        keys: Iterable[SecretStr | KeyConfig],
+        directory: Directory | None = None,
+        limits: Limits | None = None,
+        workers: int = 1,
+    ) -> None:
         # Looking a SHA-256 digest up leaks nothing about how much of a key was right.
         self._clients = _clients(keys)
         # Headers that were right before; hashing each anew would cost more than parsing a body.
         self._known: dict[bytes, Client] = {}
+        self._directory = directory
+        self._version = -1
+        self._limits = limits or Limits()
+        self._workers = workers
 
     def client(self, authorization: bytes | None, proves: str = _BEARER) -> Client:
         """The holder of the key in this `authorization` header.
@@ -56,7 +104,12 @@ class Keys:
         Raises:
             AuthenticationFailed: no key, or an unknown one.
         """
-        if not self._clients:
+        directory = self._directory
+        if directory is not None:
+            directory.look()
+            if directory.version != self._version:
+                self._follow(directory)
+        elif not self._clients:
             return ANYBODY
         if authorization is None:
             raise AuthenticationFailed(
@@ -65,7 +118,7 @@ class Keys:
                 code="missing_api_key",
             )
         known = self._known.get(authorization)
-        if known is not None:
+        if known is not None and (known.until is None or time.time() < known.until):
             return known
         scheme, _, key = authorization.partition(b" ")
         if scheme.lower() != b"bearer":
@@ -73,16 +126,71 @@ class Keys:
                 "The authorization header is not of the form `Bearer <key>`.",
                 param="authorization",
             )
-        client = self._clients.get(hashlib.sha256(key.strip()).digest())
+        digest = hashlib.sha256(key.strip()).digest()
+        client = self._clients.get(digest)
+        if client is None and directory is not None:
+            holder = directory.find(digest)
+            client = None if holder is None else self._of(holder)
         if client is None:
             raise AuthenticationFailed(
-                "The API key is not one of this gateway's. Its keys are set in `server.api_keys` "
-                "or TIERWISE_API_KEYS; provider keys are not accepted here.",
+                "The API key is not one of this gateway's, or not any more. Its keys are set in "
+                "`server.api_keys` or TIERWISE_API_KEYS, or made with `tierwise keys create` where "
+                "there are accounts; provider keys are not accepted here.",
                 param="authorization",
             )
         if len(self._known) < _KNOWN_HEADERS:
             self._known[authorization] = client
         return client
+
+    def _follow(self, directory: Directory) -> None:
+        """Forgets what was derived from accounts as they were before."""
+        self._version = directory.version
+        self._known.clear()
+        self._clients = {
+            digest: _placed(client, directory.shared) for digest, client in self._clients.items()
+        }
+
+    def _of(self, holder: Holder) -> Client:
+        """The holder of a key of the accounts, as requests know them."""
+        key = holder.key
+        own, usual = key.limits, self._limits
+        limits = Limits(
+            rpm=usual.rpm if own.rpm is None else own.rpm,
+            tpm=usual.tpm if own.tpm is None else own.tpm,
+            concurrency=usual.concurrency if own.concurrency is None else own.concurrency,
+        )
+        return Client(
+            key.id,
+            key.priority,
+            key.gateway,
+            title=key.name,
+            org=key.org,
+            role=holder.role,
+            owner=Owner(key=key.id, user=key.user, team=key.team, org=key.org, tags=key.tags),
+            models=frozenset(key.models),
+            policies=frozenset(key.policies),
+            limits=share_of(limits, self._workers),
+            budgets=holder.budgets,
+            passthrough=key.passthrough or key.gateway,
+            until=holder.until,
+        )
+
+
+def _placed(client: Client, budgets: tuple[Budget, ...]) -> Client:
+    """A key of the configuration where there are accounts: it belongs to the default organisation.
+
+    It was given by whoever operates the gateway, so what it may do is not narrowed, but for the
+    budgets of that organisation.
+    """
+    from tierwise.accounts.types import DEFAULT_ORG
+
+    return msgspec.structs.replace(
+        client,
+        org=DEFAULT_ORG,
+        role="admin" if client.admin else "member",
+        owner=Owner(key=client.name, org=DEFAULT_ORG),
+        budgets=budgets,
+    )
 
 
 def _clients(written: Iterable[SecretStr | KeyConfig]) -> dict[bytes, Client]:

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tierwise.config import Config
 from tierwise.config.clients import client_limits
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.admission import Admission
+from tierwise.server.counted import Sample
+from tierwise.server.exposition import sample
+from tierwise.server.keys import Client
 from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
+from tierwise.state.budgets import Budgets
 from tierwise.state.orders import Order, Orders
+from tierwise.state.promises import Crew
+from tierwise.telemetry.context import heard
+from tierwise.telemetry.in_hand import IN_HAND
+from tierwise.telemetry.logs import learn, log_format
+from tierwise.telemetry.settings import settings_of
+from tierwise.types import Trace
+
+if TYPE_CHECKING:
+    from tierwise.telemetry.access import AccessLog
+    from tierwise.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from tierwise.accounts.accounts import Accounts
 
 
 class Lasting:
     """All of it, of one process.
 
-    `state` is how far the process is: the last one says that it is being stopped. `loaded_at` is
+    `accounts` and `budgets` are None where there are none. `state` is how far the process is: the
+    last one says that it is being stopped. `loaded_at` is
     when the configuration was read, a Unix time in seconds; `reloads` how often it was since the
     start, and `refused` what was wrong with it the last time, None if nothing was.
     """
@@ -30,22 +50,29 @@ class Lasting:
         server = config.server
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
+        self.telemetry = _telemetry(orchestrator, config)
+        self.ids_in_log = log_format(config) == "json"
+        self.access = _access_log(config)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
         self.watch = ClientWatch()
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
+        self.accounts, self.budgets = _accounts(orchestrator.crew, config)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
         self.reloads = 0
         self.refused: str | None = None
+        self.metrics.reads(self._figures)
 
     def change(self, orchestrator: Orchestrator, config: Config) -> None:
         """Another set-up takes over, under a configuration that was read just now."""
         server = config.server
         limits, own = client_limits(server, orchestrator.crew.workers)
         self.metrics.follow(orchestrator)
+        self._tell_as(orchestrator, config)
+        learn(config)
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -53,6 +80,73 @@ class Lasting:
         self.loaded_at = time.time()
         self.reloads += 1
         self.refused = None
+
+    def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
+        """The trace of a request with these headers, None where no traces are sent; noted, too."""
+        telemetry = self.telemetry
+        trace = None if telemetry is None else telemetry.begin(headers)
+        self.note(headers, client, trace)
+        return trace
+
+    def note(
+        self, headers: Mapping[bytes, bytes], client: Client, trace: Trace | None = None
+    ) -> None:
+        """Notes whose request is in hand, where the log wants to know."""
+        held = IN_HAND.get()
+        if held is not None:
+            held.caller = client.name
+            held.trace = trace or heard(headers)
+
+    def close(self) -> None:
+        """Sends what is to be told of the last requests; may take some seconds."""
+        if self.telemetry is not None:
+            self.telemetry.close()
+        if self.access is not None:
+            self.access.close()
+
+    def _figures(self) -> Iterable[Sample]:
+        """What `/metrics` has of all this."""
+        door, telemetry = self.admission, self.telemetry
+        yield sample("tierwise_requests_inside", door.inside)
+        yield sample("tierwise_requests_waiting", door.waiting)
+        yield sample("tierwise_turned_away", door.turned_away)
+        if telemetry is not None:
+            yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
+            yield sample("tierwise_spans_sent", telemetry.exporter.sent)
+            yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
+
+    def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
+        """Sends telemetry as the configuration has it now."""
+        old = self.telemetry
+        settings = settings_of(config.telemetry)
+        if old is not None and settings == old.settings:
+            old.follow(orchestrator.setup.everywhere())
+            return
+        if old is not None:
+            orchestrator.ledger.unwatch(old.observe)
+            threading.Thread(target=old.close, name="tierwise-telemetry-end").start()
+        self.telemetry = _telemetry(orchestrator, config)
+
+
+def _telemetry(orchestrator: Orchestrator, config: Config) -> Telemetry | None:
+    """What sends traces and metrics; None where they go nowhere."""
+    settings = settings_of(config.telemetry)
+    if settings is None:
+        return None
+    # Imported only here: most send nothing.
+    from tierwise.telemetry.telemetry import Telemetry
+
+    telemetry = Telemetry(settings, orchestrator.setup.everywhere())
+    orchestrator.ledger.watch(telemetry.observe)
+    return telemetry
+
+
+def _access_log(config: Config) -> AccessLog | None:
+    if not config.server.access_log:
+        return None
+    from tierwise.telemetry.access import AccessLog
+
+    return AccessLog(log_format(config))
 
 
 class InUse:
@@ -82,6 +176,24 @@ class InUse:
         while self._count:
             self._over = asyncio.Event()
             await self._over.wait()
+
+
+def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | None]:
+    """The accounts, which are still to be opened, and their budgets; None where there are none.
+
+    Imported only here: SQLAlchemy takes a while and some memory.
+    """
+    if not config.accounts.enabled:
+        return None, None
+    from tierwise.accounts.accounts import accounts_of
+    from tierwise.ledger.spent import LedgerSpending
+    from tierwise.state.books import InFolder
+    from tierwise.state.books import InProcess as InMemory
+
+    shared = crew.folder if crew.workers > 1 else None
+    accounts = accounts_of(config.ledger, shared)
+    books = InMemory() if shared is None else InFolder(shared)
+    return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

@@ -25,6 +25,7 @@ from tierwise.orchestrator import Orchestrator, new_id
 from tierwise.passing import Places, clean, family_of, kind_of
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passed, PassedAnswer
+from tierwise.server.allowed import check_passing
 from tierwise.server.body import plain
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import Lasting
@@ -89,6 +90,7 @@ class PassingEndpoint:
         try:
             headers = dict(scope["headers"])
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
+            self._lasting.note(headers, client)
             watched = self._lasting.watch.enter(receive)
             try:
                 await self._pass(_Asked(scope, headers, receive, watched), client, sent)
@@ -105,9 +107,10 @@ class PassingEndpoint:
             await self._failed(error, sent, speech)
 
     async def _pass(self, asked: _Asked, client: Client, sent: Sent) -> None:
-        lasting = self._lasting
-        deadline = time.monotonic() + self._patience_s
-        with lasting.allowances.enter(client.name, 0, time.monotonic()):
+        check_passing(client)
+        lasting, now = self._lasting, time.monotonic()
+        deadline = now + self._patience_s
+        with lasting.allowances.enter(client.name, 0, now, client.limits):
             place = lasting.admission.enter(
                 client.priority or "normal", client.name or "", deadline
             )

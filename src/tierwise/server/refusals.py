@@ -14,7 +14,7 @@ def refusal(error: TierwiseError, speech: Speech) -> tuple[int, bytes, list[Head
     """An error as status, body and headers."""
     status, body, headers = speech.error(error)
     wait = getattr(error, "retry_after", None)
-    if wait is not None and status in (429, 503, 529):
+    if wait is not None and status in (402, 429, 503, 529):
         headers.setdefault("retry-after", str(max(1, math.ceil(wait))))
     if status == 401:
         headers.setdefault("www-authenticate", "Bearer")

@@ -13,7 +13,7 @@ from tierwise.errors import BodyTooLarge, BodyTooSlow, InvalidRequest
 from tierwise.routing.refuse import DROP_HEADER
 from tierwise.server.keys import Client
 from tierwise.state.queue import PRIORITIES
-from tierwise.types import OnStreamBreak, Priority, Streams, Task
+from tierwise.types import OnStreamBreak, Priority, Streams, Task, Trace
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -95,6 +95,7 @@ def with_headers(
     client: Client,
     arrived: float,
     patience_s: Callable[[str], float],
+    trace: Trace | None = None,
 ) -> Task:
     """The task with what its HTTP headers say, and its deadline.
 
@@ -109,8 +110,12 @@ def with_headers(
         return msgspec.structs.replace(
             task,
             caller=client.name,
+            owner=client.owner,
+            allowed=client.models,
             priority=client.priority or "normal",
             deadline=arrived + patience_s(task.model),
+            arrived=arrived,
+            trace=trace,
         )
     raw_policy = headers.get(b"x-tierwise-policy")
     policy = _text(raw_policy) if raw_policy else None
@@ -127,8 +132,12 @@ def with_headers(
         drop_unsupported=_flag(headers, _DROP),
         cache_control=_text(headers.get(b"cache-control", b"")) or None,
         caller=client.name,
+        owner=client.owner,
+        allowed=client.models,
         priority=_priority(headers, client),
         deadline=arrived + patience_s(policy or task.model),
+        arrived=arrived,
+        trace=trace,
     )
 
 

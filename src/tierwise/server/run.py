@@ -26,6 +26,8 @@ from tierwise.server.exposure import check_exposure
 from tierwise.server.source import Source
 from tierwise.server.supervisor import Supervisor
 from tierwise.state.promises import Crew
+from tierwise.telemetry.logs import log_format
+from tierwise.telemetry.logs import set_up as set_up_log
 
 if TYPE_CHECKING:
     import ssl
@@ -48,18 +50,22 @@ def serve(
     workers: int = 1,
     source: Source | None = None,
     announce: Callable[[str], None] = lambda _: None,
+    reveal: Callable[[str], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT; then finishes open requests and empties the ledger.
 
     Args:
         source: where the configuration is read again on SIGHUP; None: nowhere.
         announce: called with the gateway's URL when its port is taken and all else is in order.
+        reveal: shows a secret to whoever has started the gateway, and to nobody else; None where
+            that cannot be done.
 
     Raises:
         ConfigError: the configuration, the ledger or the address cannot be used, or nobody would
             be kept out of an address that others can reach.
     """
     check_exposure(config)
+    set_up_log(config)
     source = source or Source()
     orchestrator = Orchestrator.from_config(config)
     listening = _bind(config.server.host, config.server.port)
@@ -67,6 +73,10 @@ def serve(
     orchestrator.start()
     if config.server.tls is not None:
         _context(config.server.tls)  # so that what is wrong with it is said now
+    if config.accounts.enabled:
+        from tierwise.server.bootstrap import first_key
+
+        first_key(config, reveal)
     url = _url(config.server, port)
     if workers <= 1:
         gateway = Gateway(orchestrator, config, source)
@@ -106,7 +116,6 @@ def _supervise(config: Config, workers: int, source: Source, listening: socket.s
         return True
 
     with tempfile.TemporaryDirectory(prefix="tierwise-workers-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         os.environ[_FOLDER_VARIABLE] = directory
         supervised = uvicorn.Config(
             "tierwise.server.run:create_worker", factory=True, workers=workers, **options(config)
@@ -123,6 +132,7 @@ def create_worker() -> Gateway:
     config = Config.model_validate_json(os.environ[_CONFIG_VARIABLE])
     source = msgspec.json.decode(os.environ.get(_SOURCE_VARIABLE, "{}"), type=Source)
     config = config.with_origin(Origin(source.file))
+    set_up_log(config)
     orchestrator = Orchestrator.from_config(config, crew=_crew())
     return Gateway(orchestrator, config, source, _supervisor())
 
@@ -167,6 +177,8 @@ def options(config: Config) -> dict[str, Any]:
         "timeout_graceful_shutdown": server.grace_s,
         "headers": [("x-content-type-options", "nosniff")],
     }
+    if log_format(config) == "json":
+        told["log_config"] = None  # its lines go where all others go
     if server.trusted_proxies:
         told |= {"proxy_headers": True, "forwarded_allow_ips": server.trusted_proxies}
     if server.tls is not None:

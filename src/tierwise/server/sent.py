@@ -9,6 +9,7 @@ from typing import Any
 
 from tierwise.server.request import ClientGone, Send
 from tierwise.server.speech import Exchange
+from tierwise.telemetry.in_hand import IN_HAND
 
 KEEP_ALIVE_S = 5.0
 """How often a client hears of a stream that is held back, in seconds."""
@@ -29,11 +30,14 @@ class Sent:
     async def message(self, message: MutableMapping[str, Any]) -> None:
         """A part of an answer that was kept."""
         self.started = True
+        if message["type"] == "http.response.start":
+            _note(message["status"])
         await self._send(message)
 
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers."""
         self.started = True
+        _note(status)
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def block(self, block: bytes) -> None:
@@ -54,6 +58,13 @@ class Sent:
         """An error as a response."""
         await self.head(status, [_JSON, (b"content-length", b"%d" % len(body)), *headers])
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _note(status: int) -> None:
+    """Tells the log, where that wants to know."""
+    held = IN_HAND.get()
+    if held is not None:
+        held.status = status
 
 
 class KeepAlive:

@@ -14,10 +14,14 @@ FIXED = (
     "server.tls",
     "server.trusted_proxies",
     "server.grace_s",
+    "server.log_format",
+    "server.access_log",
     "ledger.path",
+    "ledger.url",
     "ledger.queue_size",
+    "accounts.enabled",
 )
-"""What only a restart changes: the address is taken, and the ledger is open."""
+"""What only a restart changes: the address is taken, the log and the database are open."""
 
 
 class Source(Struct, frozen=True):

@@ -15,7 +15,7 @@ _NONE = Limits()
 class Allowances:
     """The limiters of all clients, each made when its client is first seen.
 
-    Callers are those whose keys are configured, so there are no more of them than keys.
+    Callers are those who have keys, so there are no more of them than keys.
 
     Args:
         limits: of every client that has none of its own.
@@ -26,6 +26,8 @@ class Allowances:
         self._limits = limits
         self._own = own
         self._limiters: dict[str | None, Limiter | None] = {}
+        self._given: dict[str, Limits] = {}
+        """Of those whose requests bring their limits along, by caller."""
 
     def change(self, limits: Limits, own: Mapping[str, Limits], now: float) -> None:
         """Other limits from now on; what clients have taken stays taken.
@@ -53,18 +55,35 @@ class Allowances:
         return self._limiters[caller]
 
     def _limits_of(self, caller: str | None) -> Limits:
-        return self._own.get(caller, self._limits) if caller else self._limits
+        if not caller:
+            return self._limits
+        given = self._given.get(caller)
+        return self._own.get(caller, self._limits) if given is None else given
 
-    def enter(self, caller: str | None, tokens: int, now: float) -> Taken:
+    def _bring(self, caller: str, limits: Limits, now: float) -> None:
+        """The limits of a client are these from now on; what it has taken stays taken."""
+        self._given[caller] = limits
+        limiter = self._limiters.get(caller)
+        if limiter is None or limits == _NONE:
+            self._limiters.pop(caller, None)
+        else:
+            limiter.change(limits, now)
+
+    def enter(
+        self, caller: str | None, tokens: int, now: float, limits: Limits | None = None
+    ) -> Taken:
         """A request of a client begins; it is over at the end of the block.
 
         Args:
             tokens: that it is expected to take, prompt and answer.
             now: a time of the monotonic clock, in seconds.
+            limits: the client's own, where they are kept with its key; None: as configured.
 
         Raises:
             Overloaded: the client has used up what it may ask for.
         """
+        if limits is not None and caller and self._given.get(caller) != limits:
+            self._bring(caller, limits, now)
         limiter = self.of(caller)
         if limiter is None:
             return _FREE
@@ -78,8 +97,7 @@ class Allowances:
                 else f"has used up what it may ask for; the next request fits in {wait:.1f} s."
             )
             raise Overloaded(
-                f"This key {why} "
-                "Its limits are set in `server.limits`, or with the key in `server.api_keys`.",
+                f"This key {why} Its limits are set in `server.limits`, or with the key.",
                 retry_after=wait,
                 code="rate_limit_exceeded",
             )

@@ -1,0 +1,102 @@
+"""Commands about accounts work on the database itself; the gateway may be running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from tierwise.cli.configuration import find_file
+
+if TYPE_CHECKING:
+    from tierwise.accounts.accounts import Accounts
+
+T = TypeVar("T")
+DatabaseOption = Annotated[Path | None, typer.Option("--db", help="The ledger's file.")]
+OrgOption = Annotated[str | None, typer.Option("--org", help="Organisation, by id or name.")]
+
+
+@contextmanager
+def open_accounts(config: Path | None, database: Path | None = None) -> Iterator[Accounts]:
+    """The accounts in the ledger's database; both are made if they are missing."""
+    from tierwise.accounts.accounts import accounts_of
+    from tierwise.config import load_ledger
+    from tierwise.config.schema import LedgerConfig
+
+    file = find_file(config)
+    if database is not None:
+        ledger = LedgerConfig(path=str(database))
+    else:
+        ledger = load_ledger(file) if file is not None else LedgerConfig()
+    accounts = accounts_of(ledger)
+    try:
+        accounts.open()
+        yield accounts
+    finally:
+        accounts.close()
+
+
+def converted(kind: type[T], **fields: object) -> T:
+    """What was given on the command line, as what is wanted.
+
+    Raises:
+        ConfigError: a value cannot be used; names the option.
+    """
+    import msgspec
+
+    from tierwise.errors import ConfigError
+
+    for name, value in fields.items():
+        if value != value:  # NaN, which no bound keeps out
+            raise ConfigError(
+                "this is no number", field=f"--{name}", remedy="`--help` has what it may be."
+            )
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        said, _, place = str(error).partition(" - at `$.")
+        option = place.rstrip("`").partition("[")[0]
+        raise ConfigError(
+            said,
+            field=f"--{option}" if option else None,
+            remedy="`--help` has what it may be.",
+        ) from None
+
+
+def print_json(value: object) -> None:
+    """One value for programs."""
+    import msgspec
+
+    typer.echo(msgspec.json.encode(value).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A list for people."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        # An id is to be copied, so it stays whole.
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(table)
+
+
+def names_of_orgs(accounts: Accounts) -> dict[str, str]:
+    """What organisations are called, by id."""
+    from tierwise.accounts.kinds import ORGANISATION
+    from tierwise.accounts.types import OPERATOR
+
+    return {one.id: one.name for one in accounts.store.all(OPERATOR, ORGANISATION)}
+
+
+def day_of(moment: float | None) -> str:
+    """A time for people, empty for never."""
+    return "" if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,361 @@
+"""What the pages of a dashboard show: totals, savings, and requests that are searched for.
+
+All take a connection of `reading` or `Ledger.reading`, and an `Asked` that says which requests are
+meant; what is left out of it does not matter. Totals come from `hourly` and `daily`, so they stay
+quick however many requests there were; a search reads rows, by an index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select, tuple_
+
+from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
+from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
+from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
+
+CONFIDENCE = 0.95
+_Z = 1.959963984540054
+"""Of the normal distribution, 95 % lies within so many standard deviations of its mean."""
+_FEW = 1000
+"""So many shapes or owners are named one by one, which lets PostgreSQL plan well."""
+BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})
+"""What totals may be grouped by."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """Which requests are meant. Unix times in seconds, both ends included.
+
+    Of each tuple any will do; an empty one says nothing. `key`, `user`, `team` and `org` are those
+    of `types.Owner`; `tag` must be among its tags.
+    """
+
+    since: float = -math.inf
+    until: float = math.inf
+    status: tuple[str, ...] = ()
+    policy: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    deployment: tuple[str, ...] = ()
+    tier: tuple[int, ...] = ()
+    kind: tuple[str, ...] = ()
+    domain: tuple[str, ...] = ()
+    escalated: bool | None = None
+    failed_over: bool | None = None
+    key: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+    org: tuple[str, ...] = ()
+    tag: str | None = None
+
+
+class Total(Struct, frozen=True, kw_only=True):
+    """Requests that have `names` in common, in the order in which they were asked for.
+
+    Money in USD; `latency_s` is the mean. Hours and days are Unix times of their beginnings, in
+    UTC; '' and -1 mean "none".
+    """
+
+    names: tuple[str | int, ...]
+    requests: int
+    cost_usd: float
+    reference_cost_usd: float
+    saving_usd: float
+    wasted_usd: float
+    input_tokens: int
+    output_tokens: int
+    latency_s: float
+
+
+class Saving(Struct, frozen=True, kw_only=True):
+    """What was saved against the reference, with its 95 % interval.
+
+    `usd` is the sum over `requests`, `fraction` its share of the reference cost, None where that is
+    0. What varies is which requests came: the interval is the normal approximation from the sums
+    and the sums of squares of single requests; that of the fraction is of a ratio of two sums, by
+    the delta method. With few requests or very unequal ones it is too narrow.
+    """
+
+    requests: int
+    usd: float
+    usd_low: float
+    usd_high: float
+    fraction: float | None
+    fraction_low: float | None
+    fraction_high: float | None
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """One request of a search. Money in USD, times in seconds, `at` a Unix time."""
+
+    id: str
+    at: float
+    status: str
+    policy: str
+    model: str
+    deployment: str
+    tier: int
+    kind: str
+    domain: str
+    escalated: bool
+    failovers: int
+    error: str
+    cost_usd: float
+    reference_cost_usd: float
+    latency_s: float
+    ttft_s: float | None
+    input_tokens: int
+    output_tokens: int
+    key: str | None
+    user: str | None
+    team: str | None
+    org: str | None
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Some of what was found, the newest first; `next` continues, None at the end."""
+
+    found: tuple[Found, ...]
+    next: tuple[float, int] | None
+
+
+def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
+    """The requests by any of `BY`, one or several together; all in one without any."""
+    known = read_marks(connection)
+    only = _only(connection, asked)
+    span = (asked.since, asked.until)
+    found = alike(span, known, _part(only, by), only=only, by_hour="hour" in by)
+    columns = [_column(found, name).label(f"by_{place}") for place, name in enumerate(by)]
+    tables = found
+    if any(name in shapes.c for name in by):
+        tables = tables.join(shapes, shapes.c.id == found.c.shape)
+    if any(name in OWNER_COLUMNS for name in by):
+        tables = tables.outerjoin(owners, owners.c.id == found.c.owner)
+    sums = [func.sum(found.c[name]).label(name) for name in _SUMS]
+    wanted = select(*columns, *sums).select_from(tables).group_by(*columns).order_by(*columns)
+    return [_total(row, len(by)) for row in connection.execute(wanted) if row.requests]
+
+
+def saving(connection: Connection, asked: Asked) -> Saving:
+    """What the requests saved against the reference, with its 95 % interval."""
+    known = read_marks(connection)
+    only = _only(connection, asked)
+    found = alike((asked.since, asked.until), known, _part(only), only=only)
+    names = ("requests", "cost_usd", "reference_cost_usd")
+    squares = ("cost_squares", "reference_squares", "saving_squares")
+    row = connection.execute(
+        select(*(func.coalesce(func.sum(found.c[n]), 0).label(n) for n in (*names, *squares)))
+    ).one()
+    count, cost, reference = int(row.requests), float(row.cost_usd), float(row.reference_cost_usd)
+    usd = reference - cost
+    half = _Z * math.sqrt(_spread(count, usd, float(row.saving_squares)))
+    fraction = usd / reference if reference else None
+    part = 0.0
+    if fraction is not None:
+        # (reference - cost) / reference = 1 - cost / reference, and a product of two is known
+        # from their squares and that of their difference.
+        product = (row.cost_squares + row.reference_squares - row.saving_squares) / 2
+        ratio = cost / reference
+        residual = row.cost_squares - 2 * ratio * product + ratio * ratio * row.reference_squares
+        part = _Z * math.sqrt(_spread(count, 0.0, float(residual))) / reference
+    return Saving(
+        requests=count,
+        usd=usd,
+        usd_low=usd - half,
+        usd_high=usd + half,
+        fraction=fraction,
+        fraction_low=None if fraction is None else fraction - part,
+        fraction_high=None if fraction is None else fraction + part,
+    )
+
+
+def search(
+    connection: Connection,
+    asked: Asked,
+    *,
+    id_begins: str = "",
+    before: tuple[float, int] | None = None,
+    limit: int = 50,
+) -> Page:
+    """The newest requests that are meant.
+
+    Args:
+        id_begins: the beginning of their ids.
+        before: `next` of the page before this one.
+        limit: how many at most.
+    """
+    only = _only(connection, asked)
+    c = requests.c
+    until = asked.until if before is None else min(asked.until, before[0])
+    since = asked.since
+    if only and not id_begins:
+        since = max(since, _reach(connection, only, until, limit + 1))
+    wanted = (
+        select(c.seq, *(c[name] for name in _FIGURES), *_labels())
+        .join_from(requests, shapes, shapes.c.id == c.shape)
+        .outerjoin(owners, owners.c.id == c.owner)
+        .where(*_in_time(c.at, since, until))
+        .where(*(c[name].in_(values) for name, values in only))
+        .order_by(c.at.desc(), c.seq.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        wanted = wanted.where(tuple_(c.at, c.seq) < tuple_(*before))
+    if id_begins:
+        wanted = wanted.where(c.id >= id_begins, c.id < id_begins + "\U0010ffff")
+    rows = connection.execute(wanted).all()
+    shown = rows[:limit]
+    following = (shown[-1].at, shown[-1].seq) if len(rows) > limit else None
+    return Page(found=tuple(_found(row) for row in shown), next=following)
+
+
+_SUMS = (
+    *("requests", "cost_usd", "reference_cost_usd", "wasted_usd", "input_tokens"),
+    *("output_tokens", "latency_s"),
+)
+_FIGURES = (
+    *("id", "at", "cost_usd", "reference_cost_usd", "latency_s", "ttft_s"),
+    *("input_tokens", "output_tokens"),
+)
+_SHAPE_FIELDS = tuple(name for name in SHAPE_COLUMNS if name not in ("small", "plain"))
+_OWNER_FIELDS = ("key", "user", "team", "org")
+
+
+def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
+    """The columns `shape` and `owner`, and what they must be in, as far as that was asked for."""
+    named = ("status", "policy", "model", "deployment", "tier", "kind", "domain")
+    wanted: list[ColumnElement[bool]] = [
+        shapes.c[name].in_(some) for name in named if (some := getattr(asked, name))
+    ]
+    if asked.escalated is not None:
+        wanted.append(shapes.c.escalated == int(asked.escalated))
+    if asked.failed_over is not None:
+        wanted.append(shapes.c.failovers > 0 if asked.failed_over else shapes.c.failovers == 0)
+    whose: list[ColumnElement[bool]] = [
+        owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
+    ]
+    if asked.tag is not None:
+        # As it stands in a JSON array; a part of another tag has no quotes around it.
+        whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
+    only: list[tuple[str, Any]] = []
+    for column, table, terms in (("shape", shapes, wanted), ("owner", owners, whose)):
+        if terms:
+            chosen = select(table.c.id).where(and_(*terms))
+            found = list(connection.scalars(chosen.limit(_FEW + 1)))
+            only.append((column, found if len(found) <= _FEW else chosen))
+    return only
+
+
+def _quoted(tag: str) -> str:
+    return msgspec.json.encode(tag).decode()
+
+
+def _part(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
+    """The smallest part that tells all of this apart."""
+    columns = {column for column, _ in only}
+    shape = "shape" in columns or any(name in SHAPE_COLUMNS for name in by)
+    owner = "owner" in columns or any(name in ("owner", *OWNER_COLUMNS) for name in by)
+    return Part.BOTH if shape and owner else Part.OWNERS if owner else Part.SHAPES
+
+
+def _reach(
+    connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int
+) -> float:
+    """A time since which there are that many of these requests until another, if there are.
+
+    A search for what is rare would otherwise look through all that is not.
+    """
+    day = _enough(connection, daily, "day", DAY_S, only, -math.inf, until, few)
+    if _part(only) is Part.BOTH:
+        return day
+    return _enough(connection, hourly, "hour", HOUR_S, only, day, until, few)
+
+
+def _enough(
+    connection: Connection,
+    table: Any,
+    time: str,
+    unit: int,
+    only: Sequence[tuple[str, Any]],
+    since: float,
+    until: float,
+    few: int,
+) -> float:
+    column = table.c[time]
+    whole = until if math.isinf(until) else math.floor(until / unit) * unit
+    bounds = [] if math.isinf(since) else [column >= int(since)]
+    if not math.isinf(whole):
+        bounds.append(column < int(whole))  # what lies partly after `until` may not count
+    counts = connection.execute(
+        select(column, func.sum(table.c.requests))
+        .where(table.c.part == int(_part(only)), *bounds)
+        .where(*(table.c[name].in_(values) for name, values in only))
+        .group_by(column)
+        .order_by(column.desc())
+    )
+    seen = 0
+    for at, count in counts:
+        seen += int(count)
+        if seen >= few:
+            return float(at)
+    return since
+
+
+def _column(found: FromClause, name: str) -> ColumnElement[Any]:
+    if name == "day":
+        return found.c.hour - found.c.hour % DAY_S
+    if name in ("hour", "owner"):
+        return found.c[name]
+    if name in OWNER_COLUMNS:
+        return func.coalesce(owners.c[name], "")
+    return shapes.c[name]
+
+
+def _labels() -> list[ColumnElement[Any]]:
+    return [
+        *(shapes.c[name] for name in _SHAPE_FIELDS),
+        *(owners.c[name] for name in _OWNER_FIELDS),
+    ]
+
+
+def _in_time(at: ColumnElement[float], since: float, until: float) -> list[ColumnElement[bool]]:
+    bounds = []
+    if since > -math.inf:
+        bounds.append(at >= since)
+    if until < math.inf:
+        bounds.append(at <= until)
+    return bounds
+
+
+def _total(row: Any, names: int) -> Total:
+    count = int(row.requests)
+    return Total(
+        names=tuple(row[:names]),
+        requests=count,
+        cost_usd=row.cost_usd,
+        reference_cost_usd=row.reference_cost_usd,
+        saving_usd=row.reference_cost_usd - row.cost_usd,
+        wasted_usd=row.wasted_usd,
+        input_tokens=int(row.input_tokens),
+        output_tokens=int(row.output_tokens),
+        latency_s=row.latency_s / count,
+    )
+
+
+def _found(row: Any) -> Found:
+    said = row._mapping
+    labels: dict[str, Any] = {name: said[name] for name in (*_SHAPE_FIELDS, *_FIGURES)}
+    whose = {name: said[name] or None for name in _OWNER_FIELDS}
+    return Found(**{**labels, **whose, "escalated": bool(row.escalated)})
+
+
+def _spread(count: int, total: float, squares: float) -> float:
+    """The variance of a sum of so many values, from their sum and the sum of their squares."""
+    if count < 2:
+        return 0.0
+    return max(0.0, (squares - total * total / count) * count / (count - 1))

@@ -1,0 +1,169 @@
+"""The access log: a line for every request, written in a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from tierwise.telemetry.in_hand import InHand
+from tierwise.telemetry.logs import Format, iso
+
+LOGGER = "tierwise.access"
+_FLUSH_S = 0.25
+_WAKE_AT = 500
+MOST_WAITING = 50_000
+"""Lines that may wait; whoever does not read the log must not cost the gateway its memory."""
+_PIPED, _FILED = 4096, 65_536
+"""Bytes of one write. Workers share a log, and their lines must not run into one another: a pipe
+takes so much in one piece (PIPE_BUF of Linux), and a file all that is appended to it at once."""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One request that is over. Without a status, its client was gone before there was one."""
+
+    at: float
+    method: str
+    path: str
+    latency_s: float
+    held: InHand
+
+
+class AccessLog:
+    """Takes entries at once, and writes them soon.
+
+    Args:
+        file: what is written to, as the number of an open file; stderr unless given.
+    """
+
+    def __init__(self, form: Format, file: int | None = None) -> None:
+        self._line = _as_json if form == "json" else _as_text
+        self._file = sys.stderr.fileno() if file is None else file
+        self._piece = _FILED if stat.S_ISREG(os.fstat(self._file).st_mode) else _PIPED
+        self._waiting: deque[Entry] = deque()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._run, name="tierwise-access", daemon=True)
+        self._thread.start()
+
+    def add(self, entry: Entry) -> None:
+        """Takes an entry; or drops it, if too many wait."""
+        waiting = len(self._waiting)
+        if waiting >= MOST_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(entry)
+        if waiting == _WAKE_AT:
+            self._wake.set()
+
+    def close(self) -> None:
+        """Writes what waits and stops."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(_FLUSH_S * 4)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(_FLUSH_S)
+            self._wake.clear()
+            stopping = self._stop.is_set()
+            try:
+                for piece in self._pieces():
+                    _write(self._file, piece)
+            except OSError:
+                self.dropped += len(self._waiting)  # whoever read it is gone
+                self._waiting.clear()
+            if stopping:
+                return
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Whole lines, as many at a time as are written in one piece."""
+        lines: list[bytes] = []
+        size = 0
+        while self._waiting:
+            line = self._line(self._waiting.popleft()) + b"\n"
+            if lines and size + len(line) > self._piece:
+                yield b"".join(lines)
+                lines, size = [], 0
+            lines.append(line)
+            size += len(line)
+        if lines:
+            yield b"".join(lines)
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
+    """One line, in the order of its fields; what is not known is left out."""
+
+    time: str
+    level: str
+    logger: str
+    message: str
+    method: str
+    path: str
+    status: int | None
+    latency_s: float
+    decision_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    key: str | None = None
+    requested: str | None = None
+    policy: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    tier: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _as_json(entry: Entry) -> bytes:
+    held = entry.held
+    trace, run = held.trace, held.run
+    line = _Line(
+        iso(entry.at), "info", LOGGER, f"{entry.method} {entry.path}", entry.method, entry.path,
+        held.status, round(entry.latency_s, 6),
+        None if run is None else run.decision.id,
+        None if trace is None else trace.id,
+        None if trace is None else trace.span,
+        held.caller,
+    )  # fmt: skip
+    if run is not None:
+        decision, usage = run.decision, run.usage
+        line.requested, line.policy = decision.requested, decision.policy
+        line.model, line.deployment, line.tier = run.model, run.deployment, run.tier
+        line.input_tokens, line.output_tokens = usage.input_tokens, usage.output_tokens
+        line.cost_usd = run.cost_usd
+    return _encode(line)
+
+
+def _as_text(entry: Entry) -> bytes:
+    held, run = entry.held, entry.held.run
+    parts = [
+        iso(entry.at),
+        f'"{entry.method} {_visible(entry.path)}"',
+        "-" if held.status is None else str(held.status),
+        f"{entry.latency_s * 1000:.1f}ms",
+        *(f"{name}={_visible(value)}" for name, value in held.ids().items()),
+    ]
+    if run is not None:
+        parts += [f"model={run.model or '-'}", f"cost_usd={run.cost_usd:.8f}"]
+    return " ".join(parts).encode("utf-8", "replace")
+
+
+def _visible(text: str) -> str:
+    """A text without line breaks and other controls, which would forge lines of the log."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

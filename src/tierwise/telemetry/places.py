@@ -1,0 +1,83 @@
+"""Deployments in the words of OpenTelemetry's conventions for generative AI.
+
+https://github.com/open-telemetry/semantic-conventions-genai
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from tierwise.types import Attempt, Deployment
+
+_BY_DIALECT = {
+    "anthropic": "anthropic",
+    "azure": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "cohere": "cohere",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "openai_responses": "openai",
+    "vertex": "gcp.vertex_ai",
+}
+_BY_NAME = {"xai": "x_ai", "moonshot": "moonshot_ai"}
+_GENERATES = frozenset({"gemini", "vertex"})
+_PORTS = {"http": 80, "https": 443}
+
+
+class Place(Struct, frozen=True):
+    """What the conventions want to know of a deployment; `model` is the provider's name of it."""
+
+    operation: str
+    provider: str
+    model: str
+    address: str
+    port: int
+
+
+def place_of(deployment: Deployment) -> Place:
+    """The deployment's."""
+    url = urllib.parse.urlsplit(deployment.base_url)
+    name = deployment.provider
+    return Place(
+        operation="generate_content" if deployment.dialect in _GENERATES else "chat",
+        provider=_BY_DIALECT.get(deployment.dialect) or _BY_NAME.get(name, name),
+        model=deployment.upstream_model,
+        address=url.hostname or "",
+        port=url.port or _PORTS.get(url.scheme, 443),
+    )
+
+
+class Places:
+    """Those of a set-up, by the ids of its deployments."""
+
+    def __init__(self, deployments: Iterable[Deployment]) -> None:
+        self._all: Mapping[str, Place] = {one.id: place_of(one) for one in deployments}
+
+    def of(self, attempt: Attempt) -> Place:
+        """Where a call went; as far as the attempt says, if that is configured no more."""
+        known = self._all.get(attempt.deployment)
+        if known is not None:
+            return known
+        provider = attempt.deployment.partition("/")[0]
+        return Place("chat", provider, attempt.model, "", 0)
+
+
+FINE = frozenset({"accepted", "rejected", "abandoned"})
+"""Outcomes of calls that were answered; what gates think of the answer is no error of the call."""
+
+
+def error_of(attempt: Attempt) -> str | None:
+    """The class of error that a call ended with, None if it was answered.
+
+    Of a probe that is the first word of what came of it.
+    """
+    if attempt.outcome in FINE:
+        return None
+    if attempt.outcome != "probe":
+        return attempt.outcome
+    if attempt.error is None or attempt.status == 200:
+        return None
+    return attempt.error.partition(":")[0]

@@ -1,0 +1,77 @@
+"""The dashboard for Grafana that ships shows metrics and labels that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway import KEY, RunningGateway, call
+from tierwise.server.families import ALL
+
+FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "tierwise.json"
+_SELECTOR = re.compile(r"\b([a-z_]+)\{([^}]*)\}")
+_NAME = re.compile(r"\b(?:tierwise|process)_\w+")
+_MATCHER = re.compile(r"(\w+)\s*(?:=~|!=|=|!~)")
+_GROUPED = re.compile(r"by \(([^)]*)\)")
+_OF_THE_SCRAPE = {"instance", "job", "le"}
+
+
+def dashboard() -> Any:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def queries() -> list[str]:
+    shown = dashboard()
+    found = [target["expr"] for panel in shown["panels"] for target in panel.get("targets", ())]
+    variables = shown["templating"]["list"]
+    return found + [one["definition"] for one in variables if one["type"] == "query"]
+
+
+def sample_names() -> Iterator[tuple[str, set[str]]]:
+    """What Prometheus has of each metric, and its labels."""
+    endings = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+    for family in ALL:
+        for ending in endings[family.kind]:
+            yield family.name + ending, {*family.labels, *_OF_THE_SCRAPE}
+
+
+def test_every_metric_of_the_dashboard_is_exposed(gateway: RunningGateway) -> None:
+    text = call(gateway.url, "GET", "/metrics", key=KEY).body.decode()
+    exposed = {family.name for family in text_string_to_metric_families(text)}
+    assert exposed == {family.name for family in ALL}
+    names = {name for query in queries() for name in _NAME.findall(query)}
+    assert len(names) > 20
+    assert names <= {name for name, _ in sample_names()}
+
+
+def test_every_label_of_the_dashboard_is_one_of_its_metric() -> None:
+    labels = dict(sample_names())
+    for query in queries():
+        selectors = _SELECTOR.findall(query)
+        for name, matchers in selectors:
+            assert set(_MATCHER.findall(matchers)) <= labels[name], query
+        allowed = set[str]().union(*(labels[name] for name, _ in selectors))
+        for grouped in _GROUPED.findall(query):
+            assert {one.strip() for one in grouped.split(",")} <= allowed, query
+
+
+def test_no_panel_lies_on_another_or_is_named_twice() -> None:
+    panels = dashboard()["panels"]
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len({panel["title"] for panel in panels}) == len(panels)
