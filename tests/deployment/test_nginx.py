@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
 import socket
-import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from deployment.checks import nginx_command, nginx_folder, tool, upstream_of
-from gateway import KEY, PATIENCE_S, Provider, RunningGateway, call, chat, config_for, pauses, until
+from deployment.proxy import nginx_before
+from gateway import (
+    KEY,
+    PATIENCE_S,
+    Body,
+    Provider,
+    RunningGateway,
+    call,
+    chat,
+    chunk,
+    config_for,
+    pauses,
+    stream,
+)
 
-NGINX = tool("nginx")
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(NGINX is None, reason="nginx is not installed"),
-]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
-@contextlib.contextmanager
-def before(*hosts: str) -> Iterator[str]:
-    """The URL of nginx before these."""
-    assert NGINX is not None
-    port = free_port()
-    with nginx_folder(upstream_of(*hosts), port) as folder:
-        log = folder / "log"
-        with log.open("wb") as said:
-            process = subprocess.Popen(
-                nginx_command(NGINX, folder), stdout=said, stderr=subprocess.STDOUT
-            )
-        url = f"http://127.0.0.1:{port}"
-
-        def answers() -> bool:
-            assert process.poll() is None, log.read_text()
-            try:
-                return call(url, "GET", "/nginx-health", key=None).status == 204
-            except OSError:
-                return False
-
-        try:
-            until(answers, "nginx")
-            yield url
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
+pytestmark = pytest.mark.process
 
 
 def gateway_for(provider: Provider, directory: Path, name: str) -> RunningGateway:
@@ -97,7 +73,7 @@ def test_both_gateways_answer(provider: Provider, tmp_path: Path) -> None:
     with (
         gateway_for(provider, tmp_path, "one") as one,
         gateway_for(provider, tmp_path, "two") as two,
-        before(one.host, two.host) as url,
+        nginx_before(one.host, two.host) as url,
     ):
         assert [chat(url).status for _ in range(20)] == [200] * 20
         for gateway in (one, two):
@@ -111,7 +87,7 @@ def test_a_stream_s_words_arrive_as_they_are_said(provider: Provider, tmp_path: 
     provider.acts["small"] = pauses(provider)
     with (
         gateway_for(provider, tmp_path, "one") as one,
-        before(one.host) as url,
+        nginx_before(one.host) as url,
         contextlib.closing(http.client.HTTPConnection(url[7:], timeout=PATIENCE_S)) as connection,
     ):
         reply = begun(connection)
@@ -136,22 +112,16 @@ def begun(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
 def test_a_client_that_leaves_ends_the_call_to_the_provider(
     provider: Provider, tmp_path: Path
 ) -> None:
-    async def talks(request, body):  # type: ignore[no-untyped-def]
-        async def events():  # type: ignore[no-untyped-def]
-            import asyncio
+    async def events() -> AsyncIterator[Body]:
+        while True:
+            yield chunk("small", {"content": "one "})
+            await asyncio.sleep(0.01)
 
-            from gateway import chunk
-
-            for _ in range(10_000):
-                yield chunk("small", {"content": "one "})
-                await asyncio.sleep(0.01)
-
-        from gateway import stream
-
+    async def talks(request: web.Request, _: Body) -> web.StreamResponse:
         return await stream(request, events())
 
     provider.acts["small"] = talks
-    with gateway_for(provider, tmp_path, "one") as one, before(one.host) as url:
+    with gateway_for(provider, tmp_path, "one") as one, nginx_before(one.host) as url:
         connection = http.client.HTTPConnection(url[7:], timeout=PATIENCE_S)
         reply = begun(connection)
         reply.close()
@@ -162,14 +132,14 @@ def test_a_client_that_leaves_ends_the_call_to_the_provider(
 def test_when_a_gateway_goes_away_no_request_fails(provider: Provider, tmp_path: Path) -> None:
     with gateway_for(provider, tmp_path, "one") as one:
         two = gateway_for(provider, tmp_path, "two")
-        with two, before(one.host, two.host) as url:
+        with two, nginx_before(one.host, two.host) as url:
             assert [chat(url).status for _ in range(10)] == [200] * 10
             two.__exit__()
             assert [chat(url).status for _ in range(30)] == [200] * 30
 
 
 def test_a_request_that_was_sent_is_never_sent_again() -> None:
-    with Deaf() as one, Deaf() as two, before(one.host, two.host) as url:
+    with Deaf() as one, Deaf() as two, nginx_before(one.host, two.host) as url:
         reply = chat(url)
         assert len(one.heard + two.heard) == 1
     assert reply.status == 503
@@ -178,7 +148,7 @@ def test_a_request_that_was_sent_is_never_sent_again() -> None:
 
 
 def test_nobody_may_say_that_he_comes_from_elsewhere() -> None:
-    with Deaf() as one, before(one.host) as url:
+    with Deaf() as one, nginx_before(one.host) as url:
         chat(url, headers={"x-forwarded-for": "10.9.8.7", "x-forwarded-proto": "https"})
         (heard,) = one.heard
     sent = heard.decode().lower()
@@ -190,7 +160,7 @@ def test_nobody_may_say_that_he_comes_from_elsewhere() -> None:
 def test_nothing_but_a_gateway_s_own_words_reaches_a_client(
     provider: Provider, tmp_path: Path
 ) -> None:
-    with gateway_for(provider, tmp_path, "one") as one, before(one.host) as url:
+    with gateway_for(provider, tmp_path, "one") as one, nginx_before(one.host) as url:
         assert chat(url, key="wrong").error["code"] == "invalid_api_key"
         # Its bound of 1 MiB, not one of nginx.
         reply = chat(url, text="x" * (2 << 20))
