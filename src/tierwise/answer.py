@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
@@ -69,8 +70,12 @@ def with_wishes(
     streams: Streams | None = None,
     on_stream_break: OnStreamBreak | None = None,
     priority: Priority | None = None,
+    cache: str | None = None,
 ) -> Task:
     """The task with what the caller wants of it beside its body.
+
+    `cache` is what the gateway's clients say in `cache-control`; that name is taken by a field of
+    Anthropic's bodies.
 
     Raises:
         InvalidRequest: a value cannot be used.
@@ -91,6 +96,10 @@ def with_wishes(
     _check_word("streams", streams, Streams)
     _check_word("on_stream_break", on_stream_break, OnStreamBreak)
     _check_word("priority", priority, Priority)
+    if not isinstance(cache, (str, NoneType)):
+        raise InvalidRequest(
+            f"`cache` is {cache!r}; it must be a text such as 'no-cache'.", param="cache"
+        )
     return msgspec.structs.replace(
         task,
         quality=quality,
@@ -101,6 +110,7 @@ def with_wishes(
         streams=streams,
         on_stream_break=on_stream_break,
         priority=priority or "normal",
+        cache_control=cache,
     )
 
 

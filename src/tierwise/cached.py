@@ -93,7 +93,7 @@ class Cached:
         )
         run = Run(task, decision, {}, time.monotonic)
         run.cache = "hit" if found.likeness == "same" else "similar"
-        run.age_s, run.saved_usd = found.age_s, kept.cost_usd
+        run.age_s, run.saved_usd, run.left_out = found.age_s, kept.cost_usd, kept.left_out
         run.status, run.model, run.deployment = "ok", kept.model, CACHE
         run.tier, run.usage, run.ttft_s = kept.tier, kept.usage, 0.0
         if kept.completion is not None:
@@ -155,6 +155,7 @@ def _kept(run: Run, blocks: tuple[bytes, ...], completion: Completion | None) ->
         decision=replace(run.decision, candidates=()),
         at=time.time(),
         completion=completion,
+        left_out=run.dropped(run.deployment or ""),
     )
 
 

@@ -39,6 +39,7 @@ class Chats:
         streams: Streams | None = None,
         on_stream_break: OnStreamBreak | None = None,
         priority: Priority | None = None,
+        cache: str | None = None,
         **params: Any,
     ) -> Answer:
         """The answer to a conversation.
@@ -56,6 +57,8 @@ class Chats:
             streams: how much of a stream gates see before the caller does, instead of the
                 policy's; so is `on_stream_break`, what is done when one breaks off.
             priority: who goes first where there is not room for all.
+            cache: what it minds about answers that were given before: "no-cache", "no-store",
+                "max-age=60" (docs/cache.md).
             params: anything else that the request body may hold, such as `tools`.
 
         Raises:
@@ -64,7 +67,7 @@ class Chats:
         wishes = {
             "quality": quality, "max_cost_usd": max_cost_usd, "max_latency_s": max_latency_s,
             "session": session, "drop_unsupported": drop_unsupported, "streams": streams,
-            "on_stream_break": on_stream_break, "priority": priority,
+            "on_stream_break": on_stream_break, "priority": priority, "cache": cache,
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=False)
         answered = await self.answer(task)
@@ -84,13 +87,14 @@ class Chats:
         streams: Streams | None = None,
         on_stream_break: OnStreamBreak | None = None,
         priority: Priority | None = None,
+        cache: str | None = None,
         **params: Any,
     ) -> AnswerStream:
         """As `chat`, read as it comes: iterate over what this returns."""
         wishes = {
             "quality": quality, "max_cost_usd": max_cost_usd, "max_latency_s": max_latency_s,
             "session": session, "drop_unsupported": drop_unsupported, "streams": streams,
-            "on_stream_break": on_stream_break, "priority": priority,
+            "on_stream_break": on_stream_break, "priority": priority, "cache": cache,
         }  # fmt: skip
         task = _task(self, messages, policy, wishes, deadline_s, params, stream=True)
         streaming = await self.stream(task)

@@ -14,6 +14,7 @@ from tierwise.answer import Answer, LiveAnswer, deadline_in, encoded, with_wishe
 from tierwise.chats import Asks
 from tierwise.errors import InvalidRequest
 from tierwise.finished import Streaming
+from tierwise.names import new_id
 from tierwise.types import Task
 from tierwise.wire import sse
 from tierwise.wire.translate import read_task
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _WISHES = (
     *("quality", "max_cost_usd", "max_latency_s", "session", "drop_unsupported"),
-    *("streams", "on_stream_break", "priority"),
+    *("streams", "on_stream_break", "priority", "cache"),
 )
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -51,7 +52,7 @@ class _Embeds(Protocol):
 
     def patience_s(self, name: str) -> float: ...
 
-    async def embedded(self, asked: EmbeddingsAsked, deadline: float) -> Embedded: ...
+    async def embedded(self, asked: EmbeddingsAsked, deadline: float, *, name: str) -> Embedded: ...
 
 
 class Natively:
@@ -59,7 +60,8 @@ class Natively:
 
     `model` is a policy, a model or `provider/model`. Beside the body each takes `quality`,
     `max_cost_usd`, `max_latency_s`, `session`, `deadline_s`, `drop_unsupported`, `streams`,
-    `on_stream_break` and `priority`, as `Orchestrator.chat` does, and raises what that raises.
+    `on_stream_break`, `priority` and `cache`, as `Orchestrator.chat` does, and raises what that
+    raises.
     """
 
     async def messages(self: Asks, **given: Any) -> Answer:
@@ -103,7 +105,8 @@ class Natively:
 
         asked = make_asked(texts, model, params)
         deadline = deadline_in(deadline_s, self.patience_s("auto"))
-        return Vectors(await self.embedded(asked, deadline))
+        name = new_id()
+        return Vectors(await self.embedded(asked, deadline, name=name), name)
 
 
 async def _answer(asks: Asks, dialect: str, given: Mapping[str, Any]) -> Answer:

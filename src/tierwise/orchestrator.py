@@ -29,6 +29,7 @@ from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.names import new_id
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
 from tierwise.providers.http import request_id_of
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from tierwise.wire.embeddings import EmbeddingsAsked
 
 log = logging.getLogger("tierwise")
-_random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
+_random = random.Random(os.urandom(16))  # noqa: S311 - of delays and samples
 
 
 class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
@@ -157,7 +158,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        setup = build(config).share(crew.workers if crew is not None else 1)
+        # With shared state each process is told its part while it runs.
+        divided = crew is not None and config.state.url is None
+        setup = build(config).share(crew.workers if crew is not None and divided else 1)
         own = config.ledger
         ledger = after.ledger if after else _ledger(config)
         try:
@@ -233,7 +236,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         asked: EmbeddingsAsked,
         deadline: float,
         *,
-        name: str | None = None,
+        name: str,
         caller: str | None = None,
     ) -> Embedded:
         """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
@@ -244,7 +247,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         from tierwise.booking import embed_booked
 
         return await embed_booked(
-            self.embedder, self.ledger, asked, deadline, name=name or new_id(), caller=caller
+            self.embedder, self.ledger, asked, deadline, name=name, caller=caller
         )
 
     async def feedback(
@@ -514,11 +517,3 @@ def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:
         prices = models[tier.model].prices
         total += cost(usage, prices) if estimate is None else estimate.cost_p90_usd
     return total
-
-
-def new_id() -> str:
-    """A name for a decision.
-
-    It sorts by time, which keeps the ledger's index compact; the rest is random.
-    """
-    return f"{int(time.time() * 1000):011x}{_random.getrandbits(64):016x}"

@@ -104,7 +104,10 @@ def family_of(path: str) -> str | None:
 
 
 def kind_of(path: str) -> str:
-    """What a path that is passed through is about: `images`, `files`, `batches`, ..."""
+    """What a path that is passed through is about: `images`, `files`, `batches`, ...; `passthrough`
+    if that cannot be told from it."""
+    if family_of(path) is None:
+        return "passthrough"
     return path.split("/")[3 if path.startswith(_ANTHROPIC) else 2]
 
 

@@ -118,6 +118,7 @@ class SyncPassedStream(_SyncPieces[bytes]):
         self.provider = stream.provider
         self.status = stream.status
         self.headers = stream.headers
+        self.decision_id = stream.decision_id
 
 
 class Closed(RuntimeError):

@@ -112,16 +112,21 @@ class Telling:
         return listing.gemini_one(name) if shape == "gemini" else listing.openai_one(name)
 
     async def decision(self: _Remembers, decision_id: str) -> dict[str, Any]:
-        """How a request went and was decided, with the `feedback` on its answer, once it is over.
+        """How a request went and was decided, with the `feedback` on its answer, once it is over;
+        for embeddings, and what was passed through, what the ledger has of that.
 
         Args:
-            decision_id: `answer.decision.id`, or the header `x-tierwise-decision-id`.
+            decision_id: `answer.decision.id`, the `decision_id` of vectors and of what was passed
+                through, or the header `x-tierwise-decision-id`.
 
         Raises:
             UnknownDecision: the ledger has none of this id.
         """
         record = await asyncio.to_thread(self.ledger.get, _text("decision_id", decision_id))
         if record is None:
+            aside = await asyncio.to_thread(_aside, self.ledger, decision_id)
+            if aside is not None:
+                return aside
             raise UnknownDecision(
                 f"There is no decision {decision_id!r}. It is known once its answer has ended.",
                 param="decision_id",
@@ -136,6 +141,15 @@ class Telling:
             msgspec.json.encode(described(self.promises.all))
         )
         return told
+
+
+def _aside(ledger: Ledger, name: str) -> dict[str, Any] | None:
+    """A request that is for no answer, be it written yet or not; None if there is none."""
+    found = ledger.aside(name)
+    if found is None and ledger.flush():
+        found = ledger.aside(name)
+    told: dict[str, Any] | None = msgspec.json.decode(msgspec.json.encode(found))
+    return told
 
 
 def _text(name: str, value: object) -> str:

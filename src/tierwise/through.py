@@ -14,12 +14,16 @@ from tierwise.answer import encoded
 from tierwise.config import Setup
 from tierwise.errors import InvalidRequest, Unsatisfiable
 from tierwise.forms import Field, Sending, form_body, plain_body
-from tierwise.passing import Places, clean
+from tierwise.ledger import Ledger
+from tierwise.passed_on import Passage
+from tierwise.passing import Places, clean, kind_of
 from tierwise.providers.passthrough import Passages, Passed, PassedAnswer
 from tierwise.types import Deployment
+from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
 
 _PARAM = "provider"
 _REMEDY = "Name the provider as `provider`, or as `provider/model` in `json`."
+_MOST_UNPACKED = 1 << 30
 _IN_PATHS = "/:@!$&'()*+,;=~%"
 
 
@@ -32,32 +36,48 @@ class PassedThrough:
     headers: Mapping[str, str]
     """By their names in small letters."""
     body: bytes
+    decision_id: str
+    """Its name in the ledger, for `Orchestrator.decision`."""
 
     def json(self) -> Any:
-        """`body`, decoded."""
-        return msgspec.json.decode(self.body)
+        """`body`, unpacked and decoded.
+
+        Raises:
+            ValueError: it is no JSON, or packed in a way that is not read here.
+        """
+        codings = self.headers.get("content-encoding")
+        if codings is None:
+            return msgspec.json.decode(self.body)
+        try:
+            return msgspec.json.decode(inflated(self.body, codings, _MOST_UNPACKED))
+        except (NotCompressed, TooLarge, UnknownCoding) as error:
+            raise ValueError(
+                f"the answer is packed as {codings!r}, and cannot be unpacked here: "
+                f"{error or 'it is too large'}. Ask for it with `accept-encoding: identity`."
+            ) from None
 
 
 class PassedStream:
     """What a provider answers, as it comes: iterate over its pieces, in a `with` block or to the
     end, or end it with `aclose`. Otherwise as `PassedThrough`."""
 
-    def __init__(self, provider: str, answer: PassedAnswer) -> None:
-        self.provider = provider
-        self.status = answer.status
-        self.headers = _headers(answer)
-        self._answer = answer
+    def __init__(self, opened: _Opened) -> None:
+        self.provider = opened.provider
+        self.status = opened.answer.status
+        self.headers = _headers(opened.answer)
+        self.decision_id = opened.passage.name
+        self._opened = opened
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._answer.pieces():
+            async for piece in self._opened.pieces():
                 yield piece
         finally:
             await self.aclose()
 
     async def aclose(self) -> None:
         """Ends the call."""
-        self._answer.close()
+        self._opened.close()
 
     async def __aenter__(self) -> PassedStream:
         return self
@@ -71,6 +91,7 @@ class _Passes(Protocol):
 
     setup: Setup
     passages: Passages
+    ledger: Ledger
 
 
 class PassingThrough:
@@ -88,7 +109,9 @@ class PassingThrough:
         content: bytes | Path | None = None,
         form: Mapping[str, Field | Sequence[Field]] | None = None,
     ) -> PassedThrough:
-        """What a provider says to a call. Nothing is routed, tried again or written down.
+        """What a provider says to a call. Nothing is routed or tried again.
+
+        The ledger has it as far as it can be seen from outside; what it cost is unknown.
 
         Args:
             method: such as "POST".
@@ -109,9 +132,15 @@ class PassingThrough:
         """
         body = _body(json, content, form)
         whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
-        async with await _opened(self.passages, whose, passed) as answer:
-            whole = b"".join([piece async for piece in answer.pieces()])
-        return PassedThrough(whose.provider, answer.status, _headers(answer), whole)
+        opened = await _open(self, whose, passed)
+        try:
+            whole = b"".join([piece async for piece in opened.pieces()])
+        finally:
+            opened.close()
+        answer = opened.answer
+        return PassedThrough(
+            whose.provider, answer.status, _headers(answer), whole, opened.passage.name
+        )
 
     async def pass_through_stream(
         self: _Passes,
@@ -128,7 +157,7 @@ class PassingThrough:
         """As `pass_through`, read as it comes: for large files, speech, and events."""
         body = _body(json, content, form)
         whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
-        return PassedStream(whose.provider, await _opened(self.passages, whose, passed))
+        return PassedStream(await _open(self, whose, passed))
 
 
 def _body(json: Any, content: bytes | Path | None, form: Any) -> Sending | bytes | None:
@@ -188,12 +217,53 @@ def _passed(
     return whose, Passed(method.upper(), target, [*named.items()], body.pieces(), body.length)
 
 
-async def _opened(passages: Passages, whose: Deployment, passed: Passed) -> PassedAnswer:
+class _Opened:
+    """One call whose answer has begun. It is in the ledger once it is read to its end, or closed.
+
+    Args:
+        passage: what the ledger is to have of it.
+    """
+
+    def __init__(
+        self, provider: str, answer: PassedAnswer, passage: Passage, ledger: Ledger
+    ) -> None:
+        self.provider = provider
+        self.answer = answer
+        self.passage = passage
+        self._ledger = ledger
+        passage.answered(answer)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The answer as it comes; raises as `PassedAnswer.pieces`."""
+        try:
+            async for piece in self.answer.pieces():
+                self.passage.saw(piece)
+                yield piece
+        except Exception as error:
+            self.passage.over(self._ledger, error)
+            raise
+        self.passage.over(self._ledger)
+
+    def close(self) -> None:
+        """Ends it. Does nothing if it is over."""
+        self.answer.close()
+        self.passage.left(self._ledger)
+
+
+async def _open(who: _Passes, whose: Deployment, passed: Passed) -> _Opened:
+    """Makes a call; raises as `Passages.open`."""
+    path = passed.path.partition("?")[0]
+    passage = Passage(passed.method, path, kind_of(path), whose.provider)
     try:
-        return await passages.open(whose, passed)
+        answer = await who.passages.open(whose, passed)
     except Unsatisfiable as error:
         error.param = _PARAM  # and not the header of the gateway's clients
+        passage.over(who.ledger, error)
         raise
+    except BaseException as error:
+        passage.over(who.ledger, error)
+        raise
+    return _Opened(whose.provider, answer, passage, who.ledger)
 
 
 def _headers(answer: PassedAnswer) -> dict[str, str]:

@@ -15,9 +15,10 @@ from tierwise.wire.embeddings import EmbeddingsAsked
 
 class Vectors:
     """The embeddings of texts: iterate over them. `body` is the JSON that an OpenAI client would
-    have received."""
+    have received, and `decision_id` their name in the ledger, for `Orchestrator.decision`."""
 
-    def __init__(self, embedded: Embedded) -> None:
+    def __init__(self, embedded: Embedded, decision_id: str) -> None:
+        self.decision_id = decision_id
         self.body = embedded.body
         self.model = embedded.model
         self.deployment = embedded.deployment

@@ -16,7 +16,6 @@ import yaml
 from deployment.checks import DEPLOY, ROOT
 from gateway import RunningGateway
 from tierwise.config.load import load
-from tierwise.config.schema import Config
 from tierwise.fleet import Fleet
 
 Object = dict[str, Any]
@@ -129,7 +128,6 @@ def test_secrets_are_made_once_and_by_nobody_to_be_seen(tmp_path: Path) -> None:
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.skipif("state" not in Config.model_fields, reason="needs `state` and `ledger.url`")
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_the_configuration_is_a_right_one(name: str, tmp_path: Path) -> None:
     for secret in secrets_of(name):

@@ -22,7 +22,6 @@ from deployment.checks import DEPLOY
 from deployment.proxy import nginx_before
 from gateway import PATIENCE_S, GatewayProcess, call, chat, clean_environment, tierwise, until
 from postgres import Postgres
-from tierwise.config.schema import Config
 
 pytestmark = pytest.mark.process
 
@@ -80,8 +79,6 @@ def configuration(folder: Path, database: str, state: str, providers: dict[str, 
         provider["base_url"] = providers[name]["base_url"]
     data["ledger"]["url"] = database
     data["state"]["url"] = state
-    if "state" not in Config.model_fields:  # as long as nothing is shared yet
-        del data["state"]
     file = folder / "tierwise.yaml"
     file.write_text(yaml.safe_dump(data), encoding="utf-8")
     return file

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from builders import a_decision, a_record
-from tierwise.ledger import Ledger, histogram, report
+from tierwise.ledger import Feedback, Ledger, histogram, report
 from tierwise.ledger.pages import Asked, saving, search, totals
 from tierwise.ledger.reading import reading
 from tierwise.types import Attempt, Owner, Record
@@ -280,3 +280,21 @@ def mark(connection: Connection) -> int:
     from tierwise.ledger.rolled import read_marks
 
     return read_marks(connection).requests
+
+
+def test_opinions_count_the_same_before_and_after_their_requests_were_looked_up(
+    place: str, life: list[Record]
+) -> None:
+    with written(place, life[:100], ()) as ledger:
+        for number, record in enumerate(life[:40]):
+            score = number % 2
+            ledger.rated(
+                Feedback(decision_id=record.decision.id, at=BEGIN, score=score, source="user")
+            )
+        assert ledger.flush(PATIENCE_S)
+        before = report(place, now=BEGIN + 9 * DAY_S)
+        ledger._store.roll(25)
+        assert report(place, now=BEGIN + 9 * DAY_S).labelled == before.labelled > 0
+        ledger._store.roll(1000)
+        after = report(place, now=BEGIN + 9 * DAY_S)
+        assert (after.labelled, after.mean_label) == (before.labelled, before.mean_label)

@@ -15,6 +15,7 @@ from elsewhere import LARGE, Elsewhere
 from gateway import PATIENCE_S, UPSTREAM_KEY, config_for
 from tierwise import Orchestrator, SyncOrchestrator
 from tierwise.errors import ConnectFailed, InvalidRequest, UnknownProvider, Unsatisfiable
+from tierwise.through import PassedThrough
 
 
 def two_at(url: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ async def test_a_call_goes_to_the_provider_that_is_named_with_its_key(
     async with Orchestrator.from_config(two_at(elsewhere.url)) as o:
         answer = await o.pass_through(
             "POST",
-            "/v1/images/generations",
+            "/v1/images/variations",
             provider="beta",
             json={"model": "dall-e-3", "prompt": "a cat"},
             query={"a": "1 2", "b": ["3", "4"]},
@@ -55,7 +56,7 @@ async def test_a_call_goes_to_the_provider_that_is_named_with_its_key(
     assert (answer.provider, answer.status, answer.json()) == ("beta", 200, {"ok": True})
     assert (answer.headers["x-own"], answer.headers["x-request-id"]) == ("1", "req_1")
     [got] = elsewhere.got
-    assert (got["method"], got["path"]) == ("POST", "/v1/images/generations?a=1+2&b=3&b=4")
+    assert (got["method"], got["path"]) == ("POST", "/v1/images/variations?a=1+2&b=3&b=4")
     assert json.loads(got["body"]) == {"model": "dall-e-3", "prompt": "a cat"}
     headers = got["headers"]
     assert (headers["authorization"], headers["x-own"]) == ("Bearer other-key", "kept")
@@ -201,3 +202,64 @@ def test_so_it_is_without_await(elsewhere: Elsewhere) -> None:
         for piece in o.pass_through_stream("GET", "/v1/files/f/content"):
             assert piece[:1] == b"x"
             break
+
+
+async def test_calls_are_in_the_ledger_as_the_gateway_s_are(elsewhere: Elsewhere) -> None:
+    async with Orchestrator.from_config(config_for(elsewhere.url)) as o:
+        made = await o.pass_through(
+            "POST", "/v1/images/generations", json={"model": "alpha/gpt-image-1", "prompt": "a cat"}
+        )
+        told = await o.decision(made.decision_id)
+        other = await o.pass_through("GET", "/v1/assistants", provider="alpha", query={"a": "b"})
+        failed = await o.pass_through("GET", "/v1/files/missing")
+        assert o.ledger.flush()
+        latest, before, _ = o.ledger.asides()
+        figures = o.ledger.report(now=1e12)
+    assert (told["kind"], told["asked"]) == ("images", "POST /v1/images/generations")
+    assert (told["provider"], told["status"], told["code"]) == ("alpha", "ok", 200)
+    assert told["cost_usd"] is None
+    assert (before.id, before.kind) == (other.decision_id, "passthrough")
+    assert before.asked == "GET /v1/assistants"
+    assert (latest.id, latest.status, latest.code) == (failed.decision_id, "error", 404)
+    assert figures.passed["alpha/images"].requests == 1
+    assert figures.requests == 0
+
+
+async def test_what_a_provider_says_of_usage_is_kept(elsewhere: Elsewhere) -> None:
+    async with Orchestrator.from_config(two_at(elsewhere.url)) as o:
+        made = await o.pass_through(
+            "POST", "/v1/images/generations", json={"model": "beta/gpt-image-1", "prompt": "a cat"}
+        )
+        told = await o.decision(made.decision_id)
+    assert made.json()["usage"]["output_tokens"] == 300  # it came packed
+    assert (told["input_tokens"], told["output_tokens"]) == (7, 300)
+
+
+async def test_a_stream_is_in_the_ledger_once_it_is_over(elsewhere: Elsewhere) -> None:
+    async with Orchestrator.from_config(config_for(elsewhere.url)) as o:
+        whole = await o.pass_through_stream("GET", "/v1/files/f/content")
+        assert o.ledger.flush()
+        assert o.ledger.asides() == []
+        assert [piece async for piece in whole]
+        async with await o.pass_through_stream("GET", "/v1/files/f/content") as left:
+            pass
+        ends = [(await o.decision(one.decision_id))["status"] for one in (whole, left)]
+        assert len(o.ledger.asides()) == 2
+    assert ends == ["ok", "cancelled"]
+
+
+async def test_a_call_that_fails_is_in_the_ledger_under_the_name_that_its_error_has() -> None:
+    async with Orchestrator.from_config(config_for("http://127.0.0.1:9/v1")) as o:
+        with pytest.raises(ConnectFailed) as caught:
+            await o.pass_through("GET", "/v1/files")
+        assert caught.value.decision_id is not None
+        told = await o.decision(caught.value.decision_id)
+    assert (told["status"], told["code"]) == ("error", None)
+    assert told["error"].startswith("ConnectFailed: ")
+
+
+def test_an_answer_that_cannot_be_unpacked_says_so() -> None:
+    for codings, said in (("gzip", "'gzip'"), ("compress", "accept-encoding: identity")):
+        answer = PassedThrough("alpha", 200, {"content-encoding": codings}, b"{}", "1")
+        with pytest.raises(ValueError, match=said):
+            answer.json()

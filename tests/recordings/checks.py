@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
@@ -51,7 +52,9 @@ class Check:
         self._scope = scope
         self._upstream = upstream
         self._place: Place = place_of(one, scope)
-        self._meant = _meant(one, scope, self._place)
+        self._asked = _in_dialect(one, scope, self._place)
+        self._question: dict[str, Any] = json.loads(self._asked or b"{}")
+        self._meant = self._as_meant()
         self._adapter = self._adapter_at(upstream.base_url.removesuffix("/v1"))
 
     async def run(self) -> None:
@@ -91,7 +94,7 @@ class Check:
         """The recorded request as a client of that dialect would send it; None if it cannot."""
         asked = self._meant
         if client == self._scope.dialect:
-            body = self._one.asked
+            body = self._asked
         elif unsupported(asked, client):
             return None
         else:
@@ -100,7 +103,19 @@ class Check:
             body = dialect_named(client).write_request(asked)
         read = dialect_named(client).read_request(body)
         read = replace(read, model=asked.model, stream=asked.stream, stream_usage=asked.stream)
-        return task_of(read, body)
+        betas = self._one.question().get("anthropic_beta", ()) if client == "anthropic" else ()
+        return replace(task_of(read, body), betas=tuple(betas))
+
+    def _as_meant(self) -> Conversation:
+        """The recorded request in words of no dialect."""
+        dialect, place, streamed = self._scope.dialect, self._place, self._one.streamed
+        if dialect == "bedrock":
+            return by_bedrock(place.model, self._question, stream=streamed)
+        if dialect == "cohere":
+            return by_cohere(place.model, self._question, stream=streamed)
+        read = dialect_named(dialect).read_request(self._asked)
+        stream = place.stream if place.stream is not None else read.stream
+        return replace(read, model=place.model, stream=stream, stream_usage=stream)
 
     def _writes_the_same(self) -> None:
         """Through the middle, the request means what it meant."""
@@ -111,7 +126,7 @@ class Check:
         if dialect not in CLIENTS:
             asked = replace(task_of(self._meant, body), dialect=dialect)
             body = self._adapter.request(asked).body or b"{}"  # models there differ
-        was, now = normal(dialect, self._one.question()), normal(dialect, json.loads(body))
+        was, now = normal(dialect, self._question), normal(dialect, json.loads(body))
         for difference in _differences(was, now):
             self._says(f"written again, {difference}")
 
@@ -137,18 +152,18 @@ class Check:
         if client == "openai-chat" and "tool_results_with_media" in features_of(self._meant):
             return  # they stand in a message of their own there
         call = speaking(self._adapter, task).request(task)
-        was = gist(self._scope.dialect, self._one.question())
+        was = gist(self._scope.dialect, self._question)
         now = gist(self._scope.dialect, call.body or b"{}")
         for difference in _differences(was, now):
             self._says(f"{client}: as asked by this client, {difference}")
         told = json.loads(call.body or b"{}")
         wished = {
             **wishes(self._scope.dialect, told),
-            **wishes(self._scope.dialect, self._one.question()),
+            **wishes(self._scope.dialect, self._question),
         }
         for difference in _differences(wished, wishes(self._scope.dialect, told)):
             self._says(f"{client}: as wished by this client, {difference}")
-        links = [answered(self._scope.dialect, one) for one in (self._one.question(), told)]
+        links = [answered(self._scope.dialect, one) for one in (self._question, told)]
         if links[0] != links[1]:
             self._says(f"{client}: the results are of the calls {links[1]}, not {links[0]}")
 
@@ -199,29 +214,39 @@ class Check:
             self._says(f"{client}: the error does not say {error.message[:40]!r}")
 
 
-def _meant(one: Interaction, scope: Scope, place: Place) -> Conversation:
-    body, model = one.question(), place.model
-    if scope.dialect == "bedrock":
-        return by_bedrock(model, body, stream=one.streamed)
-    if scope.dialect == "cohere":
-        return by_cohere(model, body, stream=one.streamed)
-    asked = dialect_named(scope.dialect).read_request(one.asked)
-    stream = place.stream if place.stream is not None else asked.stream
-    return replace(asked, model=model, stream=stream, stream_usage=stream)
+def _in_dialect(one: Interaction, scope: Scope, place: Place) -> bytes:
+    """What was asked, as a client of the dialect says it."""
+    if scope.adapter != "bedrock_invoke":
+        return one.asked
+    ours = ("anthropic_version", "anthropic_beta")
+    said = {name: value for name, value in one.question().items() if name not in ours}
+    return json.dumps({**said, "model": place.model, "stream": place.stream}).encode()
 
 
 def _expected(one: Interaction, scope: Scope) -> Said | None:
     """What the recorded answer says; None if it is an error."""
     if one.status >= 300 or not (one.streamed or one.answered.lstrip()[:1] == b"{"):
         return None
-    if one.streamed and scope.dialect in ("bedrock", "bedrock_invoke"):
+    if one.streamed and scope.dialect == "bedrock":
         told = frames(one.answered)
         broken = any(kind.lower().endswith(("exception", "error")) for kind, _ in told)
         return None if broken else bedrock_frames(told)
-    if _fails(one.answered) if one.streamed else _failed(json.loads(one.answered)):
+    answer = one.answered
+    if one.streamed and scope.adapter == "bedrock_invoke":
+        answer = b"".join(map(_event, frames(answer)))
+    if _fails(answer) if one.streamed else _failed(json.loads(answer)):
         return None
-    said = (streamed if one.streamed else whole)(scope.dialect, one.answered)
+    said = (streamed if one.streamed else whole)(scope.dialect, answer)
     return said if said.finish else None  # a stream without an end
+
+
+def _event(frame: tuple[str, dict[str, Any]]) -> bytes:
+    """What a frame of InvokeModel's is to Anthropic's clients: an event, or an error."""
+    kind, payload = frame
+    if kind == "chunk":
+        data = base64.b64decode(payload["bytes"])
+        return b"event: %b\ndata: %b\n\n" % (json.loads(data)["type"].encode(), data)
+    return b'event: error\ndata: {"type":"error","error":{}}\n\n'
 
 
 def _fails(stream: bytes) -> bool:

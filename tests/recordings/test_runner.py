@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from converse import frame
 from recordings.outcome import Outcome, outcome_of
 from recordings.recorded import recordings
 from upstream import Reply, upstreams
@@ -16,6 +18,9 @@ from upstream import Reply, upstreams
 _Json = dict[str, Any]
 CHAT = "https://api.openai.com/v1/chat/completions"
 CONVERSE = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-micro-v1%3A0/converse"
+CLAUDE = (
+    "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-v1%3A0"
+)
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 ANSWERED: _Json = {
     "id": "c",
@@ -108,6 +113,42 @@ async def test_what_no_client_can_ask_of_converse_is_left_out_of_what_is_compare
         "additionalModelRequestFields": {"test": "test"},
     }
     assert await replayed(tmp_path, call(CONVERSE, asked, answered)) == Outcome("one")
+
+
+INVOKED: _Json = {
+    "anthropic_version": "bedrock-2023-05-31",
+    "anthropic_beta": ["a-trial"],
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+MESSAGE: _Json = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [],
+    "usage": {"input_tokens": 9, "output_tokens": 1},
+}  # fmt: skip
+EVENTS: tuple[_Json, ...] = (
+    {"type": "message_start", "message": MESSAGE},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}},
+    {"type": "message_stop"},
+)
+
+
+def invoked(*events: _Json) -> bytes:
+    """Events of Anthropic's in the frames of InvokeModel."""
+    said = [base64.b64encode(json.dumps(event).encode()).decode() for event in events]
+    return b"".join(frame("chunk", {"bytes": one}) for one in said)
+
+
+async def test_anthropic_s_words_at_bedrock_are_read_whole_and_in_frames(tmp_path: Path) -> None:
+    whole = {**MESSAGE, "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}
+    assert await replayed(tmp_path, call(f"{CLAUDE}/invoke", INVOKED, whole)) == Outcome("one")
+    exception = frame("throttlingException", {"message": "slow"}, "exception")
+    for stream in (invoked(*EVENTS), invoked(*EVENTS[:3]) + exception, invoked(*EVENTS[:3])):
+        one = call(f"{CLAUDE}/invoke-with-response-stream", INVOKED, stream)
+        one["response"]["headers"]["content-type"] = ["application/vnd.amazon.eventstream"]
+        assert await replayed(tmp_path, one) == Outcome("one")
 
 
 async def test_arguments_that_are_no_json_are_read_alike_by_all(tmp_path: Path) -> None:

@@ -172,6 +172,23 @@ async def test_the_library_has_its_answers_again_too(provider: Provider) -> None
     assert asked(provider) == 1
 
 
+async def test_a_caller_of_the_library_may_mind(provider: Provider) -> None:
+    from tierwise.errors import InvalidRequest
+    from tierwise.orchestrator import Orchestrator
+
+    config = config_for(provider.url, cache={"mode": "exact"})
+    body = {"model": "small", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    async with Orchestrator.from_config(config) as o:
+        for _ in range(2):
+            await o.chat("Hello", "small", cache="no-cache")
+            await o.messages(**body, cache="no-store")
+        assert asked(provider) == 4
+        assert (await o.chat("Hello", "small", cache="max-age=60")).record.deployment == CACHE
+        with pytest.raises(InvalidRequest) as caught:
+            await o.chat("Hello", "small", cache=True)  # type: ignore[arg-type]
+    assert caught.value.param == "cache"
+
+
 def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
     old = gateway.orchestrator
     chat(gateway.url)
@@ -186,3 +203,24 @@ def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
 
 def test_status_is_not_cached_by_anybody(gateway: RunningGateway) -> None:
     assert call(gateway.url, "GET", "/v1/status").status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_was_left_out_of_a_request_is_told_again(
+    gateway: RunningGateway, provider: Provider, stream: bool
+) -> None:
+    body = {"model": "small", "input": "Hello", "max_output_tokens": 9, "truncation": "auto"}
+    body |= {"stream": stream, "conversation": None, "mood": "bright"}
+    told = [
+        call(
+            gateway.url,
+            "POST",
+            "/v1/responses",
+            body,
+            headers={"x-tierwise-drop-unsupported": "true"},
+        ).headers
+        for _ in range(2)
+    ]
+    assert asked(provider) == 1
+    assert [one["x-tierwise-cache"] for one in told] == ["miss", "hit"]
+    assert [one["x-tierwise-dropped"] for one in told] == ["mood", "mood"]

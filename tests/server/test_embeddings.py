@@ -182,7 +182,8 @@ def test_each_is_in_the_ledger_under_the_id_that_its_client_got(
     embeds.answers["beta-key"] = down
     replies = [ask(running.url) for _ in range(2)]
     latest, _ = found = noted(running)
-    assert [one.id for one in reversed(found)] == [one.headers["x-request-id"] for one in replies]
+    for header in ("x-request-id", "x-tierwise-decision-id"):
+        assert [one.id for one in reversed(found)] == [one.headers[header] for one in replies]
     assert (latest.kind, latest.asked, latest.status, latest.code) == (
         EMBEDDINGS, "vectors", "ok", 200,
     )  # fmt: skip
@@ -207,7 +208,8 @@ def test_one_that_fails_is_there_too_with_all_that_was_tried(
     reply = ask(running.url)
     [one] = noted(running)
     assert reply.status == 503
-    assert reply.headers["x-request-id"] == one.id
+    for header in ("x-request-id", "x-tierwise-decision-id"):
+        assert reply.headers[header] == one.id
     assert reply.headers["x-tierwise-attempts"] == "2"
     assert (one.status, one.model, one.deployment, one.cost_usd) == ("error", None, None, 0.0)
     assert one.error is not None
@@ -234,7 +236,9 @@ def test_a_model_that_nobody_has_is_refused_and_not_in_the_ledger(running: Runni
 def test_what_the_library_embeds_is_in_the_ledger(embeds: Embeds) -> None:
     async def embed() -> list[Aside]:
         async with Orchestrator.from_config(config(embeds.url)) as orchestrator:
-            await orchestrator.embed("one", "vectors")
+            found = await orchestrator.embed("one", "vectors")
+            told = await orchestrator.decision(found.decision_id)  # be it written yet or not
+            assert (told["kind"], told["model"], told["cost_usd"]) == (EMBEDDINGS, "vectors", 0.002)
             embeds.answers["beta-key"] = embeds.answers["gamma-key"] = down
             with pytest.raises(AllPathsFailed) as caught:
                 await orchestrator.embed("one", "vectors")

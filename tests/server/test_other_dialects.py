@@ -142,3 +142,32 @@ def test_what_it_takes_passes(gateway: RunningGateway, provider: Provider) -> No
     assert reply.status == 200
     assert provider.seen[-1].body["response_format"] == form
     assert provider.seen[-1].body["temperature"] == 0.5
+
+
+QUESTION = [{"role": "user", "content": "Hello"}]
+GOOGLES = [{"parts": [{"text": "Hello"}]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "word"),
+    [
+        ("/v1/responses", {"input": "Hello", "conversation": "conv_1"}, "conversation"),
+        ("/v1/responses", {"prompt": {"id": "pmpt_1"}}, "prompt"),
+        ("/v1/messages", {"messages": QUESTION, "max_tokens": 9, "container": "c_1"}, "container"),
+        (
+            "/v1beta/models/small:generateContent",
+            {"contents": GOOGLES, "cachedContent": "cachedContents/a"},
+            "cachedContent",
+        ),
+    ],
+)
+def test_what_lies_with_a_provider_and_is_only_named_is_never_left_out(
+    gateway: RunningGateway, provider: Provider, path: str, fields: dict[str, Any], word: str
+) -> None:
+    """The answer would be to another question."""
+    body = fields if ":" in path else {"model": "small", **fields}
+    reply = call(gateway.url, "POST", path, body, headers={DROP: "true"})
+    assert reply.status == 400
+    assert word in reply.body.decode()
+    assert f"Ask without `{word}`" in reply.body.decode()
+    assert provider.seen == []

@@ -235,6 +235,9 @@ def test_a_dead_provider_is_named_as_such() -> None:
     assert (one.status, one.code, one.cost_usd) == ("error", None, None)
     assert one.error is not None
     assert one.error.startswith("ConnectFailed: ")
+    for header in ("x-request-id", "x-tierwise-decision-id"):
+        assert reply.headers[header] == one.id
+    assert reply.headers["x-tierwise-attempts"] == "1"
 
 
 def noted(running: RunningGateway) -> list[Aside]:

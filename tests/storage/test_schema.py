@@ -129,6 +129,8 @@ def test_the_columns_that_are_written_are_all_that_there_are(
     table: str, columns: tuple[str, ...]
 ) -> None:
     numbered = {"seq", "id"} - set(columns)
+    if table == "feedback":  # filled in later
+        numbered |= {"asked_at", "shape", "checks"}
     assert set(metadata.tables[table].c.keys()) - numbered == set(columns)
 
 

@@ -74,9 +74,8 @@ def url_of(ledger: LedgerConfig) -> str:
     Raises:
         ConfigError: it is kept in memory, where nobody else could see it.
     """
-    url = getattr(ledger, "url", None)
-    if url is not None:
-        return str(url.get_secret_value())
+    if ledger.url is not None:
+        return ledger.url.get_secret_value()
     if ledger.path == _MEMORY:
         raise ConfigError(
             "accounts cannot be kept in memory",

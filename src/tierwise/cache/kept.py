@@ -17,8 +17,9 @@ class Kept(Struct, frozen=True, kw_only=True):
     """An answer, and what is needed to give it again as if it were new.
 
     `blocks` are its bytes: one of a whole answer, several of a stream, each of complete events.
-    `cost_usd` is what it cost when it was made, and `reference_cost_usd` what the reference would
-    have cost. `decision` is the one that it was made by; `at` is a Unix time in seconds.
+    `cost_usd` is what it cost when it was made. `decision` is the one that it was made by; `at` is
+    a Unix time in seconds. `left_out` are the parameters that its model was not told, by the
+    client's names of them.
     """
 
     blocks: tuple[bytes, ...]
@@ -30,6 +31,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     decision: Decision
     at: float
     completion: Completion | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -21,6 +21,7 @@ from tierwise.cli import (
     gates,
     init,
     keys,
+    likeness,
     models,
     report,
     route,
@@ -50,6 +51,7 @@ app.command("train", cls=TakesFolders)(train.command)
 app.command("evaluate", cls=TakesFolders)(evaluate.command)
 app.command("calibrate", cls=TakesFolders)(calibrate.command)
 app.command("gates", cls=TakesFolders)(gates.command)
+app.command("likeness", cls=TakesFolders)(likeness.command)
 app.command("demo")(demo.command)
 app.command("fleet")(fleet.command)
 app.command("chaos")(chaos.command)

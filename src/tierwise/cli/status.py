@@ -85,9 +85,21 @@ def _head(found: Mapping[str, Any]) -> list[str]:
         f"{door['inside']} of {door['most']} requests inside, {door['waiting']} waiting, "
         f"{door['turned_away']} turned away",
     ]
+    if "shared" in found:
+        lines.append(_shared(found["shared"]))
     if config["refused"]:
         lines.append(f"[red]the file was refused: {config['refused']}[/]")
     return lines
+
+
+def _shared(shared: Mapping[str, Any]) -> str:
+    from rich.markup import escape
+
+    replicas = shared["replicas"]
+    if shared["status"] == "connected":
+        return f"state is shared by {replicas} replicas"
+    why = escape(shared["why"])
+    return f"[yellow]Redis is lost, and each of {replicas} replicas goes on by itself: {why}[/]"
 
 
 def _deployments(deployments: list[dict[str, Any]]) -> Table:

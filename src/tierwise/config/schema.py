@@ -351,7 +351,7 @@ class CacheConfig(_Section):
     similarity: Fraction = Field(
         0.97,
         description="How alike two prompts must be to mean the same (cosine of their vectors): see "
-        "`tierwise evaluate --likeness`.",
+        "`tierwise likeness`.",
     )
 
 
@@ -452,6 +452,41 @@ class RouterConfig(_Section):
         return SHIPPED_FILE if self.artifact == SHIPPED else Path(self.artifact)
 
 
+class StateConfig(_Section):
+    """Where replicas share what they count: Redis or Valkey. Without it each counts by itself."""
+
+    url: SecretStr | None = Field(
+        None, description="redis://host:6379/0, rediss:// for TLS, or unix:///path."
+    )
+    password: SecretStr | None = Field(None, description="Where it is not part of the URL.")
+    ca_file: str | None = Field(
+        None,
+        min_length=1,
+        description="Who may have signed its certificate, in PEM, where the system does not know.",
+    )
+    prefix: str = Field(
+        "tierwise:", max_length=100, description="Of all keys there; one for each set of replicas."
+    )
+    timeout_s: float = Field(
+        0.25, gt=0, le=10, description="How long one request may wait for it, in all."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        known = ("redis://", "rediss://", "unix://")
+        if url is not None and not url.get_secret_value().startswith(known):
+            raise ValueError(f"it must begin with one of {', '.join(known)}")
+        return url
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        url = self.url.get_secret_value() if self.url is not None else ""
+        if self.ca_file is not None and not url.startswith("rediss://"):
+            raise ValueError("`ca_file` is for TLS; write `url: rediss://...`, or leave it out")
+        return self
+
+
 class Config(_Section):
     """`tierwise.yaml`."""
 
@@ -462,6 +497,7 @@ class Config(_Section):
     router: RouterConfig = Field(default_factory=RouterConfig)
     cache: CacheConfig = Field(default_factory=CacheConfig)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
+    state: StateConfig = Field(default_factory=StateConfig)
     accounts: AccountsConfig = Field(default_factory=AccountsConfig)
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)

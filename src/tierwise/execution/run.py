@@ -30,8 +30,8 @@ class Run:
     """The attempts of one request, and the one that answered. Grows until the answer is out.
 
     `cache` says whether the cache was asked and what it had: `hit`, `similar`, `miss`; None where
-    it has nothing to do with the request. Of a hit, `age_s` is how old the answer is, and
-    `saved_usd` what it cost when it was made.
+    it has nothing to do with the request. Of a hit, `age_s` is how old the answer is, `saved_usd`
+    what it cost when it was made, and `left_out` what its model was not told then.
 
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
     what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
@@ -57,6 +57,7 @@ class Run:
         "error",
         "failures",
         "handed_over",
+        "left_out",
         "model",
         "on_hold",
         "outrun",
@@ -117,6 +118,7 @@ class Run:
         self.waited_s: float | None = None
         self.analysis_s: float | None = None
         self.routing_s: float | None = None
+        self.left_out: tuple[str, ...] = ()
 
     def add(self, attempt: Attempt) -> None:
         """A call is over: with an answer, accepted or not, in the middle of one, or without."""
@@ -155,7 +157,7 @@ class Run:
 
     def dropped(self, deployment: str) -> tuple[str, ...]:
         """What a deployment, by id, was not told of the request, by the client's names of it."""
-        return self.unsaid.dropped(deployment) if self.unsaid is not None else ()
+        return self.left_out if self.unsaid is None else self.unsaid.dropped(deployment)
 
     def spares(self, deployment: str) -> bool:
         """Whether a deployment, by id, is asked without a word of thinking."""

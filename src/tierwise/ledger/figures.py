@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select, union_all
 
 from tierwise.ledger import histogram
 from tierwise.ledger.feedback import SOURCES
@@ -73,26 +73,34 @@ def read_labels(connection: Connection, span: Span) -> list[Labels]:
     """
     said, labels = _checks(connection), _shapes(connection)
     rank = case({source: place for place, source in enumerate(SOURCES)}, value=feedback.c.source)
+    place = func.row_number().over(
+        partition_by=feedback.c.request_id,
+        order_by=(rank, feedback.c.at.desc(), feedback.c.seq.desc()),
+    )
+    copied = ("asked_at", "shape", "checks")
     opinions = (
         select(
             feedback.c.request_id,
             feedback.c.score,
-            func.row_number()
-            .over(
-                partition_by=feedback.c.request_id,
-                order_by=(rank, feedback.c.at.desc(), feedback.c.seq.desc()),
-            )
-            .label("place"),
+            *(feedback.c[name] for name in copied),
+            place.label("place"),
         )
         .where(feedback.c.source.in_(SOURCES))
         .subquery("opinions")
     )
-    rows = connection.execute(
-        select(requests.c.shape, requests.c.checks, func.count(), func.sum(opinions.c.score))
-        .join_from(opinions, requests, requests.c.id == opinions.c.request_id)
-        .where(opinions.c.place == 1, _within(span))
-        .group_by(requests.c.shape, requests.c.checks)
+    c, r = opinions.c, requests.c
+    known = select(c.shape, c.checks, c.score).where(
+        c.place == 1, c.shape.is_not(None), _within(c.asked_at, span)
     )
+    # Of the others nobody has looked the request up yet.
+    fresh = (
+        select(r.shape, r.checks, c.score)
+        .join_from(opinions, requests, r.id == c.request_id)
+        .where(c.place == 1, c.shape.is_(None), _within(r.at, span))
+    )
+    found = union_all(known, fresh).subquery("rated")
+    keys = (found.c.shape, found.c.checks)
+    rows = connection.execute(select(*keys, func.count(), func.sum(found.c.score)).group_by(*keys))
     return [
         Labels(labels[shape], said.get(check), answers, total)
         for shape, check, answers, total in rows
@@ -133,7 +141,7 @@ def _exact(
             func.row_number().over(order_by=column).label("place"),
             func.count().over().label("total"),
         )
-        .where(_within(span), column.is_not(None))
+        .where(_within(requests.c.at, span), column.is_not(None))
         .where(requests.c.shape.in_(select(shapes.c.id).where(shapes.c.status == "ok")))
         .subquery("ranked")
     )
@@ -147,9 +155,8 @@ def _exact(
     return [found[place] for place in places]
 
 
-def _within(span: Span) -> ColumnElement[bool]:
+def _within(at: ColumnElement[float], span: Span) -> ColumnElement[bool]:
     since, until = span
-    at = requests.c.at
     return at <= until if since == -math.inf else and_(at >= since, at <= until)
 
 

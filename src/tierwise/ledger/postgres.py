@@ -355,7 +355,7 @@ def _settled(engine: Engine) -> dict[str, int]:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPENDING})
         return {
             table: connection.execute(text(rollup.newest(table))).one()[1]
-            for table in ("requests", "attempts")
+            for table in ("requests", "attempts", "feedback")
         }
 
 

@@ -107,6 +107,7 @@ def statements(dialect: Dialect) -> dict[str, tuple[str, ...]]:
             _DONE.format("requests"),
         ),
         "attempts": (_calls(dialect), _DONE.format("attempts")),
+        "feedback": (_ASKED, _DONE.format("feedback")),
     }
 
 
@@ -125,6 +126,11 @@ _KEPT = {
     Part.BOTH: ("shape", "owner"),
 }
 _DONE = "UPDATE marks SET value = :high WHERE name = '{}' AND value = :low"
+_ASKED = (
+    "UPDATE feedback SET (asked_at, shape, checks) = (SELECT r.at, r.shape, r.checks"
+    " FROM requests AS r WHERE r.id = feedback.request_id ORDER BY r.seq DESC LIMIT 1)"
+    " WHERE seq > :low AND seq <= :high"
+)
 _NEW = "seq > :low AND seq <= :high"
 
 

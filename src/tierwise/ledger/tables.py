@@ -11,7 +11,8 @@
                 points to what they said of the answer that the client got, `attempts` to what
                 they said of that attempt's; NULL where nobody judged, and before version 2
     feedback    how good answers were, as somebody said later; all is kept, and the latest of each
-                source counts
+                source counts; `asked_at`, `shape` and `checks` are the request's, and are filled in
+                when rows are added up
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
                 was passed through to a provider; NULL where nobody knows what it cost
     owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
@@ -26,8 +27,8 @@ which `seq`, so whoever reads adds the rows after that (see `rollup` and `figure
     hourly_calls   the rows of `attempts` of an hour that are alike
     hourly_times   how many ok requests of an hour took how long: `measure` is `latency` or `ttft`,
                 `bucket` a bucket of `histogram`
-    marks       `requests`, `attempts`: the last `seq` that is added up; `pruned`: the hour before
-                which rows may be missing, so that only what is added up tells of them
+    marks       `requests`, `attempts`, `feedback`: the last `seq` that is added up; `pruned`: the
+                hour before which rows may be missing, so that only what is added up tells of them
     writers     the last batch of each process that writes to PostgreSQL, by which it finds out
                 whether a commit went through whose answer was lost; empty in SQLite
 
@@ -187,6 +188,9 @@ feedback = Table(
     _text("label", nullable=True),
     _text("comment", nullable=True),
     _text("caller", nullable=True),
+    _real("asked_at", nullable=True),
+    Column("shape", ForeignKey("shapes.id")),
+    Column("checks", ForeignKey("checks.id")),
     Index("feedback_by_request", "request_id"),
 )
 

@@ -23,6 +23,7 @@ BUILTIN = {
     "azure": "tierwise.providers.azure:Azure",
     "cohere": "tierwise.providers.cohere:Cohere",
     "bedrock": "tierwise.providers.bedrock:Bedrock",
+    "bedrock_invoke": "tierwise.providers.bedrock_invoke:BedrockInvoke",
 }
 """The adapters that come with Tierwise, by dialect. Others: entry points `tierwise.providers`."""
 

@@ -79,11 +79,13 @@ class BedrockCalls:
         signed = () if aws is None else (aws.secret_access_key, aws.session_token)
         self._secrets = secrets_of(deployment, *signed, key)
 
-    def request(self, operation: str, body: bytes) -> HttpRequest:
-        """A call of an operation on the deployment's model."""
+    def request(
+        self, operation: str, body: bytes, more: Mapping[str, str] | None = None
+    ) -> HttpRequest:
+        """A call of an operation on the deployment's model, with `more` headers."""
         return HttpRequest(
             self._url + operation,
-            self._headers,
+            {**self._headers, **more} if more else self._headers,
             body,
             self.deployment.timeouts.connect,
             self._signer.sign if self._signer is not None else None,
@@ -130,6 +132,19 @@ class BedrockCalls:
         if said.type or said.code or said.message or said.capital:
             return self.error(500, {}, body)
         return no_stream(body, self._secrets)
+
+    def own_headers(self) -> dict[str, str]:
+        """The same as `own_fields`, as InvokeModel has it:
+        docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html"""
+        found: dict[str, str] = {}
+        aws = self.deployment.aws
+        if aws is not None and aws.guardrail is not None:
+            name, _, version = aws.guardrail.rpartition(":")
+            found["x-amzn-bedrock-guardrailidentifier"] = name
+            found["x-amzn-bedrock-guardrailversion"] = version
+        if "latency-optimized" in self.deployment.quirks:
+            found["x-amzn-bedrock-performanceconfig-latency"] = "optimized"
+        return found
 
     def own_fields(self) -> dict[str, bytes | None]:
         """What the configuration adds to every request for an answer by Converse."""

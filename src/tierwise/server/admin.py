@@ -90,9 +90,12 @@ class AdminEndpoint:
         order = Order(deployment.id, drained)
         carry_out(order, self._orchestrator)
         self._lasting.orders.give(order)
+        replicas = self._lasting.replicas
+        if replicas is not None:
+            replicas.news.order(order)
         status = next(s for s in self._orchestrator.health.snapshot() if s.id == deployment.id)
         workers = self._orchestrator.crew.workers
-        where = f" in all {workers} workers within a second" if workers > 1 else ""
+        where = self._where(workers)
         rest = "; the calls that run there go on" if drained and status.in_flight else ""
         return _json(
             {
@@ -105,6 +108,13 @@ class AdminEndpoint:
                 "A reload keeps that, a restart does not.",
             }
         )
+
+    def _where(self, workers: int) -> str:
+        replicas = self._lasting.replicas
+        if replicas is not None:
+            when = "within a second" if replicas.link.up else "when Redis is back"
+            return f" in all replicas {when}"
+        return f" in all {workers} workers within a second" if workers > 1 else ""
 
     def _admin(self, request: Request) -> str:
         """Who asks, in words for the log.

@@ -13,7 +13,8 @@ import msgspec
 from tierwise.errors import BodyTooSlow, GatewayBroke, RequestError, ShuttingDown, TierwiseError
 from tierwise.execution import Run
 from tierwise.finished import Answered, Streaming
-from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.names import new_id
+from tierwise.orchestrator import Orchestrator
 from tierwise.server.allowed import check_task
 from tierwise.server.body import plain
 from tierwise.server.dropped import dropped
@@ -140,7 +141,7 @@ class AnswerEndpoint:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
         now = time.monotonic()
-        with self._allowances.enter(task.caller, expected, now, client.limits) as taken:
+        with await self._allowances.admit(task.caller, expected, now, client.limits) as taken:
             try:
                 with await self._admission.enter(task.priority, task.caller or "", task.deadline):
                     run = await (self._stream if task.stream else self._whole)(exchange, sent)
@@ -238,9 +239,9 @@ class AnswerEndpoint:
         return ids
 
     def _error_headers(self, error: TierwiseError) -> list[Header]:
-        """What there is to know of a request that failed."""
+        """What there is to know of a request that failed, beside what every refusal says."""
         name = (error.decision_id or new_id()).encode()
-        ids = [(b"x-request-id", name)]
+        ids = [] if error.decision_id is not None else [(b"x-request-id", name)]
         if self._speech.own_id is not None:
             ids.append((self._speech.own_id, name))
         if error.upstream_id is not None:
@@ -250,10 +251,7 @@ class AnswerEndpoint:
         if isinstance(error, BodyTooSlow):
             # What may still come of the body is not another request.
             return [*ids, (b"connection", b"close")]
-        if error.decision_id is None:
-            return ids
-        attempts = b"%d" % error.attempts
-        return [*ids, (b"x-tierwise-decision-id", name), (b"x-tierwise-attempts", attempts)]
+        return ids
 
 
 def _upstream(name: str) -> Header:

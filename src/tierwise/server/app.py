@@ -30,9 +30,11 @@ from tierwise.server.observed import observed
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
+from tierwise.state.orders import Order
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.state.shared.news import News
 
 log = logging.getLogger("tierwise.server")
 
@@ -177,6 +179,24 @@ class Gateway:
             turn += 1
             await asyncio.sleep(_HEAR_S)
 
+    def _ordered(self, order: Order) -> None:
+        """Carries out what another replica was ordered."""
+        if self._lasting.orders.heard(order):
+            carry_out(order, self._orchestrator)
+
+    def _tell_of_accounts(self, accounts: Accounts, news: News) -> None:
+        """Tells other replicas when accounts have changed here, and hears it of them."""
+        loop = asyncio.get_running_loop()
+
+        def changed(_: int) -> None:  # in any thread
+            loop.call_soon_threadsafe(news.change_accounts)
+
+        def elsewhere() -> None:
+            self._spawn(asyncio.to_thread(accounts.directory.poll))
+
+        accounts.database.told.append(changed)
+        news.accounts_changed = elsewhere
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         accounts = self._lasting.accounts
@@ -195,6 +215,12 @@ class Gateway:
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 50)
         listen(self.drain, self._hang_up)
+        replicas = self._lasting.replicas
+        if replicas is not None:
+            replicas.news.ordered = self._ordered
+            if accounts is not None:
+                self._tell_of_accounts(accounts, replicas.news)
+            await replicas.start()
         if self._orchestrator.crew.workers > 1:
             self._spawn(self._hear())
         if accounts is not None:
@@ -221,6 +247,8 @@ class Gateway:
         await asyncio.to_thread(lasting.close)
         if lasting.accounts is not None:
             lasting.accounts.close()
+        if lasting.replicas is not None:
+            await lasting.replicas.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -11,7 +11,7 @@ HEADER = b"x-tierwise-dropped"
 
 def dropped(run: Run, deployment: str | None) -> Iterator[tuple[bytes, bytes]]:
     """The header with the names of what the deployment that answers, by id, was not told."""
-    names = run.dropped(deployment or "") if run.unsaid is not None else ()
+    names = run.dropped(deployment or "")
     if names:
         # A header is one line of ASCII, and a client may have named a field as it likes.
         line = ", ".join(names).encode("ascii", "replace")

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tierwise.errors import RequestError, TierwiseError
-from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.names import new_id
+from tierwise.orchestrator import Orchestrator
 from tierwise.server.allowed import check_embedding
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Client
@@ -100,7 +101,7 @@ class EmbeddingEndpoint:
         watched.heard(False)
         try:
             now = time.monotonic()
-            with lasting.allowances.enter(caller, expected, now, client.limits) as taken:
+            with await lasting.allowances.admit(caller, expected, now, client.limits) as taken:
                 priority = client.priority or "normal"
                 with await lasting.admission.enter(priority, caller or "", deadline):
                     embedded = await self._paid(asked, expected, client, deadline, name)
@@ -143,6 +144,7 @@ class EmbeddingEndpoint:
 def _response(embedded: Embedded, body: bytes, name: str) -> Response:
     headers = {
         "x-request-id": name,
+        "x-tierwise-decision-id": name,
         "x-tierwise-model": embedded.model,
         "x-tierwise-deployment": embedded.deployment,
         "x-tierwise-cost-usd": f"{embedded.cost_usd:.8f}",

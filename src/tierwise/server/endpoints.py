@@ -49,7 +49,7 @@ from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
 from tierwise.server.speeches import Speeches
-from tierwise.server.status import status_of
+from tierwise.server.status import shared, status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -66,10 +66,9 @@ _EXPOSED = [
     "request-id",
     "x-upstream-request-id",
     "retry-after",
-    *(
-        f"x-tierwise-{name}"
-        for name in ("decision-id", "model", "deployment", "tier", "cost-usd", "budget-warning")
-    ),
+    "age",
+    *(f"x-tierwise-{name}" for name in ("decision-id", "model", "deployment", "tier", "cost-usd")),
+    *(f"x-tierwise-{name}" for name in ("attempts", "dropped", "cache", "budget-warning")),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
 
@@ -88,7 +87,7 @@ class Endpoints:
             config.server.api_keys,
             accounts.directory if accounts is not None else None,
             limits_of(config.server.limits),
-            orchestrator.crew.workers,
+            lasting.parts(orchestrator),
         )
         self._max_body = int(config.server.max_body_mb * 1024 * 1024)
         self.in_use = InUse()
@@ -264,6 +263,7 @@ class Endpoints:
                 },
                 "gates": {"broken": self._orchestrator.checker.broken},
                 **({} if accounts is None else {"accounts": {"last_error": away}}),
+                **shared(self._lasting),
             }
         )
 
@@ -307,11 +307,7 @@ class Endpoints:
         assert isinstance(error, TierwiseError)  # noqa: S101 - the only ones sent here
         if isinstance(error, RequestError):
             self._lasting.metrics.refused(error)
-        response = refused(error, self._speeches.of(request.scope))
-        if error.decision_id is not None:  # it is in the ledger
-            response.headers["x-request-id"] = error.decision_id
-            response.headers["x-tierwise-attempts"] = str(error.attempts)
-        return response
+        return refused(error, self._speeches.of(request.scope))
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the only one sent here

@@ -20,7 +20,7 @@ from tierwise.server.metrics import Metrics
 from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
-from tierwise.state.budgets import Budgets
+from tierwise.state.budgets import Books, Budgets
 from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
 from tierwise.telemetry.context import heard
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.state.shared.replicas import Replicas
 
 
 class Lasting:
@@ -48,17 +49,20 @@ class Lasting:
 
     def __init__(self, orchestrator: Orchestrator, config: Config) -> None:
         server = config.server
+        self.replicas = _replicas(orchestrator, config)
+        """Who shares state with others in Redis; None where this gateway is by itself."""
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
         self.telemetry = _telemetry(orchestrator, config)
         self.ids_in_log = log_format(config) == "json"
         self.access = _access_log(config)
         self.admission = Admission(server.max_requests, server.max_waiting, server.max_wait_s)
-        self.allowances = Allowances(*client_limits(server, orchestrator.crew.workers))
+        limits, own = client_limits(server, self.parts(orchestrator))
+        self.allowances = Allowances(limits, own, self.replicas.limits if self.replicas else None)
         self.watch = ClientWatch()
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
-        self.accounts, self.budgets = _accounts(orchestrator.crew, config)
+        self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
@@ -66,13 +70,19 @@ class Lasting:
         self.refused: str | None = None
         self.metrics.reads(self._figures)
 
+    def parts(self, orchestrator: Orchestrator) -> int:
+        """How many there are that each have a part of all limits. One where all count together."""
+        return 1 if self.replicas is not None else orchestrator.crew.workers
+
     def change(self, orchestrator: Orchestrator, config: Config) -> None:
         """Another set-up takes over, under a configuration that was read just now."""
         server = config.server
-        limits, own = client_limits(server, orchestrator.crew.workers)
+        limits, own = client_limits(server, self.parts(orchestrator))
         self.metrics.follow(orchestrator)
         self._tell_as(orchestrator, config)
         learn(config)
+        if self.replicas is not None:
+            self.replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -110,6 +120,9 @@ class Lasting:
         yield sample("tierwise_requests_inside", door.inside)
         yield sample("tierwise_requests_waiting", door.waiting)
         yield sample("tierwise_turned_away", door.turned_away)
+        if self.replicas is not None:
+            yield sample("tierwise_shared_state_up", self.replicas.link.up)
+            yield sample("tierwise_replicas", self.replicas.members)
         if telemetry is not None:
             yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
             yield sample("tierwise_spans_sent", telemetry.exporter.sent)
@@ -178,7 +191,9 @@ class InUse:
             await self._over.wait()
 
 
-def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | None]:
+def _accounts(
+    crew: Crew, config: Config, replicas: Replicas | None
+) -> tuple[Accounts | None, Budgets | None]:
     """The accounts, which are still to be opened, and their budgets; None where there are none.
 
     Imported only here: SQLAlchemy takes a while and some memory.
@@ -192,8 +207,25 @@ def _accounts(crew: Crew, config: Config) -> tuple[Accounts | None, Budgets | No
 
     shared = crew.folder if crew.workers > 1 else None
     accounts = accounts_of(config.ledger, shared)
-    books = InMemory() if shared is None else InFolder(shared)
+    books: Books
+    if replicas is not None:
+        books = replicas.books
+    else:
+        books = InMemory() if shared is None else InFolder(shared)
     return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
+
+
+def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
+    if config.state.url is None:
+        return None
+    # Imported only here, as most gateways are by themselves.
+    from tierwise.state.shared.replicas import Replicas
+    from tierwise.state.shared.responses import InRedis
+
+    replicas = Replicas(config.state, orchestrator.crew.workers)
+    replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+    orchestrator.kept_responses = InRedis(replicas.link)
+    return replicas
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

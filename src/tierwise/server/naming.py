@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from tierwise.orchestrator import new_id
+from tierwise.names import new_id
 from tierwise.server.request import Receive, Scope, Send
 
 ID = b"x-request-id"

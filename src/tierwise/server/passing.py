@@ -21,7 +21,8 @@ from tierwise.errors import (
     TierwiseError,
     UnknownPath,
 )
-from tierwise.orchestrator import Orchestrator, new_id
+from tierwise.orchestrator import Orchestrator
+from tierwise.passed_on import Passage
 from tierwise.passing import Places, clean, family_of, kind_of
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passed, PassedAnswer
@@ -29,7 +30,6 @@ from tierwise.server.allowed import check_passing
 from tierwise.server.body import plain
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import Lasting
-from tierwise.server.passed_on import Passage
 from tierwise.server.refusals import refusal
 from tierwise.server.request import (
     ClientGone,
@@ -110,22 +110,24 @@ class PassingEndpoint:
         check_passing(client)
         lasting, now = self._lasting, time.monotonic()
         deadline = now + self._patience_s
-        with lasting.allowances.enter(client.name, 0, now, client.limits):
+        with await lasting.allowances.admit(client.name, 0, now, client.limits):
             place = lasting.admission.enter(
                 client.priority or "normal", client.name or "", deadline
             )
             with await place:
                 deployment, passed = await self._target(asked)
-                kind = "passthrough" if asked.path.startswith(ANY) else kind_of(asked.path)
                 passage = Passage(
-                    new_id(), asked.method, asked.path, kind, deployment.provider, client.name
+                    asked.method, asked.path, kind_of(asked.path), deployment.provider, client.name
                 )
                 try:
                     await self._send_on(deployment, passed, asked, passage, sent)
+                except ClientGone:
+                    passage.left(self._ledger)
+                    raise
                 except BaseException as error:
                     passage.over(self._ledger, error)
                     raise
-                passage.over(self._ledger, None)
+                passage.over(self._ledger)
 
     async def _send_on(
         self, deployment: Deployment, passed: Passed, asked: _Asked, passage: Passage, sent: Sent

@@ -18,6 +18,9 @@ def refusal(error: TierwiseError, speech: Speech) -> tuple[int, bytes, list[Head
         headers.setdefault("retry-after", str(max(1, math.ceil(wait))))
     if status == 401:
         headers.setdefault("www-authenticate", "Bearer")
+    if error.decision_id is not None:  # it is in the ledger
+        headers["x-request-id"] = headers["x-tierwise-decision-id"] = error.decision_id
+        headers["x-tierwise-attempts"] = str(error.attempts)
     if isinstance(error, WrongMethod):
         headers["allow"] = error.allowed
     return status, body, [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -73,10 +73,17 @@ def serve(
     orchestrator.start()
     if config.server.tls is not None:
         _context(config.server.tls)  # so that what is wrong with it is said now
+    if config.state.url is not None:
+        from tierwise.state.shared.connection import client_of
+
+        client_of(config.state)
     if config.accounts.enabled:
         from tierwise.server.bootstrap import first_key
 
         first_key(config, reveal)
+    if hasattr(signal, "SIGHUP"):
+        # Whoever has read the URL may ask for a reload before anybody listens for that.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     url = _url(config.server, port)
     if workers <= 1:
         gateway = Gateway(orchestrator, config, source)

@@ -19,9 +19,14 @@ FIXED = (
     "ledger.path",
     "ledger.url",
     "ledger.queue_size",
+    "state.url",
+    "state.password",
+    "state.ca_file",
+    "state.prefix",
+    "state.timeout_s",
     "accounts.enabled",
 )
-"""What only a restart changes: the address is taken, the log and the database are open."""
+"""What only a restart changes: the address is taken, log, database and Redis are open."""
 
 
 class Source(Struct, frozen=True):

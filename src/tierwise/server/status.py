@@ -48,6 +48,7 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
             "dropped": ledger.dropped,
             "last_error": ledger.last_error,
         },
+        **shared(lasting),
         "deployments": [
             {
                 **msgspec.to_builtins(status),
@@ -57,3 +58,8 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
             for status in orchestrator.health.snapshot()
         ],
     }
+
+
+def shared(lasting: Lasting) -> dict[str, Any]:
+    """Whether state is shared with other replicas; nothing where it never is."""
+    return {} if lasting.replicas is None else {"shared": lasting.replicas.status()}

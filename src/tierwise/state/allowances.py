@@ -4,12 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Protocol
+
+from msgspec import Struct
 
 from tierwise.errors import Overloaded
 from tierwise.state.limits import Limiter
 from tierwise.types import Limits, Usage
 
 _NONE = Limits()
+
+
+class Refusal(Struct, frozen=True):
+    """A client has used up what it may ask for.
+
+    `wait_s` is for how many seconds, `running` how many of its requests are under way, and
+    `crowded` whether it has to wait for one of those.
+    """
+
+    wait_s: float
+    running: int
+    crowded: bool
+
+
+class Taking(Protocol):
+    """What a request has taken of its client's limits, until the end of the block."""
+
+    def used(self, usage: Usage) -> None:
+        """The tokens of the answer are known; without one, what was expected counts."""
+
+    def __enter__(self) -> Taking: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Shared(Protocol):
+    """Counts for all replicas what clients take."""
+
+    async def take(self, caller: str, limits: Limits, tokens: int) -> Taking | Refusal:
+        """A request of a client begins, if it may: tokens are those that it may well take."""
 
 
 class Allowances:
@@ -20,11 +58,15 @@ class Allowances:
     Args:
         limits: of every client that has none of its own.
         own: of those that have, by caller.
+        shared: who counts for all replicas; None where this process counts by itself.
     """
 
-    def __init__(self, limits: Limits, own: Mapping[str, Limits]) -> None:
+    def __init__(
+        self, limits: Limits, own: Mapping[str, Limits], shared: Shared | None = None
+    ) -> None:
         self._limits = limits
         self._own = own
+        self._shared = shared
         self._limiters: dict[str | None, Limiter | None] = {}
         self._given: dict[str, Limits] = {}
         """Of those whose requests bring their limits along, by caller."""
@@ -69,6 +111,23 @@ class Allowances:
         else:
             limiter.change(limits, now)
 
+    async def admit(
+        self, caller: str | None, tokens: int, now: float, limits: Limits | None = None
+    ) -> Taking:
+        """As `enter`, with the limits that all replicas share where they do.
+
+        Who has no limits never waits for that.
+        """
+        if self._shared is None:
+            return self.enter(caller, tokens, now, limits)
+        theirs = self._limits_of(caller) if limits is None else limits
+        if theirs == _NONE:
+            return _FREE
+        taken = await self._shared.take(caller or "", theirs, tokens)
+        if isinstance(taken, Refusal):
+            raise _refused(taken)
+        return taken
+
     def enter(
         self, caller: str | None, tokens: int, now: float, limits: Limits | None = None
     ) -> Taken:
@@ -89,18 +148,7 @@ class Allowances:
             return _FREE
         wait = limiter.wait_s(now, tokens)
         if wait > 0:
-            why = (
-                # How long they take is theirs; the wait is a guess, and no promise.
-                f"has {limiter.running} requests under way, as many as it may have; the next fits "
-                "when one of them is over."
-                if limiter.left(now).calls == 0
-                else f"has used up what it may ask for; the next request fits in {wait:.1f} s."
-            )
-            raise Overloaded(
-                f"This key {why} Its limits are set in `server.limits`, or with the key.",
-                retry_after=wait,
-                code="rate_limit_exceeded",
-            )
+            raise _refused(Refusal(wait, limiter.running, limiter.left(now).calls == 0))
         limiter.take(now, tokens)
         return Taken(limiter, now, tokens)
 
@@ -132,6 +180,21 @@ class Taken:
     ) -> None:
         if self._limiter is not None:
             self._limiter.release()
+
+
+def _refused(refusal: Refusal) -> Overloaded:
+    why = (
+        # How long they take is theirs; the wait is a guess, and no promise.
+        f"has {refusal.running} requests under way, as many as it may have; the next fits "
+        "when one of them is over."
+        if refusal.crowded
+        else f"has used up what it may ask for; the next request fits in {refusal.wait_s:.1f} s."
+    )
+    return Overloaded(
+        f"This key {why} Its limits are set in `server.limits`, or with the key.",
+        retry_after=refusal.wait_s,
+        code="rate_limit_exceeded",
+    )
 
 
 _FREE = Taken(None, 0.0, 0)

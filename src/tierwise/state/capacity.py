@@ -61,10 +61,10 @@ def _rate(deployment: Deployment, state: DeploymentState, tokens: float) -> floa
     limits = deployment.limits
     rate = INFINITE
     if limits.rpm is not None:
-        rate = limits.rpm / MINUTE_S
+        rate = limits.rpm * state.share / MINUTE_S
     if limits.tpm is not None and tokens > 0:
-        rate = min(rate, limits.tpm / MINUTE_S / tokens)
-    calls = state.cap if limits.concurrency is None else float(limits.concurrency)
+        rate = min(rate, limits.tpm * state.share / MINUTE_S / tokens)
+    calls = state.cap if limits.concurrency is None else limits.concurrency * state.share
     # Of few calls, some long, a mean comes out too short more often than not: one of many.
     usual = state.pace.mean_s
     if calls < INFINITE and usual:

@@ -28,6 +28,7 @@ class DeploymentState:
     many calls at a time were found to be too many, for deployments without configured limits.
     `unanswered` calls have begun since something was heard, the first of them at `silent_since`.
     Until `unlisted_until` it is out for what a look at it does not show.
+    `share` is the part of its configured limits that this process may use, where several do.
     `told` is the kind of error that the log said it is out for; None once it has answered again.
     """
 
@@ -48,6 +49,7 @@ class DeploymentState:
     last_error: str | None = None
     last_error_at: float = 0.0
     limiter: Limiter | None = None
+    share: float = 1.0
     breaker: Breaker = field(default_factory=Breaker)
     pace: Pace = field(default_factory=Pace)
     adaptive: AdaptiveLimit = field(default_factory=AdaptiveLimit)

@@ -22,6 +22,7 @@ from tierwise.state.capacity import capacity, is_full
 from tierwise.state.choice import by_load
 from tierwise.state.deployment import INFINITE, SILENT_CALLS, DeploymentState
 from tierwise.state.ejection import EJECT_S, LOOK_S, MAX_EJECT_S, outliers
+from tierwise.state.hints import Hint
 from tierwise.state.limits import Limiter
 from tierwise.state.shadow import ShadowPrices
 from tierwise.state.status import DeploymentStatus, back_s, limited_s, status_of, why_out
@@ -76,6 +77,10 @@ class Health:
         self.scarcity = ShadowPrices(clock, self.capacity if shadow_prices else _unknown)
         self.freed: Callable[[str], None] = _nobody
         """Is told the model whenever a call is over, as there may be room for another."""
+        self.found_out: Callable[[Deployment, Hint], None] = _to_oneself
+        """Is told what other processes may want to know of a deployment."""
+        self.demand: dict[str, int] = {}
+        """Requests that would have asked a model with limits, since the start."""
         self._bounded = {d.model for d in self._all.values() if d.limits != _NO_LIMITS}
         """Models with limits, configured or found out: only these can be scarce."""
         self._look_at = {
@@ -98,6 +103,7 @@ class Health:
     def wanted(self, model: str, tokens: int = 0) -> None:
         """A request would ask this model, be there room or not; tokens of prompt and answer."""
         if model in self._bounded:
+            self.demand[model] = self.demand.get(model, 0) + 1
             self.scarcity.wanted(model, tokens)
 
     def order(self, deployments: Sequence[Deployment], tokens: int = 0) -> list[Deployment]:
@@ -255,8 +261,13 @@ class Health:
         elif isinstance(error, OutOfService):
             wait = max(OUT_OF_SERVICE_S, error.retry_after or 0.0)
             self._rest(deployment, state, now, wait, error.kind, error.message)
-            if error.status in _NOT_LISTED:
+            unlisted = error.status in _NOT_LISTED
+            if unlisted:
                 state.unlisted_until = now + wait
+            hint = Hint(
+                kind="out_of_service", wait_s=wait, why=_short(error.message), unlisted=unlisted
+            )
+            self.found_out(deployment, hint)
         else:
             was_closed = state.breaker.closed
             state.breaker.failed(now, self._draw())
@@ -269,6 +280,29 @@ class Health:
         state, now = self.states[deployment.id], self._clock()
         state.rate_limited_until = max(state.rate_limited_until, now + wait_s)
         self._rest(deployment, state, now, wait_s, RateLimited.kind, why)
+        hint = Hint(kind="rate_limited", wait_s=wait_s, limited_s=wait_s, why=why)
+        self.found_out(deployment, hint)
+
+    def heard(self, deployment: Deployment, hint: Hint) -> None:
+        """Another process has found something out.
+
+        That its breaker has opened counts only where nobody here knows better: a process may have
+        lost its own way to a provider that answers all others.
+        """
+        state, now = self.states[deployment.id], self._clock()
+        if hint.kind == "open":
+            calls, failed = state.breaker.seen(now)
+            if state.breaker.closed and (failed or not calls):
+                state.breaker.open(now, self._draw(), f"{hint.why} at another replica")
+                state.clear = False
+                state.probes.out(now, self._draw())
+                _tell(deployment, state.breaker.until - now, state.breaker.why)
+                state.told = hint.kind
+            return
+        state.rate_limited_until = max(state.rate_limited_until, now + hint.limited_s)
+        if hint.unlisted:
+            state.unlisted_until = max(state.unlisted_until, now + hint.wait_s)
+        self._rest(deployment, state, now, hint.wait_s, hint.kind, hint.why)
 
     def drain(self, deployment: Deployment) -> None:
         """No further call begins there; those that run go on. For operators."""
@@ -366,6 +400,10 @@ class Health:
         until = now + (NO_DELAY_S if asked is None else wait)
         state.rate_limited_until = max(state.rate_limited_until, until)
         self._rest(deployment, state, now, wait, error.kind, error.message)
+        hint = Hint(
+            kind="rate_limited", wait_s=wait, limited_s=until - now, why=_short(error.message)
+        )
+        self.found_out(deployment, hint)
 
     def _rest(
         self,
@@ -401,8 +439,10 @@ class Health:
         state.probes.out(now, self._draw())
         if was_closed:
             last = f"; {state.last_error}" if kind != "slow" and state.last_error else ""
-            _tell(deployment, state.breaker.until - now, state.breaker.why + last)
+            wait = state.breaker.until - now
+            _tell(deployment, wait, state.breaker.why + last)
             state.told = kind
+            self.found_out(deployment, Hint(kind="open", wait_s=wait, why=state.breaker.why))
 
     def _compare(self, model: str, now: float) -> None:
         """Ejects those that are much worse than their siblings."""
@@ -433,6 +473,13 @@ def _nobody(_: str) -> None:
     """Nobody waits for room."""
 
 
+def _to_oneself(_: Deployment, __: Hint) -> None:
+    """There is nobody else to tell."""
+
+
 def _tell(deployment: Deployment, wait_s: float, why: str) -> None:
-    why = " ".join(why.split())[:_LOGGED_CHARS]
-    log.warning("%s rests for %.3g s: %s", deployment.id, wait_s, why)
+    log.warning("%s rests for %.3g s: %s", deployment.id, wait_s, _short(why))
+
+
+def _short(why: str) -> str:
+    return " ".join(why.split())[:_LOGGED_CHARS]

@@ -84,6 +84,43 @@ class Limiter:
         self._tokens = _changed(self._tokens, limits.tpm, now)
         self._concurrency = limits.concurrency
 
+    def taken(self) -> tuple[float, float]:
+        """Requests and tokens that were taken since this was asked last, what was given back left
+        out."""
+        return (
+            0.0 if self._requests is None else self._requests.report(),
+            0.0 if self._tokens is None else self._tokens.report(),
+        )
+
+    def not_told(self, requests: float, tokens: float) -> None:
+        """What `taken` gave has not reached who counts for all; it is given again."""
+        if self._requests is not None:
+            self._requests.not_told(requests)
+        if self._tokens is not None:
+            self._tokens.not_told(tokens)
+
+    def full_in_s(self, now: float) -> tuple[float, float]:
+        """Seconds until both buckets are full if nothing more is taken. Of a part of the limits it
+        is as long as of the whole, if all parts are used alike."""
+        return (
+            0.0 if self._requests is None else self._requests.full_in_s(now),
+            0.0 if self._tokens is None else self._tokens.full_in_s(now),
+        )
+
+    def adopt(self, limits: Limits, full_in_s: tuple[float, float], now: float) -> None:
+        """Others take of the same limits too, and somebody counts for all.
+
+        Args:
+            limits: the part of them that may be taken here from now on.
+            full_in_s: seconds until both buckets are full by that count, which has all that was
+                taken here until `taken` was asked last.
+        """
+        self.change(limits, now)
+        if self._requests is not None:
+            self._requests.owe(full_in_s[0], now)
+        if self._tokens is not None:
+            self._tokens.owe(full_in_s[1], now)
+
     def left(self, now: float) -> Left:
         """What may still be asked for, never below 0."""
         calls = self._concurrency
@@ -98,16 +135,17 @@ class _Rate:
     """Units a minute.
 
     `_full_at` is when the bucket is full again if nothing more is taken, `_was_full_at` when it
-    last became full.
+    last became full. `_taken` units were taken since that was last reported.
     """
 
-    __slots__ = ("_full_at", "_most", "_step_s", "_was_full_at")
+    __slots__ = ("_full_at", "_most", "_step_s", "_taken", "_was_full_at")
 
     def __init__(self, per_minute: float) -> None:
         self._most = per_minute
         self._step_s = MINUTE_S / per_minute
         self._full_at = float("-inf")
         self._was_full_at = float("-inf")
+        self._taken = 0.0
 
     def wait_s(self, now: float, units: float) -> float:
         cost = min(units, self._most) * self._step_s
@@ -119,12 +157,27 @@ class _Rate:
             self._was_full_at = self._full_at
             self._full_at = now
         self._full_at += units * self._step_s
+        self._taken += units
 
     def settle(self, taken_at: float, expected: float, used: float) -> None:
         # Once the bucket has been full again, whatever was taken before is made good already, and
         # to give it back would be to give it twice.
         if used > expected or taken_at >= self._was_full_at:
             self._full_at += (used - expected) * self._step_s
+            self._taken += used - expected
+
+    def report(self) -> float:
+        taken, self._taken = self._taken, 0.0
+        return taken
+
+    def not_told(self, units: float) -> None:
+        self._taken += units
+
+    def full_in_s(self, now: float) -> float:
+        return max(0.0, self._full_at - now)
+
+    def owe(self, full_in_s: float, now: float) -> None:
+        self._full_at = now + full_in_s + self._taken * self._step_s
 
     def left(self, now: float) -> float:
         return max(0.0, self._most - self._owed(now))
@@ -133,6 +186,7 @@ class _Rate:
         """Another rate that owes as many units."""
         new = _Rate(per_minute)
         new._was_full_at = self._was_full_at
+        new._taken = self._taken
         if self._full_at > now:
             new._full_at = now + self._owed(now) * new._step_s
         return new

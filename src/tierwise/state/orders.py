@@ -58,6 +58,12 @@ class Orders:
         written.replace(note)  # so that nobody reads half of it
         self._read[note.name] = _version(note.stat())
 
+    def heard(self, order: Order) -> bool:
+        """Remembers an order of another replica; whether it changes anything here."""
+        known = order.deployment in self.drained
+        self._latest[order.deployment] = order
+        return known != order.drained
+
     def hear(self) -> list[Order]:
         """Orders that others have given since this was asked last; they are to be carried out."""
         heard: list[Order] = []

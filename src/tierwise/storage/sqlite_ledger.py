@@ -160,6 +160,10 @@ _VERSION_4 = (
     )
     """,
     "ALTER TABLE requests ADD COLUMN owner INTEGER REFERENCES owners (id)",
+    # Copied from the request some time later, so that nobody has to look each of them up.
+    "ALTER TABLE feedback ADD COLUMN asked_at REAL",
+    "ALTER TABLE feedback ADD COLUMN shape INTEGER REFERENCES shapes (id)",
+    "ALTER TABLE feedback ADD COLUMN checks INTEGER REFERENCES checks (id)",
     # A number for each row, by which rollups know how far they came: SQLite cannot add one.
     "ALTER TABLE attempts RENAME TO attempts_before",
     """
@@ -234,7 +238,8 @@ _VERSION_4 = (
     ) WITHOUT ROWID
     """,
     "CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO marks (name, value) VALUES ('requests', 0), ('attempts', 0), ('pruned', 0)",
+    "INSERT INTO marks (name, value) VALUES ('requests', 0), ('attempts', 0), ('feedback', 0),"
+    " ('pruned', 0)",
     """
     CREATE TABLE writers (
         writer TEXT PRIMARY KEY NOT NULL,

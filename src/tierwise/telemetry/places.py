@@ -16,6 +16,7 @@ _BY_DIALECT = {
     "anthropic": "anthropic",
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
+    "bedrock_invoke": "aws.bedrock",
     "cohere": "cohere",
     "gemini": "gcp.gemini",
     "mistral": "mistral_ai",

@@ -87,6 +87,10 @@ CONTENT: frozenset[str] = frozenset(
 ) | {"tools", "custom_tools", "prefill"}
 """What the question itself consists of. It is never left out: the answer would be to another."""
 
+NAMED = frozenset({"cachedContent", "container", "conversation", "prompt"})
+"""Fields that name a part of the question which lies with one provider: what was said before it, a
+prompt, files. It is as little left out as what stands in the request itself."""
+
 LABELS: dict[str, frozenset[str]] = {
     "openai-chat": frozenset(
         {
@@ -139,12 +143,12 @@ class Lack(NamedTuple):
     @property
     def is_content(self) -> bool:
         """Whether it is a part of the question, which nobody may leave out."""
-        return self.feature in CONTENT
+        return self.feature in CONTENT or (self.feature == "field" and self.word in NAMED)
 
     def __str__(self) -> str:
         if self.feature == "tool":
             return f"the tool `{self.word}`"
-        if self.is_content:
+        if self.feature in CONTENT:
             what = "an answer that is begun" if self.feature == "prefill" else self.feature
             return f"{what.replace('_', ' ')} (`{self.word}`)"
         return f"`{self.word}`"

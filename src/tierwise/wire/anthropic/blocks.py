@@ -135,7 +135,6 @@ _decode_tool_use = msgspec.json.Decoder(_ToolUse).decode
 _decode_citation = msgspec.json.Decoder(_Citation).decode
 _decode_texts = msgspec.json.Decoder(str | list[Raw]).decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_json = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 

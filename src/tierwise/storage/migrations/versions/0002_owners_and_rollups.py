@@ -29,6 +29,9 @@ def upgrade() -> None:
     op.create_index("requests_by_shape", "requests", ["shape", "at"])
     op.create_index("requests_by_owner", "requests", ["owner", "at"])
     op.create_index("requests_by_bundle", "requests", ["bundle"])
+    op.add_column("feedback", sa.Column("asked_at", sa.Double))
+    op.add_column("feedback", sa.Column("shape", sa.Integer, sa.ForeignKey("shapes.id")))
+    op.add_column("feedback", sa.Column("checks", sa.Integer, sa.ForeignKey("checks.id")))
     op.execute("ALTER TABLE attempts ADD COLUMN seq BIGSERIAL CONSTRAINT attempts_pk PRIMARY KEY")
     _rollup("hourly", "hour")
     _rollup("daily", "day")
@@ -55,7 +58,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(marks, [{"name": n, "value": 0} for n in ("requests", "attempts", "pruned")])
+    begun = ("requests", "attempts", "feedback", "pruned")
+    op.bulk_insert(marks, [{"name": name, "value": 0} for name in begun])
     op.create_table(
         "writers",
         sa.Column("writer", sa.Text, primary_key=True),

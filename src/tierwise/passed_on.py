@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from tierwise.errors import TierwiseError
 from tierwise.ledger import Aside, Ledger
+from tierwise.names import new_id
 from tierwise.providers.passthrough import PassedAnswer
-from tierwise.server.request import ClientGone
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -41,14 +43,17 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class Passage:
     """One call, from the moment when it is known who gets it; `over` writes it down.
 
+    `name` is what it is called in the ledger.
+
     Args:
-        name: what it is called in the ledger.
+        kind: what its path is about, see `passing.kind_of`.
+        caller: whose key it came with; None if it needs none.
     """
 
     def __init__(
-        self, name: str, method: str, path: str, kind: str, provider: str, caller: str | None
+        self, method: str, path: str, kind: str, provider: str, caller: str | None = None
     ) -> None:
-        self.name = name
+        self.name = new_id()
         self._method = method
         self._asked = f"{method} {path}"[:_MOST_CHARS]
         self._kind = kind
@@ -60,6 +65,7 @@ class Passage:
         self._parts: list[bytes] | None = None
         self._size = 0
         self._codings: str | None = None
+        self._over = False
 
     def answered(self, answer: PassedAnswer) -> None:
         """The head of the answer is here."""
@@ -80,16 +86,25 @@ class Passage:
             else:
                 self._parts.append(piece)
 
-    def over(self, ledger: Ledger, error: BaseException | None) -> None:
-        """Hands it to the ledger. What it cost nobody knows: the price is not in the answer.
+    def left(self, ledger: Ledger) -> None:
+        """As `over`, where nobody waits for the rest any more."""
+        self.over(ledger, CancelledError())
+
+    def over(self, ledger: Ledger, error: BaseException | None = None) -> None:
+        """Hands it to the ledger, once. What it cost nobody knows: the price is not in the answer.
 
         Args:
-            error: why it did not get to its end; None if it did.
+            error: why it did not get to its end, which is told its name; None if it did.
         """
+        if self._over:
+            return
+        self._over = True
+        if isinstance(error, TierwiseError):
+            error.decision_id, error.attempts = self.name, 1
         usage = _Usage() if error is not None else self._usage()
         status: Literal["ok", "error", "cancelled"] = "ok"
         said = None
-        if isinstance(error, Exception) and not isinstance(error, ClientGone):
+        if isinstance(error, Exception):
             status, said = "error", f"{type(error).__name__}: {error}"
         elif error is not None:
             status = "cancelled"

@@ -1,0 +1,1 @@
+"""State that replicas share, kept in Redis or Valkey. Without it each goes on by itself."""

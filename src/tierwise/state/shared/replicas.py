@@ -1,0 +1,122 @@
+"""One process among the replicas: what it shares, and the rounds in which it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from tierwise.config.schema import StateConfig
+from tierwise.state.health import Health
+from tierwise.state.shared.books import SharedBooks
+from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.limits import LEASE_S, SharedLimits
+from tierwise.state.shared.loads import MEMBER_S, SharedLoads
+from tierwise.state.shared.news import ORDERS_S, News
+from tierwise.state.shared.scripts import PRESENT
+from tierwise.types import Deployment
+
+log = logging.getLogger("tierwise.shared")
+
+ROUND_S = 0.25
+_PRESENT_EVERY = 4
+_RENEW_EVERY = int(LEASE_S / 3 / ROUND_S)
+
+
+class Replicas:
+    """What is shared with the others. `start` it in an event loop, `close` it there.
+
+    `members` is how many replicas there are, as far as is known: each worker of a gateway is one.
+
+    Args:
+        workers: of this gateway, which are known without anybody counting.
+
+    Raises:
+        ConfigError: the URL cannot be used, or the client library is not installed.
+    """
+
+    def __init__(self, config: StateConfig, workers: int = 1) -> None:
+        self.name = secrets.token_hex(6)
+        self.members = max(1, workers)
+        self.link = Link(config)
+        self.limits = SharedLimits(self.link, lambda: self.members, self.name)
+        self.books = SharedBooks(self.link, lambda: self.members)
+        self.news = News(self.link, self.name)
+        self._loads = SharedLoads(self.link, self.name, self.members)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.link.watch(back=self._back, hear=self.news.hear)
+
+    def attach(self, health: Health, deployments: Sequence[Deployment]) -> None:
+        """From now on these deployments are in use."""
+        self._loads.attach(health, deployments)
+        self.news.attach(health, deployments)
+
+    async def start(self) -> None:
+        """Joins the others, if Redis is there; else as soon as it is."""
+        await self.link.start()
+        with suppress(Lost):
+            await self._round(0)
+        self._spawn(self._rounds())
+
+    async def close(self) -> None:
+        """Tells what is left to be told, and leaves."""
+        for task in list(self._tasks):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.link.close()
+
+    def status(self) -> dict[str, Any]:
+        """How the connection is, as JSON values. Times are Unix seconds."""
+        link = self.link
+        status: dict[str, Any] = {
+            "status": "connected" if link.up else "lost",
+            "since": link.since,
+            "replicas": self.members,
+        }
+        if not link.up:
+            status["why"] = link.why
+        return status
+
+    async def _rounds(self) -> None:
+        number = 1
+        while True:
+            await asyncio.sleep(ROUND_S)
+            if not self.link.up:
+                continue
+            try:
+                await self._round(number)
+            except Lost:
+                continue  # the connection has said so
+            except Exception:
+                log.exception("what replicas share could not be brought up to date")
+            number += 1
+
+    async def _round(self, number: int) -> None:
+        if number % _PRESENT_EVERY == 0:
+            keys = [self.link.key("members"), self.news.orders_key]
+            self.members = int(await self.link.call(PRESENT, keys, [self.name, MEMBER_S, ORDERS_S]))
+            await self.limits.look()
+            await self.books.look()
+        if number % _RENEW_EVERY == 0:
+            self.limits.renew()
+            self.books.renew()
+        await self._loads.count()
+
+    def _back(self) -> None:
+        """Redis is there, or there again."""
+        self.limits.back()
+        self.books.back()
+        self._spawn(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        with suppress(Lost):
+            await self.news.catch_up()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
