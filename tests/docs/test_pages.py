@@ -24,11 +24,14 @@ ELSEWHERE: dict[str, Any] = {
 """What a snippet is completed with if it has no providers of its own."""
 
 
+URLS = {"REDIS_URL": "redis://host:6379/0", "DATABASE_URL": "postgresql://user:word@host/name"}
+
+
 class _AllSet(dict[str, str]):
     """An environment in which everything is set."""
 
     def get(self, name: str, _: Any = None) -> Any:
-        return f"value-of-{name}"
+        return URLS.get(name, f"value-of-{name}")
 
 
 def in_nav(entries: Any) -> Iterator[str]:
