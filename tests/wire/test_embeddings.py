@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Raw
+from msgspec import Raw, ValidationError
 
 from tierwise.errors import InvalidRequest, ServerFailed
 from tierwise.types import Usage
@@ -165,3 +165,9 @@ def test_a_vector_that_cannot_be_had_as_it_is_wanted_is_the_servers_failure(vect
     wanted = asked(encoding_format="float" if vector[:1] == b'"' else "base64")
     with pytest.raises(ServerFailed, match="a vector cannot be read"):
         join([Embeddings(vectors=(Raw(vector),))], wanted)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_that_does_not_fit_is_no_vector() -> None:
+    with pytest.raises(ValidationError, match="too large"):
+        encoded(Raw(b"[1e300]"), as_base64=True)

@@ -176,3 +176,12 @@ def test_the_end_marker_is_an_event_like_any_other() -> None:
 )
 def test_an_event_begins_with_a_comment_or_a_field(event: bytes, expected: bool) -> None:
     assert is_event(event) is expected
+
+
+@pytest.mark.parametrize("place", range(len(b"data: one\n\n\n")))
+def test_every_place_of_a_block_is_in_an_event(place: int) -> None:
+    block = b"data: one\n\n\n"
+    begin, end = sse.event_around(block, place)
+    assert begin <= place + 1
+    assert end <= len(block)
+    assert sse.event_around(block, 2) == (0, 11)

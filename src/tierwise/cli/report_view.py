@@ -29,7 +29,7 @@ def show(report: Report) -> None:
     """Prints a report; reads well from 80 columns on."""
     console = Console(highlight=False)
     console.print(f"[bold]{_period(report)}[/]")
-    if not report.requests and not report.passed:
+    if not (report.requests or report.passed or report.cache_hits):
         console.print(
             "No requests. Send one to the gateway (`tierwise serve`); it appears here within a "
             "second."
@@ -79,6 +79,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     embeddings = report.by_kind.get(EMBEDDINGS)
     if embeddings is not None:
         facts.append((EMBEDDINGS, _embeddings(embeddings)))
+    if report.cache_hits:
+        facts.append(("cache", _cache(report)))
     facts.append(("escalations", _times(report.escalations, "request went to a higher tier")))
     if report.probes:
         calls = "call" if report.probes == 1 else "calls"
@@ -114,6 +116,12 @@ def _endings(report: Report) -> str:
 def _embeddings(group: Group) -> str:
     requests = "request" if group.requests == 1 else "requests"
     return f"{group.requests:,} {requests} among them, {_usd(group.cost_usd)}, no saving claimed"
+
+
+def _cache(report: Report) -> str:
+    given = "answer was" if report.cache_hits == 1 else "answers were"
+    saved = _usd(report.cache_saved_usd)
+    return f"{report.cache_hits:,} {given} given again, apart from all others; {saved} not spent"
 
 
 def _wasted(report: Report) -> str:

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select, tuple_
 
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
+from tierwise.types import CACHE
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
@@ -32,8 +34,9 @@ BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})
 class Asked(Struct, frozen=True, kw_only=True):
     """Which requests are meant. Unix times in seconds, both ends included.
 
-    Of each tuple any will do; an empty one says nothing. `key`, `user`, `team` and `org` are those
-    of `types.Owner`; `tag` must be among its tags.
+    Of each tuple any will do; an empty one says nothing. `cache` is whether the answer was given
+    out of the cache. `key`, `user`, `team` and `org` are those of `types.Owner`; `tag` must be
+    among its tags.
     """
 
     since: float = -math.inf
@@ -47,6 +50,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     domain: tuple[str, ...] = ()
     escalated: bool | None = None
     failed_over: bool | None = None
+    cache: bool | None = None
     key: tuple[str, ...] = ()
     user: tuple[str, ...] = ()
     team: tuple[str, ...] = ()
@@ -142,7 +146,13 @@ def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
 
 
 def saving(connection: Connection, asked: Asked) -> Saving:
-    """What the requests saved against the reference, with its 95 % interval."""
+    """What the requests saved against the reference, with its 95 % interval.
+
+    Answers out of the cache are left out, unless they are asked for: what they saved is what they
+    cost when they were made.
+    """
+    if asked.cache is None:
+        asked = replace(asked, cache=False)
     known = read_marks(connection)
     only = _only(connection, asked)
     found = alike((asked.since, asked.until), known, _part(only), only=only)
@@ -236,6 +246,9 @@ def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
         wanted.append(shapes.c.escalated == int(asked.escalated))
     if asked.failed_over is not None:
         wanted.append(shapes.c.failovers > 0 if asked.failed_over else shapes.c.failovers == 0)
+    if asked.cache is not None:
+        given = shapes.c.deployment == CACHE
+        wanted.append(given if asked.cache else ~given)
     whose: list[ColumnElement[bool]] = [
         owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
     ]

@@ -20,6 +20,7 @@ from tierwise.ledger.gate_figures import (
 )
 from tierwise.ledger.rows import Shape
 from tierwise.ledger.sums import Calls, Sum
+from tierwise.types import CACHE
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -86,6 +87,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `labelled` answers were rated later, and `mean_label` is their mean score, None without any.
     `gates_that_do_not_pay` names those that cost more than they earned, the worst first.
+    `cache_hits` are answers that were given again, and `cache_saved_usd` is what those had cost
+    when they were made; of the other figures only the latencies have them.
     `passed` are the calls that were passed through, by `provider/kind`; no other figure has them.
     """
 
@@ -127,6 +130,8 @@ class Report(Struct, frozen=True, kw_only=True):
     by_gate: dict[str, GateFigures]
     judged_by_tier: dict[str, TierFigures]
     gates_that_do_not_pay: list[str]
+    cache_hits: int
+    cache_saved_usd: float
     passed: dict[str, PassedGroup]
 
 
@@ -156,7 +161,9 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
     known = read_marks(connection)
     since = None if since_s is None else now - since_s
     span = (float("-inf") if since is None else since, now)
-    answers = read_sums(connection, span, known)
+    given = read_sums(connection, span, known)
+    again = [s for s in given if s.shape.deployment == CACHE]
+    answers = [s for s in given if s.shape.deployment != CACHE]
     sums = answers + read_embedding_sums(connection, span)
     calls = read_calls(connection, span, known)
     labels = read_labels(connection, span)
@@ -164,8 +171,9 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
     ok = [s for s in answers if s.shape.status == "ok"]
     ok_answers = _count(ok)
     whole = _group(sums, 0)
-    latency = read_percentiles(connection, span, known, "latency", (0.5, 0.9, 0.99), ok_answers)
-    ttft = read_percentiles(connection, span, known, "ttft", (0.5, 0.99), ok_answers)
+    all_ok = ok_answers + _count(again)
+    latency = read_percentiles(connection, span, known, "latency", (0.5, 0.9, 0.99), all_ok)
+    ttft = read_percentiles(connection, span, known, "ttft", (0.5, 0.99), all_ok)
     return Report(
         period=Period(since=since, until=now),
         requests=whole.requests,
@@ -207,6 +215,8 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
         by_gate=gates,
         judged_by_tier=by_judged_tier(answers, calls, labels),
         gates_that_do_not_pay=not_paying(gates),
+        cache_hits=_count(again),
+        cache_saved_usd=math.fsum(s.reference_cost_usd for s in again),
         passed=read_passed(connection, span),
     )
 

@@ -217,7 +217,10 @@ def encoded(vector: Raw, as_base64: bool) -> Raw:
     if is_base64(vector) == as_base64:
         return vector
     if as_base64:
-        numbers = np.asarray(_decode_floats(vector), dtype="<f4")
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(_decode_floats(vector), dtype="<f4")
+        if not np.isfinite(numbers).all():
+            raise msgspec.ValidationError("a vector has a number that is too large for its kind")
         return Raw(b'"' + base64.b64encode(numbers.tobytes()) + b'"')
     try:
         numbers = np.frombuffer(base64.b64decode(_decode_text(vector)), dtype="<f4")

@@ -101,8 +101,9 @@ def event_around(block: bytes, place: int) -> tuple[int, int]:
         block: complete events.
     """
     if b"\r" not in block:
-        begin = block.rfind(b"\n\n", 0, place)
-        return (begin + 2 if begin >= 0 else 0), block.index(b"\n\n", place) + 2
+        begin, end = block.rfind(b"\n\n", 0, place), block.find(b"\n\n", place)
+        # Without a blank line behind it, `place` is in the one that ends the block.
+        return (begin + 2 if begin >= 0 else 0), (end + 2 if end >= 0 else len(block))
     begin = 0
     for blank in _BLANK.finditer(block):
         if blank.end() > place:
