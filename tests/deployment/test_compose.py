@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from deployment.checks import DEPLOY, ROOT
-from gateway import RunningGateway
+from gateway import RunningGateway, config_for
+from tierwise.config import from_mapping
 from tierwise.config.load import load
 from tierwise.fleet import Fleet
+from tierwise.server.run import options
 
 Object = dict[str, Any]
 SERVICES: dict[str, Object]
@@ -90,6 +92,13 @@ def test_the_proxy_s_network_is_the_one_that_is_trusted() -> None:
 def test_streams_have_time_to_end_before_a_gateway_is_killed() -> None:
     grace = configuration("tierwise.yaml")["server"]["grace_s"]
     assert int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s")) > grace
+
+
+def test_nginx_gives_idle_connections_up_before_a_gateway_does() -> None:
+    text = (DEPLOY / "nginx" / "upstream.conf").read_text(encoding="utf-8")
+    (seconds,) = re.findall(r"keepalive_timeout (\d+)s;", text)
+    config = from_mapping(config_for("http://provider"), {})
+    assert int(seconds) < options(config)["timeout_keep_alive"]
 
 
 def test_prometheus_shows_a_key_that_the_gateways_know() -> None:
