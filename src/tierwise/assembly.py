@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from tierwise.gates.base import PROBES, Gate, Slow
 if TYPE_CHECKING:
     from tierwise.execution.course import Courses
     from tierwise.gates.probe import Probe
+    from tierwise.guardrails.rules import Counts, Rules
     from tierwise.routing.build import Brain
 
 
@@ -94,6 +96,30 @@ def gates_of(setup: Setup) -> dict[str, Gate | Slow | Probe]:
                 error.message, field=f"policies.{name}.gates", remedy=error.remedy
             ) from error
     return gates
+
+
+def guardrails_of(config: Config, setup: Setup, counts: Counts | None = None) -> Rules | None:
+    """What looks at requests and answers; None if nothing does.
+
+    Args:
+        counts: what was counted before.
+
+    Raises:
+        ConfigError: a guardrail cannot be built; names its field.
+    """
+    if not config.guardrails:
+        return None
+    # Imported only here: most gateways have none.
+    from tierwise.guardrails import Rules
+    from tierwise.guardrails.build import rule_of
+
+    rules = {name: rule_of(name, one) for name, one in config.guardrails.items()}
+    always = [rule for name, rule in rules.items() if config.guardrails[name].always]
+    named = {name: policy.guardrails for name, policy in setup.policies.items()}
+    policies = {name: [rules[one] for one in wanted] for name, wanted in named.items()}
+    # Of all policies' names of them as well: who looks at what is a change, too.
+    written = repr((config.guardrails, sorted(named.items())))
+    return Rules(always, policies, counts, sha256(written.encode()).hexdigest())
 
 
 def cache_of(config: Config, before: Cache | None = None) -> Cache | None:

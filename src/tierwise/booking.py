@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
 from tierwise.errors import TierwiseError
@@ -22,6 +23,7 @@ async def embed_booked(
     *,
     name: str,
     caller: str | None,
+    look: Callable[[EmbeddingsAsked], Awaitable[EmbeddingsAsked]] | None = None,
 ) -> Embedded:
     """The vectors of what is asked; raises as `Embedder.embed` does.
 
@@ -29,6 +31,7 @@ async def embed_booked(
 
     Args:
         name: what the request is called, in the ledger and to its client.
+        look: gives what is asked as it may go on; raises if it may not.
     """
     deployments = embedder.places(asked.model)
     at, began = time.time(), time.monotonic()
@@ -37,6 +40,8 @@ async def embed_booked(
     status: Literal["ok", "error", "cancelled"] = "cancelled"
     said: str | None = None
     try:
+        if look is not None:
+            asked = await look(asked)
         embedded = await embedder.embed(asked, deployments, deadline, attempts)
         status = "ok"
     except Exception as error:

@@ -90,6 +90,7 @@ class Cached:
             candidates=(),
             reason=f"{how} was answered by {kept.model} {found.age_s:.0f} s ago "
             f"(decision {made.id}), and that answer is given again",
+            guardrails=_found(task, made),
         )
         run = Run(task, decision, {}, time.monotonic)
         run.cache = "hit" if found.likeness == "same" else "similar"
@@ -131,6 +132,14 @@ async def _replayed(kept: Kept, finish: Callable[[], object]) -> AsyncGenerator[
     yield b""
     for block in kept.blocks:
         yield block
+
+
+def _found(task: Task, made: Decision) -> tuple[str, ...]:
+    """What guardrails find in the request, and what they found in the answer."""
+    if task.guard is None:
+        return ()
+    of_answer = (line for line in made.guardrails if line.endswith("in the answer"))
+    return (*task.guard.said, *of_answer)
 
 
 def _is_good(run: Run) -> bool:

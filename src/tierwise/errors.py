@@ -5,6 +5,7 @@ TierwiseError
 ├── RequestError                 the caller's request cannot be served as it stands
 │   ├── InvalidRequest           400 broken JSON, wrong type, missing field
 │   ├── Unsatisfiable            400 no configured model can do what is asked
+│   ├── GuardrailRefused         400 a guardrail found in it what may not go on
 │   ├── AuthenticationFailed     401 no key or a wrong one
 │   ├── BudgetExceeded           402 a hard budget has no room for it
 │   ├── NotYourDecision          403 another caller's
@@ -25,6 +26,7 @@ TierwiseError
 │   ├── UnknownEncoding          415 a body that is compressed in a way that is not read here
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
 │   ├── GatewayBroke             500 a mistake of ours; the log has it
+│   ├── GuardrailBroke           503 a guardrail could not look at it, so it may not go on
 │   ├── LedgerFull               503 no room for it just now
 │   ├── LedgerUnreachable        503 its database does not answer
 │   ├── AccountsAway             503 the database of accounts cannot be used just now
@@ -120,6 +122,19 @@ class Unsatisfiable(RequestError):
     """No configured model can do what the request asks for."""
 
     code = "no_capable_model"
+
+
+class GuardrailRefused(RequestError):
+    """A guardrail found in a request, or in its answer, what may not go on.
+
+    `guardrail` is its name; the message says what was found and never shows it.
+    """
+
+    code = "guardrail_refused"
+
+    def __init__(self, message: str, *, guardrail: str, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.guardrail = guardrail
 
 
 class AuthenticationFailed(RequestError):
@@ -271,6 +286,17 @@ class BudgetExceeded(RequestError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class GuardrailBroke(RequestError):
+    """The guardrail of this name could not look at a request or its answer, which may not go on."""
+
+    status = 503
+    code = "guardrail_unavailable"
+
+    def __init__(self, message: str, *, guardrail: str) -> None:
+        super().__init__(message)
+        self.guardrail = guardrail
 
 
 class LedgerFull(RequestError):

@@ -13,22 +13,31 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from tierwise.analysis import Measured, classify, measure
-from tierwise.assembly import brain_loader, cache_of, courses_of, gates_of, read_config
+from tierwise.assembly import (
+    brain_loader,
+    cache_of,
+    courses_of,
+    gates_of,
+    guardrails_of,
+    read_config,
+)
 from tierwise.cache import Cache
 from tierwise.cached import Cached
-from tierwise.catalog import cost
 from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
-from tierwise.execution.billing import Billing
+from tierwise.execution.billing import Billing, expected_cost
 from tierwise.execution.check import Checker
 from tierwise.execution.revive import Reviver
 from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
 from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.looking import is_looked_at, looked_at, relayed
 from tierwise.names import new_id
 from tierwise.native import Natively
 from tierwise.providers import Adapter, Transport, lacks_of, load_adapter
@@ -47,13 +56,15 @@ from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
-from tierwise.types import CACHE, Decision, Model, Task, Usage
+from tierwise.types import CACHE, Decision, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
     from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.execution.probing import Probing
+    from tierwise.guarded import Guarded
+    from tierwise.guardrails import Rules
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
     from tierwise.wire.embeddings import EmbeddingsAsked
@@ -76,6 +87,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         after: Orchestrator | None = None,
         shadow_prices: bool = True,
         cache: Cache | None = None,
+        guardrails: Rules | None = None,
     ) -> None:
         """Without a brain, rules and the catalogue's priors decide.
 
@@ -88,12 +100,14 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
                 answers among it.
             shadow_prices: see `config.schema.RouterConfig`.
             cache: where answers are kept to be given again; None: nowhere.
+            guardrails: what looks at requests and answers; None: nothing.
         """
         self.setup = setup
         self.ledger = ledger
         self.crew = crew or Crew()
         self._store_content = store_content
         self.cached = None if cache is None else Cached(cache, self._finish, new_id)
+        self.guarded = None if guardrails is None else self._guarding(guardrails)
         deployments = setup.all_deployments()
         self.health = Health(
             setup.everywhere(), time.monotonic, _random, shadow_prices=shadow_prices
@@ -173,6 +187,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
                 after=after,
                 shadow_prices=config.router.shadow_prices,
                 cache=cache_of(config, after.cached.cache if after and after.cached else None),
+                guardrails=guardrails_of(
+                    config, setup, after.guarded.rules.counts if after and after.guarded else None
+                ),
             )
         except ConfigError as error:
             raise config.origin.place(error) from error
@@ -247,7 +264,13 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         from tierwise.booking import embed_booked
 
         return await embed_booked(
-            self.embedder, self.ledger, asked, deadline, name=name, caller=caller
+            self.embedder,
+            self.ledger,
+            asked,
+            deadline,
+            name=name,
+            caller=caller,
+            look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
 
     async def feedback(
@@ -293,6 +316,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         Raises:
             TierwiseError: see `tierwise.errors`.
         """
+        if self.guarded is not None:
+            task = await self.guarded.looked_at(task)
         if self.cached is not None:
             return await self.cached.answer(task, self._answer)
         return await self._answer(task)
@@ -305,6 +330,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             await task.purse.reserve(expected_cost(run.decision, self.setup.models))
         try:
             whole = await self._executor.whole(run)
+            reply = whole.reply
+            body, completion = await looked_at(run, whole.attempt, reply.body, reply.completion)
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
@@ -312,14 +339,16 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         run.deliver(whole.attempt)
         run.upstream_id = whole.upstream_id
         if self._store_content:
-            run.answer = whole.reply.completion().text
-        return Answered(whole.reply.body, whole.reply.completion, self._finish(run, measured))
+            run.answer = completion().text
+        return Answered(body, completion, self._finish(run, measured))
 
     async def stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
         """The answer to a task as a stream; raises as `answer` does, also while it is read.
 
         `on_hold` is called when it has begun and is held back for its gates.
         """
+        if self.guarded is not None:
+            task = await self.guarded.looked_at(task)
         if self.cached is not None:
             return await self.cached.stream(task, on_hold, self._stream)
         return await self._stream(task, on_hold)
@@ -336,10 +365,9 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         except BaseException as error:
             self._give_up(run, measured, error)
             raise
-        chunks = self._relay.relay(
-            streamed, run, partial(self._finish_stream, streamed, run, measured)
-        )
         run.upstream_id = request_id_of(streamed.live.headers)
+        finish = partial(self._finish_stream, streamed, run, measured)
+        chunks = await relayed(self._relay, streamed, run, finish)
         await anext(chunks)  # starts it: from here on it is booked, even if nobody reads it
         return Streaming(
             chunks,
@@ -347,7 +375,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             streamed.model,
             streamed.live.deployment.id,
             streamed.step.number,
-            streamed.attempt is not None,
+            streamed.attempt is not None or is_looked_at(task),
         )
 
     def _probing(self, adapters: Mapping[str, Adapter], billing: Billing) -> Probing:
@@ -359,6 +387,13 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         telling = self._calls.telling
         asker = Asker(adapters, telling, self._transport, self.health, billing, reasoning)
         return Probing(self.setup.policies, asker, self.checker, self.health, self._spending)
+
+    def _guarding(self, rules: Rules) -> Guarded:
+        # Imported only here: most gateways have no guardrails.
+        from tierwise.guarded import Guarded
+
+        setup = self.setup
+        return Guarded(rules, setup.models, setup.policies, self._finish, new_id)
 
     async def _awake(self, task: Task) -> None:
         """Waits for the brain where a task needs it, so that the first ones are decided by it too.
@@ -382,6 +417,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         joined = self.promises.combination(decision)
         run = Run(task, decision, paths, time.monotonic, joined)
         run.reading, run.unsaid = reading, unsaid
+        if task.guard is not None:
+            run.decision = replace(decision, guardrails=task.guard.said)
         if task.arrived is not None:
             run.waited_s = began - task.arrived
         run.analysis_s, run.routing_s = analysed - began, run.started - analysed
@@ -464,6 +501,8 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         if self._store_content:
             whole = run.said
             run.answer = streamed.live.reader.completion().text if whole is None else whole
+            if run.task.guard is not None:
+                run.answer = run.task.guard.shown(run.answer)
         self._finish(run, measured)
 
     def _finish(self, run: Run, measured: Measured) -> Finished:
@@ -501,19 +540,3 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
 def _ledger(config: Config) -> Ledger:
     own = config.ledger
     return Ledger(own.place, beside=own.path, queue_size=own.queue_size)
-
-
-def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:
-    """What a request may well cost, in USD: each of its tiers, at the 90th percentile.
-
-    Where the caller named the model nothing was estimated, and what analysis expects is priced.
-    """
-    known = {c.model: c.estimate for c in decision.candidates}
-    profile = decision.profile
-    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
-    total = 0.0
-    for tier in decision.plan.tiers:
-        estimate = known.get(tier.model)
-        prices = models[tier.model].prices
-        total += cost(usage, prices) if estimate is None else estimate.cost_p90_usd
-    return total

@@ -7,6 +7,7 @@ USD per million tokens, qualities and probabilities in [0, 1].
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct, field
@@ -125,6 +126,34 @@ class Purse(Protocol):
         """The request is over and has cost so much; what was set aside beyond it is free again."""
 
 
+class Guard(Protocol):
+    """What has looked at a request, and looks at its answer before anybody else.
+
+    `said` is what its guardrails found so far, in words; `version` changes when they do.
+    """
+
+    said: tuple[str, ...]
+    version: str
+
+    @property
+    def looks_at_answers(self) -> bool:
+        """Whether the answer may not be seen before it was looked at."""
+
+    async def answer(self, data: bytes, tokens: int) -> bytes:
+        """A whole answer as it may be given.
+
+        Raises:
+            GuardrailRefused: it may not be.
+            GuardrailBroke: nobody could tell.
+        """
+
+    async def stream(self, blocks: Sequence[bytes], tokens: int) -> Sequence[bytes]:
+        """The blocks of a whole stream as they may be given; raises as `answer` does."""
+
+    def shown(self, text: str) -> str:
+        """A text of the same request or answer, with what was masked in it masked there."""
+
+
 class Task(Struct, frozen=True, kw_only=True, dict=True):
     """One request, read from any dialect, with the raw body it came in.
 
@@ -138,6 +167,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     `arrived` is such a point, too. `owner` and `purse` are whose it is and what pays for it; None
     where there are no accounts. `trace` is None where nobody follows requests.
     `cache_control` is what the caller says of answers that were given before (RFC 9111).
+    `guard` is there if guardrails look at it.
     `allowed` are the models that may answer; empty: all.
     """
 
@@ -168,6 +198,7 @@ class Task(Struct, frozen=True, kw_only=True, dict=True):
     caller: str | None = None
     owner: Owner | None = None
     purse: Purse | None = None
+    guard: Guard | None = None
     allowed: frozenset[str] = frozenset()
     priority: Priority = "normal"
     deadline: float = float("inf")
@@ -353,6 +384,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     `wait_s` is how long a request waits for a path to come back when none is open. `hedge`
     asks a second deployment when the first is slower than it is 95 times of 100.
     `drop_unsupported` leaves out of a request what a provider's dialect has no words for.
+    `guardrails` look at its requests and answers.
     """
 
     name: str
@@ -379,6 +411,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     wait_s: float = WAIT_S
     hedge: bool = False
     drop_unsupported: bool = False
+    guardrails: tuple[str, ...] = ()
 
     @property
     def gate_names(self) -> frozenset[str]:
@@ -457,7 +490,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     whether the best single model was left and why; both only where quality was learned.
     `certificate` is the hash of the certificate whose combination and thresholds the plan rests on,
     None for plans without; `promised` says that this request is one of those that it promises
-    something about.
+    something about. `guardrails` is what guardrails found and did, a line for each.
     """
 
     id: str
@@ -475,6 +508,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     guard: str = ""
     certificate: str | None = None
     promised: bool = False
+    guardrails: tuple[str, ...] = ()
 
 
 class Held(Struct, frozen=True):

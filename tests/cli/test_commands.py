@@ -351,3 +351,22 @@ def test_report_refuses_a_span_that_is_none(tmp_path: Path) -> None:
     done = tierwise("report", "--since", "yesterday", cwd=tmp_path)
     assert done.returncode == 2
     assert 'for example "24h"' in done.stderr
+
+
+def test_the_check_says_what_guardrails_do_and_on_whose_requests(tmp_path: Path) -> None:
+    rules = {
+        "private": {"kind": "pii"},
+        "keys": {"kind": "patterns", "patterns": {"trap": "(a+)+b"}, "always": True},
+    }
+    data = config_for(GOOD, guardrails=rules, ledger={"path": str(tmp_path / "ledger.db")})
+    data["policies"]["stepwise"]["guardrails"] = ["private"]
+    write_config(tmp_path / "tierwise.yaml", data)
+    said = tierwise("check", cwd=tmp_path).stdout
+    assert "guardrail private: pii, masks, requests and answers of stepwise" in said
+    assert "guardrail keys: patterns, refuses, requests and answers of all" in said
+    assert "which takes longer: trap" in " ".join(said.split())
+    data["guardrails"]["private"]["find"] = ["emial"]
+    write_config(tmp_path / "tierwise.yaml", data)
+    wrong = tierwise("check", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "guardrails.private.find: 'emial' is unknown" in wrong.stderr

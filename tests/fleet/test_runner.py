@@ -51,6 +51,17 @@ async def test_it_prints_its_configuration_and_answers_there(client):
         assert process.stdout.read() == ""
 
 
+async def test_it_listens_where_it_is_told_and_its_control_api_on_loopback_alone(client):
+    with started("--host", "127.0.0.2", module=("tierwise", "fleet")) as (_, config):
+        url = config["providers"]["alpha"]["base_url"]
+        key = {"authorization": f"Bearer {config['providers']['alpha']['api_key']}"}
+        elsewhere = url.replace("127.0.0.1", "127.0.0.2")
+        async with client.session.get(f"{elsewhere}/models", headers=key) as response:
+            assert response.status == 200
+        with pytest.raises(OSError, match=r"[Cc]onnect"):
+            await client.session.get(f"{url}/models", headers=key)
+
+
 async def test_another_process_can_steer_it_by_the_url_on_standard_error():
     with started() as (process, _):
         url = ""

@@ -18,7 +18,7 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
         "botocore", "google", "azure", "sqlalchemy", "alembic", "redis", "psycopg", "jinja2",
         "opentelemetry", "authlib", "tierwise.telemetry.telemetry", "tierwise.telemetry.access",
-        "tierwise.state.shared",
+        "tierwise.state.shared", "tierwise.guardrails",
     )  # fmt: skip
     program = (
         "import sys, tierwise.server.run\n"

@@ -100,6 +100,28 @@ def test_sigterm_lets_an_open_stream_finish_and_keeps_every_record(
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 21}
 
 
+def test_a_request_on_an_idle_connection_just_after_sigterm_is_answered_as_its_last(
+    file: Path, tmp_path: Path
+) -> None:
+    with GatewayProcess("--config", str(file), cwd=tmp_path) as gateway:
+        url = gateway.url
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE_S)
+        with closing(connection):
+            body = json.dumps({"model": "small", "messages": [{"role": "user", "content": "Hi"}]})
+            headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+            connection.request("POST", CHAT, body, headers)
+            assert connection.getresponse().read()
+            gateway.process.send_signal(signal.SIGTERM)
+            until(lambda: refuses(url), "the port to close")
+            connection.request("POST", CHAT, body, headers)
+            reply = connection.getresponse()
+            assert reply.status == 200
+            assert reply.getheader("connection") == "close"
+            assert reply.read()
+        assert gateway.process.wait(PATIENCE_S) == 0
+    assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 2}
+
+
 def test_a_stream_that_outlasts_the_grace_is_cut_and_booked(
     tmp_path: Path, provider: Provider
 ) -> None:

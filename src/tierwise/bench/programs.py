@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ def running(
         log: the file that takes what it prints.
     """
     with log.open("ab") as out:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # no shell, our own words
             [*_pinned(core), *command],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -101,7 +101,7 @@ def run_pinned(command: Sequence[str], *, core: int | None, timeout_s: float) ->
         BenchError: it failed or took longer than `timeout_s` seconds.
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # no shell, our own words
             [*_pinned(core), *command],
             capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip

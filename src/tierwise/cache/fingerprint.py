@@ -49,6 +49,7 @@ def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
         task.max_cost_usd,
         task.max_latency_s,
         task.drop_unsupported,
+        task.guard.version if task.guard is not None else None,
         sorted(task.allowed),
         body,
     ]

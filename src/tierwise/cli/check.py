@@ -94,6 +94,12 @@ def _validated(config: Config) -> Setup:
         for index, tier in enumerate(policy.tiers):
             with mistakes.noted(at=f"policies.{name}.tiers.{index}.gates"):
                 load_gates(tier.gates or ())
+    if config.guardrails:
+        from tierwise.guardrails.build import rule_of
+
+        for name, guardrail in config.guardrails.items():
+            with mistakes.noted():
+                rule_of(name, guardrail)
     for name, provider in config.providers.items():
         if provider.dialect is not None:
             with mistakes.noted(at=f"providers.{name}.dialect"):
@@ -145,6 +151,8 @@ def _show(
     console.print(f"{word} {escape(found.origin)}")
     console.print(f"router: {escape(found.config.router.artifact)}")
     console.print(f"ledger: {escape(_ledger(found.config))}")
+    for line in _guardrails(found.config):
+        console.print(escape(line))
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")
     for d in deployments:
         key = "yes" if d.api_key else "no"
@@ -155,6 +163,27 @@ def _show(
             "unset" if f"providers.{d.provider}.api_key" in unset else key, escape(str(said)),
         )  # fmt: skip
     console.print(table)
+
+
+def _guardrails(config: Config) -> list[str]:
+    """A line for each guardrail: what it does, where, and on whose requests."""
+    if not config.guardrails:
+        return []
+    from tierwise.guardrails.build import rule_of
+    from tierwise.guardrails.patterns import Patterns
+
+    lines = []
+    for name, one in config.guardrails.items():
+        rule = rule_of(name, one)
+        users = sorted(n for n, policy in config.policies.items() if name in policy.guardrails)
+        whose = "all" if one.always else ", ".join(users) or "nobody: no policy names it"
+        does = {"note": "notes", "mask": "masks", "refuse": "refuses"}[rule.action]
+        sides = " and ".join(f"{side}s" for side in sorted(rule.sides, reverse=True))
+        lines.append(f"guardrail {name}: {one.kind}, {does}, {sides} of {whose}")
+        if isinstance(rule.guardrail, Patterns) and rule.guardrail.slow:
+            slow = ", ".join(rule.guardrail.slow)
+            lines.append(f"  searched for in a process of their own, which takes longer: {slow}")
+    return lines
 
 
 async def _ping(deployments: Sequence[Deployment]) -> dict[str, dict[str, object]]:

@@ -12,6 +12,7 @@ def command(
     outcomes: Annotated[
         Path | None, typer.Option(help="Recorded outcomes; default: simulated.")
     ] = None,
+    host: Annotated[str, typer.Option(help="Where the providers listen.")] = "127.0.0.1",
     base_port: Annotated[int, typer.Option(help="First port; 0 takes free ones.")] = 9401,
     seed: Annotated[int, typer.Option()] = 0,
     speed: Annotated[float, typer.Option(help="1 is lifelike, 0 answers at once.", min=0)] = 1.0,
@@ -29,6 +30,7 @@ def command(
 
     options = FleetOptions(
         outcomes=outcomes,
+        host=host,
         base_port=base_port,
         seed=seed,
         speed=speed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import subprocess  # nosec B404
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,9 @@ def start_fleet() -> Iterator[Config]:
 
     command = [sys.executable, "-m", "tierwise.fleet", "--exit-with-parent", "--base-port", "0"]
     # Its standard input is a pipe that closes with this process, which ends the fleet too.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(  # nosec B603 # no shell, ourselves again
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None  # noqa: S101
         line = process.stdout.readline()

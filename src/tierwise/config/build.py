@@ -119,6 +119,7 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
             mine = name in config.policies
             mistakes.add(_clash(name), at=f"policies.{name}" if mine else fields[name])
         _check_names(name, policy, deployments, set(config.providers), mistakes)
+        _check_guardrails(name, policy, config.guardrails.keys(), mistakes)
     mistakes.raise_any()
     ready = {name: policy_of(name, policy) for name, policy in policies.items()}
     held = _certificates(config, ready, models, mistakes) if certificates else {}
@@ -368,6 +369,23 @@ def _check_probes(
         )
 
 
+def _check_guardrails(
+    name: str, config: PolicyConfig, known: Collection[str], mistakes: Mistakes
+) -> None:
+    """Notes every guardrail that a policy names and nobody has written down."""
+    for index, guardrail in enumerate(config.guardrails):
+        if guardrail not in known:
+            near = difflib.get_close_matches(guardrail, known) or sorted(known)
+            others = f"Use one of: {', '.join(near)}; or add" if near else "Add"
+            mistakes.add(
+                ConfigError(
+                    f"{guardrail!r} is not configured",
+                    remedy=f"{others} it under `guardrails`.",
+                ),
+                at=f"policies.{name}.guardrails.{index}",
+            )
+
+
 def policy_of(name: str, config: PolicyConfig) -> Policy:
     """A policy as it is written, before any certificate."""
     gates = tuple(config.gates)
@@ -403,6 +421,7 @@ def policy_of(name: str, config: PolicyConfig) -> Policy:
         wait_s=config.wait_s,
         hedge=config.hedge,
         drop_unsupported=config.drop_unsupported,
+        guardrails=tuple(config.guardrails),
     )
 
 

@@ -10,6 +10,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from tierwise.config import dashboard, schema
+from tierwise.config.guarding import GuardrailConfig
 from tierwise.errors import ConfigError
 
 Path = tuple[str | int, ...]
@@ -111,4 +112,6 @@ def _fields_at(path: Path) -> list[str]:
             section = schema.ModelConfig
         elif names[0] == "policies":
             section = schema.PolicyConfig
+        elif names[0] == "guardrails":
+            section = GuardrailConfig
     return sorted(section.model_fields)

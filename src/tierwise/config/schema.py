@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from tierwise.config.dashboard import DashboardConfig
+from tierwise.config.guarding import GuardrailConfig
 from tierwise.config.origin import Origin
 from tierwise.config.section import Section as _Section
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
@@ -323,6 +324,9 @@ class PolicyConfig(_Section):
         description="Leaves parameters out that a provider has no words for, rather than refuse.",
     )
     cache: CacheMode | None = Field(None, description="Instead of `cache.mode`.")
+    guardrails: list[str] = Field(
+        default_factory=list, description="Those that look at its requests and answers."
+    )
     certificate: str | None = Field(
         None, description="A file of `tierwise calibrate`; its thresholds replace `accept`."
     )
@@ -492,6 +496,7 @@ class Config(_Section):
     policies: dict[str, PolicyConfig] = Field(default_factory=dict)
     router: RouterConfig = Field(default_factory=RouterConfig)
     cache: CacheConfig = Field(default_factory=CacheConfig)
+    guardrails: dict[str, GuardrailConfig] = Field(default_factory=dict)
     ledger: LedgerConfig = Field(default_factory=LedgerConfig)
     state: StateConfig = Field(default_factory=StateConfig)
     accounts: AccountsConfig = Field(default_factory=AccountsConfig)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import time
 import urllib.error
@@ -63,7 +63,7 @@ def fleet_process(
     if outcomes is not None:
         command += ["--outcomes", str(outcomes)]
     # Its standard input is a pipe that closes with this process, which ends the fleet too.
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # no shell, ourselves again
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
@@ -105,7 +105,9 @@ def gateway_process(config: Mapping[str, Any], directory: Path) -> Iterator[str]
         str(port),
     ]
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(  # nosec B603 # no shell, ourselves again
+            command, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process, log)

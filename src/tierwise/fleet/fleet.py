@@ -115,12 +115,13 @@ class Fleet:
             "router": {"artifact": "none"},
         }
 
-    async def start(self, *, base_port: int = 0) -> None:
+    async def start(self, *, base_port: int = 0, host: str = HOST) -> None:
         """Starts every provider and the control API.
 
         Args:
             base_port: provider i listens there + i, the control API after the last of them;
                 0 takes free ports.
+            host: where the providers listen; the control API stays on loopback.
 
         Raises:
             ConfigError: a port is in use; nothing is left running.
@@ -140,6 +141,7 @@ class Fleet:
         control = Control(self.providers)
         try:
             for index, provider in enumerate(self.providers.values()):
+                provider.host = host
                 port = base_port + index if base_port else 0
                 await provider.start(port, replies, self._speed)
             await control.start(last if base_port else 0)

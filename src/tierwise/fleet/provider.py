@@ -42,7 +42,7 @@ class Provider:
 
     `models` are the ids that it serves and `upstream_names` its own names for them. `requests`
     counts the chat requests that were read, `faults` may be set at any time. `port` is 0 until
-    the first start, and the same from then on.
+    the first start, and the same from then on; `host` is where it listens from the next start on.
     """
 
     def __init__(self, name: str, models: Sequence[FleetModel], *, seed: int) -> None:
@@ -50,6 +50,7 @@ class Provider:
         self.models = tuple(model.id for model in models)
         self.upstream_names = tuple(model.upstream for model in models)
         self.seed = seed
+        self.host = HOST
         self.port = 0
         self.requests = 0
         self.counts = Counts()
@@ -135,7 +136,7 @@ class Provider:
         def accept() -> asyncio.Protocol:
             return _Unread(self._unread) if self._faults.blackhole else Connection(server, loop)
 
-        self._socket = await listen(accept, port)
+        self._socket = await listen(accept, port, self.host)
         self.port = self._socket.sockets[0].getsockname()[1]
 
     def _connections(self) -> list[Connection]:
@@ -164,14 +165,16 @@ class _Unread(asyncio.Protocol):
         self._open_ones.discard(self._transport)
 
 
-async def listen(accept: Callable[[], asyncio.Protocol], port: int) -> asyncio.Server:
-    """A listening socket on loopback.
+async def listen(
+    accept: Callable[[], asyncio.Protocol], port: int, host: str = HOST
+) -> asyncio.Server:
+    """A listening socket, on loopback unless another host is named.
 
     Raises:
         ConfigError: the port is in use.
     """
     try:
-        return await asyncio.get_running_loop().create_server(accept, HOST, port, backlog=_BACKLOG)
+        return await asyncio.get_running_loop().create_server(accept, host, port, backlog=_BACKLOG)
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise

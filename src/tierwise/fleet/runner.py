@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from tierwise.errors import ConfigError
 from tierwise.fleet.fleet import DEFAULT_PORT, Fleet
+from tierwise.fleet.provider import HOST
 
 _MARK = "# Written by `tierwise fleet`; it may be overwritten by it.\n"
 
@@ -22,11 +23,12 @@ class FleetOptions(Struct, frozen=True, kw_only=True):
     """How to run a fleet.
 
     `outcomes` is a folder of recorded outcomes; None simulates. `write_config` is a YAML file to
-    write the configuration to. With `exit_with_parent` the fleet ends when standard input does, and
-    leaves it to whoever started it to tell people.
+    write the configuration to. Providers listen on `host`. With `exit_with_parent` the fleet ends
+    when standard input does, and leaves it to whoever started it to tell people.
     """
 
     outcomes: Path | None = None
+    host: str = HOST
     base_port: int = DEFAULT_PORT
     seed: int = 0
     speed: float = 1.0
@@ -48,7 +50,7 @@ async def run(options: FleetOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    await fleet.start(base_port=options.base_port)
+    await fleet.start(base_port=options.base_port, host=options.host)
     try:
         config = fleet.config()
         if options.write_config is not None:

@@ -20,6 +20,8 @@ _OFFER_OF_HTTP_2 = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORE
 
 MOST_HEAD_BYTES = 64 << 10
 """Of a request line and headers, keys and all; what comes at once may be a little more."""
+LINGER_S = 0.5
+"""How long an idle connection stays when the gateway stops, in seconds."""
 HEAD_S = 60.0
 """How long a new connection's first head, or the rest of a later one, may take, in seconds."""
 
@@ -55,6 +57,7 @@ class CorkedProtocol(HttpToolsProtocol):
     """Those since the last end of a head or part of a body: of a head that has not ended, or of
     trailers."""
     _moved = False
+    _leaving = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -87,6 +90,8 @@ class CorkedProtocol(HttpToolsProtocol):
         """A head has ended."""
         self._moved = True
         super().on_headers_complete()
+        if self._leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has come."""
@@ -97,6 +102,18 @@ class CorkedProtocol(HttpToolsProtocol):
         """Puts the cork between uvicorn and its connection."""
         super().connection_made(CorkedTransport(transport, self.loop))
         self._await_head()
+
+    def shutdown(self) -> None:
+        """The gateway stops: what comes now is the last request on this connection.
+
+        An idle one is not closed at once. A proxy may have put a request on it just now, which
+        would be lost, and which it may not ask again elsewhere once it was sent.
+        """
+        if self._leaving or (self.cycle is not None and not self.cycle.response_complete):
+            super().shutdown()
+        else:
+            self._leaving = True
+            self.loop.call_later(LINGER_S, self.shutdown)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more comes."""

@@ -23,13 +23,16 @@ _FDS = Path("/proc/self/fd")
 
 
 def of_parts(orchestrator: Orchestrator) -> Iterator[Sample]:
-    """The ledger's queue, gates, certificates, deployments and shadow prices."""
+    """The ledger's queue, gates, guardrails, certificates, deployments and shadow prices."""
     ledger = orchestrator.ledger
     yield sample("tierwise_ledger_written", ledger.written)
     yield sample("tierwise_ledger_pending", ledger.pending)
     yield sample("tierwise_ledger_dropped", ledger.dropped)
     for gate, count in orchestrator.checker.broken.copy().items():
         yield sample("tierwise_gate_broken", count, gate)
+    if orchestrator.guarded is not None:
+        for (guardrail, done), count in orchestrator.guarded.rules.counts.copy().items():
+            yield sample("tierwise_guardrail", count, guardrail, done)
     for policy, promise in orchestrator.promises.all.items():
         yield sample("tierwise_certificate_valid", promise.void is None, policy)
     for status in orchestrator.health.snapshot():
