@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tierwise.ledger import Feedback, Ledger
-from tierwise.ledger.pages import Asked, by_slot, rated, records
+from tierwise.ledger.glance import by_labels, by_slot, rated, records
+from tierwise.ledger.pages import Asked, saving, saving_of, totals
 from tierwise.types import Owner, Record
 
 MakeRecord = Callable[..., Record]
@@ -73,3 +76,41 @@ def test_the_latest_rating_of_an_answer_counts(place: str, make_record: MakeReco
         assert rated(connection, Asked()) == (2, 0.75)
         assert rated(connection, Asked(since=BEGIN + 1)) == (1, 0.5)
         assert rated(connection, Asked(org=("theirs",))) == (0, None)
+
+
+def test_sums_by_labels_come_to_the_totals_and_the_saving(
+    place: str, make_record: MakeRecord
+) -> None:
+    made = [
+        make_record(
+            id=f"{n}",
+            at=BEGIN + 3000 * n,
+            owner=(OURS, THEIRS)[n % 2],
+            policy=("auto", None)[n % 3 == 0],
+            cost_usd=0.1 * n,
+            reference_cost_usd=0.3 * n,
+        )
+        for n in range(60)
+    ]
+    with filled(place, *made) as ledger:
+        ledger._store.roll(40)
+        with ledger.reading() as connection:
+            for asked in (Asked(), Asked(org=("ours",)), Asked(since=BEGIN + 7000)):
+                found = by_labels(connection, asked)
+                (total,) = totals(connection, asked)
+                assert sum(one.requests for one in found) == total.requests
+                assert sum(one.cost_usd for one in found) == pytest.approx(total.cost_usd)
+                assert {one.policy for one in found} == {"auto", ""}
+                mine = saving_of(
+                    total.requests,
+                    total.cost_usd,
+                    total.reference_cost_usd,
+                    (
+                        sum(one.cost_squares for one in found),
+                        sum(one.reference_squares for one in found),
+                        sum(one.saving_squares for one in found),
+                    ),
+                )
+                known = saving(connection, asked)
+                for name in known.__struct_fields__:
+                    assert getattr(mine, name) == pytest.approx(getattr(known, name))

@@ -13,7 +13,8 @@ from tierwise.dashboard import charts
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.overview import expected_of
 from tierwise.dashboard.scope import asked_by
-from tierwise.ledger.pages import Total, records, totals
+from tierwise.ledger.glance import records
+from tierwise.ledger.pages import Total, totals
 from tierwise.state.status import DeploymentStatus
 from tierwise.types import Model, Record
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -16,7 +15,8 @@ from tierwise.dashboard.context import Visit
 from tierwise.dashboard.face import Visitor
 from tierwise.dashboard.periods import PERIODS, USUAL, Period
 from tierwise.dashboard.scope import asked_by
-from tierwise.ledger.pages import Asked, Saving, Total, by_slot, rated, records, saving, totals
+from tierwise.ledger.glance import Sum, by_labels, by_slot, rated, records
+from tierwise.ledger.pages import Asked, Saving, Total, saving_of, totals
 from tierwise.types import CACHE, Record
 
 SAMPLE = 200
@@ -93,39 +93,41 @@ def overview(connection: Connection, visitor: Visitor, period: Period, now: floa
     slot = period.slot_s
     since = (int(now) // slot + 1) * slot - period.lasts_s
     asked = asked_by(visitor, since=float(since), until=now)
-    by_place = totals(connection, asked, "deployment", "model", "tier", "policy")
-    calls = totals(connection, asked, "status", "failovers", "escalated")
-    requests = sum(t.requests for t in calls)
-    again = [t for t in by_place if t.names[0] == CACHE]
+    found = by_labels(connection, asked)
+    requests = sum(one.requests for one in found)
     slots = _slots(connection, asked, period, since, now)
-    spent = sum(t.cost_usd for t in calls)
     return Overview(
         period=period,
         requests=requests,
-        spent_usd=spent,
-        reference_usd=sum(t.reference_cost_usd for t in calls),
-        wasted_usd=sum(t.wasted_usd for t in calls),
-        saving=saving(connection, _routed(asked, by_place)),
-        cached=_share("cache", again, requests),
+        spent_usd=sum(one.cost_usd for one in found),
+        reference_usd=sum(one.reference_cost_usd for one in found),
+        wasted_usd=sum(one.wasted_usd for one in found),
+        saving=_saving([one for one in found if one.policy and one.deployment != CACHE]),
+        cached=_share("cache", [one for one in found if one.deployment == CACHE], requests),
         quality=_quality(connection, asked),
-        by_tier=_shares(by_place, requests, lambda t: _tier(t.names)),
-        by_model=_shares(by_place, requests, lambda t: _model(t.names)),
-        failed_over=sum(t.requests for t in calls if int(t.names[1]) > 0),
-        failovers=sum(t.requests * int(t.names[1]) for t in calls),
-        escalated=sum(t.requests for t in calls if t.names[2]),
-        failed=sum(t.requests for t in calls if t.names[0] == "error"),
-        latency_s=sum(t.latency_s * t.requests for t in calls) / requests if requests else None,
+        by_tier=_shares(found, requests, _tier),
+        by_model=_shares(found, requests, _model),
+        failed_over=sum(one.requests for one in found if one.failovers),
+        failovers=sum(one.requests * one.failovers for one in found),
+        escalated=sum(one.requests for one in found if one.escalated),
+        failed=sum(one.requests for one in found if one.status == "error"),
+        latency_s=sum(one.latency_s for one in found) / requests if requests else None,
         chart=charts.columns(slots),
         slots=tuple(slots),
     )
 
 
-def _routed(asked: Asked, by_place: Sequence[Total]) -> Asked:
-    """The requests whose models were chosen here."""
-    policies = {str(t.names[3]) for t in by_place}
-    if "" not in policies:
-        return asked
-    return replace(asked, policy=tuple(sorted(policies - {""})) or ("(none)",))
+def _saving(some: Sequence[Sum]) -> Saving:
+    return saving_of(
+        sum(one.requests for one in some),
+        sum(one.cost_usd for one in some),
+        sum(one.reference_cost_usd for one in some),
+        (
+            sum(one.cost_squares for one in some),
+            sum(one.reference_squares for one in some),
+            sum(one.saving_squares for one in some),
+        ),
+    )
 
 
 def _slots(
@@ -175,34 +177,33 @@ def expected_of(record: Record) -> tuple[float, float] | None:
     return answered.quality, reference.quality
 
 
-def _share(name: str, some: Sequence[Total], requests: int) -> Share:
-    count = sum(t.requests for t in some)
+def _share(name: str, some: Sequence[Sum], requests: int) -> Share:
+    count = sum(one.requests for one in some)
+    cost = sum(one.cost_usd for one in some)
     return Share(
         name=name,
         requests=count,
         share=count / requests if requests else 0.0,
-        cost_usd=sum(t.cost_usd for t in some),
-        saving_usd=sum(t.saving_usd for t in some),
+        cost_usd=cost,
+        saving_usd=sum(one.reference_cost_usd for one in some) - cost,
     )
 
 
-def _shares(found: Sequence[Total], requests: int, name: Any) -> tuple[Share, ...]:
-    groups: dict[str, list[Total]] = {}
-    for total in found:
-        groups.setdefault(name(total), []).append(total)
+def _shares(found: Sequence[Sum], requests: int, name: Callable[[Sum], str]) -> tuple[Share, ...]:
+    groups: dict[str, list[Sum]] = {}
+    for one in found:
+        groups.setdefault(name(one), []).append(one)
     shares = [_share(label, some, requests) for label, some in groups.items()]
-    return tuple(sorted(shares, key=lambda s: (-s.requests, s.name)))
+    return tuple(sorted(shares, key=lambda share: (-share.requests, share.name)))
 
 
-def _tier(names: Sequence[Any]) -> str:
-    deployment, _, tier, _ = names
-    if deployment == CACHE:
+def _tier(one: Sum) -> str:
+    if one.deployment == CACHE:
         return "from the cache"
-    return _NONE if tier < 0 else f"tier {tier}"
+    return _NONE if one.tier < 0 else f"tier {one.tier}"
 
 
-def _model(names: Sequence[Any]) -> str:
-    deployment, model, _, _ = names
-    if deployment == CACHE:
+def _model(one: Sum) -> str:
+    if one.deployment == CACHE:
         return "from the cache"
-    return str(model) or _NONE
+    return one.model or _NONE

@@ -28,7 +28,8 @@ from tierwise.dashboard.preview import MOST, Preview
 from tierwise.dashboard.preview import preview as estimate
 from tierwise.dashboard.scope import asked_by
 from tierwise.errors import ConfigError, InvalidRequest
-from tierwise.ledger.pages import Total, records, totals
+from tierwise.ledger.glance import records
+from tierwise.ledger.pages import Total, totals
 from tierwise.types import Record
 
 log = logging.getLogger("tierwise.dashboard")

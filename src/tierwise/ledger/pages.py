@@ -15,29 +15,25 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     FromClause,
     and_,
-    cast,
-    exists,
     func,
     select,
     tuple_,
 )
 
-from tierwise.ledger import bundles as packed
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
-from tierwise.ledger.tables import bundles, daily, feedback, hourly, owners, requests, shapes
-from tierwise.types import CACHE, Record
+from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
+from tierwise.types import CACHE
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
 """Of the normal distribution, 95 % lies within so many standard deviations of its mean."""
-_FEW = 1000
+FEW = 1000
 """So many shapes or owners are named one by one, which lets PostgreSQL plan well."""
 BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})
 """What totals may be grouped by."""
@@ -143,18 +139,18 @@ class Page(Struct, frozen=True, kw_only=True):
 def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
     """The requests by any of `BY`, one or several together; all in one without any."""
     known = read_marks(connection)
-    only = _only(connection, asked)
+    only = bounds_of(connection, asked)
     span = (asked.since, asked.until)
-    found = alike(span, known, _part(only, by), only=only, by_hour="hour" in by)
+    found = alike(span, known, part_of(only, by), only=only, by_hour="hour" in by)
     columns = [_column(found, name).label(f"by_{place}") for place, name in enumerate(by)]
     tables = found
     if any(name in shapes.c for name in by):
         tables = tables.join(shapes, shapes.c.id == found.c.shape)
     if any(name in OWNER_COLUMNS for name in by):
         tables = tables.outerjoin(owners, owners.c.id == found.c.owner)
-    sums = [func.sum(found.c[name]).label(name) for name in _SUMS]
+    sums = [func.sum(found.c[name]).label(name) for name in SUMS]
     wanted = select(*columns, *sums).select_from(tables).group_by(*columns).order_by(*columns)
-    return [_total(row, len(by)) for row in connection.execute(wanted) if row.requests]
+    return [total_of(row, len(by)) for row in connection.execute(wanted) if row.requests]
 
 
 def saving(connection: Connection, asked: Asked) -> Saving:
@@ -166,25 +162,41 @@ def saving(connection: Connection, asked: Asked) -> Saving:
     if asked.cache is None:
         asked = replace(asked, cache=False)
     known = read_marks(connection)
-    only = _only(connection, asked)
-    found = alike((asked.since, asked.until), known, _part(only), only=only)
+    only = bounds_of(connection, asked)
+    found = alike((asked.since, asked.until), known, part_of(only), only=only)
     names = ("requests", "cost_usd", "reference_cost_usd")
     squares = ("cost_squares", "reference_squares", "saving_squares")
     row = connection.execute(
         select(*(func.coalesce(func.sum(found.c[n]), 0).label(n) for n in (*names, *squares)))
     ).one()
-    count, cost, reference = int(row.requests), float(row.cost_usd), float(row.reference_cost_usd)
+    return saving_of(
+        int(row.requests),
+        float(row.cost_usd),
+        float(row.reference_cost_usd),
+        (float(row.cost_squares), float(row.reference_squares), float(row.saving_squares)),
+    )
+
+
+def saving_of(
+    count: int, cost: float, reference: float, squares: tuple[float, float, float]
+) -> Saving:
+    """The same from sums over so many requests.
+
+    Args:
+        squares: sums of squares of costs, reference costs and savings.
+    """
+    cost_squares, reference_squares, saving_squares = squares
     usd = reference - cost
-    half = _Z * math.sqrt(_spread(count, usd, float(row.saving_squares)))
+    half = _Z * math.sqrt(_spread(count, usd, saving_squares))
     fraction = usd / reference if reference else None
     part = 0.0
     if fraction is not None:
         # (reference - cost) / reference = 1 - cost / reference, and a product of two is known
         # from their squares and that of their difference.
-        product = (row.cost_squares + row.reference_squares - row.saving_squares) / 2
+        product = (cost_squares + reference_squares - saving_squares) / 2
         ratio = cost / reference
-        residual = row.cost_squares - 2 * ratio * product + ratio * ratio * row.reference_squares
-        part = _Z * math.sqrt(_spread(count, 0.0, float(residual))) / reference
+        residual = cost_squares - 2 * ratio * product + ratio * ratio * reference_squares
+        part = _Z * math.sqrt(_spread(count, 0.0, residual)) / reference
     return Saving(
         requests=count,
         usd=usd,
@@ -211,17 +223,17 @@ def search(
         before: `next` of the page before this one.
         limit: how many at most.
     """
-    only = _only(connection, asked)
+    only = bounds_of(connection, asked)
     c = requests.c
     until = asked.until if before is None else min(asked.until, before[0])
     since = asked.since
     if only and not id_begins:
-        since = max(since, _reach(connection, only, until, limit + 1))
+        since = max(since, reach(connection, only, until, limit + 1))
     wanted = (
         select(c.seq, *(c[name] for name in _FIGURES), *_labels())
         .join_from(requests, shapes, shapes.c.id == c.shape)
         .outerjoin(owners, owners.c.id == c.owner)
-        .where(*_in_time(c.at, since, until))
+        .where(*in_time(c.at, since, until))
         .where(*(c[name].in_(values) for name, values in only))
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit + 1)
@@ -236,68 +248,7 @@ def search(
     return Page(found=tuple(_found(row) for row in shown), next=following)
 
 
-def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]:
-    """The records of the newest requests that are meant; one that cannot be read is left out."""
-    only = _only(connection, asked)
-    c = requests.c
-    since = asked.since
-    if only:
-        since = max(since, _reach(connection, only, asked.until, limit))
-    rows = connection.execute(
-        select(c.bundle, c.slot)
-        .where(*_in_time(c.at, since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
-        .order_by(c.at.desc(), c.seq.desc())
-        .limit(limit)
-    ).all()
-    found: dict[int, Any] = {}
-    numbers = sorted({row.bundle for row in rows})
-    for first in range(0, len(numbers), _FEW):
-        chosen = select(bundles.c.id, bundles.c.codec, bundles.c.records).where(
-            bundles.c.id.in_(numbers[first : first + _FEW])
-        )
-        for number, codec, data in connection.execute(chosen):
-            found[number] = packed.readable(number, codec, data)
-    made = (packed.record(found.get(row.bundle, []), row.bundle, row.slot) for row in rows)
-    return [record for record in made if record is not None]
-
-
-def by_slot(connection: Connection, asked: Asked, slot_s: int) -> list[Total]:
-    """Totals by slots of so many seconds, for periods of an hour or so: rows are added up."""
-    only = _only(connection, asked)
-    c = requests.c
-    at = cast(c.at, BigInteger)  # which one server rounds and another cuts off: a second at most
-    place = (at - at % slot_s).label("by_0")
-    sums = [
-        func.count().label("requests"),
-        *(func.sum(c[name]).label(name) for name in _SUMS if name != "requests"),
-    ]
-    wanted = (
-        select(place, *sums)
-        .where(*_in_time(c.at, asked.since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
-        .group_by(place)
-        .order_by(place)
-    )
-    return [_total(row, 1) for row in connection.execute(wanted) if row.requests]
-
-
-def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
-    """How many of the answers were rated, and their mean score; the latest rating counts."""
-    only = _only(connection, asked)
-    c, said = requests.c, feedback.c
-    later = feedback.alias()
-    row = connection.execute(
-        select(func.count().label("answers"), func.avg(said.score).label("mean"))
-        .join_from(feedback, requests, c.id == said.request_id)
-        .where(*_in_time(c.at, asked.since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
-        .where(~exists().where(later.c.request_id == said.request_id, later.c.seq > said.seq))
-    ).one()
-    return int(row.answers), None if row.mean is None else float(row.mean)
-
-
-_SUMS = (
+SUMS = (
     *("requests", "cost_usd", "reference_cost_usd", "wasted_usd", "input_tokens"),
     *("output_tokens", "latency_s"),
 )
@@ -309,7 +260,7 @@ _SHAPE_FIELDS = tuple(name for name in SHAPE_COLUMNS if name not in ("small", "p
 _OWNER_FIELDS = ("key", "user", "team", "org")
 
 
-def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
+def bounds_of(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
     """The columns `shape` and `owner`, and what they must be in, as far as that was asked for."""
     named = ("status", "policy", "model", "deployment", "tier", "kind", "domain")
     wanted: list[ColumnElement[bool]] = [
@@ -332,8 +283,8 @@ def _only(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
     for column, table, terms in (("shape", shapes, wanted), ("owner", owners, whose)):
         if terms:
             chosen = select(table.c.id).where(and_(*terms))
-            found = list(connection.scalars(chosen.limit(_FEW + 1)))
-            only.append((column, found if len(found) <= _FEW else chosen))
+            found = list(connection.scalars(chosen.limit(FEW + 1)))
+            only.append((column, found if len(found) <= FEW else chosen))
     return only
 
 
@@ -341,7 +292,7 @@ def _quoted(tag: str) -> str:
     return msgspec.json.encode(tag).decode()
 
 
-def _part(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
+def part_of(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
     """The smallest part that tells all of this apart."""
     columns = {column for column, _ in only}
     shape = "shape" in columns or any(name in SHAPE_COLUMNS for name in by)
@@ -349,15 +300,13 @@ def _part(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
     return Part.BOTH if shape and owner else Part.OWNERS if owner else Part.SHAPES
 
 
-def _reach(
-    connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int
-) -> float:
+def reach(connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int) -> float:
     """A time since which there are that many of these requests until another, if there are.
 
     A search for what is rare would otherwise look through all that is not.
     """
     day = _enough(connection, daily, "day", DAY_S, only, -math.inf, until, few)
-    if _part(only) is Part.BOTH:
+    if part_of(only) is Part.BOTH:
         return day
     return _enough(connection, hourly, "hour", HOUR_S, only, day, until, few)
 
@@ -379,7 +328,7 @@ def _enough(
         bounds.append(column < int(whole))  # what lies partly after `until` may not count
     counts = connection.execute(
         select(column, func.sum(table.c.requests))
-        .where(table.c.part == int(_part(only)), *bounds)
+        .where(table.c.part == int(part_of(only)), *bounds)
         .where(*(table.c[name].in_(values) for name, values in only))
         .group_by(column)
         .order_by(column.desc())
@@ -409,7 +358,7 @@ def _labels() -> list[ColumnElement[Any]]:
     ]
 
 
-def _in_time(at: ColumnElement[float], since: float, until: float) -> list[ColumnElement[bool]]:
+def in_time(at: ColumnElement[float], since: float, until: float) -> list[ColumnElement[bool]]:
     bounds = []
     if since > -math.inf:
         bounds.append(at >= since)
@@ -418,7 +367,7 @@ def _in_time(at: ColumnElement[float], since: float, until: float) -> list[Colum
     return bounds
 
 
-def _total(row: Any, names: int) -> Total:
+def total_of(row: Any, names: int) -> Total:
     count = int(row.requests)
     return Total(
         names=tuple(row[:names]),
