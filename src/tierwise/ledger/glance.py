@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, exists, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.pages import (
@@ -23,6 +23,8 @@ from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.tables import bundles, feedback, requests, shapes
 from tierwise.types import Record
 
+RATINGS = 5000
+"""So many ratings tell how good answers are."""
 _LABELS = ("status", "policy", "model", "deployment", "tier", "failovers")
 _SQUARES = ("cost_squares", "reference_squares", "saving_squares")
 
@@ -123,15 +125,17 @@ def by_slot(connection: Connection, asked: Asked, slot_s: int) -> list[Total]:
 
 
 def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
-    """How many of the answers were rated, and their mean score; the latest rating counts."""
-    only = bounds_of(connection, asked)
+    """How many of the answers were rated, and their mean score; the latest rating counts.
+
+    Only the newest `RATINGS` of all are looked at, so that many of them do not keep a page waiting.
+    """
     c, said = requests.c, feedback.c
-    later = feedback.alias()
+    newest = select(said.seq, said.request_id).order_by(said.seq.desc()).limit(RATINGS).subquery()
+    latest = select(func.max(newest.c.seq)).group_by(newest.c.request_id)
     row = connection.execute(
         select(func.count().label("answers"), func.avg(said.score).label("mean"))
         .join_from(feedback, requests, c.id == said.request_id)
-        .where(*in_time(c.at, asked.since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
-        .where(~exists().where(later.c.request_id == said.request_id, later.c.seq > said.seq))
+        .where(said.seq.in_(latest), *in_time(c.at, asked.since, asked.until))
+        .where(*(c[name].in_(values) for name, values in bounds_of(connection, asked)))
     ).one()
     return int(row.answers), None if row.mean is None else float(row.mean)
