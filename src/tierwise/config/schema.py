@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -22,7 +23,11 @@ from tierwise.config.origin import Origin
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 from tierwise.wire.features import Feature
 
-CacheMode = Literal["off", "exact", "semantic"]
+# YAML reads an `off` without quotes as false.
+CacheMode = Annotated[
+    Literal["off", "exact", "semantic"],
+    BeforeValidator(lambda value: "off" if value is False else value),
+]
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
 
