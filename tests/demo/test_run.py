@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ class Witness:
         self.outcomes: list[Outcome] = []
         self.dead: list[str] = []
         self.answered_by_the_dead_afterwards = 0
+        self.seen = ""
 
     def begin(self, fleet: Fleet, options: Options) -> None:
         pass
@@ -35,6 +37,10 @@ class Witness:
 
     def killed(self, provider: str) -> None:
         self.dead.append(provider)
+
+    def stays(self, url: str) -> None:
+        with urllib.request.urlopen(f"{url}/?period=1h") as page:
+            self.seen = page.read().decode()
 
 
 def test_no_request_fails_although_a_provider_is_killed_half_way() -> None:
@@ -107,3 +113,12 @@ def test_a_router_that_has_learned_from_other_prompts_saves_what_rules_cannot() 
 def test_nothing_can_be_learned_from_a_simulated_fleet() -> None:
     with pytest.raises(ConfigError, match="--outcomes"):
         run(Options(requests=10, learn=True), Witness())
+
+
+def test_the_dashboard_shows_a_saving_while_the_demo_stays() -> None:
+    witness = Witness()
+    result = run(Options(requests=40, speed=0.0, stay=True), witness)
+    shown = witness.seen.split("Saved by routing</h2>")[1].split('class="figure">')[1]
+    assert 0 < int(shown.split(" %")[0]) < 100
+    assert result.failed == 0
+    assert "Simulated." in witness.seen

@@ -19,7 +19,7 @@ from tierwise.accounts.tables import (
     teams,
     users,
 )
-from tierwise.accounts.types import ROLES, Holder, Key, Role
+from tierwise.accounts.types import ROLES, Actor, Holder, Key, Role
 from tierwise.budget import Budget
 
 _KEY = tuple(keys.c[name] for name in Key.__struct_fields__)
@@ -77,6 +77,13 @@ def budgets_of(connection: Connection, org: str) -> tuple[Budget, ...]:
     called = around.orgs.get(org, "")
     found = around.budgets.get(("org", org), [])
     return tuple(replace(one, owner_name=called) for one in found)
+
+
+def budgets_without_key(connection: Connection, actor: Actor) -> tuple[Budget, ...]:
+    """The budgets that somebody who has signed in without a key spends from."""
+    found = _around(connection).budgets
+    owners = (("user", actor.user), ("team", actor.team), ("org", actor.org))
+    return tuple(one for scope, owner in owners if owner for one in found.get((scope, owner), ()))
 
 
 def ids_of(connection: Connection, which: ColumnElement[bool]) -> frozenset[str]:

@@ -16,6 +16,11 @@ from pathlib import Path
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, func, select, text
 
+from tierwise.accounts.types import Actor
+from tierwise.dashboard.face import Visitor
+from tierwise.dashboard.login import ANYBODY
+from tierwise.dashboard.overview import overview
+from tierwise.dashboard.periods import PERIODS
 from tierwise.errors import ConfigError
 from tierwise.ledger import pages, report, tables
 from tierwise.ledger.catch_up import catch_up
@@ -30,6 +35,10 @@ UNTIL = 20_000 * DAY_S + 14 * 3600 + 600.0
 """Some time in the afternoon, as a Unix time."""
 OWNERS = 200
 RUNS = 5
+ORGANISATION = Visitor(actor=Actor(name="it", org="default"), tenants=True)
+MEMBER = Visitor(
+    actor=Actor(name="me", org="default", role="member", user="user-150"), tenants=True
+)
 
 Say = Callable[[str], None]
 
@@ -115,6 +124,11 @@ def _questions() -> list[tuple[str, Callable[[str, Connection], object]]]:
         ("errors of a model", lambda _, c: pages.search(c, rare)),
         ("code of one key", lambda _, c: pages.search(c, whose)),
         ("what hardly happens", lambda _, c: pages.search(c, nothing)),
+        ("the overview of a day", lambda _, c: overview(c, ANYBODY, PERIODS["24h"], UNTIL)),
+        ("the overview of 90 days", lambda _, c: overview(c, ANYBODY, PERIODS["90d"], UNTIL)),
+        ("the overview of an organisation", lambda _, c: overview(
+            c, ORGANISATION, PERIODS["30d"], UNTIL)),
+        ("the overview of a member", lambda _, c: overview(c, MEMBER, PERIODS["30d"], UNTIL)),
         ("an id by its beginning", lambda _, c: pages.search(c, month, id_begins="00000000500")),
     ]  # fmt: skip
 

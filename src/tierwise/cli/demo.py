@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ def command(
         float, typer.Option(help="Latency of the models: 1 is lifelike, 0 none.", min=0)
     ] = 0.1,
     concurrency: Annotated[int, typer.Option(help="Requests at a time.", min=1, max=256)] = 16,
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--stay/--no-stay",
+            help="Keep the gateway running afterwards, to look at its dashboard. "
+            "Default: in a terminal.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the fleet, the gateway and a workload over HTTP; kill a provider in the middle."""
@@ -37,7 +46,7 @@ def command(
 
     options = Options(
         outcomes=outcomes, learn=learn, requests=requests, policy=policy, seed=seed, speed=speed,
-        concurrency=concurrency,
+        concurrency=concurrency, stay=stay if stay is not None else _watched() and not as_json,
     )  # fmt: skip
     # The live view goes to stderr, so that stdout is the result alone.
     with LiveView(Console(stderr=True)) as view:
@@ -48,3 +57,8 @@ def command(
         show(result, Console())
     if result.failed:
         raise typer.Exit(1)
+
+
+def _watched() -> bool:
+    """Whether somebody looks on, who can press Ctrl-C."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

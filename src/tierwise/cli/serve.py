@@ -58,6 +58,8 @@ def _announcer(config: Config, origin: str) -> Callable[[str], None]:
             f"policies {', '.join(policies)}",
             f"tierwise: {url}" + ("" if guarded else "  (no key configured: loopback only)"),
         ]
+        if config.dashboard.enabled:
+            lines.append(f"tierwise: dashboard at {url.removesuffix('v1')}")
         if log_format(config) == "json":
             log = logging.getLogger("tierwise.serve")
             log.setLevel(logging.INFO)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pydantic
 from pydantic_core import ErrorDetails
 
-from tierwise.config import schema
+from tierwise.config import dashboard, schema
 from tierwise.config.guarding import GuardrailConfig
 from tierwise.errors import ConfigError
 
@@ -89,6 +89,8 @@ def _fields_at(path: Path) -> list[str]:
         "server": schema.ServerConfig,
         "ledger": schema.LedgerConfig,
         "telemetry": schema.TelemetryConfig,
+        "dashboard": dashboard.DashboardConfig,
+        "oidc": dashboard.OidcConfig,
         "limits": schema.LimitsConfig,
         "router": schema.RouterConfig,
         "timeouts": schema.TimeoutsConfig,

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -18,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from tierwise.config.dashboard import DashboardConfig
 from tierwise.config.guarding import GuardrailConfig
 from tierwise.config.origin import Origin
+from tierwise.config.section import Section as _Section
 from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
 from tierwise.wire.features import Feature
 
@@ -34,10 +34,6 @@ OnVoid = Literal["reference", "stricter"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[float, Field(ge=0)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LimitsConfig(_Section):
@@ -510,6 +506,7 @@ class Config(_Section):
     state: StateConfig = Field(default_factory=StateConfig)
     accounts: AccountsConfig = Field(default_factory=AccountsConfig)
     telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
+    dashboard: DashboardConfig = Field(default_factory=DashboardConfig)
     timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

@@ -28,7 +28,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """What the demo is to do.
 
     `speed` scales the models' latency: 1 is lifelike, 0 none. `learn` trains a router first, on
-    the recorded outcomes of the calibration part, whose prompts the workload never contains.
+    the recorded outcomes of the calibration part, whose prompts the workload never contains. `stay`
+    keeps the gateway running afterwards until the view has looked at it.
     """
 
     outcomes: Path | None = None
@@ -38,6 +39,7 @@ class Options(Struct, frozen=True, kw_only=True):
     seed: int = 0
     speed: float = 0.1
     concurrency: int = 16
+    stay: bool = False
 
 
 class View(Protocol):
@@ -54,6 +56,9 @@ class View(Protocol):
 
     def killed(self, provider: str) -> None:
         """A provider is dead from now on."""
+
+    def stays(self, url: str) -> None:
+        """All is done, and the gateway runs on at `url` until this returns."""
 
 
 def run(options: Options, view: View) -> Result:
@@ -82,6 +87,8 @@ def run(options: Options, view: View) -> Result:
             with gateway_process(config, directory) as url:
                 view.begin(fleet, options)
                 driven = asyncio.run(_drive(url, config, fleet, options, control_url, view))
+                if options.stay:
+                    view.stays(url)
         # The gateway has stopped, so its ledger is complete.
         booked = report(ledger, now=time.time())
         offline = None if router is None else _offline(router, fleet, options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from threading import Event
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -67,6 +69,16 @@ class LiveView:
         self._progress.update(
             self._bar, description=f'asking "{self._policy}"', total=self._requests
         )
+
+    def stays(self, url: str) -> None:
+        """See `View`: until Ctrl-C."""
+        self._live.stop()
+        self._console.print(
+            f"All asked. The dashboard is at [bold]{url}/[/] until you press Ctrl-C; then comes "
+            "the summary."
+        )
+        with suppress(KeyboardInterrupt):
+            Event().wait()
 
     def saw(self, outcome: Outcome) -> None:
         """See `View`."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from tierwise.ledger.store import MEMORY, Store
 from tierwise.types import Record
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from tierwise.ledger.postgres import PostgresStore
 
 log = logging.getLogger("tierwise.ledger")
@@ -284,6 +287,12 @@ class Ledger:
         """The figures of the last `since_s` seconds before Unix time `now`; of all if None."""
         with self._store.reading() as connection:
             return summarise(connection, since_s=since_s, now=now)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection of SQLAlchemy's to read from; sees one moment of the ledger. Blocks."""
+        with self._store.reading() as connection:
+            yield connection
 
     def __enter__(self) -> Ledger:
         self.open()

@@ -14,13 +14,25 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    and_,
+    cast,
+    exists,
+    func,
+    select,
+    tuple_,
+)
 
+from tierwise.ledger import bundles as packed
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
-from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
-from tierwise.types import CACHE
+from tierwise.ledger.tables import bundles, daily, feedback, hourly, owners, requests, shapes
+from tierwise.types import CACHE, Record
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
@@ -222,6 +234,67 @@ def search(
     shown = rows[:limit]
     following = (shown[-1].at, shown[-1].seq) if len(rows) > limit else None
     return Page(found=tuple(_found(row) for row in shown), next=following)
+
+
+def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]:
+    """The records of the newest requests that are meant; one that cannot be read is left out."""
+    only = _only(connection, asked)
+    c = requests.c
+    since = asked.since
+    if only:
+        since = max(since, _reach(connection, only, asked.until, limit))
+    rows = connection.execute(
+        select(c.bundle, c.slot)
+        .where(*_in_time(c.at, since, asked.until))
+        .where(*(c[name].in_(values) for name, values in only))
+        .order_by(c.at.desc(), c.seq.desc())
+        .limit(limit)
+    ).all()
+    found: dict[int, Any] = {}
+    numbers = sorted({row.bundle for row in rows})
+    for first in range(0, len(numbers), _FEW):
+        chosen = select(bundles.c.id, bundles.c.codec, bundles.c.records).where(
+            bundles.c.id.in_(numbers[first : first + _FEW])
+        )
+        for number, codec, data in connection.execute(chosen):
+            found[number] = packed.readable(number, codec, data)
+    made = (packed.record(found.get(row.bundle, []), row.bundle, row.slot) for row in rows)
+    return [record for record in made if record is not None]
+
+
+def by_slot(connection: Connection, asked: Asked, slot_s: int) -> list[Total]:
+    """Totals by slots of so many seconds, for periods of an hour or so: rows are added up."""
+    only = _only(connection, asked)
+    c = requests.c
+    at = cast(c.at, BigInteger)  # which one server rounds and another cuts off: a second at most
+    place = (at - at % slot_s).label("by_0")
+    sums = [
+        func.count().label("requests"),
+        *(func.sum(c[name]).label(name) for name in _SUMS if name != "requests"),
+    ]
+    wanted = (
+        select(place, *sums)
+        .where(*_in_time(c.at, asked.since, asked.until))
+        .where(*(c[name].in_(values) for name, values in only))
+        .group_by(place)
+        .order_by(place)
+    )
+    return [_total(row, 1) for row in connection.execute(wanted) if row.requests]
+
+
+def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
+    """How many of the answers were rated, and their mean score; the latest rating counts."""
+    only = _only(connection, asked)
+    c, said = requests.c, feedback.c
+    later = feedback.alias()
+    row = connection.execute(
+        select(func.count().label("answers"), func.avg(said.score).label("mean"))
+        .join_from(feedback, requests, c.id == said.request_id)
+        .where(*_in_time(c.at, asked.since, asked.until))
+        .where(*(c[name].in_(values) for name, values in only))
+        .where(~exists().where(later.c.request_id == said.request_id, later.c.seq > said.seq))
+    ).one()
+    return int(row.answers), None if row.mean is None else float(row.mean)
 
 
 _SUMS = (

@@ -71,6 +71,11 @@ class Router:
         # What callers who name a model are compared with: the yardstick of everybody else.
         self._reference = policies["auto"].reference or self._best
 
+    @property
+    def predictor(self) -> Predictor:
+        """What it expects of models by."""
+        return self._predictor
+
     def foresee(self) -> None:
         """Settles what usual requests will ask for, so that none of them has to wait for it."""
         exchange = self._predictor.exchange

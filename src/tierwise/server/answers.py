@@ -21,6 +21,7 @@ from tierwise.server.dropped import dropped
 from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.once import HEADER, Kept
+from tierwise.server.pages import AsClient
 from tierwise.server.refusals import refusal
 from tierwise.server.request import (
     ClientGone,
@@ -52,7 +53,7 @@ class AnswerEndpoint:
         self,
         speech: Speech,
         orchestrator: Orchestrator,
-        keys: Keys,
+        keys: Keys | AsClient,
         lasting: Lasting,
         in_use: InUse,
         *,

@@ -44,6 +44,7 @@ from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
 from tierwise.server.observed import noting
+from tierwise.server.pages import AsClient, Pages
 from tierwise.server.passing import PassingEndpoint
 from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
@@ -104,6 +105,7 @@ class Endpoints:
         passing = PassingEndpoint(orchestrator, config, self._keys, lasting, speeches)
         self._passes = passing.takes
         self._passing = self._named(passing)
+        self._pages = Pages(orchestrator, config, lasting, self._keys, reload, self._answer_for)
         self._rest = self._starlette()
         self._named_rest = self._named(self._rest)
         self._serve: ASGIApp = self._served
@@ -147,16 +149,22 @@ class Endpoints:
             return self._named(refused(error, self._speeches.of(scope)))
         if self._passes(scope):
             return self._passing
+        if self._pages.takes(path):
+            return self._pages
         if path.endswith("/"):
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"
         return self._named_rest
 
-    def _answering(self, speech: Speech) -> AnswerEndpoint:
+    async def _answer_for(self, whom: AsClient, scope: Scope, receive: Receive, send: Send) -> None:
+        """A chat request of somebody who has signed in to the dashboard."""
+        await self._answering(self._speeches.chat, whom)(scope, receive, send)
+
+    def _answering(self, speech: Speech, whom: AsClient | None = None) -> AnswerEndpoint:
         return AnswerEndpoint(
             speech,
             self._orchestrator,
-            self._keys,
+            whom or self._keys,
             self._lasting,
             self.in_use,
             max_body=self._max_body,

@@ -150,6 +150,24 @@ class Keys:
             digest: _placed(client, directory.shared) for digest, client in self._clients.items()
         }
 
+    @property
+    def guarded(self) -> bool:
+        """Whether anybody needs a key."""
+        return bool(self._clients) or self._directory is not None
+
+    def holder(self, digest: bytes) -> Client | None:
+        """The holder of the key of this digest (SHA-256); None where there is none, or no more."""
+        directory = self._directory
+        if directory is not None:
+            directory.look()
+            if directory.version != self._version:
+                self._follow(directory)
+        client = self._clients.get(digest)
+        if client is None and directory is not None:
+            holder = directory.find(digest)
+            client = None if holder is None else self._of(holder)
+        return client
+
     def _of(self, holder: Holder) -> Client:
         """The holder of a key of the accounts, as requests know them."""
         key = holder.key

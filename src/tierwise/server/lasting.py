@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -63,6 +66,7 @@ class Lasting:
         self.once = Once()
         self.orders = Orders(orchestrator.crew)
         self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
+        self.session_secret = _session_secret(orchestrator.crew)
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
@@ -213,6 +217,20 @@ def _accounts(
     else:
         books = InMemory() if shared is None else InFolder(shared)
     return accounts, Budgets(books, LedgerSpending(accounts.database.engine))
+
+
+def _session_secret(crew: Crew) -> bytes:
+    """What sessions of the dashboard are signed with, the same in all workers until they stop."""
+    if crew.workers <= 1 or crew.folder is None:
+        return secrets.token_bytes(32)
+    file = crew.folder / "session-secret"
+    mine = crew.folder / f"session-secret-{os.getpid()}"
+    mine.touch(mode=0o600)
+    mine.write_bytes(secrets.token_bytes(32))
+    with suppress(FileExistsError):
+        file.hardlink_to(mine)  # whole from the first moment, and only the first worker's
+    mine.unlink()
+    return file.read_bytes()
 
 
 def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:

@@ -1,0 +1,208 @@
+"""The first page: what was spent, saved and how well it was answered; it renews itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from tierwise.dashboard import charts, words
+from tierwise.dashboard.context import Visit
+from tierwise.dashboard.face import Visitor
+from tierwise.dashboard.periods import PERIODS, USUAL, Period
+from tierwise.dashboard.scope import asked_by
+from tierwise.ledger.pages import Asked, Saving, Total, by_slot, rated, records, saving, totals
+from tierwise.types import CACHE, Record
+
+SAMPLE = 200
+"""So many of the newest records tell what quality was expected."""
+_NONE = "no answer"
+
+
+class Share(Struct, frozen=True, kw_only=True):
+    """Some of the requests, as a part of all; money in USD."""
+
+    name: str
+    requests: int
+    share: float
+    cost_usd: float
+    saving_usd: float
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """How good answers are: as rated, and as expected beside what was expected of the reference."""
+
+    rated: int
+    score: float | None
+    expected: float | None
+    sampled: int
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """Everything on the page.
+
+    `saving` is of the requests that left the choice to a policy and were answered by a model: what
+    was given again is in `cached`, and who names a model has chosen for themselves.
+    """
+
+    period: Period
+    requests: int
+    spent_usd: float
+    reference_usd: float
+    wasted_usd: float
+    saving: Saving
+    cached: Share
+    quality: Quality
+    by_tier: tuple[Share, ...]
+    by_model: tuple[Share, ...]
+    failed_over: int
+    failovers: int
+    escalated: int
+    failed: int
+    latency_s: float | None
+    chart: charts.Columns
+    slots: tuple[charts.Slot, ...]
+
+
+async def show(visit: Visit) -> Response:
+    """`GET /`; with `fragment` only what renews itself."""
+    query = visit.request.query_params
+    named = PERIODS.get(query.get("period", ""))
+    now = time.time()
+
+    def read(connection: Connection) -> Overview:
+        found = overview(connection, visit.visitor, named or USUAL, now)
+        if named is None and sum(1 for slot in found.slots if slot.requests) <= 1:
+            return overview(connection, visit.visitor, PERIODS["1h"], now)
+        return found
+
+    found = await visit.reading(read)
+    template = "_figures.html" if "fragment" in query else "overview.html"
+    return visit.page(
+        template, found=found, periods=PERIODS.values(), named=named, title="Overview"
+    )
+
+
+def overview(connection: Connection, visitor: Visitor, period: Period, now: float) -> Overview:
+    """The figures of a period."""
+    slot = period.slot_s
+    since = (int(now) // slot + 1) * slot - period.lasts_s
+    asked = asked_by(visitor, since=float(since), until=now)
+    by_place = totals(connection, asked, "deployment", "model", "tier", "policy")
+    calls = totals(connection, asked, "status", "failovers", "escalated")
+    requests = sum(t.requests for t in calls)
+    again = [t for t in by_place if t.names[0] == CACHE]
+    slots = _slots(connection, asked, period, since, now)
+    spent = sum(t.cost_usd for t in calls)
+    return Overview(
+        period=period,
+        requests=requests,
+        spent_usd=spent,
+        reference_usd=sum(t.reference_cost_usd for t in calls),
+        wasted_usd=sum(t.wasted_usd for t in calls),
+        saving=saving(connection, _routed(asked, by_place)),
+        cached=_share("cache", again, requests),
+        quality=_quality(connection, asked),
+        by_tier=_shares(by_place, requests, lambda t: _tier(t.names)),
+        by_model=_shares(by_place, requests, lambda t: _model(t.names)),
+        failed_over=sum(t.requests for t in calls if int(t.names[1]) > 0),
+        failovers=sum(t.requests * int(t.names[1]) for t in calls),
+        escalated=sum(t.requests for t in calls if t.names[2]),
+        failed=sum(t.requests for t in calls if t.names[0] == "error"),
+        latency_s=sum(t.latency_s * t.requests for t in calls) / requests if requests else None,
+        chart=charts.columns(slots),
+        slots=tuple(slots),
+    )
+
+
+def _routed(asked: Asked, by_place: Sequence[Total]) -> Asked:
+    """The requests whose models were chosen here."""
+    policies = {str(t.names[3]) for t in by_place}
+    if "" not in policies:
+        return asked
+    return replace(asked, policy=tuple(sorted(policies - {""})) or ("(none)",))
+
+
+def _slots(
+    connection: Connection, asked: Asked, period: Period, since: int, now: float
+) -> list[charts.Slot]:
+    if period.by == "slot":
+        found = by_slot(connection, asked, period.slot_s)
+    else:
+        found = totals(connection, asked, period.by)
+    known: Mapping[Any, Total] = {int(t.names[0]): t for t in found}
+    made = []
+    for at in range(since, int(now) + 1, period.slot_s):
+        total = known.get(at)
+        text = words.moment(at)
+        label = text[5:10] if period.by == "day" else text[11:16]
+        if total is None:
+            made.append(charts.Slot(label, 0.0, 0.0, 0))
+        else:
+            made.append(
+                charts.Slot(label, total.cost_usd, total.reference_cost_usd, total.requests)
+            )
+    return made
+
+
+def _quality(connection: Connection, asked: Asked) -> Quality:
+    count, score = rated(connection, asked)
+    newest = records(connection, asked, limit=SAMPLE)
+    pairs = [pair for record in newest if (pair := expected_of(record)) is not None]
+    reference = sum(pair[1] for pair in pairs)
+    return Quality(
+        rated=count,
+        score=score,
+        expected=sum(pair[0] for pair in pairs) / reference if reference else None,
+        sampled=len(pairs),
+    )
+
+
+def expected_of(record: Record) -> tuple[float, float] | None:
+    """What was expected of the model that answered, and of the reference; None where unknown."""
+    estimates = {c.model: c.estimate for c in record.decision.candidates}
+    answered, reference = (
+        estimates.get(record.model or ""),
+        estimates.get(record.decision.reference),
+    )
+    if record.status != "ok" or answered is None or reference is None:
+        return None
+    return answered.quality, reference.quality
+
+
+def _share(name: str, some: Sequence[Total], requests: int) -> Share:
+    count = sum(t.requests for t in some)
+    return Share(
+        name=name,
+        requests=count,
+        share=count / requests if requests else 0.0,
+        cost_usd=sum(t.cost_usd for t in some),
+        saving_usd=sum(t.saving_usd for t in some),
+    )
+
+
+def _shares(found: Sequence[Total], requests: int, name: Any) -> tuple[Share, ...]:
+    groups: dict[str, list[Total]] = {}
+    for total in found:
+        groups.setdefault(name(total), []).append(total)
+    shares = [_share(label, some, requests) for label, some in groups.items()]
+    return tuple(sorted(shares, key=lambda s: (-s.requests, s.name)))
+
+
+def _tier(names: Sequence[Any]) -> str:
+    deployment, _, tier, _ = names
+    if deployment == CACHE:
+        return "from the cache"
+    return _NONE if tier < 0 else f"tier {tier}"
+
+
+def _model(names: Sequence[Any]) -> str:
+    deployment, model, _, _ = names
+    if deployment == CACHE:
+        return "from the cache"
+    return str(model) or _NONE

@@ -1,0 +1,178 @@
+"""Login by OpenID Connect, at a provider of its own: who is let in, and as what."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from oidc_provider import CLIENT, SECRET, OidcProvider
+from pages import Answer, Client, Person
+from tenants import Tenants, tenants
+
+
+@pytest.fixture(scope="module")
+def idp() -> Iterator[OidcProvider]:
+    with OidcProvider() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def gateway(idp: OidcProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    oidc = {
+        "issuer": idp.url,
+        "client_id": CLIENT,
+        "client_secret": SECRET,
+        "allowed_domains": ["ours.example", "operators.example"],
+        "roles_claim": "groups",
+        "roles": {"platform": "operator", "readers": "viewer"},
+    }
+    with tenants(tmp_path_factory.mktemp("oidc"), dashboard={"oidc": oidc}) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _fresh(idp: OidcProvider) -> None:
+    idp.claims, idp.spoils, idp.refuses, idp.foreign_key = {}, {}, None, False
+
+
+def begin(client: Client) -> str:
+    """Goes to the provider; gives the address that it sends back to."""
+    away = client.get("/dashboard/oidc?next=/dashboard/models")
+    assert away.status == 303, away.text
+    split = urlsplit(away.headers["location"])
+    connection = http.client.HTTPConnection(split.netloc)
+    connection.request("GET", f"{split.path}?{split.query}")
+    back = connection.getresponse().headers["location"]
+    connection.close()
+    return back.removeprefix(client.url)
+
+
+def come(gateway: Tenants, idp: OidcProvider, **claims: Any) -> tuple[Client, Answer]:
+    """Signs in as somebody."""
+    idp.claims = claims
+    client = Client(gateway.gateway.url)
+    return client, client.get(begin(client))
+
+
+def test_the_login_page_offers_it(gateway: Tenants) -> None:
+    page = Client(gateway.gateway.url).get("/dashboard/login").text
+    assert "Sign in with your organisation" in page
+
+
+def test_a_user_of_the_accounts_signs_in_with_their_role(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    client, answer = come(gateway, idp, email="Ann@ours.example", email_verified=True)
+    assert answer.status == 200
+    assert 'content="0;url=/dashboard/models"' in answer.text
+    page = Person(client).get("/dashboard/keys")
+    assert page.status == 200
+    assert "member" in page.text
+    assert gateway.ours.keys["member"].id in page.text
+    assert gateway.ours.keys["other"].id not in page.text
+    assert gateway.theirs.keys["member"].id not in page.text
+
+
+def test_a_claim_makes_an_operator(gateway: Tenants, idp: OidcProvider) -> None:
+    client, answer = come(gateway, idp, email="root@operators.example", groups=["x", "platform"])
+    assert answer.status == 200
+    assert client.get("/dashboard/policies/auto").status == 200
+
+
+def test_a_claim_alone_shows_no_tenant_s_keys(gateway: Tenants, idp: OidcProvider) -> None:
+    client, _ = come(gateway, idp, email="eve@ours.example", groups=["readers"])
+    page = client.get("/dashboard/keys").text
+    for tenant in (gateway.ours, gateway.theirs):
+        assert all(key.id not in page for key in tenant.keys.values())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": "stranger@ours.example"},
+        {"email": "ann@theirs.example", "groups": ["platform"]},
+        {"email": "ann@ours.example", "email_verified": False},
+        {"name": "nobody"},
+    ],
+)
+def test_nobody_else_is_let_in(gateway: Tenants, idp: OidcProvider, claims: Any) -> None:
+    client, answer = come(gateway, idp, **claims)
+    assert answer.status == 403
+    assert client.get("/").status == 303
+
+
+@pytest.mark.parametrize(
+    "spoils",
+    [{"nonce": "another"}, {"aud": "another"}, {"iss": "http://another"}, {"exp": 1}],
+)
+def test_a_token_that_is_not_for_this_login_is_refused(
+    gateway: Tenants, idp: OidcProvider, spoils: Any
+) -> None:
+    idp.spoils = spoils
+    client, answer = come(gateway, idp, email="ann@ours.example")
+    assert answer.status == 403
+    assert client.get("/").status == 303
+
+
+def test_a_token_that_somebody_else_has_signed_is_refused(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    idp.foreign_key = True
+    client, answer = come(gateway, idp, email="ann@ours.example")
+    assert answer.status == 403
+    assert client.get("/").status == 303
+
+
+def test_a_login_that_began_in_another_browser_is_refused(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    idp.claims = {"email": "ann@ours.example"}
+    attacker, victim = Client(gateway.gateway.url), Client(gateway.gateway.url)
+    back = begin(attacker)
+    assert victim.get(back).status == 403
+    begin(victim)
+    assert victim.get(back).status == 403  # another state than its own
+
+
+def test_what_the_provider_refuses_is_told(gateway: Tenants, idp: OidcProvider) -> None:
+    idp.refuses = "access_denied"
+    _, answer = come(gateway, idp, email="ann@ours.example")
+    assert answer.status == 403
+    assert "access_denied" in answer.text
+
+
+def test_a_code_works_once(gateway: Tenants, idp: OidcProvider) -> None:
+    idp.claims = {"email": "ann@ours.example"}
+    client = Client(gateway.gateway.url)
+    back = begin(client)
+    kept = dict(client.kept)
+    assert client.get(back).status == 200
+    again = Client(gateway.gateway.url, kept)
+    assert again.get(back).status in (403, 503)
+
+
+def test_the_browser_is_sent_with_a_challenge(gateway: Tenants, idp: OidcProvider) -> None:
+    client = Client(gateway.gateway.url)
+    away = client.get("/dashboard/oidc")
+    asked = parse_qs(urlsplit(away.headers["location"]).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["response_type"] == ["code"]
+    assert SECRET not in away.headers["location"]
+    cookie = next(c for c in away.cookies if c.startswith("tierwise_oidc="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+
+
+@pytest.mark.process
+def test_a_browser_that_comes_from_another_site_is_signed_in(
+    tab: Any, gateway: Tenants, idp: OidcProvider
+) -> None:
+    idp.claims = {"email": "ann@ours.example"}
+    tab.page.goto(gateway.gateway.url + "/dashboard/requests")
+    tab.page.get_by_role("link", name="Sign in with your organisation").click()
+    tab.page.get_by_role("heading", name="Requests", level=1).wait_for()
+    assert tab.complaints == []

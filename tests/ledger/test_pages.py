@@ -1,0 +1,75 @@
+"""What pages of a dashboard read beside totals: newest records, short slots of time, ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tierwise.ledger import Feedback, Ledger
+from tierwise.ledger.pages import Asked, by_slot, rated, records
+from tierwise.types import Owner, Record
+
+MakeRecord = Callable[..., Record]
+BEGIN = 1_728_000_000.0
+OURS, THEIRS = Owner(key="k1", org="ours"), Owner(key="k2", org="theirs")
+
+
+def filled(place: str, *made: Record, said: tuple[Feedback, ...] = ()) -> Ledger:
+    ledger = Ledger(place)
+    ledger.open()
+    for record in made:
+        ledger.record(lambda record=record: record)  # type: ignore[misc]
+    for one in said:
+        assert ledger.rated(one)
+    assert ledger.flush(30)
+    return ledger
+
+
+def opinion(decision: str, score: float, at: float) -> Feedback:
+    return Feedback(decision_id=decision, at=at, score=score, source="user")
+
+
+def test_the_newest_records_come_whole_and_in_order(place: str, make_record: MakeRecord) -> None:
+    made = [make_record(id=f"{n}", at=BEGIN + n, owner=OURS) for n in range(5)]
+    with filled(place, *made) as ledger, ledger.reading() as connection:
+        assert records(connection, Asked(), limit=3) == made[:1:-1]
+        assert records(connection, Asked(until=BEGIN + 1), limit=3) == made[1::-1]
+
+
+def test_records_of_others_are_not_among_them(place: str, make_record: MakeRecord) -> None:
+    made = [
+        make_record(id=f"{n}", at=BEGIN + n, owner=(OURS, THEIRS, None)[n % 3]) for n in range(9)
+    ]
+    with filled(place, *made) as ledger, ledger.reading() as connection:
+        found = records(connection, Asked(org=("ours",)), limit=10)
+        assert [record.decision.id for record in found] == ["6", "3", "0"]
+        assert records(connection, Asked(org=("nobody",)), limit=10) == []
+
+
+def test_slots_add_up_what_lies_in_them(place: str, make_record: MakeRecord) -> None:
+    times = (0.0, 59.0, 60.0, 200.0)
+    made = [
+        make_record(id=f"{n}", at=BEGIN + at, cost_usd=1.0, reference_cost_usd=3.0)
+        for n, at in enumerate(times)
+    ]
+    with filled(place, *made) as ledger, ledger.reading() as connection:
+        slots = by_slot(connection, Asked(since=BEGIN, until=BEGIN + 300), 60)
+        assert [(total.names[0], total.requests) for total in slots] == [
+            (BEGIN, 2),
+            (BEGIN + 60, 1),
+            (BEGIN + 180, 1),
+        ]
+        assert slots[0].cost_usd == 2.0
+        assert slots[0].saving_usd == 4.0
+
+
+def test_the_latest_rating_of_an_answer_counts(place: str, make_record: MakeRecord) -> None:
+    made = [make_record(id=f"{n}", at=BEGIN + n, owner=OURS) for n in range(3)]
+    said = (
+        opinion("0", 0.0, BEGIN + 10),
+        opinion("0", 1.0, BEGIN + 20),
+        opinion("1", 0.5, BEGIN + 10),
+    )
+    with filled(place, *made, said=said) as ledger, ledger.reading() as connection:
+        assert rated(connection, Asked()) == (2, 0.75)
+        assert rated(connection, Asked(since=BEGIN + 1)) == (1, 0.5)
+        assert rated(connection, Asked(org=("theirs",))) == (0, None)
