@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tierwise.config.schema import StateConfig
+from tierwise.config.keeping import StateConfig
 from tierwise.state.shared.replicas import Replicas
 
 PATIENCE_S = 10.0

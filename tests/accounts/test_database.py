@@ -26,7 +26,7 @@ from tierwise.accounts.wanted import (
     NewUser,
     UserChange,
 )
-from tierwise.config.schema import LedgerConfig
+from tierwise.config.keeping import LedgerConfig
 from tierwise.errors import ConfigError, InvalidRequest, NameTaken, UnknownAccount
 from tierwise.ledger.spent import LedgerSpending
 from tierwise.storage.metadata import metadata

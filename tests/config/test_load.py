@@ -386,3 +386,9 @@ def test_secrets_are_not_in_errors(read: Any, text: str) -> None:
         read(text)
     assert "7777777" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_off_needs_no_quotes_though_yaml_takes_it_for_false(read: Any) -> None:
+    text = "providers: {p: {base_url: http://h/v1, models: [gpt-4o]}}\n"
+    config = read(text + "cache: {mode: off}\npolicies: {auto: {cache: off}}\n", {})
+    assert (config.cache.mode, config.policies["auto"].cache) == ("off", "off")

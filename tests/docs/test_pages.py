@@ -31,7 +31,7 @@ class _AllSet(dict[str, str]):
     """An environment in which everything is set."""
 
     def get(self, name: str, _: Any = None) -> Any:
-        return URLS.get(name, f"value-of-{name}")
+        return URLS.get(name, f"value-of-{name}".ljust(32, "-"))
 
 
 def in_nav(entries: Any) -> Iterator[str]:

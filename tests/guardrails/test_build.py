@@ -29,7 +29,7 @@ def rule(**fields: Any) -> Any:
         ({"kind": "patterns", "patterns": {"a": "b"}}, "refuse", {"request", "answer"}),
         ({"kind": "injection"}, "refuse", {"request"}),
         ({"kind": "ceilings", "max_chars": 5}, "refuse", {"request"}),
-        ({"kind": "pii", "action": "note", "on": ["output"]}, "note", {"answer"}),
+        ({"kind": "pii", "action": "note", "sides": ["output"]}, "note", {"answer"}),
     ],
 )
 def test_each_kind_does_what_is_usual_unless_told(

@@ -21,7 +21,7 @@ from gateway import (
 from tierwise.accounts.accounts import Accounts, accounts_of
 from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import NewBudget, NewKey
-from tierwise.config.schema import LedgerConfig
+from tierwise.config.keeping import LedgerConfig
 
 pytestmark = pytest.mark.process
 

@@ -23,9 +23,9 @@ RULES: dict[str, Any] = {
     "watch": {"kind": "patterns", "patterns": {"project": "(?i)bluebird"}, "action": "note"},
     "whole": {"kind": "injection", "always": True},
     "size": {"kind": "ceilings", "max_tokens": 500, "max_output_tokens": 1000, "always": True},
-    "own": {"kind": "guards_of_a_test:shouting", "on": ["output"]},
+    "own": {"kind": "guards_of_a_test:shouting", "sides": ["output"]},
     "broken": {"kind": "guards_of_a_test:breaks"},
-    "brief": {"kind": "ceilings", "max_tokens": 20, "on": ["output"]},
+    "brief": {"kind": "ceilings", "max_tokens": 20, "sides": ["output"]},
 }
 
 

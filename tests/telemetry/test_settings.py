@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tierwise.config import from_mapping
-from tierwise.config.schema import TelemetryConfig
+from tierwise.config.keeping import TelemetryConfig
 from tierwise.errors import ConfigError
 from tierwise.telemetry.settings import Settings, settings_of
 

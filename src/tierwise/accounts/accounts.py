@@ -9,7 +9,7 @@ from tierwise.accounts.database import Database
 from tierwise.accounts.directory import Directory
 from tierwise.accounts.keyring import Keyring
 from tierwise.accounts.store import Store
-from tierwise.config.schema import LedgerConfig
+from tierwise.config.keeping import LedgerConfig
 from tierwise.errors import ConfigError
 
 _MEMORY = ":memory:"

@@ -25,7 +25,7 @@ def open_accounts(config: Path | None, database: Path | None = None) -> Iterator
     """The accounts in the ledger's database; both are made if they are missing."""
     from tierwise.accounts.accounts import accounts_of
     from tierwise.config import load_ledger
-    from tierwise.config.schema import LedgerConfig
+    from tierwise.config.keeping import LedgerConfig
 
     file = find_file(config)
     if database is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from tierwise.config.schema import KeyConfig, LimitsConfig, ServerConfig
+from tierwise.config.serving import KeyConfig, LimitsConfig, ServerConfig
 from tierwise.types import Limits
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pydantic
 from pydantic_core import ErrorDetails
 
-from tierwise.config import dashboard, schema
+from tierwise.config import dashboard, keeping, schema, serving
 from tierwise.config.guarding import GuardrailConfig
 from tierwise.errors import ConfigError
 
@@ -86,12 +86,16 @@ def _remedy(path: Path) -> str:
 def _fields_at(path: Path) -> list[str]:
     """The fields that may stand at a place, for suggestions."""
     sections: dict[str, type[pydantic.BaseModel]] = {
-        "server": schema.ServerConfig,
-        "ledger": schema.LedgerConfig,
-        "telemetry": schema.TelemetryConfig,
+        "server": serving.ServerConfig,
+        "ledger": keeping.LedgerConfig,
+        "telemetry": keeping.TelemetryConfig,
         "dashboard": dashboard.DashboardConfig,
         "oidc": dashboard.OidcConfig,
-        "limits": schema.LimitsConfig,
+        "cache": keeping.CacheConfig,
+        "accounts": keeping.AccountsConfig,
+        "state": keeping.StateConfig,
+        "tls": serving.TlsConfig,
+        "limits": serving.LimitsConfig,
         "router": schema.RouterConfig,
         "timeouts": schema.TimeoutsConfig,
         "prices": schema.PricesConfig,
@@ -107,7 +111,7 @@ def _fields_at(path: Path) -> list[str]:
         elif names[0] == "providers":
             section = schema.ProviderConfig
         elif names[:2] == ["server", "api_keys"]:
-            section = schema.KeyConfig
+            section = serving.KeyConfig
         elif names[0] == "models":
             section = schema.ModelConfig
         elif names[0] == "policies":

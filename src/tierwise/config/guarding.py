@@ -13,7 +13,7 @@ _FIELDS = {
     "ceilings": {"max_bytes", "max_chars", "max_tokens", "max_messages", "max_output_tokens"},
 }
 """What is particular to a kind; code of one's own has a `threshold`."""
-_EVERYWHERE = {"kind", "action", "on", "always"}
+_EVERYWHERE = {"kind", "action", "sides", "always"}
 
 
 class GuardrailConfig(BaseModel):
@@ -28,7 +28,7 @@ class GuardrailConfig(BaseModel):
     action: Literal["note", "mask", "refuse"] | None = Field(
         None, description="`mask` for pii unless written, `refuse` for all others."
     )
-    on: list[Literal["input", "output"]] | None = Field(
+    sides: list[Literal["input", "output"]] | None = Field(
         None,
         min_length=1,
         description="Both for patterns and pii unless written, `input` for all others.",

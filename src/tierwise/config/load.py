@@ -13,10 +13,11 @@ import yaml
 
 from tierwise.config.explain import Path as Steps
 from tierwise.config.explain import dotted, explain, is_secret
+from tierwise.config.keeping import LedgerConfig
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.origin import Origin
 from tierwise.config.references import References
-from tierwise.config.schema import Config, LedgerConfig
+from tierwise.config.schema import Config
 from tierwise.errors import ConfigError
 
 _PREFIX = "TIERWISE__"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -17,119 +16,23 @@ from pydantic import (
 
 from tierwise.config.dashboard import DashboardConfig
 from tierwise.config.guarding import GuardrailConfig
+from tierwise.config.keeping import (
+    AccountsConfig,
+    CacheConfig,
+    CacheMode,
+    LedgerConfig,
+    StateConfig,
+    TelemetryConfig,
+)
 from tierwise.config.origin import Origin
+from tierwise.config.section import Fraction, Seconds, Usd
 from tierwise.config.section import Section as _Section
-from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Priority, Streams
+from tierwise.config.serving import LimitsConfig, ServerConfig
+from tierwise.types import CAPABILITIES, DOMAINS, WAIT_S, OnStreamBreak, Streams
 from tierwise.wire.features import Feature
 
-CacheMode = Literal["off", "exact", "semantic"]
 OnVoid = Literal["reference", "stricter"]
 """What is done when a certificate no longer holds: the reference answers, or less is accepted."""
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Usd = Annotated[float, Field(ge=0)]
-
-
-class LimitsConfig(_Section):
-    """How much may be asked for; no limit where none is written."""
-
-    rpm: float | None = Field(None, gt=0, le=1e9, description="Requests a minute.")
-    tpm: float | None = Field(
-        None, gt=0, le=1e12, description="Tokens a minute, of prompts and answers together."
-    )
-    concurrency: int | None = Field(None, gt=0, le=1_000_000, description="Calls at a time.")
-
-
-class KeyConfig(_Section):
-    """A key that clients may use, with a name and with bounds of its own."""
-
-    key: SecretStr
-    name: str | None = Field(
-        None, min_length=1, max_length=100, description="What the ledger calls its holder."
-    )
-    priority: Priority | None = Field(
-        None, description="Of its requests; also the highest that they may ask for."
-    )
-    limits: LimitsConfig | None = Field(
-        None, description="Those of `server.limits` where none is written here."
-    )
-    admin: bool = Field(
-        False, description="May drain and restore deployments, and reload the configuration."
-    )
-
-
-class TlsConfig(_Section):
-    """Encryption of what clients send and get; files in PEM. Renewed files are used at once."""
-
-    certificate: str = Field(min_length=1, description="With the chain behind it.")
-    key: str = Field(min_length=1)
-    key_password: SecretStr | None = None
-    client_ca: str | None = Field(
-        None,
-        min_length=1,
-        description="Who signs certificates of clients; only those who have one are let in.",
-    )
-
-
-class ServerConfig(_Section):
-    """Where the gateway listens and whom it lets in."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(4100, ge=0, le=65_535)
-    tls: TlsConfig | None = None
-    trusted_proxies: list[str] = Field(
-        default_factory=list,
-        description="Addresses or networks of proxies whose `x-forwarded-for` and "
-        "`x-forwarded-proto` are believed, such as 10.0.0.0/8.",
-    )
-    api_keys: list[SecretStr | KeyConfig] = Field(
-        default_factory=list,
-        description="Keys that clients may use. Without any, only loopback is served.",
-    )
-    limits: LimitsConfig | None = Field(
-        None, description="Of each key by itself; without keys, of all requests together."
-    )
-    max_requests: int = Field(
-        4096, ge=1, le=1_000_000, description="Requests answered at a time, by each worker."
-    )
-    max_waiting: int = Field(
-        1024, ge=0, le=1_000_000, description="Requests that may wait for that, by each worker."
-    )
-    max_wait_s: float = Field(10.0, ge=0, le=3600, description="How long one may wait for that.")
-    max_body_mb: float = Field(32, gt=0, le=1024, description="Largest request body, in MiB.")
-    max_upload_mb: float = Field(
-        512,
-        gt=0,
-        le=1_048_576,
-        description="Largest body that is passed through to a provider, in MiB.",
-    )
-    passthrough: list[str] = Field(
-        default_factory=list,
-        description="Providers to which clients may send anything under /passthrough/NAME/, with "
-        "the provider's key.",
-    )
-    cors_origins: list[str] = Field(
-        default_factory=list,
-        description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
-    )
-    grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
-    log_format: Literal["text", "json"] = Field(
-        "text", description="What lines of the log are; TIERWISE_LOG_FORMAT says otherwise."
-    )
-    access_log: bool = Field(False, description="A line in the log for every request.")
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for network in value:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                raise ValueError(
-                    f"{network!r} is no address or network; write 10.1.2.3 or 10.0.0.0/8"
-                ) from None
-        return value
 
 
 class TimeoutsConfig(_Section):
@@ -337,91 +240,6 @@ class PolicyConfig(_Section):
     )
 
 
-class CacheConfig(_Section):
-    """Answers that are kept, and given again to whoever asks the same."""
-
-    mode: CacheMode = Field(
-        "off",
-        description="`exact` for requests that are the same, `semantic` also for those that mean "
-        "the same; never across organisations or keys. A policy may say otherwise.",
-    )
-    ttl_s: float = Field(3600, gt=0, le=31_536_000, description="How long an answer is kept.")
-    max_mb: float = Field(64, gt=0, le=1_048_576, description="Of all answers, by each worker.")
-    max_answer_mb: float = Field(1, gt=0, le=1024, description="Of one answer.")
-    similarity: Fraction = Field(
-        0.97,
-        description="How alike two prompts must be to mean the same (cosine of their vectors): see "
-        "`tierwise likeness`.",
-    )
-
-
-class TelemetryConfig(_Section):
-    """Where traces and metrics are sent by OpenTelemetry's protocol; nowhere without an endpoint.
-
-    What is not written here is taken from OpenTelemetry's own variables, such as
-    OTEL_EXPORTER_OTLP_ENDPOINT.
-    """
-
-    otlp_endpoint: str | None = Field(
-        None,
-        pattern=r"^https?://",
-        description="Of a collector, for OTLP over HTTP, such as http://localhost:4318; "
-        "`/v1/traces` and `/v1/metrics` are added.",
-    )
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Sent along, such as a key of the collector."
-    )
-    traces: bool = True
-    metrics: bool = True
-    sample: Fraction | None = Field(
-        None, description="The share of traces that are sent, where their callers do not say; 1."
-    )
-    service_name: str | None = Field(None, min_length=1, description="`tierwise` unless written.")
-    content: bool = Field(
-        False, description="Prompts and answers, too; needs `ledger.store_content`."
-    )
-
-
-class LedgerConfig(_Section):
-    """Where the record of every request is kept."""
-
-    path: str = Field(
-        "tierwise.db",
-        description="A SQLite file. What is known of void certificates is kept beside it, with "
-        "`url` too.",
-    )
-    url: SecretStr | None = Field(
-        None,
-        description="A PostgreSQL database in place of the file, which any number of gateways may "
-        "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
-    )
-    store_content: bool = Field(False, description="Keep prompts and answers too.")
-    queue_size: int = Field(10_000, ge=100, le=1_000_000)
-
-    @property
-    def place(self) -> str:
-        """Where the ledger is: a file, or a URL that may hold a password."""
-        return self.path if self.url is None else self.url.get_secret_value()
-
-    @field_validator("url")
-    @classmethod
-    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        scheme = "" if value is None else value.get_secret_value().partition("://")[0]
-        if value is not None and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-            raise ValueError("this must be the URL of a PostgreSQL database: postgresql://...")
-        return value
-
-
-class AccountsConfig(_Section):
-    """Organisations, teams, users, keys and budgets in the ledger's database."""
-
-    enabled: bool = Field(
-        False,
-        description="Keys of the database are let in beside those of `server.api_keys`, and nobody "
-        "without one. See docs/accounts.md.",
-    )
-
-
 SHIPPED, NONE = "default", "none"
 """Values of `router.artifact` that are no file: the router that ships, and no router."""
 SHIPPED_FILE = Path(__file__).parents[1] / "routing" / "default.npz"
@@ -450,41 +268,6 @@ class RouterConfig(_Section):
         if self.artifact == NONE:
             return None
         return SHIPPED_FILE if self.artifact == SHIPPED else Path(self.artifact)
-
-
-class StateConfig(_Section):
-    """Where replicas share what they count: Redis or Valkey. Without it each counts by itself."""
-
-    url: SecretStr | None = Field(
-        None, description="redis://host:6379/0, rediss:// for TLS, or unix:///path."
-    )
-    password: SecretStr | None = Field(None, description="Where it is not part of the URL.")
-    ca_file: str | None = Field(
-        None,
-        min_length=1,
-        description="Who may have signed its certificate, in PEM, where the system does not know.",
-    )
-    prefix: str = Field(
-        "tierwise:", max_length=100, description="Of all keys there; one for each set of replicas."
-    )
-    timeout_s: float = Field(
-        0.25, gt=0, le=10, description="How long one request may wait for it, in all."
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        known = ("redis://", "rediss://", "unix://")
-        if url is not None and not url.get_secret_value().startswith(known):
-            raise ValueError(f"it must begin with one of {', '.join(known)}")
-        return url
-
-    @model_validator(mode="after")
-    def _is_used(self) -> Self:
-        url = self.url.get_secret_value() if self.url is not None else ""
-        if self.ca_file is not None and not url.startswith("rediss://"):
-            raise ValueError("`ca_file` is for TLS; write `url: rediss://...`, or leave it out")
-        return self
 
 
 class Config(_Section):

@@ -19,7 +19,7 @@ from tierwise.accounts.types import Key
 from tierwise.accounts.wanted import NewBudget, NewKey
 from tierwise.budget import Budget, renews_at
 from tierwise.config.clients import caller_of
-from tierwise.config.schema import KeyConfig
+from tierwise.config.serving import KeyConfig
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.face import Visitor
 from tierwise.errors import InvalidRequest, NotPermitted, UnknownPath

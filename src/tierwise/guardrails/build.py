@@ -27,7 +27,7 @@ def rule_of(name: str, config: GuardrailConfig) -> Rule:
     except ConfigError as error:
         below = f"guardrails.{name}" + (f".{error.field}" if error.field else "")
         raise ConfigError(error.message, field=below, remedy=error.remedy) from error
-    on = config.on or (["input", "output"] if config.kind in _BOTH else ["input"])
+    on = config.sides or (["input", "output"] if config.kind in _BOTH else ["input"])
     return Rule(
         name=name,
         action=config.action or _ACTIONS.get(config.kind, "refuse"),

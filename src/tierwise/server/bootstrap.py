@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tierwise.accounts.accounts import accounts_of
 from tierwise.config import Config
-from tierwise.config.schema import KeyConfig
+from tierwise.config.serving import KeyConfig
 
 log = logging.getLogger("tierwise.accounts")
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from tierwise.budget import Budget
 from tierwise.config.clients import caller_of, share_of
-from tierwise.config.schema import KeyConfig, LimitsConfig
+from tierwise.config.serving import KeyConfig, LimitsConfig
 from tierwise.errors import AuthenticationFailed, ConfigError
 from tierwise.types import Limits, Owner, Priority
 

@@ -18,7 +18,7 @@ import uvicorn
 
 from tierwise.config import Config
 from tierwise.config.origin import Origin
-from tierwise.config.schema import ServerConfig, TlsConfig
+from tierwise.config.serving import ServerConfig, TlsConfig
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway

@@ -11,7 +11,7 @@ import ssl
 import time
 from pathlib import Path
 
-from tierwise.config.schema import TlsConfig
+from tierwise.config.serving import TlsConfig
 from tierwise.errors import ConfigError
 
 log = logging.getLogger("tierwise.server")

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from tierwise.config.schema import TelemetryConfig
+from tierwise.config.keeping import TelemetryConfig
 
 log = logging.getLogger("tierwise.telemetry")
 

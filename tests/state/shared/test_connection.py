@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from authority import Authority
 from replicated import RedisServer, until
-from tierwise.config.schema import StateConfig
+from tierwise.config.keeping import StateConfig
 from tierwise.errors import ConfigError
 from tierwise.state.shared import connection
 from tierwise.state.shared.connection import Link, Lost

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from tierwise.config.schema import StateConfig
+from tierwise.config.keeping import StateConfig
 from tierwise.errors import ConfigError
 from tierwise.state.shared.scripts import ALL, Script
 

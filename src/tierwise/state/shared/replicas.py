@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from tierwise.config.schema import StateConfig
+from tierwise.config.keeping import StateConfig
 from tierwise.state.health import Health
 from tierwise.state.shared.books import SharedBooks
 from tierwise.state.shared.connection import Link, Lost
