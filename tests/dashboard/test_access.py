@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway import RunningGateway, call
@@ -311,6 +312,25 @@ def test_what_was_said_is_shown_to_whoever_asked_and_to_operators(tmp_path: Path
             for key in (OPERATOR_KEY, ours["member"], ours["admin"], ours["viewer"])
         }
     assert list(shown.values()) == [True, True, False, False]
+
+
+def test_what_guardrails_found_is_in_the_timeline(tmp_path: Path) -> None:
+    with tenants(tmp_path) as found:
+        opened = ask(found.gateway.url, "hello", found.ours.secrets["member"])
+        found.gateway.settle()
+        ledger = found.gateway.orchestrator.ledger
+        record = ledger.get(opened)
+        assert record is not None
+        told = msgspec.structs.replace(
+            record,
+            decision=msgspec.structs.replace(
+                record.decision, id="guarded", guardrails=("masked <2> addresses",)
+            ),
+        )
+        ledger.record(lambda: told, "guarded")
+        found.gateway.settle()
+        person = sign_in(found.gateway.url, found.ours.secrets["member"])
+        assert "masked &lt;2&gt; addresses" in person.get("/dashboard/requests/guarded").text
 
 
 @pytest.mark.parametrize("path", ["/dashboard", "/dashboard/"])

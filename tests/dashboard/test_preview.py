@@ -194,3 +194,14 @@ def test_attempts_follow_each_other_in_the_timeline() -> None:
     )
     steps = opened(record(attempts=calls, latency_s=1.0)).steps
     assert [(step.begins, step.lasts) for step in steps] == [(0.25, 0.25), (0.5, 0.5)]
+
+
+def test_an_attempt_stands_where_it_began_if_that_is_known() -> None:
+    hedged = tuple(
+        Attempt(
+            deployment="d", model="small", tier=1, outcome="accepted", latency_s=0.5, began_s=at
+        )
+        for at in (0.0, 0.25)
+    )
+    steps = opened(record(attempts=hedged, latency_s=1.0)).steps
+    assert [step.begins for step in steps] == [0.0, 0.25]

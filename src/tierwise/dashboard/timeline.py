@@ -41,7 +41,7 @@ def opened(record: Record) -> Opened:
             Step(
                 attempt=attempt,
                 number=number,
-                begins=at / whole,
+                begins=min(1.0, (at if attempt.began_s is None else attempt.began_s) / whole),
                 lasts=attempt.latency_s / whole,
                 good=attempt.outcome in GOOD,
                 said=_said(attempt),
