@@ -114,3 +114,27 @@ def test_sums_by_labels_come_to_the_totals_and_the_saving(
                 known = saving(connection, asked)
                 for name in known.__struct_fields__:
                     assert getattr(mine, name) == pytest.approx(getattr(known, name))
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+@pytest.mark.parametrize("other", [None, THEIRS])
+def test_one_request_of_somebody_else_is_left_out_among_many(
+    place: str, make_record: MakeRecord, rolled: bool, other: Owner | None
+) -> None:
+    ours = [make_record(id=f"{n}", at=BEGIN + n, owner=OURS) for n in range(9)]
+    asked = Asked(org=("ours",))
+
+    def seen(ledger: Ledger) -> tuple[int, int, int]:
+        if rolled:
+            while ledger._store.roll(1000):
+                pass
+        with ledger.reading() as connection:
+            (total,) = totals(connection, asked)
+            labels = sum(one.requests for one in by_labels(connection, asked))
+            return total.requests, labels, len(records(connection, asked, limit=50))
+
+    with filled(place, *ours) as ledger:
+        assert seen(ledger) == (9, 9, 9)
+        ledger.record(lambda: make_record(id="x", at=BEGIN + 4, owner=other))
+        assert ledger.flush(30)
+        assert seen(ledger) == (9, 9, 9)

@@ -279,6 +279,10 @@ def bounds_of(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
     if asked.tag is not None:
         # As it stands in a JSON array; a part of another tag has no quotes around it.
         whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
+    if whose and _is_everybody(connection, and_(*whose)):
+        # Such as the one organisation that there is. To tell nobody from nobody else costs a page
+        # of millions of requests a second.
+        whose = []
     only: list[tuple[str, Any]] = []
     for column, table, terms in (("shape", shapes, wanted), ("owner", owners, whose)):
         if terms:
@@ -286,6 +290,18 @@ def bounds_of(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
             found = list(connection.scalars(chosen.limit(FEW + 1)))
             only.append((column, found if len(found) <= FEW else chosen))
     return only
+
+
+def _is_everybody(connection: Connection, whose: ColumnElement[bool]) -> bool:
+    """Whether all requests are theirs: no owner is anybody else, and no request has none."""
+    known = read_marks(connection)
+    nobody = daily.c.part == int(Part.OWNERS), daily.c.owner == 0
+    others = (
+        select(owners.c.id).where(~whose),
+        select(daily.c.owner).where(*nobody),
+        select(requests.c.seq).where(requests.c.seq > known.requests, requests.c.owner.is_(None)),
+    )
+    return all(connection.execute(one.limit(1)).first() is None for one in others)
 
 
 def _quoted(tag: str) -> str:
