@@ -105,7 +105,8 @@ def changed_since(connection: Connection, number: int) -> ColumnElement[bool]:
             scope, owner = _owner_of(connection, target, before, after)
         else:
             scope, owner = "org" if kind == "organisation" else kind, target
-        named[scope].add(owner)
+        if scope in named:  # else it was no act about accounts, such as a policy's change
+            named[scope].add(owner)
     theirs = select(users.c.id).where(users.c.team.in_(named["team"]))
     return or_(
         false(),

@@ -63,12 +63,12 @@ def measure(url: str, rows: int, say: Say) -> list[Timed]:
         found = connection.scalar(select(func.max(tables.requests.c.seq)))
     if not found:
         _fill(engine, rows, say)
+        _analyse(engine)  # as a server does by itself sooner or later; adding up goes by it
         say("Adding up by hour and day.")
         began = time.monotonic()
         catch_up(url, lambda left: say(f"{left:,} rows left."))
         say(f"Added up in {time.monotonic() - began:.0f} s.")
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+        _analyse(engine)
     engine.dispose()
     return [_timed(url, name, ask) for name, ask in _questions()]
 
@@ -141,6 +141,11 @@ def _timed(url: str, what: str, ask: Callable[[str, Connection], object]) -> Tim
             ask(url, connection)
             took.append(time.perf_counter() - began)
     return Timed(what=what, first_s=took[0], median_s=sorted(took[1:])[RUNS // 2])
+
+
+def _analyse(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
 
 
 def _fill(engine: Engine, rows: int, say: Say) -> None:

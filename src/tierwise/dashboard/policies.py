@@ -18,6 +18,7 @@ import yaml
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from tierwise.assembly import gates_of
 from tierwise.config import Config, build, load
 from tierwise.config.build import DEFAULT_POLICIES
 from tierwise.config.schema import PolicyConfig
@@ -148,7 +149,8 @@ def _made(config: Config, original: str, wanted: Edit) -> tuple[PolicyConfig, tu
         first = invalid.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
         raise InvalidRequest(f"`{where}`: {first['msg']}.", param=where) from None
-    build(config.model_copy(update={"policies": {**config.policies, wanted.name: made}}))
+    setup = build(config.model_copy(update={"policies": {**config.policies, wanted.name: made}}))
+    gates_of(setup)
     if file is None:
         return made, ("", "")
     after = policy_file.with_policy(text, wanted.name, _fields(text, original, wanted))
