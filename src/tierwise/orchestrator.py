@@ -47,7 +47,7 @@ from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
-from tierwise.types import CACHE, Decision, Model, Task, Usage
+from tierwise.types import CACHE, Decision, Model, Owner, Task, Usage
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -238,6 +238,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         *,
         name: str,
         caller: str | None = None,
+        owner: Owner | None = None,
     ) -> Embedded:
         """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
 
@@ -247,7 +248,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         from tierwise.booking import embed_booked
 
         return await embed_booked(
-            self.embedder, self.ledger, asked, deadline, name=name, caller=caller
+            self.embedder, self.ledger, asked, deadline, name=name, caller=caller, owner=owner
         )
 
     async def feedback(
