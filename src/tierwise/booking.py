@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tierwise.errors import TierwiseError
 from tierwise.ledger import EMBEDDINGS, Aside, Ledger
-from tierwise.types import Attempt
+from tierwise.types import Attempt, Owner
 
 if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedded, Embedder
@@ -24,6 +24,7 @@ async def embed_booked(
     name: str,
     caller: str | None,
     look: Callable[[EmbeddingsAsked], Awaitable[EmbeddingsAsked]] | None = None,
+    owner: Owner | None = None,
 ) -> Embedded:
     """The vectors of what is asked; raises as `Embedder.embed` does.
 
@@ -59,6 +60,7 @@ async def embed_booked(
                 status=status,
                 latency_s=time.monotonic() - began,
                 caller=caller,
+                owner=owner,
                 provider=None if embedded is None else embedded.deployment.partition("/")[0],
                 model=None if embedded is None else embedded.model,
                 deployment=None if embedded is None else embedded.deployment,

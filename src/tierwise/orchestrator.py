@@ -56,7 +56,7 @@ from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
-from tierwise.types import CACHE, Decision, Task
+from tierwise.types import CACHE, Decision, Owner, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
@@ -255,6 +255,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
         *,
         name: str,
         caller: str | None = None,
+        owner: Owner | None = None,
     ) -> Embedded:
         """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
 
@@ -270,6 +271,7 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
             deadline,
             name=name,
             caller=caller,
+            owner=owner,
             look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
 

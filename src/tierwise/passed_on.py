@@ -13,6 +13,7 @@ from tierwise.errors import TierwiseError
 from tierwise.ledger import Aside, Ledger
 from tierwise.names import new_id
 from tierwise.providers.passthrough import PassedAnswer
+from tierwise.types import Owner
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -48,10 +49,17 @@ class Passage:
     Args:
         kind: what its path is about, see `passing.kind_of`.
         caller: whose key it came with; None if it needs none.
+        owner: whose request that makes it.
     """
 
     def __init__(
-        self, method: str, path: str, kind: str, provider: str, caller: str | None = None
+        self,
+        method: str,
+        path: str,
+        kind: str,
+        provider: str,
+        caller: str | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self.name = new_id()
         self._method = method
@@ -59,6 +67,7 @@ class Passage:
         self._kind = kind
         self._provider = provider
         self._caller = caller
+        self._owner = owner
         self._at = time.time()
         self._began = time.monotonic()
         self._code: int | None = None
@@ -119,6 +128,7 @@ class Passage:
                 status=status,
                 latency_s=time.monotonic() - self._began,
                 caller=self._caller,
+                owner=self._owner,
                 provider=self._provider,
                 code=self._code,
                 cost_usd=None,

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -343,6 +344,29 @@ def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
     assert spent("key", "k1", 0) == 116
     assert spent("org", "org_2", day) == 1000
     assert spent("team", "none", day) == 0
+
+
+def test_embeddings_are_spent_by_the_user_and_the_team_that_their_key_had(
+    accounts: Accounts, url: str
+) -> None:
+    """Also where only the user has a team, and not the key."""
+    from tierwise.ledger import Aside, Ledger
+    from tierwise.types import Owner
+
+    owner = Owner(key="k", user="u", team="t", org="o", tags=("x",))
+    aside = Aside(
+        id="a", at=86_400.0, kind="embeddings", asked="m", status="ok", latency_s=0.1, caller="k",
+        cost_usd=0.25, owner=owner,
+    )  # fmt: skip
+    nobodys = msgspec.structs.replace(aside, id="b", caller=None, owner=None)
+    with Ledger(url.removeprefix("sqlite:///")) as ledger:
+        assert ledger.noted(aside)
+        assert ledger.noted(nobodys)
+        assert ledger.flush()
+    spent = LedgerSpending(accounts.database.engine)
+    for scope, name in (("key", "k"), ("user", "u"), ("team", "t"), ("org", "o")):
+        assert spent(scope, name, 0) == 0.25
+        assert spent(scope, "other", 0) == 0
 
 
 def test_what_is_read_after_each_act_is_what_is_read_at_once(url: str) -> None:

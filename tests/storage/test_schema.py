@@ -19,9 +19,9 @@ from postgres import Postgres
 from tierwise.errors import ConfigError
 from tierwise.ledger import Feedback, Ledger, Report, report
 from tierwise.ledger.schema import (
-    ASIDE_COLUMNS,
     ATTEMPT_COLUMNS,
     FEEDBACK_COLUMNS,
+    OWNED_ASIDE_COLUMNS,
     OWNER_COLUMNS,
     REQUEST_COLUMNS,
     SHAPE_COLUMNS,
@@ -120,7 +120,7 @@ def test_postgresql_has_the_same_tables_from_alembic_and_from_sqlalchemy(
         ("requests", REQUEST_COLUMNS),
         ("attempts", ATTEMPT_COLUMNS),
         ("feedback", FEEDBACK_COLUMNS),
-        ("asides", ASIDE_COLUMNS),
+        ("asides", OWNED_ASIDE_COLUMNS),
         ("shapes", SHAPE_COLUMNS),
         ("owners", OWNER_COLUMNS),
     ],

@@ -62,13 +62,21 @@ def request_body(item: WorkItem, policy: str, *, stream: bool) -> bytes:
 
 
 async def ask_one(
-    session: aiohttp.ClientSession, url: str, number: int, item: WorkItem, policy: str
+    session: aiohttp.ClientSession,
+    url: str,
+    number: int,
+    item: WorkItem,
+    policy: str,
+    *,
+    streams: bool = True,
 ) -> Seen:
-    """One request, a stream if its number is odd, and all that came of it."""
-    stream = number % 2 == 1
+    """One request, a stream if its number is odd and there are to be `streams`, and all that came
+    of it. Headers that each request is to have, such as a key, belong to the session."""
+    stream = streams and number % 2 == 1
     body = request_body(item, policy, stream=stream)
     at = time.monotonic()
     status, headers, parts, broke = 0, dict[str, str](), list[bytes](), None
+    accepted = True
     try:
         async with session.post(f"{url}/v1/chat/completions", data=body, headers=_JSON) as response:
             status = response.status
@@ -76,8 +84,10 @@ async def ask_one(
             async for part in response.content.iter_any():
                 parts.append(part)
     except (aiohttp.ClientError, TimeoutError) as error:
+        accepted = not isinstance(error, aiohttp.ClientConnectorError)
         broke = f"{type(error).__name__}: {error}"
     return Seen(
         number=number, item=item, stream=stream, at=at, latency_s=time.monotonic() - at,
         status=status, headers=headers, body=b"".join(parts), broke=broke,
+        accepted=accepted,
     )  # fmt: skip

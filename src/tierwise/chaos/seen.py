@@ -13,7 +13,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     """One request and all that came back. Times in seconds.
 
     `at` is when it was sent, by the monotonic clock. `status` is 0 where no status came, `broke`
-    how the connection ended where it ended too early.
+    how the connection ended where it ended too early, `accepted` whether there was one at all.
     """
 
     number: int
@@ -25,6 +25,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes
     broke: str | None = None
+    accepted: bool = True
 
     @property
     def until(self) -> float:

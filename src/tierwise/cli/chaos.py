@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from tierwise.cli.configuration import JsonOption
 
 if TYPE_CHECKING:
-    from tierwise.chaos import Options
+    from rich.console import Console
+
+    from tierwise.chaos import Options, Result
+    from tierwise.chaos.replicas import ReplicasOptions, ReplicasResult
+
+R = TypeVar("R", "Result", "ReplicasResult")
 
 WIDTH = 100
 """Columns of the page where there is no terminal."""
@@ -22,16 +28,28 @@ def command(
         typer.Option(help="One outage, may be given again; default: all of them."),
     ] = None,
     requests: Annotated[
-        int, typer.Option(help="Requests of each scenario.", min=20, max=100_000)
-    ] = 500,
+        int | None,
+        typer.Option(
+            help="Requests of each scenario; default: 500, with --replicas 20,000.",
+            min=20,
+            max=1_000_000,
+            show_default=False,
+        ),
+    ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(help="Recorded outcomes of real models; default: a simulated fleet."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another workload.")] = 0,
     speed: Annotated[
-        float, typer.Option(help="Latency of the models: 1 is lifelike, 0 none.", min=0)
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            help="Latency of the models: 1 is lifelike, 0 none; default: 0.2, with --replicas "
+            "0.05.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(help="Requests a second.", min=1, max=1000)] = 25.0,
     minutes: Annotated[
         float | None,
@@ -43,32 +61,76 @@ def command(
             metavar="MINUTES",
         ),
     ] = None,
+    replicas: Annotated[
+        bool,
+        typer.Option(
+            "--replicas",
+            help="Two replicas and a hard budget; Redis, PostgreSQL and a replica are killed "
+            "(scenarios budget, redis, postgres, replica).",
+        ),
+    ] = False,
+    clients: Annotated[
+        int, typer.Option(help="With --replicas: requests at a time.", min=1, max=1000)
+    ] = 32,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="With --replicas: the URL of a PostgreSQL database; default: start one.",
+            envvar="TIERWISE_CHAOS_DATABASE",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Break the fleet in many ways, and count what clients of the gateway see of it."""
-    import msgspec
-    from rich.console import Console
-    from rich.progress import Progress
-
     from tierwise.chaos import Options, run
     from tierwise.cli.chaos_view import show
 
+    if replicas:
+        from tierwise.chaos.replicas import ReplicasOptions
+
+        shared = ReplicasOptions(
+            parts=tuple(scenario or ()), requests=requests or 20_000, clients=clients,
+            database=database, outcomes=outcomes, seed=seed, speed=0.05 if speed is None else speed,
+        )  # fmt: skip
+        _replicas(shared, as_json)
+        return
     options = Options(
-        scenarios=tuple(scenario or ()), requests=requests, outcomes=outcomes, seed=seed,
-        speed=speed, rate=rate,
+        scenarios=tuple(scenario or ()), requests=requests or 500, outcomes=outcomes, seed=seed,
+        speed=0.2 if speed is None else speed, rate=rate,
     )  # fmt: skip
     if minutes is not None:
         _soak(options, minutes, as_json)
         return
+    _play(options.steps, lambda say: run(options, say), show, as_json)
+
+
+def _replicas(options: ReplicasOptions, as_json: bool) -> None:
+    from tierwise.chaos.replicas import run
+    from tierwise.cli.chaos_replicas_view import show
+
+    _play(options.steps, lambda say: run(options, say), show, as_json)
+
+
+def _play(
+    steps: int,
+    run: Callable[[Callable[[str], None]], R],
+    show: Callable[[R, Console], None],
+    as_json: bool,
+) -> None:
+    """Runs it with a bar for its steps, and shows what came of it."""
+    import msgspec
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=options.steps)
+        bar = progress.add_task("", total=steps)
 
         def say(what: str) -> None:
             progress.update(bar, description=what)
             progress.advance(bar)
 
-        result = run(options, say)
+        result = run(say)
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())
     else:

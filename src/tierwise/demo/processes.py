@@ -89,31 +89,61 @@ def gateway_process(config: Mapping[str, Any], directory: Path) -> Iterator[str]
     Raises:
         StartFailed: it did not become ready.
     """
-    port = free_ports(1)
-    file = directory / "tierwise.yaml"
-    # JSON is YAML, and needs no second library here.
-    file.write_text(json.dumps(config, indent=2), encoding="utf-8")
-    log = directory / "gateway.log"
-    command = [
-        sys.executable,
-        "-m",
-        "tierwise",
-        "serve",
-        "--config",
-        str(file),
-        "--port",
-        str(port),
-    ]
-    with log.open("w") as output:
-        process = subprocess.Popen(  # nosec B603 # no shell, ourselves again
-            command, stdout=output, stderr=subprocess.STDOUT
-        )
+    gateway = Gateway(config, directory, free_ports(1))
+    gateway.start()
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, process, log)
-        yield url
+        yield gateway.url
     finally:
-        _stop(process)
+        gateway.stop()
+
+
+class Gateway:
+    """A gateway that can be killed and started again at the same address.
+
+    Args:
+        directory: gets the configuration and the log; one of its own.
+    """
+
+    def __init__(self, config: Mapping[str, Any], directory: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = directory / "gateway.log"
+        file = directory / "tierwise.yaml"
+        # JSON is YAML, and needs no second library here.
+        file.write_text(json.dumps(config, indent=2), encoding="utf-8")
+        self._command = [
+            sys.executable, "-m", "tierwise", "serve", "--config", str(file), "--port", str(port),
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it and waits until it is ready.
+
+        Raises:
+            StartFailed: it did not become ready.
+        """
+        with self._log.open("a") as output:
+            process = subprocess.Popen(  # nosec B603 # no shell, ourselves again
+                self._command, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            _wait_until_ready(self.url, process, self._log)
+        except BaseException:
+            _stop(process)
+            raise
+        self._process = process
+
+    def kill(self) -> None:
+        """Ends it at once, without a word to it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            _stop(process)
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -16,9 +16,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from tierwise.ledger.rows import Value
+from tierwise.ledger.rows import Key, Value, owner_key
 from tierwise.ledger.schema import ASIDE_COLUMNS
-from tierwise.types import Attempt, Usage
+from tierwise.types import Attempt, Owner, Usage
 
 EMBEDDINGS = "embeddings"
 """The kind of requests for embeddings; reports group them under this name, whatever they group by.
@@ -32,7 +32,8 @@ class Aside(Struct, frozen=True, kw_only=True):
     (`images`, `files`, ...). `asked` is the model that was asked for, or the method and the path.
     `code` is the provider's HTTP status. `cost_usd` and tokens are None where they are unknown,
     which is not 0. `error` begins with the name of an error's type. Money is USD, times are
-    seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings.
+    seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings. `owner` is whose
+    request it was, for sums of spending; it is not read back.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Aside(Struct, frozen=True, kw_only=True):
     output_tokens: int | None = None
     error: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    owner: Owner | None = None
 
     @property
     def failovers(self) -> int:
@@ -76,10 +78,15 @@ class PassedGroup(Struct, frozen=True, kw_only=True):
 
 
 def row_of(aside: Aside) -> tuple[Value, ...]:
-    """The values in the order of `ASIDE_COLUMNS`."""
+    """The values in the order of `ASIDE_COLUMNS`; both stores add the owner's number."""
     kind = "" if aside.error is None else aside.error.partition(":")[0]
     given = msgspec.structs.asdict(aside) | {"failovers": aside.failovers, "error_kind": kind}
     return tuple(given[column] for column in ASIDE_COLUMNS)
+
+
+def owner_of(aside: Aside) -> Key | None:
+    """The row of `owners` of whoever asked, as that of an answer's."""
+    return owner_key(aside.owner, aside.caller)
 
 
 def attempt_rows(aside: Aside) -> Iterator[tuple[Value, ...]]:

@@ -23,7 +23,7 @@ from sqlalchemy.sql import delete, select
 
 from tierwise.errors import ConfigError, LedgerUnreachable
 from tierwise.ledger import bundles, lookup, rollup, schema, tables
-from tierwise.ledger.asides import Aside, attempt_rows, row_of
+from tierwise.ledger.asides import Aside, attempt_rows, owner_of, row_of
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.reading import one_moment
 from tierwise.ledger.rows import Key, Rows, rows_of
@@ -101,13 +101,14 @@ class PostgresStore:
             packed = [bundles.pack(group, compress=self._compress) for group in groups]
             rows = [[_checked(rows_of(record)) for record in group] for group in groups]
             try:
-                self._number(engine, rows)
+                self._number(engine, rows, asides)
                 with engine.begin() as connection:
                     if self._is_first(connection):
                         _patiently(connection)
                         self._insert(connection, packed, rows)
                         _copy(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
-                        _copy(connection, "asides", schema.ASIDE_COLUMNS, map(row_of, asides))
+                        owned = map(self._owned, asides)
+                        _copy(connection, "asides", schema.OWNED_ASIDE_COLUMNS, owned)
                         calls = (call for aside in asides for call in attempt_rows(aside))
                         _copy(connection, "attempts", schema.ATTEMPT_COLUMNS, calls)
             except BaseException:
@@ -253,15 +254,22 @@ class PostgresStore:
         _copy(connection, "requests", schema.REQUEST_COLUMNS, requests)
         _copy(connection, "attempts", schema.ATTEMPT_COLUMNS, attempts)
 
-    def _number(self, engine: Engine, rows: Sequence[Sequence[Rows]]) -> None:
+    def _owned(self, aside: Aside) -> tuple[object, ...]:
+        whose = owner_of(aside)
+        return (*row_of(aside), None if whose is None else self._known["owners"][whose])
+
+    def _number(
+        self, engine: Engine, rows: Sequence[Sequence[Rows]], asides: Sequence[Aside]
+    ) -> None:
         """Learns the numbers of all labels in these rows, new or not."""
         flat = [row for group in rows for row in group]
         said: set[Key] = {(row.check,) for row in flat if row.check is not None}
         said |= {(c.check,) for row in flat for c in row.attempts if c.check is not None}
+        owners = {row.owner for row in flat} | {owner_of(aside) for aside in asides}
         wanted: dict[str, set[Key]] = {
             "shapes": {row.key for row in flat},
             "checks": said,
-            "owners": {row.owner for row in flat if row.owner is not None},
+            "owners": {owner for owner in owners if owner is not None},
         }
         columns = {
             "shapes": schema.SHAPE_COLUMNS,

@@ -76,3 +76,4 @@ ASIDE_COLUMNS = (
     "error_kind",
     "error",
 )
+OWNED_ASIDE_COLUMNS = (*ASIDE_COLUMNS, "owner")

@@ -6,7 +6,7 @@ statement, so that what is added up meanwhile counts neither twice nor never.
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, column, func, select, table
+from sqlalchemy import Engine, and_, column, func, or_, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.budget import Scope
@@ -14,7 +14,8 @@ from tierwise.errors import AccountsAway
 from tierwise.ledger.tables import asides, daily, marks, owners, requests
 
 _KEYS = table("keys", column("id"), column("user"), column("team"), column("org"))
-"""Of the accounts, which lie beside the ledger: of what is for no answer only the key is known."""
+"""Of the accounts, which lie beside the ledger: of older requests for no answer only the key is
+known."""
 
 
 class LedgerSpending:
@@ -56,7 +57,13 @@ class LedgerSpending:
         callers = select(_KEYS.c["id"]).where(_KEYS.c["id" if scope == "key" else scope] == owner)
         beside = (
             select(func.coalesce(func.sum(asides.c.cost_usd), 0.0))
-            .where(asides.c.caller.in_(callers), asides.c.at >= since)
+            .where(
+                or_(
+                    asides.c.owner.in_(theirs),
+                    and_(asides.c.owner.is_(None), asides.c.caller.in_(callers)),
+                ),
+                asides.c.at >= since,
+            )
             .scalar_subquery()
         )
         try:

@@ -16,7 +16,7 @@ import msgspec
 
 from tierwise.errors import ConfigError
 from tierwise.ledger import bundles, rollup, schema
-from tierwise.ledger.asides import Aside, attempt_rows, read_asides, row_of
+from tierwise.ledger.asides import Aside, attempt_rows, owner_of, read_asides, row_of
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.rows import Key, Rows, rows_of
 from tierwise.storage import sqlite_ledger
@@ -38,7 +38,7 @@ ROWS_PER_STATEMENT: tuple[int, ...] = (128, 16, 1)
 _MAX_KNOWN = 10_000
 _FEEDBACK_FIELDS = Feedback.__struct_fields__
 _MOST_COLUMNS = max(
-    map(len, (schema.REQUEST_COLUMNS, schema.ATTEMPT_COLUMNS, schema.ASIDE_COLUMNS))
+    map(len, (schema.REQUEST_COLUMNS, schema.ATTEMPT_COLUMNS, schema.OWNED_ASIDE_COLUMNS))
 )
 
 
@@ -100,7 +100,7 @@ class Store:
             records = [entry for entry in entries if isinstance(entry, Record)]
             opinions = [msgspec.structs.astuple(e) for e in entries if isinstance(e, Feedback)]
             asides = [entry for entry in entries if isinstance(entry, Aside)]
-            aside_rows = [row_of(aside) for aside in asides]
+            aside_rows = [(row_of(aside), owner_of(aside)) for aside in asides]
             aside_attempts = [row for aside in asides for row in attempt_rows(aside)]
             packed = [
                 (group, bundles.pack(group, compress=self._compress))
@@ -113,7 +113,8 @@ class Store:
                 connection.execute("BEGIN IMMEDIATE")
                 self._insert(connection, [bundle for _, bundle in packed], rows)
                 self._insert_rows(connection, "feedback", schema.FEEDBACK_COLUMNS, opinions)
-                self._insert_rows(connection, "asides", schema.ASIDE_COLUMNS, aside_rows)
+                owned = [(*row, self._owner(connection, whose)) for row, whose in aside_rows]
+                self._insert_rows(connection, "asides", schema.OWNED_ASIDE_COLUMNS, owned)
                 self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, aside_attempts)
                 connection.execute("COMMIT")
                 self._backlog.add(len(records))

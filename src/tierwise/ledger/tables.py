@@ -16,7 +16,8 @@
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
                 was passed through to a provider; NULL where nobody knows what it cost
     owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
-                NULL in `requests` where nobody had to say who they are, and before version 4
+                NULL in `requests` where nobody had to say who they are, and before version 4; in
+                `asides` also before version 5
 
 What follows is added up from the rows above, some time after they were written: `marks` says up to
 which `seq`, so whoever reads adds the rows after that (see `rollup` and `figures`).
@@ -215,6 +216,7 @@ asides = Table(
     _number("failovers"),
     _text("error_kind"),
     _text("error", nullable=True),
+    Column("owner", ForeignKey("owners.id")),
     Index("asides_by_id", "id"),
     Index("asides_by_time", "at"),
 )

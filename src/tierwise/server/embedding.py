@@ -125,12 +125,16 @@ class EmbeddingEndpoint:
         budgets, orchestrator = self._lasting.budgets, self._orchestrator
         purse = budgets.purse(client.budgets) if budgets is not None else None
         if purse is None:
-            return await orchestrator.embedded(asked, deadline, name=name, caller=client.name)
+            return await orchestrator.embedded(
+                asked, deadline, name=name, caller=client.name, owner=client.owner
+            )
         places = orchestrator.setup.embeddings.get(asked.model)
         await purse.reserve(tokens * places[0].prices.input * 1e-6 if places else 0.0)
         cost = 0.0
         try:
-            embedded = await orchestrator.embedded(asked, deadline, name=name, caller=client.name)
+            embedded = await orchestrator.embedded(
+                asked, deadline, name=name, caller=client.name, owner=client.owner
+            )
             cost = embedded.cost_usd
             return embedded
         finally:

@@ -117,7 +117,12 @@ class PassingEndpoint:
             with await place:
                 deployment, passed = await self._target(asked)
                 passage = Passage(
-                    asked.method, asked.path, kind_of(asked.path), deployment.provider, client.name
+                    asked.method,
+                    asked.path,
+                    kind_of(asked.path),
+                    deployment.provider,
+                    client.name,
+                    client.owner,
                 )
                 try:
                     await self._send_on(deployment, passed, asked, passage, sent)

@@ -249,7 +249,15 @@ _VERSION_4 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = ("ALTER TABLE asides ADD COLUMN owner INTEGER REFERENCES owners (id)",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+)
 """`MIGRATIONS[n]` takes a ledger from version n to n + 1. Append; never edit what was released."""
 
 VERSION = len(MIGRATIONS)

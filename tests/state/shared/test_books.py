@@ -126,8 +126,12 @@ async def test_a_bill_that_comes_twice_is_booked_once(redis: RedisServer) -> Non
 
 @pytest.mark.parametrize("keeps", [False, True])
 async def test_without_redis_the_budget_holds_and_the_sums_are_right_when_it_is_back(
-    redis: RedisServer, lasting_redis: RedisServer, keeps: bool
+    redis: RedisServer,
+    lasting_redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    keeps: bool,
 ) -> None:
+    monkeypatch.setattr(shared_books, "grace_s", lambda _: 2.0)
     server = lasting_redis if keeps else redis
     ledger = Ledger()
     async with joined(server) as one, joined(server) as other:
@@ -159,9 +163,71 @@ async def test_without_redis_the_budget_holds_and_the_sums_are_right_when_it_is_
         assert not await pay(b, 0.11)
         under_way.settle(0.1)
         await until(lambda: _is(b, 0.9, 0.0), "the request that was under way all the time")
-        assert await pay(a, 0.1)
+        await until(lambda: pay(a, 0.1), "the time in which each keeps to its part to be over")
         assert not await pay(b, 0.01)
     assert ledger.usd == pytest.approx(0.9)  # but for the one that was settled by itself
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_who_finds_redis_first_leaves_to_the_others_what_they_may_have_spent_without_it(
+    redis: RedisServer,
+    lasting_redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    keeps: bool,
+) -> None:
+    monkeypatch.setattr(shared_books, "grace_s", lambda _: 2.0)
+    server = lasting_redis if keeps else redis
+    async with joined(server) as one, joined(server) as other:
+        a, b = budgets(one), budgets(other)
+        await until(lambda: one.members == other.members == 2, "both replicas")
+        first = await reserved(a, 0.2)
+        assert first is not None
+        first.settle(0.2)
+        await until(lambda: _is(b, 0.2, 0.0), "what was spent")
+        await one.books.look()
+        await other.books.look()
+        server.kill()
+        await until(lambda: not one.link.up and not other.link.up, "the loss")
+        # 0.8 USD are left, a half for each; b spends its half, and finds Redis later than a.
+        assert [await paid(b, 0.2) for _ in range(3)] == [True, True, False]
+        connect, found = other.link._connect, asyncio.Event()
+
+        async def late() -> bool:
+            return found.is_set() and await connect()
+
+        monkeypatch.setattr(other.link, "_connect", late)
+        server.start()
+        await until(lambda: one.link.up, "the return")
+        assert [await paid(a, 0.2) for _ in range(3)] == [True, True, False]
+        found.set()
+        await until(lambda: other.link.up, "the return to the other one")
+        ledger_knows = Ledger()
+        ledger_knows.usd = 1.0
+        for of in (budgets(one, ledger_knows), budgets(other, ledger_knows)):
+            await until(lambda of=of: _is(of, 1.0, 0.0), "all bills")
+            assert await reserved(of, 0.01) is None
+
+
+async def paid(of: Budgets, usd: float) -> bool:
+    """Whether there was room for a request, which then cost what was expected."""
+    purse = await reserved(of, usd)
+    if purse is not None:
+        purse.settle(usd)
+    return purse is not None
+
+
+async def test_what_was_set_aside_before_redis_was_lost_is_spent_once(redis: RedisServer) -> None:
+    async with joined(redis) as one:
+        a = budgets(one)
+        under_way = await reserved(a, 0.6)
+        assert under_way is not None
+        await one.books.look()
+        redis.kill()
+        await until(lambda: not one.link.up, "the loss")
+        assert not await paid(a, 0.5)
+        under_way.settle(0.1)
+        assert await paid(a, 0.8)
+        assert not await paid(a, 0.2)
 
 
 async def _is(of: Budgets, usd: float, aside: float) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tierwise.state.books import InProcess
 from tierwise.state.budgets import Account, Balance, Reserved
-from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.connection import MOST_PAUSE_S, Link, Lost
 from tierwise.state.shared.scripts import (
     BALANCES,
     HOLD,
@@ -34,10 +34,17 @@ _DONE_S = 3600
 """A bill that comes again within this time is known."""
 _OLD_S = LEASE_S / 3
 _OF_LATE_S = 60.0
-GRACE_S = 3.0
-"""If Redis comes back empty, all replicas have so long to tell their bills before an account is
-read in the ledger, which has those bills too. Until then each goes on by itself."""
 _MOST_KNOWN = 10_000
+
+
+def grace_s(timeout_s: float) -> float:
+    """For how many seconds after Redis is back each replica still keeps to its own part of a
+    budget, beside what Redis says: until then others may be yet to find it and to tell their bills.
+
+    Only after that an account that Redis has forgotten is read in the ledger, which has those bills
+    too.
+    """
+    return MOST_PAUSE_S + 4 * timeout_s  # one look that hangs, a pause, and one that does not
 
 
 class _Lease(Struct):
@@ -77,38 +84,53 @@ class SharedBooks:
         now, nanos = self._now(), math.ceil(usd * NANOS)
         for account in accounts:
             self._used[account.name] = account, now
-        hards = [account.budget.hard_usd for account in accounts]
+        own = None
+        if now < self._grace_until:
+            own = await self._by_oneself().reserve(lease, accounts, usd, until)
+            if not own.done:
+                return own
         try:
-            *found, done = await self._link.call(
-                RESERVE,
-                self._keys(accounts),
-                [
-                    lease,
-                    nanos,
-                    min(LEASE_S, until - now),
-                    KEPT_S,
-                    *("" if hard is None else math.floor(hard * NANOS) for hard in hards),
-                ],
-            )
+            reserved = await self._in_redis(lease, accounts, nanos, until)
+            told = True
         except Lost:
-            reserved = await self._by_oneself().reserve(lease, accounts, usd, until)
-            done = reserved.done
+            reserved = own or await self._by_oneself().reserve(lease, accounts, usd, until)
+            told = False
         else:
-            balances = _balances(found)
-            self._learn(accounts, balances)
-            reserved = _reserved(accounts, balances, nanos, bool(done))
-            if reserved.unopened and now < self._grace_until:
-                reserved = await self._by_oneself().reserve(lease, accounts, usd, until)
-                done = reserved.done
-                now = 0.0  # Redis is yet to hear of it
-        if done:
-            self._leases[lease] = _Lease(tuple(accounts), nanos, until, now)
-            if now == 0.0:
+            if own is not None and reserved.unopened:
+                reserved, told = own, False
+            elif own is not None and not reserved.done:
+                self._by_oneself().settle(lease, accounts, 0.0)
+        if reserved.done:
+            self._leases[lease] = _Lease(tuple(accounts), nanos, until, now if told else 0.0)
+            if not told and self._link.up:
                 self._tell_lease(lease)
         return reserved
 
+    async def _in_redis(
+        self, lease: str, accounts: Sequence[Account], nanos: int, until: float
+    ) -> Reserved:
+        """Raises `Lost` if Redis is away."""
+        hards = [account.budget.hard_usd for account in accounts]
+        *found, done = await self._link.call(
+            RESERVE,
+            self._keys(accounts),
+            [
+                lease,
+                nanos,
+                min(LEASE_S, until - self._now()),
+                KEPT_S,
+                *("" if hard is None else math.floor(hard * NANOS) for hard in hards),
+            ],
+        )
+        balances = _balances(found)
+        self._learn(accounts, balances)
+        return _reserved(accounts, balances, nanos, bool(done))
+
     async def open(self, account: Account, spent_usd: float) -> None:
         """Makes an account known with what was spent before."""
+        if self._now() < self._grace_until:
+            await self._by_oneself().open(account, spent_usd)
+            return
         try:
             nanos = round(spent_usd * NANOS)
             await self._link.call(OPEN, self._keys([account]), [nanos, KEPT_S])
@@ -161,7 +183,7 @@ class SharedBooks:
     def back(self) -> None:
         """Redis is there, or there again. If it has forgotten what it knew, it is told."""
         if self._known:
-            self._grace_until = self._now() + GRACE_S
+            self._grace_until = self._now() + grace_s(self._link.config.timeout_s)
         for name, balance in self._known.items():
             spent = round(balance.spent_usd * NANOS)
             self._link.tell(KNOWN, [self._link.key("budget", name)], [spent, KEPT_S], again=True)
@@ -184,7 +206,8 @@ class SharedBooks:
 
     def _by_oneself(self) -> _Alone:
         if self._alone is None:
-            self._alone = _Alone(self._known, max(1, self._members()), self._now)
+            held = {name: lease.nanos / NANOS for name, lease in self._leases.items()}
+            self._alone = _Alone(self._known, held, max(1, self._members()), self._now)
         return self._alone
 
     def _learn(self, accounts: Sequence[Account], found: Sequence[Balance | None]) -> None:
@@ -203,10 +226,20 @@ class _Alone:
     """The books of one replica while Redis is away.
 
     What the others may spend of an account counts as spent here, and is left out of what is said.
+
+    Args:
+        held: what was set aside here before, in USD by lease: it is part of what is known.
     """
 
-    def __init__(self, known: dict[str, Balance], members: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        known: dict[str, Balance],
+        held: dict[str, float],
+        members: int,
+        now: Callable[[], float],
+    ) -> None:
         self._known = dict(known)
+        self._held = held
         self._members = members
         self._books = InProcess(now)
         self._others: dict[str, float] = {}
@@ -232,7 +265,7 @@ class _Alone:
         await self._books.open(account, spent_usd + others)
 
     def settle(self, lease: str, accounts: Sequence[Account], usd: float) -> None:
-        self._books.settle(lease, accounts, usd)
+        self._books.settle(lease, accounts, usd - self._held.pop(lease, 0.0))
 
     async def balances(self, accounts: Sequence[Account]) -> tuple[Balance | None, ...]:
         found = await self._books.balances(accounts)

@@ -36,8 +36,9 @@ Argument = str | bytes | int | float
 _BATCH = 500
 _MOST_KEPT = 200_000
 """What may wait to be told; of more than that the oldest is forgotten."""
-_FIRST_S, _MOST_S = 0.1, 2.0
-"""Pauses between two looks whether Redis is back: doubled from the first to the longest."""
+_FIRST_S, MOST_PAUSE_S = 0.1, 2.0
+"""Pauses between two looks whether Redis is back, in seconds: doubled from the first to the
+longest."""
 _SAY_S = 60.0
 """How often it is said that Redis refuses something."""
 _BULK_TIMES = 4.0
@@ -270,7 +271,7 @@ class Link:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             if await self._connect():
                 return
-            pause = min(_MOST_S, 2 * pause)
+            pause = min(MOST_PAUSE_S, 2 * pause)
 
     async def _connect(self) -> bool:
         """Whether Redis is there; then it has the scripts, and everybody is told."""
