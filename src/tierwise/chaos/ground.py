@@ -22,8 +22,7 @@ PATIENT = {"connect": 10.0, "first_token": 120.0, "between_tokens": 120.0, "tota
 """For streams that are to be slow."""
 DEADLINE_S = 15.0
 GRACE_S = 3.0
-_SAMPLE = re.compile(r"^(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{[^}]*\})? (?P<value>\S+)$", re.MULTILINE)
 
 
 class Ground(Struct, frozen=True, kw_only=True):
@@ -99,14 +98,15 @@ def configured(
 
 
 async def look_inside(session: aiohttp.ClientSession, url: str) -> Inside:
-    """Reads the gateway's metrics."""
+    """Reads the gateway's metrics and its status."""
+    async with session.get(f"{url}/v1/status") as response:
+        pid = int((await response.json())["worker"])
     async with session.get(f"{url}/metrics") as response:
         text = await response.text()
-    pid = in_flight = pending = 0
+    in_flight = pending = 0
     for sample in _SAMPLE.finditer(text):
-        value = int(float(sample["value"])) if sample["name"].startswith("tierwise_") else 0
         if sample["name"] == "tierwise_ledger_pending":
-            pid, pending = int(dict(_LABEL.findall(sample["labels"]))["worker"]), value
+            pending = int(float(sample["value"]))
         elif sample["name"] == "tierwise_deployment_in_flight":
-            in_flight += value
+            in_flight += int(float(sample["value"]))
     return Inside(pid, in_flight, pending)
