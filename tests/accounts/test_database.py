@@ -301,6 +301,7 @@ def test_accounts_in_memory_are_refused() -> None:
 def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
     accounts: Accounts,
 ) -> None:
+    from tierwise.ledger.rollup import Part
     from tierwise.ledger.tables import asides, bundles, daily, marks, owners, requests, shapes
 
     day = 86_400 * 20_000
@@ -322,10 +323,13 @@ def test_what_was_spent_is_read_from_days_that_are_added_up_and_rows_after_them(
                 )
             )
         for when, owner, cost in ((day - 86_400, 1, 100), (day, 1, 5), (day, 2, 1000)):
-            values = {**figures, "cost_usd": cost}
-            connection.execute(
-                insert(daily).values(day=when, shape=1, owner=owner, checks=0, **values)
-            )
+            for part in Part:
+                of = 0 if part is Part.SHAPES else owner
+                values = {**figures, "part": int(part), "cost_usd": cost, "requests": owner}
+                shape_of = 0 if part is Part.OWNERS else owner
+                connection.execute(
+                    insert(daily).values(day=when, shape=shape_of, owner=of, checks=0, **values)
+                )
         connection.execute(update(marks).where(marks.c.name == "requests").values(value=2))
         for seq, at, cost in ((1, day + 1, 5), (2, day + 2, 0), (3, day + 3, 2), (4, day - 1, 9)):
             connection.execute(

@@ -10,13 +10,6 @@ from rich.table import Table
 if TYPE_CHECKING:
     from tierwise.chaos.replicas import PartFigures, ReplicasResult
 
-_WHAT = {
-    "budget": "nobody is killed",
-    "redis": "Redis is killed and back, empty",
-    "postgres": "PostgreSQL is killed and back",
-    "replica": "a replica is killed and back",
-}
-
 
 def show(result: ReplicasResult, console: Console) -> None:
     """Prints what clients saw, what of it is in the ledger and the budget, and what is wrong."""
@@ -29,6 +22,7 @@ def show(result: ReplicasResult, console: Console) -> None:
     for name, why in result.skipped.items():
         console.print(f"{name}: left out: {why}", markup=False, highlight=False)
     console.print(
+        "budget: nobody is killed; else who is, and is back after a while, Redis empty. "
         "failed: neither answered nor 402, nor under way at the killed replica (cut off). told: "
         f"the sum of x-tierwise-cost-usd. Latency x {result.speed:g}, seed {result.seed}; load of "
         f"the machine {result.load:.1f}.",
@@ -43,7 +37,7 @@ def _seen(result: ReplicasResult, title: str) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for part in result.parts:
         table.add_row(
-            _WHAT.get(part.name, part.name),
+            part.name,
             *(f"{n:,}" for n in (part.requests, part.answered, part.refused, part.cut_off)),
             *(_count(n) for n in (part.failed, part.wrong)),
             "" if part.away_s is None else f"{part.away_s:.1f}",

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.budget import Scope
 from tierwise.errors import AccountsAway
+from tierwise.ledger.rollup import Part
 from tierwise.ledger.tables import asides, daily, marks, owners, requests
 
 _KEYS = table("keys", column("id"), column("user"), column("team"), column("org"))
@@ -42,7 +43,11 @@ class LedgerSpending:
         mark = select(marks.c.value).where(marks.c.name == "requests").scalar_subquery()
         added_up = (
             select(func.coalesce(func.sum(daily.c.cost_usd), 0.0))
-            .where(daily.c.owner.in_(theirs), daily.c.day >= int(since))
+            .where(
+                daily.c.part == int(Part.OWNERS),  # the same is there by shape and owner, too
+                daily.c.owner.in_(theirs),
+                daily.c.day >= int(since),
+            )
             .scalar_subquery()
         )
         after = (

@@ -123,7 +123,8 @@ class SharedBooks:
             ],
         )
         balances = _balances(found)
-        self._learn(accounts, balances)
+        # What is told is how it was before.
+        self._learn(accounts, balances, nanos / NANOS if done else 0.0)
         return _reserved(accounts, balances, nanos, bool(done))
 
     async def open(self, account: Account, spent_usd: float) -> None:
@@ -210,11 +211,15 @@ class SharedBooks:
             self._alone = _Alone(self._known, held, max(1, self._members()), self._now)
         return self._alone
 
-    def _learn(self, accounts: Sequence[Account], found: Sequence[Balance | None]) -> None:
+    def _learn(
+        self, accounts: Sequence[Account], found: Sequence[Balance | None], more_usd: float = 0.0
+    ) -> None:
+        """Keeps balances; `more_usd` has been set aside since."""
         for account, balance in zip(accounts, found, strict=True):
             if balance is not None:
                 self._known.pop(account.name, None)
-                self._known[account.name] = balance
+                aside = balance.set_aside_usd + more_usd
+                self._known[account.name] = Balance(balance.spent_usd, aside)
         while len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
 
