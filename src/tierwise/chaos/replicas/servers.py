@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import socket
-import subprocess
+import subprocess  # nosec B404 # servers of the test
 import tempfile
 import time
 import warnings
@@ -57,7 +57,7 @@ class RedisServer:
         """
         log = self._folder / "redis.log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # nosec B603 # no shell, and a program found here
                 [
                     self._program, "--port", "0", "--unixsocket", str(self._socket),
                     "--dir", str(self._folder), "--save", "", "--appendonly", "no",
