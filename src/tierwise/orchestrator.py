@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from tierwise.assembly import (
     guardrails_of,
     read_config,
 )
+from tierwise.beside import Beside
 from tierwise.cache import Cache
 from tierwise.cached import Cached
 from tierwise.chats import Chats
@@ -36,7 +37,7 @@ from tierwise.execution.revive import Reviver
 from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
 from tierwise.gates.base import PROBES
-from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.ledger import Ledger
 from tierwise.looking import is_looked_at, looked_at, relayed
 from tierwise.names import new_id
 from tierwise.native import Natively
@@ -56,24 +57,22 @@ from tierwise.state.traffic import Traffic, novelty_of
 from tierwise.telemetry.in_hand import IN_HAND
 from tierwise.telling import Telling
 from tierwise.through import PassingThrough
-from tierwise.types import CACHE, Decision, Owner, Task
+from tierwise.types import CACHE, Decision, Task
 
 if TYPE_CHECKING:
     from tierwise.analysis.analyst import Analyst
     from tierwise.analysis.reading import Reading
-    from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.execution.probing import Probing
     from tierwise.guarded import Guarded
     from tierwise.guardrails import Rules
     from tierwise.routing.build import Brain
     from tierwise.routing.expressed import Unsaid
-    from tierwise.wire.embeddings import EmbeddingsAsked
 
 log = logging.getLogger("tierwise")
 _random = random.Random(os.urandom(16))  # noqa: S311 - of delays and samples
 
 
-class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
+class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling):
     """Everything one process needs to serve requests. `start` it, use it, `close` it."""
 
     def __init__(
@@ -236,72 +235,6 @@ class Orchestrator(Chats, Natively, PassingThrough, Responding, Telling):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    @cached_property
-    def embedder(self) -> Embedder:
-        """What answers requests for embeddings; made, and imported, where there are any.
-
-        Raises:
-            ConfigError: a provider's dialect has none.
-        """
-        from tierwise.execution.embedding import Embedder
-
-        return Embedder(self.setup.embeddings, self._transport, self.health)
-
-    async def embedded(
-        self,
-        asked: EmbeddingsAsked,
-        deadline: float,
-        *,
-        name: str,
-        caller: str | None = None,
-        owner: Owner | None = None,
-    ) -> Embedded:
-        """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
-
-        Raises:
-            TierwiseError: see `Embedder.embed`.
-        """
-        from tierwise.booking import embed_booked
-
-        return await embed_booked(
-            self.embedder,
-            self.ledger,
-            asked,
-            deadline,
-            name=name,
-            caller=caller,
-            owner=owner,
-            look=self.guarded.looked_at_texts if self.guarded is not None else None,
-        )
-
-    async def feedback(
-        self,
-        decision_id: str,
-        *,
-        score: float | None = None,
-        label: str | None = None,
-        comment: str | None = None,
-        caller: str | None = None,
-    ) -> Feedback:
-        """Keeps how good an answer was, be it days after it. Said again, the latest counts.
-
-        Args:
-            decision_id: `answer.decision.id`, or the header `x-tierwise-decision-id`.
-            score: from 0 (bad) to 1 (good); or
-            label: "good", "correct" or "up" for 1, "fair" for 0.5, "bad", "wrong" or "down" for 0.
-            comment: anything else that was said.
-            caller: the name of a key, which may only rate its own decisions; None may rate all.
-
-        Raises:
-            InvalidRequest: a value cannot be used.
-            UnknownDecision, NotYourDecision, LedgerFull: see `tierwise.errors`.
-        """
-        given = read_feedback(
-            decision_id, score=score, label=label, comment=comment, caller=caller, at=time.time()
-        )
-        await rate(self.ledger, given)
-        return given
 
     def patience_s(self, name: str) -> float:
         """Seconds that a request for a policy may take; for a model, those of "auto"."""
