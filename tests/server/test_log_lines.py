@@ -102,4 +102,4 @@ def test_the_variable_makes_it_json(tmp_path: Path, provider: Provider) -> None:
     args = ("--config", a_file(tmp_path, provider))
     with GatewayProcess(*args, cwd=tmp_path, TIERWISE_LOG_FORMAT="json") as gateway:
         address(gateway)
-        assert [line["logger"] for line in lines(gateway)] == ["tierwise.serve"] * 3
+        assert {line["logger"] for line in lines(gateway)} == {"tierwise.serve"}

@@ -102,7 +102,8 @@ class Router:
             return None
         named = self._names_model(task)
         model = self.model_named(task.model)[0] if named else None
-        if not self._tongues.differ(task, model):
+        differ = self._tongues.differ(task, model)
+        if not (differ or task.reasoning):
             return None
         drops = task.drop_unsupported
         if drops is None:
