@@ -398,7 +398,8 @@ def _events(stream: bytes) -> None:
 
 def _json(body: bytes) -> Any:
     """What it says; strictly UTF-8, and nothing that JSON has no word for."""
-    return json.loads(body.decode(), parse_constant=_no_json)
+    # Python reads no integer of more than 4,300 digits as such; in JSON it is one all the same.
+    return json.loads(body.decode(), parse_constant=_no_json, parse_int=float)
 
 
 def _no_json(word: str) -> Any:
