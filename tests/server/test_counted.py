@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tierwise.server import counted
 from tierwise.server.counted import Counts, Sample, Snapshot, Spread
-from tierwise.server.exposition import Board, exposed
+from tierwise.server.exposition import Board
 from tierwise.server.families import SECONDS
+from tierwise.server.scrape import exposed
 from tierwise.types import Attempt, Decision, Plan, Profile, Record, Verdict
 
 GONE = 2**22 + 1

@@ -16,8 +16,9 @@ def imported(models: str, then: str = "") -> str:
         "tierwise.wire.responses", "tierwise.wire.anthropic", "tierwise.wire.gemini",
         "tierwise.wire.bedrock", "tierwise.wire.cohere", "tierwise.wire.embeddings",
         "tierwise.providers.anthropic", "tierwise.providers.gemini", "tierwise.providers.aws",
-        "botocore", "google", "azure", "sqlalchemy", "alembic", "redis", "psycopg", "jinja2",
-        "opentelemetry", "authlib", "tierwise.telemetry.telemetry", "tierwise.telemetry.access",
+        "botocore", "google", "azure", "prometheus_client", "sqlalchemy", "alembic", "redis",
+        "psycopg", "jinja2", "opentelemetry", "authlib", "tierwise.telemetry.telemetry",
+        "tierwise.telemetry.access",
         "tierwise.state.shared", "tierwise.guardrails",
     )  # fmt: skip
     program = (

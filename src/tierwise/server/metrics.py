@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from tierwise.errors import BudgetExceeded, RequestError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.counted import Counts, Sample, Snapshot
-from tierwise.server.exposition import Board, exposed
+from tierwise.server.exposition import Board
 from tierwise.server.standing import of_parts, of_process
 from tierwise.types import Record
 
@@ -64,6 +64,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """The text of a scrape, for all workers."""
+        from tierwise.server.scrape import exposed
+
         own = self._snapshot()
         return exposed(own, self._board.others(own.pid))
 
