@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from elsewhere import Elsewhere
 from gateway import KEY, Provider, RunningGateway, config_for
-from postgres import Postgres, running
+
+if TYPE_CHECKING:
+    from postgres import Postgres
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +57,9 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server."""
+    # Imported only here: tests of clients run where nothing of it is installed.
+    from postgres import running
+
     with running() as server:
         yield server
 
