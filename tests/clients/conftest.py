@@ -77,15 +77,12 @@ def _configuration(url: str) -> dict[str, Any]:
             "api_key": UPSTREAM_KEY,
             "models": [{"model": name, "upstream": upstream}],
         }
-    lenient = {"tiers": [{"model": "gemini"}], "drop_unsupported": True}
-    called = {client.called("gemini-lenient") for client in CLIENTS}
     facts = {"prices": {"input": 1, "output": 2}, "capabilities": _CAPABILITIES}
     return {
         "providers": providers,
         "models": dict.fromkeys(sorted(named), facts),
         "policies": {
             "auto": {"wait_s": 0},
-            **dict.fromkeys(sorted(called), lenient),
         },
         "ledger": {"path": ":memory:"},
         "server": {"api_keys": [KEY], "grace_s": 1},

@@ -17,7 +17,6 @@ MODELS = (
         for dialect in ("openai-chat", "openai-responses", "anthropic", "gemini")
         for kind in KINDS
     ),
-    "gemini-lenient",
     "none-such",
 )
 """All that are asked for; of the last one nobody knows."""
@@ -82,8 +81,6 @@ class Client:
     `needs` are the packages it is made of. `cannot` names operations below that it has no way to
     ask for. `errors` are the types that it raises by status, where it has one for each. `names` are
     other names of models, for clients that take none but those they know.
-    `one_call` tells whether it forbids several calls at once where it wants a structured answer,
-    for which Gemini has no word.
     """
 
     name: ClassVar[str]
@@ -92,7 +89,6 @@ class Client:
     cannot: ClassVar[frozenset[str]] = frozenset()
     errors: ClassVar[dict[int, str]] = {}
     names: ClassVar[dict[str, str]] = {}
-    one_call: ClassVar[bool] = False
 
     def missing(self) -> str | None:
         """The first package it needs that is not installed; None if all are."""

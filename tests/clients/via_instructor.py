@@ -79,7 +79,6 @@ class InstructorAnthropic(Instructor):
     name = "instructor-anthropic"
     dialect = "anthropic"
     needs = ("instructor", "anthropic")
-    one_call = True
     cannot = _PLAIN | {"picture", "leave"}
 
     def _client(self, to: Target) -> Any:

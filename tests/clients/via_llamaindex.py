@@ -99,7 +99,6 @@ class LlamaIndexOpenAI(LlamaIndex):
     name = "llamaindex-openai"
     dialect = "openai-chat"
     needs = ("llama_index.llms.openai_like",)
-    one_call = True
 
     def _model(self, to: Target) -> Any:
         from llama_index.llms.openai_like import OpenAILike

@@ -167,7 +167,6 @@ class VercelAnthropic(NodeClient):
     name = "vercel-anthropic"
     dialect = "anthropic"
     package = "@ai-sdk/anthropic"
-    one_call = True
 
 
 class VercelGoogle(NodeClient):
