@@ -119,7 +119,7 @@ _KNOWN = (
     *("claude-opus-4-0", "claude-opus-4-20250514", "claude-haiku-4-5"),
     *("claude-sonnet-4-0", "claude-sonnet-4-20250514", "claude-4-sonnet-20250514"),
     *("claude-opus-4-1", "claude-opus-4-1-20250805", "claude-sonnet-4-5", "claude-4-opus-20250514"),
-    *("claude-opus-4-6", "claude-opus-4-5"),
+    "claude-opus-4-5",
 )
 """Models that it takes, since it wants to know their windows; the last one is not served."""
 
