@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,25 +16,6 @@ from tierwise.ledger import EMBEDDINGS, Aside
 from vectors import Embeds, config
 
 PATH = "/v1/embeddings"
-
-
-@pytest.fixture(scope="module")
-def _embeds() -> Iterator[Embeds]:
-    with Embeds() as one:
-        yield one
-
-
-@pytest.fixture
-def embeds(_embeds: Embeds) -> Embeds:
-    _embeds.answers.clear()
-    _embeds.asked.clear()
-    return _embeds
-
-
-@pytest.fixture
-def running(embeds: Embeds) -> Iterator[RunningGateway]:
-    with RunningGateway(config(embeds.url)) as gateway:
-        yield gateway
 
 
 def down(_: dict[str, Any]) -> web.Response:

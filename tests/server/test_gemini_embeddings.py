@@ -16,25 +16,6 @@ from vectors import Embeds, config
 OWN = {"x-goog-api-key": KEY}
 
 
-@pytest.fixture(scope="module")
-def _embeds() -> Iterator[Embeds]:
-    with Embeds() as one:
-        yield one
-
-
-@pytest.fixture
-def embeds(_embeds: Embeds) -> Embeds:
-    _embeds.answers.clear()
-    _embeds.asked.clear()
-    return _embeds
-
-
-@pytest.fixture
-def running(embeds: Embeds) -> Iterator[RunningGateway]:
-    with RunningGateway(config(embeds.url)) as gateway:
-        yield gateway
-
-
 @pytest.fixture
 def client(running: RunningGateway) -> Iterator[genai.Client]:
     options = types.HttpOptions(base_url=running.url)
