@@ -114,7 +114,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         self._load_brain = load_brain
         self._waking = threading.Lock()
         self._analyst: Analyst | None = None
-        self._guarded = False
+        self._familiar = False
         adapters = {d.id: load_adapter(d.dialect)(d) for d in deployments}
         self._speaks = {name: adapter.speaks for name, adapter in adapters.items()}
         self._lacks = {name: lacks_of(adapter) for name, adapter in adapters.items()}
@@ -385,7 +385,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
             now=time.time(),
             latency=self.health.states,
             reading=reading,
-            foreign=self._guarded and self._traffic.foreign,
+            foreign=self._familiar and self._traffic.foreign,
             held=self._sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
@@ -405,7 +405,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
                 courses = courses_of(brain)
                 router = self._router(brain.predictor)
                 router.foresee()
-                self._analyst, self._guarded = brain.analyst, brain.familiar
+                self._analyst, self._familiar = brain.analyst, brain.familiar
                 self._executor.courses = courses
                 self.router = router
             except ConfigError as error:
