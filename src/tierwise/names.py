@@ -14,4 +14,4 @@ def new_id() -> str:
 
     It sorts by time, which keeps the ledger's index compact; the rest is random.
     """
-    return f"{int(time.time() * 1000):011x}{_random.getrandbits(64):016x}"
+    return "%027x" % (int(time.time() * 1000) << 64 | _random.getrandbits(64))

@@ -259,7 +259,8 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     async def _answer(self, task: Task) -> Answered:
         """The answer of a model."""
-        await self._awake(task)
+        if self._load_brain is not None:
+            await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
             await task.purse.reserve(expected_cost(run.decision, self.setup.models))
@@ -290,7 +291,8 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     async def _stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
         """The answer of a model as a stream."""
-        await self._awake(task)
+        if self._load_brain is not None:
+            await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
             await task.purse.reserve(expected_cost(run.decision, self.setup.models))
@@ -335,7 +337,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
         In a thread: whoever names a model is served meanwhile.
         """
-        if self._load_brain is not None and not self.router.explicit(task):
+        if not self.router.explicit(task):
             await asyncio.to_thread(self._wake)
 
     def _begin(self, task: Task) -> tuple[Run, Measured]:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import logging
+from typing import Any, cast
 
-from tierwise.server.corked import CorkedTransport
+import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from tierwise.server.corked import CorkedTransport, QuickCycle
+
+UVICORNS = QuickCycle.__bases__[0]
 
 
 class Recorder(asyncio.Transport):
@@ -67,3 +74,75 @@ async def test_nothing_is_sent_to_a_client_that_has_gone() -> None:
     recorder.closing = True
     await asyncio.sleep(0)
     assert recorder.done == []
+
+
+Headers = list[tuple[bytes, bytes]]
+ANSWER: Headers = [
+    (b"content-type", b"application/json"),
+    (b"x-tierwise-model", b"gpt-5-mini"),
+    (b"x-tierwise-cost-usd", b"0.00012300"),
+    (b"content-length", b"2"),
+]
+
+
+async def written(kind: type[RequestResponseCycle], status: int, headers: Headers) -> list[object]:
+    """What a connection is told of an answer, by uvicorn's cycle or by ours."""
+    recorder = Recorder()
+    cycle = kind(
+        scope=cast(Any, {"method": "POST"}),
+        transport=recorder,
+        flow=FlowControl(recorder),
+        logger=logging.getLogger("test"),
+        access_logger=logging.getLogger("test"),
+        access_log=False,
+        default_headers=[],
+        message_event=asyncio.Event(),
+        expect_100_continue=True,
+        keep_alive=True,
+        on_response=lambda: recorder.done.append("over"),
+    )
+    try:
+        await cycle.send({"type": "http.response.start", "status": status, "headers": headers})
+        await cycle.send({"type": "http.response.body", "body": b"{}"})
+    except RuntimeError as error:
+        recorder.done.append(str(error))
+    return recorder.done
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, ANSWER),
+        (201, ANSWER),
+        (200, [*ANSWER, (b"Set-Cookie", b"a=b")]),
+        (200, [*ANSWER, (b"connection", b"close")]),
+        (200, ANSWER[:-1]),
+        (200, [*ANSWER[:-1], (b"transfer-encoding", b"chunked")]),
+        (200, [*ANSWER[:-1], (b"content-length", b"1")]),
+        (200, [*ANSWER[:-1], (b"content-length", b"3")]),
+        (200, [(b"x-tierwise-model", b"a\r\nx-evil: 1"), *ANSWER]),
+        (200, [(b"x-tierwise-model", b"a\nb"), *ANSWER]),
+        (200, [(b"x-tierwise-model", b"a\x00b"), *ANSWER]),
+        (200, [(b"x-tierwise-model", b"a\tb"), *ANSWER]),
+        (200, [(b"bad name", b"1"), *ANSWER]),
+    ],
+)
+async def test_a_head_is_written_as_uvicorn_would_write_it(status: int, headers: Headers) -> None:
+    usual = await written(UVICORNS, status, headers)
+    assert await written(QuickCycle, status, headers) == usual
+
+
+async def test_usual_heads_are_not_left_to_uvicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = await written(UVICORNS, 200, ANSWER)
+    parts: list[str] = []
+    monkeypatch.setattr(UVICORNS, "send", _noting(UVICORNS.send, parts))
+    assert await written(QuickCycle, 200, ANSWER) == usual
+    assert parts == ["http.response.body"]
+
+
+def _noting(send: Any, parts: list[str]) -> Any:
+    async def noting(cycle: Any, message: Any) -> None:
+        parts.append(message["type"])
+        await send(cycle, message)
+
+    return noting

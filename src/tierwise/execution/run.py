@@ -189,7 +189,10 @@ class Run:
 
     def failed_at(self, deployment: Deployment) -> bool:
         """Whether a call to this deployment has failed in this round through the paths."""
-        return any(tried.id == deployment.id for tried, _ in self.failures[self._earlier :])
+        failures = self.failures
+        return bool(failures) and any(
+            tried.id == deployment.id for tried, _ in failures[self._earlier :]
+        )
 
     def next_round(self) -> None:
         """All paths are tried once more."""

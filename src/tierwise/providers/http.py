@@ -33,7 +33,11 @@ class HttpRequest(Struct, frozen=True):
     headers: dict[str, str]
     body: bytes | None
     connect_s: float = 5.0
-    authorise: Callable[[HttpRequest], Awaitable[Mapping[str, str]]] | None = None
+    authorise: Authorise | None = None
+
+
+Authorise = Callable[[HttpRequest], Awaitable[Mapping[str, str]]]
+"""What gives a call more headers."""
 
 
 class HttpReply(Struct, frozen=True):
@@ -98,7 +102,7 @@ class Transport:
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         return HttpReply(stream.status, stream.headers, body)
 
-    async def open(self, request: HttpRequest, timeout_s: float | None = None) -> HttpStream:
+    def open(self, request: HttpRequest, timeout_s: float | None = None) -> Awaitable[HttpStream]:
         """One request whose answer is read as it comes; returns when its headers are here.
 
         Raises:
@@ -106,13 +110,21 @@ class Transport:
             OutOfService: no credentials for it can be had.
             TimeoutError: they were not here within `timeout_s` seconds.
         """
-        headers = request.headers
-        if request.authorise is not None:
-            began = time.monotonic()
-            async with asyncio.timeout(timeout_s):
-                headers = {**headers, **await request.authorise(request)}
-            if timeout_s is not None:
-                timeout_s -= time.monotonic() - began
+        authorise = request.authorise
+        if authorise is not None:
+            return self._open_authorised(request, authorise, timeout_s)
+        return self._connections.open(
+            request.url, request.headers, request.body, request.connect_s, timeout_s
+        )
+
+    async def _open_authorised(
+        self, request: HttpRequest, authorise: Authorise, timeout_s: float | None
+    ) -> HttpStream:
+        began = time.monotonic()
+        async with asyncio.timeout(timeout_s):
+            headers = {**request.headers, **await authorise(request)}
+        if timeout_s is not None:
+            timeout_s -= time.monotonic() - began
         return await self._connections.open(
             request.url, headers, request.body, request.connect_s, timeout_s
         )

@@ -273,7 +273,7 @@ class Router:
             group = [d for d in self._deployments[model] if pinned in (None, d.id)]
             within_words(task.model, group, unsaid)
         usual = self._policies["auto"]
-        if not self.explicit(task):
+        if task.max_cost_usd is not None or task.max_latency_s is not None:
             seen = latency.get(pinned or self._deployments[model][0].id)
             known = {} if seen is None else {model: seen}
             named = [self._models[model]]

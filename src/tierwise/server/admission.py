@@ -44,6 +44,7 @@ class Admission:
         self._queue: FairQueue[asyncio.Future[bool]] = FairQueue(most_waiting)
         self._left_at: float | None = None
         self._between_s: float | None = None
+        self._place = Place(self)
         self.inside = 0
         self.turned_away = 0
 
@@ -66,8 +67,15 @@ class Admission:
         """How many wait for their turn."""
         return len(self._queue)
 
+    def free(self) -> Place | None:
+        """A place inside, which must be left again, if there is one now."""
+        if self.inside >= self._most:
+            return None
+        self.inside += 1
+        return self._place
+
     async def enter(self, priority: Priority, tenant: str, deadline: float) -> Place:
-        """A place inside, which must be left again; waits for one where all are taken.
+        """As `free`; waits for a place where all are taken.
 
         Args:
             deadline: a point of the clock, in seconds, after which no answer is wanted.
@@ -75,11 +83,10 @@ class Admission:
         Raises:
             Overloaded: there is no room, or none became free in time.
         """
-        if self.inside < self._most:
-            self.inside += 1
-        else:
+        place = self.free()
+        if place is None:
             await self._wait(priority, tenant, deadline)
-        return Place(self)
+        return self._place
 
     def leave(self) -> None:
         """A place is free, and whoever is next has it."""

@@ -254,13 +254,16 @@ class ClientWatch:
         self._unwatched: set[Watched] = set()
         self._watched: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def enter(self, receive: Receive) -> Watched:
         """The current task serves the client behind `receive` from now on."""
-        watched = Watched(receive, asyncio.current_task())
-        self._unwatched.add(watched)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._look)
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_later(WATCH_AFTER_S, self._look)
+        # To ask which loop runs is a system call each time.
+        watched = Watched(receive, asyncio.current_task(self._loop))
+        self._unwatched.add(watched)
         return watched
 
     def leave(self, watched: Watched) -> None:

@@ -92,7 +92,7 @@ class DeploymentState:
         A provider that takes calls and never answers would else be found out only when the first
         of them times out, which is long for models that think.
         """
-        if self.unanswered < SILENT_CALLS:
+        if self.unanswered < SILENT_CALLS or now - self.silent_since <= SILENT_S:
             return False
         usual = self.pace.p95_heard_s
         return usual is not None and now - self.silent_since > max(SILENT_S, SILENT_TIMES * usual)

@@ -133,6 +133,8 @@ class Health:
         if state.clear and state.in_flight < state.cap and state.unanswered < SILENT_CALLS:
             return True
         now = self._clock()
+        if state.clear and state.in_flight < state.cap and not state.is_silent(now):
+            return True
         if (
             not state.is_well(now)
             or state.in_flight >= state.cap

@@ -177,6 +177,9 @@ class Promise:
         self._certified = replace(self._certified, void=void.reason)
 
 
+_NONE: Mapping[str, Certified] = {}
+
+
 class Promises:
     """The certificates of all policies that have one.
 
@@ -206,6 +209,8 @@ class Promises:
 
     def now(self) -> Mapping[str, Certified]:
         """All of them as they stand, by policy."""
+        if not self.all:
+            return _NONE
         return {name: promise.now() for name, promise in self.all.items()}
 
     def combination(self, decision: Decision) -> Combination | None:
