@@ -191,7 +191,7 @@ async def test_a_gate_that_hangs_gets_no_more_threads_than_it_may_have() -> None
         assert len(calls) == 2
     finally:
         go_on.set()
-    while gate._stuck:  # noqa: ASYNC110 - a thread has no event to wait for
+    while gate.stuck:  # noqa: ASYNC110 - a thread has no event to wait for
         await asyncio.sleep(0.01)
     assert await gate.judge_slowly(a_task(), HELLO) == Verdict(gate="mine", p=1.0, reason="")
 
@@ -220,7 +220,7 @@ async def test_an_async_gate_that_will_not_end_is_left_to_itself() -> None:
     with pytest.raises(TimeoutError, match="1 calls hang"):
         await gate.judge_slowly(a_task(), HELLO)
     go_on.set()
-    while gate._stuck:  # noqa: ASYNC110 - it ends by itself, and tells nobody
+    while gate.stuck:  # noqa: ASYNC110 - it ends by itself, and tells nobody
         await asyncio.sleep(0)
     with pytest.raises(KeyError):
         await gate.judge_slowly(a_task(), HELLO)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -70,8 +72,31 @@ async def test_one_that_leaves_does_not_end_the_gateway() -> None:
     def leave(_: str) -> None:
         raise SystemExit(1)
 
-    with pytest.raises(RuntimeError, match="SystemExit"):
-        await Outside(leave, label="mine").look(texts("hello"))
+    async def leave_later(_: str) -> None:
+        raise SystemExit(1)
+
+    for look in (leave, leave_later):
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await Outside(look, label="mine").look(texts("hello"))
+
+
+async def test_a_coroutine_that_will_not_end_keeps_no_request_waiting() -> None:
+    go_on = asyncio.Event()
+
+    async def stubborn(_: str) -> None:
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+
+    guardrail = Outside(stubborn, label="mine", limit_s=0.02)
+    try:
+        for _ in range(8):
+            with pytest.raises(TimeoutError):
+                await guardrail.look(texts("hello"))
+        with pytest.raises(TimeoutError, match="8 calls hang"):
+            await guardrail.look(texts("hello"))
+    finally:
+        go_on.set()
 
 
 async def test_it_is_shown_only_the_texts_that_it_is_for() -> None:

@@ -1,31 +1,22 @@
 """Gates of somebody else's: any `module:attribute`, and the entry points `tierwise.gates`.
 
-Such a gate may raise, hang or say nonsense. It is run in a thread of its own, so that the event
-loop goes on meanwhile, and what it says is made a verdict here or refused.
+Such a gate may raise, hang or say nonsense. It is run apart (see `theirs`), so that the event loop
+goes on meanwhile, and what it says is made a verdict here or refused.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import difflib
 import inspect
 import math
-import sys
-import threading
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from tierwise.errors import ConfigError
+from tierwise.theirs import AT_A_TIME, NotThere, Theirs, found_at
 from tierwise.types import Completion, Task, Verdict
 
 LIMIT_S = 2.0
 """The time that a gate has for one verdict, in seconds, unless its `limit_s` says otherwise."""
-_THREADS = 8
-"""Answers that one gate judges at a time. A thread cannot be ended from outside, so a gate that
-hangs keeps as many as it is given."""
 _REASON_CHARS = 300
 
 Opinion = Callable[[Task, Completion], Any]
@@ -39,15 +30,16 @@ class OutsideGate:
     """
 
     def __init__(
-        self, name: str, opinion: Opinion, *, limit_s: float = LIMIT_S, threads: int = _THREADS
+        self, name: str, opinion: Opinion, *, limit_s: float = LIMIT_S, threads: int = AT_A_TIME
     ) -> None:
         self.name = name
         self.limit_s = limit_s
-        self._opinion = opinion
-        self._is_async = _is_async(opinion)
-        self._threads = threads
-        self._free = asyncio.Semaphore(threads)
-        self._stuck = 0
+        self._theirs = Theirs(f"gate {name}", opinion, at_a_time=threads)
+
+    @property
+    def stuck(self) -> int:
+        """How many calls go on that nobody waits for."""
+        return self._theirs.stuck
 
     async def judge_slowly(self, task: Task, answer: Completion) -> Verdict | None:
         """The gate's verdict.
@@ -57,73 +49,7 @@ class OutsideGate:
             ValueError: what it says is no verdict.
             TimeoutError: all its threads hang.
         """
-        if self._stuck >= self._threads:
-            raise TimeoutError(
-                f"{self._stuck} {'calls' if self._is_async else 'threads'} hang in it"
-            )
-        ask = self._aside if self._is_async else self._apart
-        return verdict_of(self.name, await ask(task, answer))
-
-    async def _aside(self, task: Task, answer: Completion) -> Any:
-        """What the coroutine says; one that goes on when it is told to end is left to itself."""
-        asking = asyncio.ensure_future(_kept_in(self._opinion, task, answer))
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            if not asking.done():
-                self._stuck += 1
-                asking.add_done_callback(self._ended)
-                asking.cancel()
-            raise
-
-    def _ended(self, asking: asyncio.Future[Any]) -> None:
-        self._stuck -= 1
-        if not asking.cancelled():
-            asking.exception()  # nobody else wants to know
-
-    async def _apart(self, task: Task, answer: Completion) -> Any:
-        """What the function says, asked in a thread."""
-        await self._free.acquire()
-        loop = asyncio.get_running_loop()
-        said: asyncio.Future[Any] = loop.create_future()
-
-        def over(value: Any, error: BaseException | None) -> None:
-            self._free.release()
-            if said.cancelled():
-                self._stuck -= 1  # it was only slow
-            elif error is None:
-                said.set_result(value)
-            else:
-                said.set_exception(error)
-
-        def work() -> None:
-            value: Any = None
-            error: BaseException | None = None
-            try:
-                value = self._opinion(task, answer)
-            except Exception as raised:  # noqa: BLE001 - it goes to whoever asked
-                error = raised
-            except BaseException as raised:  # noqa: BLE001 - `sys.exit()` must not end a request
-                error = RuntimeError(f"{type(raised).__name__}: {raised}")
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(over, value, error)
-
-        # A daemon, so that a gate that hangs does not keep the process from ending.
-        threading.Thread(target=work, name=f"gate {self.name}", daemon=True).start()
-        try:
-            return await said
-        except asyncio.CancelledError:
-            if said.cancelled():
-                self._stuck += 1
-            raise
-
-
-async def _kept_in(opinion: Opinion, task: Task, answer: Completion) -> Any:
-    """What a coroutine says. `sys.exit()` in it must not end the event loop, and so the gateway."""
-    try:
-        return await opinion(task, answer)
-    except SystemExit as raised:
-        raise RuntimeError(f"SystemExit: {raised}") from None
+        return verdict_of(self.name, await self._theirs.ask(task, answer))
 
 
 def verdict_of(name: str, said: Any) -> Verdict | None:
@@ -161,19 +87,16 @@ class _Preparing(OutsideGate):
 
 
 def load_outside(name: str, target: str) -> OutsideGate:
-    """The gate at `module:attribute`, called `name` in configurations and verdicts.
-
-    A class is built without arguments. The working directory is looked in as well, after
-    everything that is installed.
+    """The gate at `module:attribute` (see `theirs.found_at`), called `name` in configurations and
+    verdicts.
 
     Raises:
         ConfigError: it cannot be imported or built, or it cannot be called as a gate.
     """
-    found = _imported(name, target)
     try:
-        gate = found() if inspect.isclass(found) else found
-    except (Exception, SystemExit) as error:
-        raise _unusable(name, f"cannot be built: {type(error).__name__}: {error}") from error
+        gate = found_at(target)
+    except NotThere as error:
+        raise _unusable(name, error.why, error.remedy) from error
     opinion = getattr(gate, "judge_slowly", None) or getattr(gate, "judge", gate)
     if not callable(opinion) or not _takes_two(opinion):
         raise _unusable(name, "cannot be called with a task and an answer")
@@ -184,28 +107,6 @@ def load_outside(name: str, target: str) -> OutsideGate:
     made = _Preparing(name, opinion, prepare) if prepare else OutsideGate(name, opinion)
     made.limit_s = float(limit)
     return made
-
-
-def _imported(name: str, target: str) -> Any:
-    module_name, _, attribute = target.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        found: Any = import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise _unusable(
-            name,
-            f"cannot be imported: {type(error).__name__}: {error}",
-            f"See that `python -c 'import {module_name}'` works where Tierwise is started.",
-        ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            near = difflib.get_close_matches(part, [a for a in vars(found) if a[0] != "_"])
-            remedy = f"Use one of: {', '.join(near)}." if near else "Name a function or a class."
-            raise _unusable(name, f"is not there: {module_name} has no {part!r}", remedy)
-        found = getattr(found, part)
-    return found
 
 
 def _unusable(name: str, why: str, remedy: str = "") -> ConfigError:
@@ -224,8 +125,3 @@ def _takes_two(opinion: Opinion) -> bool:
     except ValueError:  # some builtins do not say what they take
         return True
     return True
-
-
-def _is_async(opinion: Opinion) -> bool:
-    called: Callable[..., Awaitable[Any]] | Any = getattr(opinion, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(opinion) or inspect.iscoroutinefunction(called)

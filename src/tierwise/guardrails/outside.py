@@ -1,30 +1,23 @@
 """Code of one's own that looks at texts: any `module:function`, and what is installed for it.
 
-It may raise, hang or say nonsense. It runs in a thread of its own with a limit, and what it says is
+It may raise, hang or say nonsense. It runs apart (see `theirs`) with a limit, and what it says is
 made spans here or refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import inspect
-import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from tierwise.errors import ConfigError
 from tierwise.guardrails.base import MOST_LABEL_CHARS, Span, Text
+from tierwise.theirs import NotThere, Theirs, found_at, is_async
 
 GROUP = "tierwise.guardrails"
 LIMIT_S = 5.0
 """The time that it has for all texts of a request or an answer, in seconds."""
-_THREADS = 8
-"""How many look at a time. One that hangs keeps its place: it cannot be ended from outside."""
 
 Look = Callable[[str], Any]
 
@@ -50,13 +43,11 @@ class Outside:
         roles: Sequence[str] = (),
         limit_s: float = LIMIT_S,
     ) -> None:
-        self._look = look
+        self._theirs = Theirs(f"guardrail {label}", _of_all(look))
         self._label = label
         self._threshold = threshold
         self._roles = roles
         self._limit_s = limit_s
-        self._hanging = 0
-        self._free = asyncio.Semaphore(_THREADS)
 
     async def look(self, texts: Sequence[Text]) -> Sequence[Sequence[Span]]:
         """As `Guardrail` has it.
@@ -66,49 +57,10 @@ class Outside:
             ValueError: it says what is none of the above.
             Exception: whatever it raises.
         """
-        if self._hanging >= _THREADS:
-            raise TimeoutError(f"{self._hanging} threads hang in it")
         said = [one.text if not self._roles or one.role in self._roles else "" for one in texts]
         async with asyncio.timeout(self._limit_s):
-            if inspect.iscoroutinefunction(self._look):
-                found = [await self._look(text) if text else None for text in said]
-            else:
-                found = await self._apart(said)
+            found = await self._theirs.ask(said)
         return [self._spans(text, one) for text, one in zip(said, found, strict=True)]
-
-    async def _apart(self, said: Sequence[str]) -> list[Any]:
-        """What the function says, asked in a thread which ends with the process if it hangs."""
-        await self._free.acquire()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Any]] = loop.create_future()
-
-        def over(found: list[Any], error: BaseException | None) -> None:
-            self._free.release()
-            if answer.cancelled():
-                self._hanging -= 1  # it was only slow
-            elif error is None:
-                answer.set_result(found)
-            else:
-                answer.set_exception(error)
-
-        def work() -> None:
-            found: list[Any] = []
-            error: BaseException | None = None
-            try:
-                found = [self._look(text) if text else None for text in said]
-            except Exception as raised:  # noqa: BLE001 - it goes to whoever asked
-                error = raised
-            except BaseException as raised:  # noqa: BLE001 - `sys.exit()` must not end a request
-                error = RuntimeError(f"{type(raised).__name__}: {raised}")
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(over, found, error)
-
-        threading.Thread(target=work, name=f"guardrail {self._label}", daemon=True).start()
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            self._hanging += answer.cancelled()
-            raise
 
     def _spans(self, text: str, found: Any) -> list[Span]:
         if found is None or found is False:
@@ -133,11 +85,20 @@ class Outside:
         return Span(start, end, str(label)[:MOST_LABEL_CHARS] or self._label)
 
 
-def load(name: str) -> Look:
-    """The function at `module:function`, or the one that is installed under this name.
+def _of_all(look: Look) -> Callable[[Sequence[str]], Any]:
+    """The function of all texts together, so that one thread does for them."""
+    if is_async(look):
 
-    The working directory is looked in as well, after everything that is installed. A class is made
-    without arguments, and its `look` is taken if it has one.
+        async def awaited(said: Sequence[str]) -> list[Any]:
+            return [await look(text) if text else None for text in said]
+
+        return awaited
+    return lambda said: [look(text) if text else None for text in said]
+
+
+def load(name: str) -> Look:
+    """The function at `module:function` (see `theirs.found_at`), or the one that is installed under
+    this name. Of an object its `look` is taken if it has one.
 
     Raises:
         ConfigError: there is none, or it cannot be imported.
@@ -148,25 +109,16 @@ def load(name: str) -> Look:
         if name not in installed:
             raise _unusable(name, "is unknown")
         target = installed[name]
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    module, _, attribute = target.partition(":")
     try:
-        found: Any = import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        found = found() if inspect.isclass(found) else found
-    except (Exception, SystemExit) as error:
-        raise _unusable(name, f"cannot be used: {type(error).__name__}: {error}") from error
+        found = found_at(target)
+    except NotThere as error:
+        raise _unusable(name, error.why, error.remedy) from error
     look: Look = getattr(found, "look", found)
     if not callable(look):
         raise _unusable(name, "cannot be called with a text")
     return look
 
 
-def _unusable(name: str, why: str) -> ConfigError:
-    return ConfigError(
-        f"{name!r} {why}",
-        remedy="Use patterns, pii, injection or ceilings; your own are named `module:function`.",
-    )
+def _unusable(name: str, why: str, remedy: str = "") -> ConfigError:
+    kinds = "Use patterns, pii, injection or ceilings; your own are named `module:function`."
+    return ConfigError(f"{name!r} {why}", remedy=remedy or kinds)
