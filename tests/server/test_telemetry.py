@@ -65,6 +65,7 @@ def test_the_official_clients_trace_reaches_provider_and_collector(
     assert root.parent_span_id.hex() == PARENT
     assert root.trace_state == "vendor=1"
     assert call.parent_span_id == root.span_id
+    assert "gen_ai.request.stream" not in {**facts(root), **facts(call)}
     sent = provider.seen[-1].headers
     assert sent["traceparent"] == f"00-{TRACE}-{call.span_id.hex()}-01"
     assert sent["tracestate"] == "vendor=1"
@@ -200,22 +201,27 @@ def test_what_is_not_sampled_is_not_told_but_passed_on(
     assert {span.trace_id.hex() for span in told(collector, 1)} == {TRACE}
 
 
+def calls_in(collector: Collector, metric: str, count: int) -> Any:
+    """A histogram of calls, when so many have been counted."""
+
+    def counted() -> bool:
+        found = collector.metrics.get(metric)
+        return found is not None and sum(p.count for p in found.histogram.data_points) == count
+
+    until(counted, f"{count} calls in {metric}")
+    return collector.metrics[metric]
+
+
 def test_metrics_are_those_of_the_conventions(
     provider: Provider, start: Start, collector: Collector
 ) -> None:
-    gateway = start()
+    gateway = start(telemetry={"older_names": False})
     assert chat(gateway.url, "small").status == 200
     assert chat(gateway.url, "small", stream=True).status == 200
     provider.acts["small"] = fails(400, {"message": "no"})
     assert chat(gateway.url, "small").status == 400
-
-    def counted() -> bool:
-        found = collector.metrics.get("gen_ai.client.operation.duration")
-        return found is not None and sum(p.count for p in found.histogram.data_points) == 3
-
-    until(counted, "all three calls")
+    durations = calls_in(collector, "gen_ai.client.inference.duration", 3)
     metrics = collector.metrics
-    durations = metrics["gen_ai.client.operation.duration"]
     assert durations.unit == "s"
     assert durations.histogram.aggregation_temporality == 2
     by_error = {facts(p).get("error.type"): p for p in durations.histogram.data_points}
@@ -223,15 +229,48 @@ def test_metrics_are_those_of_the_conventions(
     for point in by_error.values():
         assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
         assert sum(point.bucket_counts) == point.count
-    tokens = metrics["gen_ai.client.token.usage"]
-    assert tokens.unit == "{token}"
-    by_type = {facts(p)["gen_ai.token.type"]: p.sum for p in tokens.histogram.data_points}
-    assert by_type == {"input": 20, "output": 10}
-    first = metrics["gen_ai.client.operation.time_to_first_chunk"].histogram.data_points
+    used = {
+        name.removeprefix("gen_ai.client.inference.usage."): sum(
+            p.as_int for p in metric.sum.data_points
+        )
+        for name, metric in metrics.items()
+        if name.startswith("gen_ai.client.inference.usage.")
+    }
+    assert used == {
+        "input_tokens": 20,
+        "output_tokens": 10,
+        "cache_read.input_tokens": 0,
+        "cache_write.input_tokens": 0,
+        "reasoning.output_tokens": 0,
+    }
+    spent = metrics["gen_ai.client.inference.usage.input_tokens"]
+    assert spent.unit == "{token}"
+    assert spent.sum.is_monotonic
+    assert {facts(p)["gen_ai.token.modality"] for p in spent.sum.data_points} == {"unknown"}
+    [each] = metrics["gen_ai.client.inference.operation.output_tokens"].histogram.data_points
+    assert (each.count, each.sum) == (2, 10)
+    first = metrics["gen_ai.client.inference.time_to_first_chunk"].histogram.data_points
     assert [p.count for p in first] == [1]
     cost = metrics["tierwise.cost"].sum
     assert cost.is_monotonic
     assert sum(p.as_double for p in cost.data_points) == pytest.approx(2 * 20e-6)
+    assert not {name for name in metrics if name.startswith("gen_ai.client.operation.")}
+    assert "gen_ai.client.token.usage" not in metrics
+
+
+def test_metrics_have_the_names_of_before_as_well(start: Start, collector: Collector) -> None:
+    gateway = start()
+    assert chat(gateway.url, "small", stream=True).status == 200
+    durations = calls_in(collector, "gen_ai.client.operation.duration", 1)
+    metrics = collector.metrics
+    renamed = metrics["gen_ai.client.inference.duration"]
+    assert durations.histogram.data_points == renamed.histogram.data_points
+    tokens = metrics["gen_ai.client.token.usage"]
+    assert tokens.unit == "{token}"
+    by_type = {facts(p)["gen_ai.token.type"]: p.sum for p in tokens.histogram.data_points}
+    assert by_type == {"input": 10, "output": 5}
+    first = metrics["gen_ai.client.operation.time_to_first_chunk"].histogram.data_points
+    assert [p.count for p in first] == [1]
 
 
 def test_a_collector_that_is_gone_costs_no_request(provider: Provider, start: Start) -> None:

@@ -140,3 +140,8 @@ class TelemetryConfig(_Section):
     content: bool = Field(
         False, description="Prompts and answers, too; needs `ledger.store_content`."
     )
+    older_names: bool = Field(
+        True,
+        description="Metrics that the conventions have renamed since version 1.41 are sent by the "
+        "name that they had then as well.",
+    )

@@ -1,50 +1,55 @@
 """The metrics of OpenTelemetry's conventions for generative AI, counted here and sent as a whole.
 
-Sums since the start (`cumulative`), as every collector takes them.
+https://github.com/open-telemetry/semantic-conventions-genai, v0.1.0. Those that it has in place of
+what version 1.41 of the general conventions had are sent by both names unless it is said otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tierwise.telemetry.histogram import Histogram
-from tierwise.telemetry.places import Place, Places, error_of
-from tierwise.telemetry.protobuf import (
-    Value,
-    attributes,
-    double,
-    fixed64,
-    message,
-    number,
-    packed_doubles,
-    packed_fixed64,
-    text,
+from tierwise.telemetry.places import EMBEDDINGS, INFERENCE, Place, Places, error_of
+from tierwise.telemetry.series import (
+    DURATIONS,
+    TO_FIRST,
+    TOKENS,
+    Pairs,
+    counter,
+    figure,
+    histogram,
+    since,
+    spread,
 )
-from tierwise.types import Attempt, Record
+from tierwise.types import Attempt, Record, Usage
 
-DURATIONS = (
-    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
-)  # fmt: skip
-TOKENS = tuple(float(4**power) for power in range(14))
-TO_FIRST = (
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-)  # fmt: skip
-"""The bounds that the conventions ask for."""
 MOST_SERIES = 2_000
 """Of one metric; what comes beyond is not counted. A set-up has far fewer."""
-_CUMULATIVE = 2
-Pairs = tuple[tuple[str, Value | None], ...]
+_COUNTED = (
+    ("input_tokens", "The number of input (prompt) tokens used, including cached tokens."),
+    ("output_tokens", "The number of output tokens used, including reasoning tokens."),
+    ("cache_read.input_tokens", "The number of input tokens served from a provider's cache."),
+    ("cache_write.input_tokens", "The number of input tokens written to a provider's cache."),
+    ("reasoning.output_tokens", "The number of output tokens used for reasoning."),
+)
+_MODALITY = ("gen_ai.token.modality", "unknown")
+"""Providers of answers seldom say which of their tokens were pictures or sound."""
 
 
 class GenAiMetrics:
     """Counts what records say. `observe` and `encoded` may be called in different threads: what is
-    read in the middle of a request is in the next sum."""
+    read in the middle of a request is in the next sum.
 
-    def __init__(self, places: Places, began: float) -> None:
-        """With `began`, the Unix time since when is counted."""
+    Args:
+        began: the Unix time since when is counted.
+        older: whether metrics that have another name now are sent by the one before as well.
+    """
+
+    def __init__(self, places: Places, began: float, *, older: bool = True) -> None:
         self.places = places
         self._began = began
-        self._calls: dict[tuple[str, str, str | None, bool], _Calls] = {}
+        self._older = older
+        self._calls: dict[tuple[str, str, str | None, bool], Calls] = {}
         self._requests: dict[tuple[str | None, str | None, str], _Requests] = {}
 
     def observe(self, record: Record) -> None:
@@ -68,70 +73,77 @@ class GenAiMetrics:
         if calls is None:
             if len(self._calls) >= MOST_SERIES:
                 return
-            calls = self._calls[key] = _Calls(self.places.of(attempt), attempt, error)
+            answered = attempt.model if attempt.usage is not None else None
+            place = self.places.of(attempt)
+            calls = self._calls[key] = Calls(place, attempt.deployment, answered, error)
         calls.duration.add(attempt.latency_s)
         if attempt.ttft_s is not None:
             calls.to_first.add(attempt.ttft_s)
         if attempt.usage is not None:
-            calls.input.add(attempt.usage.input_tokens)
-            calls.output.add(attempt.usage.output_tokens)
+            calls.used(attempt.usage)
 
     def encoded(self, now: float) -> Iterable[bytes]:
         """Each metric as a field of `ScopeMetrics`, as it stands at this Unix time."""
-        span = fixed64(2, int(self._began * 1e9)) + fixed64(3, int(now * 1e9))
+        span = since(self._began, now)
         calls, requests = list(self._calls.values()), list(self._requests.values())
-        yield _histogram(
-            "gen_ai.client.operation.duration", "s", "GenAI operation duration.",
-            [_point(span, 9, one.facts, one.duration) for one in calls],
-        )  # fmt: skip
-        yield _histogram(
-            "gen_ai.client.operation.time_to_first_chunk", "s",
-            "Time to the first chunk of a streamed answer.",
-            [_point(span, 9, one.facts, one.to_first) for one in calls if one.to_first.count],
-        )  # fmt: skip
-        yield _histogram(
-            "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.",
-            [
-                _point(span, 9, (*one.model_facts, ("gen_ai.token.type", kind)), histogram)
-                for one in calls
-                for kind, histogram in (("input", one.input), ("output", one.output))
-                if histogram.count
-            ],
-        )  # fmt: skip
-        yield _histogram(
+        yield from _of_inference(span, [one for one in calls if one.kind == INFERENCE])
+        yield from _of_embeddings(span, [one for one in calls if one.kind == EMBEDDINGS])
+        yield from _of_operations(span, calls, older=self._older)
+        yield histogram(
             "tierwise.request.duration", "s", "From when a request was routed to its answer's end.",
-            [_point(span, 9, one.facts, one.duration) for one in requests],
+            [spread(span, one.facts, one.duration) for one in requests],
         )  # fmt: skip
-        yield _sum(
-            "tierwise.cost", "USD spent, all attempts billed.",
-            [_number(span, one.facts, one.cost) for one in requests],
+        yield counter(
+            "tierwise.cost", "USD", "USD spent, all attempts billed.",
+            [figure(span, one.facts, one.cost) for one in requests],
         )  # fmt: skip
-        yield _sum(
-            "tierwise.reference_cost", "USD that the reference model would have cost.",
-            [_number(span, one.facts, one.reference) for one in requests],
+        yield counter(
+            "tierwise.reference_cost", "USD", "USD that the reference model would have cost.",
+            [figure(span, one.facts, one.reference) for one in requests],
         )  # fmt: skip
 
 
-class _Calls:
-    """The calls to one deployment that ended alike."""
+class Calls:
+    """The calls to one place that ended alike."""
 
-    __slots__ = ("duration", "facts", "input", "model_facts", "output", "to_first")
+    __slots__ = (
+        "cache_read", "cache_written", "duration", "facts", "input", "kind", "model_facts",
+        "output", "reasoning", "to_first",
+    )  # fmt: skip
 
-    def __init__(self, place: Place, attempt: Attempt, error: str | None) -> None:
+    def __init__(
+        self, place: Place, deployment: str | None, answered: str | None, error: str | None
+    ) -> None:
+        self.kind = place.kind
         self.model_facts: Pairs = (
             ("gen_ai.operation.name", place.operation),
             ("gen_ai.provider.name", place.provider),
-            ("gen_ai.request.model", place.model),
-            ("gen_ai.response.model", attempt.model if attempt.usage is not None else None),
+            ("gen_ai.request.model", place.model or None),
+            ("gen_ai.response.model", answered),
             ("server.address", place.address or None),
             ("server.port", place.port if place.address else None),
-            ("tierwise.deployment", attempt.deployment),
+            ("tierwise.deployment", deployment),
         )
         self.facts: Pairs = (*self.model_facts, ("error.type", error))
         self.duration = Histogram(DURATIONS)
         self.to_first = Histogram(TO_FIRST)
         self.input = Histogram(TOKENS)
         self.output = Histogram(TOKENS)
+        self.cache_read = self.cache_written = self.reasoning = 0
+
+    def used(self, usage: Usage) -> None:
+        """One more call took so many tokens."""
+        self.input.add(usage.input_tokens)
+        self.output.add(usage.output_tokens)
+        self.cache_read += usage.cached_input_tokens
+        self.cache_written += usage.cache_write_tokens
+        self.reasoning += usage.reasoning_tokens
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """The tokens of all calls, in the order of `_COUNTED`."""
+        both = int(self.input.sum), int(self.output.sum)
+        return (*both, self.cache_read, self.cache_written, self.reasoning)
 
 
 class _Requests:
@@ -150,33 +162,68 @@ class _Requests:
         self.reference = 0.0
 
 
-def _point(span: bytes, field: int, facts: Pairs, histogram: Histogram) -> bytes:
-    """A `HistogramDataPoint` as a field of `Histogram`."""
-    counts = tuple(histogram.counts)
-    return message(
-        1,
-        span,
-        fixed64(4, sum(counts)),
-        double(5, histogram.sum),
-        packed_fixed64(6, counts),
-        packed_doubles(7, histogram.bounds),
-        attributes(field, facts),
-    )
+def _of_inference(span: bytes, calls: Sequence[Calls]) -> Iterator[bytes]:
+    name = "gen_ai.client.inference"
+    yield histogram(
+        f"{name}.duration", "s", "GenAI client inference operation duration.",
+        [spread(span, one.facts, one.duration) for one in calls],
+    )  # fmt: skip
+    yield histogram(
+        f"{name}.time_to_first_chunk", "s", "Time to the first chunk of a streamed answer.",
+        [spread(span, one.facts, one.to_first) for one in calls if one.to_first.count],
+    )  # fmt: skip
+    for index, (kind, meaning) in enumerate(_COUNTED):
+        yield counter(
+            f"{name}.usage.{kind}", "{token}", meaning,
+            [figure(span, (*one.model_facts, _MODALITY), one.counted[index]) for one in calls],
+        )  # fmt: skip
+    counted = [one for one in calls if one.input.count]
+    yield histogram(
+        f"{name}.operation.input_tokens", "{token}", "Input tokens used per operation.",
+        [spread(span, one.model_facts, one.input) for one in counted],
+    )  # fmt: skip
+    yield histogram(
+        f"{name}.operation.output_tokens", "{token}", "Output tokens used per operation.",
+        [spread(span, one.model_facts, one.output) for one in counted],
+    )  # fmt: skip
 
 
-def _number(span: bytes, facts: Pairs, value: float) -> bytes:
-    """A `NumberDataPoint` as a field of `Sum`."""
-    return message(1, span, double(4, value), attributes(7, facts))
+def _of_embeddings(span: bytes, calls: Sequence[Calls]) -> Iterator[bytes]:
+    name = "gen_ai.client.embeddings"
+    yield histogram(
+        f"{name}.duration", "s", "GenAI client embeddings operation duration.",
+        [spread(span, one.facts, one.duration) for one in calls],
+    )  # fmt: skip
+    yield histogram(
+        f"{name}.operation.input_tokens", "{token}",
+        "The number of input tokens used per embeddings operation.",
+        [spread(span, one.model_facts, one.input) for one in calls if one.input.count],
+    )  # fmt: skip
 
 
-def _histogram(name: str, unit: str, description: str, points: Sequence[bytes]) -> bytes:
-    return _metric(name, unit, description, message(9, *points, number(2, _CUMULATIVE)))
-
-
-def _sum(name: str, description: str, points: Sequence[bytes]) -> bytes:
-    data = message(7, *points, number(2, _CUMULATIVE), number(3, True))
-    return _metric(name, "USD", description, data)
-
-
-def _metric(name: str, unit: str, description: str, data: bytes) -> bytes:
-    return message(2, text(1, name), text(2, description), text(3, unit), data)
+def _of_operations(span: bytes, calls: Sequence[Calls], *, older: bool) -> Iterator[bytes]:
+    """All other calls, and, by the names of version 1.41, those above once more."""
+    name = "gen_ai.client.operation"
+    yield histogram(
+        f"{name}.duration", "s", "GenAI operation duration.",
+        [
+            spread(span, one.facts, one.duration)
+            for one in calls
+            if older or one.kind not in (INFERENCE, EMBEDDINGS)
+        ],
+    )  # fmt: skip
+    if not older:
+        return
+    yield histogram(
+        f"{name}.time_to_first_chunk", "s", "Time to the first chunk of a streamed answer.",
+        [spread(span, one.facts, one.to_first) for one in calls if one.to_first.count],
+    )  # fmt: skip
+    yield histogram(
+        "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.",
+        [
+            spread(span, (*one.model_facts, ("gen_ai.token.type", kind)), tokens)
+            for one in calls
+            for kind, tokens in (("input", one.input), ("output", one.output))
+            if tokens.count and (kind == "input" or one.kind != EMBEDDINGS)
+        ],
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from msgspec import Struct
 
@@ -24,8 +25,24 @@ _BY_DIALECT = {
     "vertex": "gcp.vertex_ai",
 }
 _BY_NAME = {"xai": "x_ai", "moonshot": "moonshot_ai"}
+_BY_HOST = {
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.moonshot.cn": "moonshot_ai",
+    "api.openai.com": "openai",
+    "api.perplexity.ai": "perplexity",
+    "api.x.ai": "x_ai",
+}
+"""Whose an OpenAI-compatible API is, whatever the configuration calls it."""
 _GENERATES = frozenset({"gemini", "vertex"})
 _PORTS = {"http": 80, "https": 443}
+
+
+INFERENCE, EMBEDDINGS, OTHER = "inference", "embeddings", "other"
+Kind = Literal["inference", "embeddings", "other"]
+"""What calls do, as the conventions' metrics tell them apart."""
 
 
 class Place(Struct, frozen=True):
@@ -36,17 +53,19 @@ class Place(Struct, frozen=True):
     model: str
     address: str
     port: int
+    kind: Kind = "inference"
 
 
 def place_of(deployment: Deployment) -> Place:
     """The deployment's."""
     url = urllib.parse.urlsplit(deployment.base_url)
-    name = deployment.provider
+    host, name = url.hostname or "", deployment.provider
+    known = _BY_DIALECT.get(deployment.dialect) or _BY_HOST.get(host)
     return Place(
         operation="generate_content" if deployment.dialect in _GENERATES else "chat",
-        provider=_BY_DIALECT.get(deployment.dialect) or _BY_NAME.get(name, name),
+        provider=known or _BY_NAME.get(name, name),
         model=deployment.upstream_model,
-        address=url.hostname or "",
+        address=host,
         port=url.port or _PORTS.get(url.scheme, 443),
     )
 

@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sample: float = 1.0
     follow: bool = True
     content: bool = False
+    older_names: bool = True
     timeout_s: float = 10.0
     gzip: bool = False
     certificate: str | None = None
@@ -73,6 +74,7 @@ def settings_of(
         sample=sample,
         follow=follow,
         content=config.content,
+        older_names=config.older_names,
         timeout_s=_number(env, f"{_OTLP}_TIMEOUT", 10_000.0) / 1000,
         gzip=env.get(f"{_OTLP}_COMPRESSION", "") == "gzip",
         certificate=env.get(f"{_OTLP}_CERTIFICATE") or None,

@@ -45,7 +45,7 @@ _REFERENCE = "tierwise.reference_cost_usd"
 _INPUT = "gen_ai.usage.input_tokens"
 _OUTPUT = "gen_ai.usage.output_tokens"
 _CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
-_CACHE_WRITTEN = "gen_ai.usage.cache_creation.input_tokens"
+_CACHE_WRITTEN = "gen_ai.usage.cache_write.input_tokens"
 _REASONING = "gen_ai.usage.reasoning.output_tokens"
 _TO_FIRST = "gen_ai.response.time_to_first_chunk"
 
@@ -128,7 +128,7 @@ class Spans:
             ("gen_ai.provider.name", places[-1].provider if places else None),
             ("gen_ai.request.model", decision.requested),
             ("gen_ai.response.model", record.model),
-            ("gen_ai.request.stream", record.stream),
+            ("gen_ai.request.stream", record.stream or None),
             ("error.type", error),
             ("tierwise.status", record.status),
             ("tierwise.policy", decision.policy),
@@ -229,7 +229,7 @@ class Spans:
             ("gen_ai.provider.name", place.provider),
             ("gen_ai.request.model", place.model),
             ("gen_ai.response.model", attempt.model if attempt.usage is not None else None),
-            ("gen_ai.request.stream", record.stream and attempt.outcome != "probe"),
+            ("gen_ai.request.stream", (record.stream and attempt.outcome != "probe") or None),
             ("server.address", place.address or None),
             ("server.port", place.port if place.address else None),
             ("http.response.status_code", attempt.status),

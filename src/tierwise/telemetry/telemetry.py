@@ -25,7 +25,7 @@ class Telemetry:
         if settings.traces_url is not None:
             self._tracing = Tracing(settings.sample, follow=settings.follow)
         self._spans = Spans(places, content=settings.content)
-        self._metrics = GenAiMetrics(places, time.time())
+        self._metrics = GenAiMetrics(places, time.time(), older=settings.older_names)
         self.exporter = Exporter(settings, self._metrics.encoded, version("tierwise"))
 
     def begin(self, headers: Mapping[bytes, bytes]) -> Trace | None:
