@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tierwise.config import Setup
-from tierwise.ledger import Feedback, Ledger, rate, read_feedback
+from tierwise.ledger import Feedback, Ledger, Told, rate, read_feedback
 from tierwise.providers import Transport
 from tierwise.state.health import Health
 from tierwise.types import Owner
@@ -46,8 +46,10 @@ class Beside:
         name: str,
         caller: str | None = None,
         owner: Owner | None = None,
+        told: Told | None = None,
     ) -> Embedded:
-        """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`.
+        """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`;
+        `told` is what traces tell of it.
 
         Raises:
             TierwiseError: see `Embedder.embed`.
@@ -62,6 +64,7 @@ class Beside:
             name=name,
             caller=caller,
             owner=owner,
+            told=told,
             look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
 

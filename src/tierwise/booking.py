@@ -6,8 +6,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
+from msgspec.structs import replace
+
 from tierwise.errors import TierwiseError
-from tierwise.ledger import EMBEDDINGS, Aside, Ledger
+from tierwise.ledger import EMBEDDINGS, Aside, Ledger, Told
 from tierwise.types import Attempt, Owner
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ async def embed_booked(
     caller: str | None,
     look: Callable[[EmbeddingsAsked], Awaitable[EmbeddingsAsked]] | None = None,
     owner: Owner | None = None,
+    told: Told | None = None,
 ) -> Embedded:
     """The vectors of what is asked; raises as `Embedder.embed` does.
 
@@ -33,17 +36,21 @@ async def embed_booked(
     Args:
         name: what the request is called, in the ledger and to its client.
         look: gives what is asked as it may go on; raises if it may not.
+        told: what is told of it beside what the ledger keeps, as far as that is known before.
     """
     deployments = embedder.places(asked.model)
     at, began = time.time(), time.monotonic()
     attempts: list[Attempt] = []
     embedded: Embedded | None = None
     status: Literal["ok", "error", "cancelled"] = "cancelled"
+    told = told or Told()
     said: str | None = None
     try:
         if look is not None:
             asked = await look(asked)
-        embedded = await embedder.embed(asked, deployments, deadline, attempts)
+        embedded = await embedder.embed(
+            asked, deployments, deadline, attempts, trace=told.trace, since=began
+        )
         status = "ok"
     except Exception as error:
         status, said = "error", f"{type(error).__name__}: {error}"
@@ -71,6 +78,11 @@ async def embed_booked(
                 output_tokens=0,
                 error=said,
                 attempts=tuple(attempts),
+                told=replace(
+                    told,
+                    dimensions=asked.dimensions,
+                    encoding="base64" if asked.base64 else None,
+                ),
             )
         )
     return embedded

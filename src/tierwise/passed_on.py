@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from tierwise.errors import TierwiseError
-from tierwise.ledger import Aside, Ledger
+from tierwise.ledger import Aside, Ledger, Told
 from tierwise.names import new_id
 from tierwise.providers.passthrough import PassedAnswer
 from tierwise.types import Owner
@@ -50,6 +51,7 @@ class Passage:
         kind: what its path is about, see `passing.kind_of`.
         caller: whose key it came with; None if it needs none.
         owner: whose request that makes it.
+        told: what is told of it beside what the ledger keeps, as far as that is known before.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Passage:
         provider: str,
         caller: str | None = None,
         owner: Owner | None = None,
+        told: Told | None = None,
     ) -> None:
         self.name = new_id()
         self._method = method
@@ -68,6 +71,7 @@ class Passage:
         self._provider = provider
         self._caller = caller
         self._owner = owner
+        self._told = told or Told()
         self._at = time.time()
         self._began = time.monotonic()
         self._code: int | None = None
@@ -75,6 +79,16 @@ class Passage:
         self._size = 0
         self._codings: str | None = None
         self._over = False
+
+    def sending(self, span: str | None = None, model: str | None = None) -> None:
+        """The call begins now.
+
+        Args:
+            span: what a trace calls it.
+            model: that its body names.
+        """
+        began = time.monotonic() - self._began
+        self._told = replace(self._told, sent=True, began_s=began, span=span, model=model)
 
     def answered(self, answer: PassedAnswer) -> None:
         """The head of the answer is here."""
@@ -135,6 +149,7 @@ class Passage:
                 input_tokens=_first(usage.input_tokens, usage.prompt_tokens),
                 output_tokens=_first(usage.output_tokens, usage.completion_tokens),
                 error=said,
+                told=self._told,
             )
         )
 

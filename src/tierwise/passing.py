@@ -69,10 +69,7 @@ class Places:
         Raises:
             UnknownProvider: it names none, and several may be meant.
         """
-        try:
-            model = _decode_named(body).model or ""
-        except UNREADABLE:
-            model = ""  # the provider says what is wrong with it
+        model = model_in(body) or ""
         name, slash, upstream = model.partition("/")
         if slash and name in self._providers:
             return self._providers[name], with_fields(body, {"model": json_string(upstream)})
@@ -93,6 +90,15 @@ class Places:
             f"It is not clear whose {path} is meant: {names} may have it. {self._remedy}",
             param=self._param,
         )
+
+
+def model_in(body: bytes) -> str | None:
+    """The model that a JSON body names; None if it names none, or cannot be read: then the provider
+    says what is wrong with it."""
+    try:
+        return _decode_named(body).model
+    except UNREADABLE:
+        return None
 
 
 def family_of(path: str) -> str | None:

@@ -27,7 +27,8 @@ from tierwise.errors import (
 from tierwise.providers.embedding import EmbeddingAdapter, load_embedding_adapter
 from tierwise.providers.http import HttpReply, HttpRequest, Transport, request_id_of
 from tierwise.state.health import Health
-from tierwise.types import Attempt, Deployment, Usage
+from tierwise.telemetry.context import carrying, span_for
+from tierwise.types import Attempt, Deployment, Trace, Usage
 from tierwise.wire.embeddings import (
     Embeddings,
     EmbeddingsAsked,
@@ -56,6 +57,16 @@ class Embedded(Struct, frozen=True):
     cost_usd: float
     attempts: int
     upstream_id: str | None = None
+
+
+class _Call(Struct, frozen=True):
+    """What is asked of whichever deployment; see `Embedder.embed`."""
+
+    asked: EmbeddingsAsked
+    tokens: int
+    deadline: float
+    trace: Trace | None
+    since: float
 
 
 class Embedder:
@@ -91,6 +102,9 @@ class Embedder:
         deployments: Sequence[Deployment],
         deadline: float,
         attempts: list[Attempt],
+        *,
+        trace: Trace | None = None,
+        since: float | None = None,
     ) -> Embedded:
         """The vectors of what is asked.
 
@@ -98,6 +112,8 @@ class Embedder:
             deployments: those that stand for the model that is asked for; see `places`.
             deadline: a point of the monotonic clock, in seconds.
             attempts: takes every call and what came of it, also of a request that fails.
+            trace: that the calls are part of.
+            since: from when on attempts say when they began, by the same clock; from now on.
 
         Raises:
             Unsatisfiable: no deployment can express what is asked.
@@ -106,6 +122,7 @@ class Embedder:
             DeadlineExceeded: none did in time.
         """
         tokens = guessed(asked).input_tokens
+        call = _Call(asked, tokens, deadline, trace, time.monotonic() if since is None else since)
         health = self._health
         places = health.order(deployments, tokens) or health.last_resorts(deployments, tokens)
         lines: list[str] = []
@@ -115,7 +132,7 @@ class Embedder:
             if time.monotonic() >= deadline:
                 raise DeadlineExceeded("the deadline passed", lines)
             try:
-                answered = await self._try(place, asked, tokens, deadline, attempts)
+                answered = await self._try(place, call, attempts)
             except Unsatisfiable as error:
                 unable = error
             except UpstreamRejected:
@@ -136,34 +153,34 @@ class Embedder:
             rate_limited=limited and all(health.rate_limited(place) for place in out),
         )
 
-    async def _try(
-        self,
-        place: Deployment,
-        asked: EmbeddingsAsked,
-        tokens: int,
-        deadline: float,
-        attempts: list[Attempt],
-    ) -> Embedded:
+    async def _try(self, place: Deployment, call: _Call, attempts: list[Attempt]) -> Embedded:
         """The answer of one deployment, or its error; either is noted as an attempt."""
         began = time.monotonic()
-        call = Attempt(deployment=place.id, model=place.model, tier=0, outcome="accepted")
+        attempt = Attempt(
+            deployment=place.id,
+            model=place.model,
+            tier=0,
+            outcome="accepted",
+            began_s=began - call.since,
+            span=span_for(call.trace),
+        )
         try:
-            found, upstream_id = await self._ask(place, asked, tokens, deadline, not attempts)
+            found, upstream_id = await self._ask(place, call, attempt.span, not attempts)
         except (UpstreamError, asyncio.CancelledError) as error:
             upstream = error if isinstance(error, UpstreamError) else None
-            call = replace(
-                call,
+            attempt = replace(
+                attempt,
                 outcome="cancelled" if upstream is None else upstream.kind,
                 error=None if upstream is None else upstream.message,
                 status=None if upstream is None else upstream.status,
                 latency_s=time.monotonic() - began,
             )
-            attempts.append(call)
+            attempts.append(attempt)
             raise
-        embedded = _embedded(found, asked, place, len(attempts) + 1, upstream_id)
+        embedded = _embedded(found, call.asked, place, len(attempts) + 1, upstream_id)
         attempts.append(
             replace(
-                call,
+                attempt,
                 status=200,
                 usage=embedded.usage,
                 estimated=found.usage is None,
@@ -176,14 +193,14 @@ class Embedder:
     async def _ask(
         self,
         place: Deployment,
-        asked: EmbeddingsAsked,
-        tokens: int,
-        deadline: float,
+        call: _Call,
+        span: str | None,
         first: bool,
     ) -> tuple[Embeddings, str | None]:
         """What one deployment answers, and what it calls the request."""
         adapter = self._adapters[place.id]
-        requests = adapter.requests(asked)
+        asked, tokens, deadline = call.asked, call.tokens, call.deadline
+        requests = [carrying(one, call.trace, span) for one in adapter.requests(asked)]
         began = time.monotonic()
         until = min(deadline, began + place.timeouts.total)
         self._health.started(place, tokens, first=first)

@@ -1,6 +1,6 @@
 """What happened, what it cost, what it saved: the append-only record of every request."""
 
-from tierwise.ledger.asides import EMBEDDINGS, Aside, PassedGroup
+from tierwise.ledger.asides import EMBEDDINGS, Aside, PassedGroup, Told
 from tierwise.ledger.examples import Labelled, labelled
 from tierwise.ledger.feedback import Feedback, read_feedback
 from tierwise.ledger.gate_figures import GateFigures, TierFigures
@@ -22,6 +22,7 @@ __all__ = [
     "Period",
     "Report",
     "TierFigures",
+    "Told",
     "labelled",
     "parse_since",
     "rate",

@@ -14,15 +14,33 @@ from itertools import islice
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tierwise.ledger.rows import Key, Value, owner_key
 from tierwise.ledger.schema import ASIDE_COLUMNS
-from tierwise.types import Attempt, Owner, Usage
+from tierwise.types import Attempt, Owner, Trace, Usage
 
 EMBEDDINGS = "embeddings"
 """The kind of requests for embeddings; reports group them under this name, whatever they group by.
 No kind of answers is called so."""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What traces and metrics tell of such a request beside what the ledger keeps.
+
+    It had waited for `waited_s` seconds before its `at`. `sent` says whether a call was passed
+    through, which began `began_s` seconds after that, and is `span` in the trace. `model` is the
+    one that its body named; `dimensions` and `encoding` are how vectors were to be.
+    """
+
+    trace: Trace | None = None
+    waited_s: float = 0.0
+    sent: bool = False
+    began_s: float = 0.0
+    span: str | None = None
+    model: str | None = None
+    dimensions: int | None = None
+    encoding: str | None = None
 
 
 class Aside(Struct, frozen=True, kw_only=True):
@@ -33,7 +51,8 @@ class Aside(Struct, frozen=True, kw_only=True):
     `code` is the provider's HTTP status. `cost_usd` and tokens are None where they are unknown,
     which is not 0. `error` begins with the name of an error's type. Money is USD, times are
     seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings. `owner` is whose
-    request it was, for sums of spending; it is not read back.
+    request it was, for sums of spending; it is not read back. `told` is for those who watch, and
+    not kept.
     """
 
     id: str
@@ -53,6 +72,7 @@ class Aside(Struct, frozen=True, kw_only=True):
     error: str | None = None
     attempts: tuple[Attempt, ...] = ()
     owner: Owner | None = None
+    told: Told | UnsetType = UNSET
 
     @property
     def failovers(self) -> int:

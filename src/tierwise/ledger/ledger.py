@@ -43,6 +43,7 @@ Maker = Callable[[], Record]
 """Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
 ledger has no room: then in the caller's, which costs the caller time and the ledger no memory."""
 Observer = Callable[[Record], None]
+AsideObserver = Callable[[Aside], None]
 Entry = Record | Feedback | Aside
 """What is written: how a request went, or what somebody thought of its answer later."""
 
@@ -78,6 +79,7 @@ class Ledger:
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
         self._observers: list[Observer] = []
+        self._aside_observers: list[AsideObserver] = []
         self._queue_size = queue_size
         self._room = queue_size
         self._batch_size = batch_size
@@ -169,6 +171,14 @@ class Ledger:
         """Calls it no more."""
         self._observers = [one for one in self._observers if one != observer]
 
+    def watch_asides(self, observer: AsideObserver) -> None:
+        """The same with every request that is for no answer."""
+        self._aside_observers.append(observer)
+
+    def unwatch_asides(self, observer: AsideObserver) -> None:
+        """Calls it no more."""
+        self._aside_observers = [one for one in self._aside_observers if one != observer]
+
     def record(self, make: Maker, decision_id: str = "") -> bool:
         """Takes what makes a record, to be written soon.
 
@@ -198,12 +208,13 @@ class Ledger:
         return True
 
     def noted(self, aside: Aside) -> bool:
-        """Takes a request that is for no answer, to be written soon; no observer sees it.
+        """Takes a request that is for no answer, to be written soon.
 
         Never waits; False if it had to be dropped.
         """
         if len(self._queue) + len(self._made) >= self._room:
             self._count_dropped()
+            self._show_aside(aside)
             return False
         self._queue.append(("", aside))
         return True
@@ -335,6 +346,8 @@ class Ledger:
         for decision_id, make in batch:
             if isinstance(make, (Feedback, Aside)):
                 self._made.append(make)
+                if isinstance(make, Aside):
+                    self._show_aside(make)
                 continue
             try:
                 record = make()
@@ -376,6 +389,14 @@ class Ledger:
                 with self._showing:
                     observer(record)
             except Exception:  # whoever looks on must not cost us the record
+                log.exception("an observer of the ledger broke")
+
+    def _show_aside(self, aside: Aside) -> None:
+        for observer in self._aside_observers:
+            try:
+                with self._showing:
+                    observer(aside)
+            except Exception:  # whoever looks on must not cost us the rest
                 log.exception("an observer of the ledger broke")
 
     def _write(self, batch: Sequence[Entry]) -> None:

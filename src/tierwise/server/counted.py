@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from tierwise.ledger import EMBEDDINGS, Aside
 from tierwise.ledger.rows import tier_of
 from tierwise.server.families import SECONDS
 from tierwise.telemetry.histogram import Histogram
@@ -80,6 +81,8 @@ class Counts:
         self._known: dict[tuple[str | None, str | None, int | None, str], _Line] = {}
         self._calls: dict[Labels, _Calls] = {}
         self._verdicts: dict[Labels, int] = {}
+        self._embedded: dict[str, int] = {}
+        self._passed: dict[Labels, Histogram] = {}
         self._told: dict[tuple[str, Labels], float] = {}
         self._values: dict[str, set[str]] = {}
 
@@ -112,6 +115,19 @@ class Counts:
             if attempt.verdicts:
                 self._judged(record, attempt)
 
+    def observe_aside(self, aside: Aside) -> None:
+        """Takes in one that was for no answer; called by the ledger's thread, too."""
+        for attempt in aside.attempts:
+            calls = self._called(attempt)
+            calls.count += 1
+            calls.seconds.add(attempt.latency_s)
+        if aside.kind != EMBEDDINGS:
+            labels = (self._bounded("provider", aside.provider or ""),)
+            self._passed.setdefault(labels, Histogram(SECONDS)).add(aside.latency_s)
+        elif aside.model is not None:
+            model = self._bounded("model", aside.model)
+            self._embedded[model] = self._embedded.get(model, 0) + (aside.input_tokens or 0)
+
     def add(self, name: str, *labels: str, value: float = 1.0) -> None:
         """Counts something that is no record; called in the event loop only."""
         key = (name, tuple(self._bounded(f"{name} {at}", one) for at, one in enumerate(labels)))
@@ -139,6 +155,8 @@ class Counts:
                 add("tierwise_tokens", (model, "reasoning"), line.reasoning)
         for labels, calls in list(self._calls.items()):
             add("tierwise_attempts", labels, calls.count)
+        for model, tokens in list(self._embedded.items()):
+            add("tierwise_tokens", (model, "input"), tokens)
         for labels, count in list(self._verdicts.items()):
             add("tierwise_verdicts", labels, count)
         return [Sample(name, labels, value) for (name, labels), value in found.items()]
@@ -152,6 +170,8 @@ class Counts:
                 found.append(_spread("tierwise_first_token_seconds", labels[:1], line.first))
         for labels, calls in list(self._calls.items()):
             found.append(_spread("tierwise_attempt_seconds", labels[:1], calls.seconds))
+        for labels, seconds in list(self._passed.items()):
+            found.append(_spread("tierwise_passed_through_seconds", labels, seconds))
         return found
 
     def _line(self, key: tuple[str | None, str | None, int | None, str]) -> _Line:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tierwise.errors import RequestError, TierwiseError
+from tierwise.ledger import Told
 from tierwise.names import new_id
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.allowed import check_embedding
@@ -91,6 +93,7 @@ class EmbeddingEndpoint:
         """The vectors of one request."""
         arrived = time.monotonic()
         client = self._client(request)
+        trace = self._lasting.trace(dict(request.scope["headers"]), client)
         body = await bounded_body(request, self._max_body)
         asked = read(body)
         check_embedding(asked.model, client)
@@ -104,7 +107,8 @@ class EmbeddingEndpoint:
             with await lasting.allowances.admit(caller, expected, now, client.limits) as taken:
                 priority = client.priority or "normal"
                 with await lasting.admission.enter(priority, caller or "", deadline):
-                    embedded = await self._paid(asked, expected, client, deadline, name)
+                    told = Told(trace=trace, waited_s=time.monotonic() - arrived)
+                    embedded = await self._paid(asked, expected, client, deadline, name, told)
                 taken.used(Usage(input_tokens=embedded.usage.input_tokens))
         except TierwiseError as error:
             lasting.metrics.embedded(self._label(asked.model), error)
@@ -119,22 +123,33 @@ class EmbeddingEndpoint:
         return embedded
 
     async def _paid(
-        self, asked: EmbeddingsAsked, tokens: int, client: Client, deadline: float, name: str
+        self,
+        asked: EmbeddingsAsked,
+        tokens: int,
+        client: Client,
+        deadline: float,
+        name: str,
+        told: Told,
     ) -> Embedded:
         """Has them made, paid from the budgets of the key."""
         budgets, orchestrator = self._lasting.budgets, self._orchestrator
         purse = budgets.purse(client.budgets) if budgets is not None else None
+        make = partial(
+            orchestrator.embedded,
+            asked,
+            deadline,
+            name=name,
+            caller=client.name,
+            owner=client.owner,
+            told=told,
+        )
         if purse is None:
-            return await orchestrator.embedded(
-                asked, deadline, name=name, caller=client.name, owner=client.owner
-            )
+            return await make()
         places = orchestrator.setup.embeddings.get(asked.model)
         await purse.reserve(tokens * places[0].prices.input * 1e-6 if places else 0.0)
         cost = 0.0
         try:
-            embedded = await orchestrator.embedded(
-                asked, deadline, name=name, caller=client.name, owner=client.owner
-            )
+            embedded = await make()
             cost = embedded.cost_usd
             return embedded
         finally:

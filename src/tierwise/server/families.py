@@ -53,7 +53,8 @@ ALL = (
     _gauge(
         "tierwise_saved_usd", "USD that the reference would have cost beyond it.", "policy", "model"
     ),
-    _counter("tierwise_tokens", "Tokens of answers that were given out.", "model", "type"),
+    _counter("tierwise_tokens",
+             "Tokens of answers that were given out, and of what was embedded.", "model", "type"),
     _counter("tierwise_failovers", "Calls that failed and were made up for.", "policy"),
     _counter("tierwise_escalations", "Answers that gates rejected.", "policy"),
     _counter("tierwise_attempts", "Calls to deployments by outcome.", "deployment", "outcome"),
@@ -74,6 +75,8 @@ ALL = (
     _counter("tierwise_passed_through",
              "Calls that were passed through to a provider, by the status that it gave.",
              "provider", "status"),
+    _seconds("tierwise_passed_through_seconds",
+             "How long calls that were passed through took, to the end of the answer.", "provider"),
     _counter("tierwise_embeddings",
              "Requests for embeddings by what was asked for and how they ended.",
              "model", "status"),

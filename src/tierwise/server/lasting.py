@@ -56,6 +56,7 @@ class Lasting:
         """Who shares state with others in Redis; None where this gateway is by itself."""
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
+        orchestrator.ledger.watch_asides(self.metrics.observe_aside)
         self.telemetry = _telemetry(orchestrator, config)
         self.ids_in_log = log_format(config) == "json"
         self.access = _access_log(config)
@@ -141,6 +142,7 @@ class Lasting:
             return
         if old is not None:
             orchestrator.ledger.unwatch(old.observe)
+            orchestrator.ledger.unwatch_asides(old.observe_aside)
             threading.Thread(target=old.close, name="tierwise-telemetry-end").start()
         self.telemetry = _telemetry(orchestrator, config)
 
@@ -155,6 +157,7 @@ def _telemetry(orchestrator: Orchestrator, config: Config) -> Telemetry | None:
 
     telemetry = Telemetry(settings, orchestrator.setup.everywhere())
     orchestrator.ledger.watch(telemetry.observe)
+    orchestrator.ledger.watch_asides(telemetry.observe_aside)
     return telemetry
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from tierwise.errors import BudgetExceeded, RequestError, TierwiseError
+from tierwise.ledger import Aside
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.counted import Counts, Sample, Snapshot
 from tierwise.server.exposition import Board
@@ -27,6 +28,8 @@ class Metrics:
         self._board = Board(None if shared is None else shared / _FOLDER)
         self.observe: Callable[[Record], None] = self._counts.observe
         """Takes in one finished request; called by the ledger's thread."""
+        self.observe_aside: Callable[[Aside], None] = self._counts.observe_aside
+        """The same of one that was for no answer."""
 
     def follow(self, orchestrator: Orchestrator) -> None:
         """Reads the parts of this orchestrator from now on; what was counted stays."""

@@ -13,6 +13,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from tierwise.config import Config
 from tierwise.errors import (
     ConnectFailed,
@@ -21,9 +23,10 @@ from tierwise.errors import (
     TierwiseError,
     UnknownPath,
 )
+from tierwise.ledger import Told
 from tierwise.orchestrator import Orchestrator
 from tierwise.passed_on import Passage
-from tierwise.passing import Places, clean, family_of, kind_of
+from tierwise.passing import Places, clean, family_of, kind_of, model_in
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passed, PassedAnswer
 from tierwise.server.allowed import check_passing
@@ -44,7 +47,8 @@ from tierwise.server.request import (
 from tierwise.server.sent import Sent
 from tierwise.server.speech import Header, Speech
 from tierwise.server.speeches import Speeches
-from tierwise.types import Deployment
+from tierwise.telemetry.context import carrying_on, span_for
+from tierwise.types import Deployment, Trace
 
 log = logging.getLogger("tierwise.server")
 
@@ -90,10 +94,10 @@ class PassingEndpoint:
         try:
             headers = dict(scope["headers"])
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
-            self._lasting.note(headers, client)
+            trace = self._lasting.trace(headers, client)
             watched = self._lasting.watch.enter(receive)
             try:
-                await self._pass(_Asked(scope, headers, receive, watched), client, sent)
+                await self._pass(_Asked(scope, headers, receive, watched, trace), client, sent)
             except asyncio.CancelledError:
                 if watched.stalled:
                     raise too_slow() from None
@@ -123,6 +127,7 @@ class PassingEndpoint:
                     deployment.provider,
                     client.name,
                     client.owner,
+                    Told(trace=asked.trace, waited_s=time.monotonic() - now),
                 )
                 try:
                     await self._send_on(deployment, passed, asked, passage, sent)
@@ -138,6 +143,9 @@ class PassingEndpoint:
         self, deployment: Deployment, passed: Passed, asked: _Asked, passage: Passage, sent: Sent
     ) -> None:
         """Sends a call on and its answer back."""
+        span = span_for(asked.trace)
+        passed = replace(passed, headers=carrying_on(passed.headers, asked.trace, span))
+        passage.sending(span, asked.model)
         try:
             answer = await self._passages.open(deployment, passed)
         except ConnectFailed:
@@ -177,6 +185,7 @@ class PassingEndpoint:
         if codings is not None:
             body = plain(body, codings, self._max_body)
         deployment, body = self._places.by_model(body, path)
+        asked.model = model_in(body)
         return deployment, asked.with_body(path, body)
 
     async def _failed(self, error: Exception, sent: Sent, speech: Speech) -> None:
@@ -194,12 +203,20 @@ class _Asked:
     """One request that is to be passed on."""
 
     def __init__(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, watched: Watched
+        self,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        watched: Watched,
+        trace: Trace | None,
     ) -> None:
         self.path: str = scope["raw_path"].decode("latin-1")
         self.headers = headers
         self.receive = receive
         self.watched = watched
+        self.trace = trace
+        self.model: str | None = None
+        """That its body names, once it was read."""
         self.failed: Exception | None = None
         """Why its body could not be read to the end."""
         self._all: Sequence[Header] = scope["headers"]

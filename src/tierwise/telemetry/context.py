@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from tierwise.types import Trace
 
 PARENT = b"traceparent"
 STATE = b"tracestate"
+_OURS = frozenset({"traceparent", "tracestate"})
 _MOST_STATE = 512
 """Characters of a `tracestate` that are passed on; a longer one may be left out as a whole."""
 _FORM = re.compile(rb"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
@@ -50,6 +51,23 @@ def carrying(request: HttpRequest, trace: Trace | None, span: str | None) -> Htt
     if trace.state:
         headers["tracestate"] = trace.state
     return replace(request, headers=headers)
+
+
+def carrying_on(
+    headers: Sequence[tuple[str, str]], trace: Trace | None, span: str | None
+) -> list[tuple[str, str]]:
+    """The headers of a call that is passed through, as `carrying`: in place of its caller's own."""
+    if trace is None or span is None:
+        return list(headers)
+    kept = [one for one in headers if one[0].lower() not in _OURS]
+    return [*kept, *_headers(trace, span).items()]
+
+
+def _headers(trace: Trace, span: str) -> dict[str, str]:
+    headers = {"traceparent": f"00-{trace.id}-{span}-{'01' if trace.sampled else '00'}"}
+    if trace.state:
+        headers["tracestate"] = trace.state
+    return headers
 
 
 def heard(headers: Mapping[bytes, bytes]) -> Trace | None:

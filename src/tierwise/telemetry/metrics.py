@@ -6,14 +6,15 @@ what version 1.41 of the general conventions had are sent by both names unless i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
+from tierwise.ledger import Aside
+from tierwise.telemetry.asides import AsideCalls
+from tierwise.telemetry.calls import MOST_SERIES, Calls, metrics_of
 from tierwise.telemetry.histogram import Histogram
-from tierwise.telemetry.places import EMBEDDINGS, INFERENCE, Place, Places, error_of
+from tierwise.telemetry.places import Places, error_of
 from tierwise.telemetry.series import (
     DURATIONS,
-    TO_FIRST,
-    TOKENS,
     Pairs,
     counter,
     figure,
@@ -21,19 +22,7 @@ from tierwise.telemetry.series import (
     since,
     spread,
 )
-from tierwise.types import Attempt, Record, Usage
-
-MOST_SERIES = 2_000
-"""Of one metric; what comes beyond is not counted. A set-up has far fewer."""
-_COUNTED = (
-    ("input_tokens", "The number of input (prompt) tokens used, including cached tokens."),
-    ("output_tokens", "The number of output tokens used, including reasoning tokens."),
-    ("cache_read.input_tokens", "The number of input tokens served from a provider's cache."),
-    ("cache_write.input_tokens", "The number of input tokens written to a provider's cache."),
-    ("reasoning.output_tokens", "The number of output tokens used for reasoning."),
-)
-_MODALITY = ("gen_ai.token.modality", "unknown")
-"""Providers of answers seldom say which of their tokens were pictures or sound."""
+from tierwise.types import Attempt, Record
 
 
 class GenAiMetrics:
@@ -50,21 +39,38 @@ class GenAiMetrics:
         self._began = began
         self._older = older
         self._calls: dict[tuple[str, str, str | None, bool], Calls] = {}
+        self._asides = AsideCalls()
         self._requests: dict[tuple[str | None, str | None, str], _Requests] = {}
 
     def observe(self, record: Record) -> None:
         """Takes in one finished request."""
         key = (record.decision.policy, record.model, record.status)
-        requests = self._requests.get(key)
+        requests = self._requests.get(key) or self._like(key)
         if requests is None:
-            if len(self._requests) >= MOST_SERIES:
-                return
-            requests = self._requests[key] = _Requests(*key)
+            return
         requests.duration.add(record.latency_s)
         requests.cost += record.cost_usd
         requests.reference += record.reference_cost_usd
         for attempt in record.attempts:
             self._call(attempt)
+
+    def observe_aside(self, aside: Aside) -> None:
+        """Takes in one that was for no answer. What embeddings cost is part of the total."""
+        self._asides.observe(aside, self.places)
+        if aside.cost_usd is None:
+            return
+        requests = self._like((None, aside.model, aside.status))
+        if requests is not None:
+            requests.duration.add(aside.latency_s)
+            requests.cost += aside.cost_usd
+            requests.reference += aside.cost_usd
+
+    def _like(self, key: tuple[str | None, str | None, str]) -> _Requests | None:
+        """The requests that ended alike; None if there is no room for others."""
+        requests = self._requests.get(key)
+        if requests is None and len(self._requests) < MOST_SERIES:
+            requests = self._requests[key] = _Requests(*key)
+        return requests
 
     def _call(self, attempt: Attempt) -> None:
         error = error_of(attempt)
@@ -85,10 +91,9 @@ class GenAiMetrics:
     def encoded(self, now: float) -> Iterable[bytes]:
         """Each metric as a field of `ScopeMetrics`, as it stands at this Unix time."""
         span = since(self._began, now)
-        calls, requests = list(self._calls.values()), list(self._requests.values())
-        yield from _of_inference(span, [one for one in calls if one.kind == INFERENCE])
-        yield from _of_embeddings(span, [one for one in calls if one.kind == EMBEDDINGS])
-        yield from _of_operations(span, calls, older=self._older)
+        requests = list(self._requests.values())
+        calls = [*self._calls.values(), *self._asides.all]
+        yield from metrics_of(span, calls, older=self._older)
         yield histogram(
             "tierwise.request.duration", "s", "From when a request was routed to its answer's end.",
             [spread(span, one.facts, one.duration) for one in requests],
@@ -101,49 +106,6 @@ class GenAiMetrics:
             "tierwise.reference_cost", "USD", "USD that the reference model would have cost.",
             [figure(span, one.facts, one.reference) for one in requests],
         )  # fmt: skip
-
-
-class Calls:
-    """The calls to one place that ended alike."""
-
-    __slots__ = (
-        "cache_read", "cache_written", "duration", "facts", "input", "kind", "model_facts",
-        "output", "reasoning", "to_first",
-    )  # fmt: skip
-
-    def __init__(
-        self, place: Place, deployment: str | None, answered: str | None, error: str | None
-    ) -> None:
-        self.kind = place.kind
-        self.model_facts: Pairs = (
-            ("gen_ai.operation.name", place.operation),
-            ("gen_ai.provider.name", place.provider),
-            ("gen_ai.request.model", place.model or None),
-            ("gen_ai.response.model", answered),
-            ("server.address", place.address or None),
-            ("server.port", place.port if place.address else None),
-            ("tierwise.deployment", deployment),
-        )
-        self.facts: Pairs = (*self.model_facts, ("error.type", error))
-        self.duration = Histogram(DURATIONS)
-        self.to_first = Histogram(TO_FIRST)
-        self.input = Histogram(TOKENS)
-        self.output = Histogram(TOKENS)
-        self.cache_read = self.cache_written = self.reasoning = 0
-
-    def used(self, usage: Usage) -> None:
-        """One more call took so many tokens."""
-        self.input.add(usage.input_tokens)
-        self.output.add(usage.output_tokens)
-        self.cache_read += usage.cached_input_tokens
-        self.cache_written += usage.cache_write_tokens
-        self.reasoning += usage.reasoning_tokens
-
-    @property
-    def counted(self) -> tuple[int, ...]:
-        """The tokens of all calls, in the order of `_COUNTED`."""
-        both = int(self.input.sum), int(self.output.sum)
-        return (*both, self.cache_read, self.cache_written, self.reasoning)
 
 
 class _Requests:
@@ -160,70 +122,3 @@ class _Requests:
         self.duration = Histogram(DURATIONS)
         self.cost = 0.0
         self.reference = 0.0
-
-
-def _of_inference(span: bytes, calls: Sequence[Calls]) -> Iterator[bytes]:
-    name = "gen_ai.client.inference"
-    yield histogram(
-        f"{name}.duration", "s", "GenAI client inference operation duration.",
-        [spread(span, one.facts, one.duration) for one in calls],
-    )  # fmt: skip
-    yield histogram(
-        f"{name}.time_to_first_chunk", "s", "Time to the first chunk of a streamed answer.",
-        [spread(span, one.facts, one.to_first) for one in calls if one.to_first.count],
-    )  # fmt: skip
-    for index, (kind, meaning) in enumerate(_COUNTED):
-        yield counter(
-            f"{name}.usage.{kind}", "{token}", meaning,
-            [figure(span, (*one.model_facts, _MODALITY), one.counted[index]) for one in calls],
-        )  # fmt: skip
-    counted = [one for one in calls if one.input.count]
-    yield histogram(
-        f"{name}.operation.input_tokens", "{token}", "Input tokens used per operation.",
-        [spread(span, one.model_facts, one.input) for one in counted],
-    )  # fmt: skip
-    yield histogram(
-        f"{name}.operation.output_tokens", "{token}", "Output tokens used per operation.",
-        [spread(span, one.model_facts, one.output) for one in counted],
-    )  # fmt: skip
-
-
-def _of_embeddings(span: bytes, calls: Sequence[Calls]) -> Iterator[bytes]:
-    name = "gen_ai.client.embeddings"
-    yield histogram(
-        f"{name}.duration", "s", "GenAI client embeddings operation duration.",
-        [spread(span, one.facts, one.duration) for one in calls],
-    )  # fmt: skip
-    yield histogram(
-        f"{name}.operation.input_tokens", "{token}",
-        "The number of input tokens used per embeddings operation.",
-        [spread(span, one.model_facts, one.input) for one in calls if one.input.count],
-    )  # fmt: skip
-
-
-def _of_operations(span: bytes, calls: Sequence[Calls], *, older: bool) -> Iterator[bytes]:
-    """All other calls, and, by the names of version 1.41, those above once more."""
-    name = "gen_ai.client.operation"
-    yield histogram(
-        f"{name}.duration", "s", "GenAI operation duration.",
-        [
-            spread(span, one.facts, one.duration)
-            for one in calls
-            if older or one.kind not in (INFERENCE, EMBEDDINGS)
-        ],
-    )  # fmt: skip
-    if not older:
-        return
-    yield histogram(
-        f"{name}.time_to_first_chunk", "s", "Time to the first chunk of a streamed answer.",
-        [spread(span, one.facts, one.to_first) for one in calls if one.to_first.count],
-    )  # fmt: skip
-    yield histogram(
-        "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.",
-        [
-            spread(span, (*one.model_facts, ("gen_ai.token.type", kind)), tokens)
-            for one in calls
-            for kind, tokens in (("input", one.input), ("output", one.output))
-            if tokens.count and (kind == "input" or one.kind != EMBEDDINGS)
-        ],
-    )  # fmt: skip

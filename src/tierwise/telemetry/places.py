@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -40,7 +40,9 @@ _GENERATES = frozenset({"gemini", "vertex"})
 _PORTS = {"http": 80, "https": 443}
 
 
-INFERENCE, EMBEDDINGS, OTHER = "inference", "embeddings", "other"
+INFERENCE: Final = "inference"
+EMBEDDINGS: Final = "embeddings"
+OTHER: Final = "other"
 Kind = Literal["inference", "embeddings", "other"]
 """What calls do, as the conventions' metrics tell them apart."""
 
@@ -74,7 +76,10 @@ class Places:
     """Those of a set-up, by the ids of its deployments."""
 
     def __init__(self, deployments: Iterable[Deployment]) -> None:
-        self._all: Mapping[str, Place] = {one.id: place_of(one) for one in deployments}
+        all_of_them = list(deployments)
+        self._all: Mapping[str, Place] = {one.id: place_of(one) for one in all_of_them}
+        providers = {one.provider: self._all[one.id] for one in reversed(all_of_them)}
+        self._providers: Mapping[str, Place] = providers
 
     def of(self, attempt: Attempt) -> Place:
         """Where a call went; as far as the attempt says, if that is configured no more."""
@@ -83,6 +88,10 @@ class Places:
             return known
         provider = attempt.deployment.partition("/")[0]
         return Place("chat", provider, attempt.model, "", 0)
+
+    def of_provider(self, name: str) -> Place | None:
+        """Where one of a provider's deployments is; None if it is configured no more."""
+        return self._providers.get(name)
 
 
 FINE = frozenset({"accepted", "rejected", "abandoned"})

@@ -34,8 +34,8 @@ _FAILED = message(15, number(3, 2))
 _HEAD = struct.Struct("<BB16sBB8sBQBQ").pack
 _PARENT = struct.Struct("<BB8s").pack
 # Field 16: sampled, and that it is known whether the parent is of another service, or that it is.
-_LOCAL = b"\x85\x01" + struct.pack("<I", 0x101)
-_REMOTE = b"\x85\x01" + struct.pack("<I", 0x301)
+LOCAL = b"\x85\x01" + struct.pack("<I", 0x101)
+REMOTE = b"\x85\x01" + struct.pack("<I", 0x301)
 _NS = 1_000_000_000
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
@@ -77,9 +77,9 @@ class Spans:
         found = [self._root(record, trace, ids, root, arrived, ended)]
         if decision.policy is not None:  # else the caller has named a model, and nobody looked
             facts = self._analysis(record)
-            found.append(_span(ids, new_span_bytes(), above, analysed, at, facts, _LOCAL))
+            found.append(_span(ids, new_span_bytes(), above, analysed, at, facts, LOCAL))
         facts = self._routing(record)
-        found.append(_span(ids, new_span_bytes(), above, at, routed, facts, _LOCAL))
+        found.append(_span(ids, new_span_bytes(), above, at, routed, facts, LOCAL))
         for attempt in record.attempts:
             self._calls(found, record, attempt, ids, above, routed)
         return found
@@ -114,9 +114,9 @@ class Spans:
         if trace.state:
             facts += text(3, trace.state)
         if trace.parent is None:
-            return _span(ids, root, b"", began, ended, facts, _LOCAL)
+            return _span(ids, root, b"", began, ended, facts, LOCAL)
         parent = _PARENT(0x22, 8, bytes.fromhex(trace.parent))
-        return _span(ids, root, parent, began, ended, facts, _REMOTE)
+        return _span(ids, root, parent, began, ended, facts, REMOTE)
 
     def _root_facts(self, record: Record) -> bytes:
         decision, owner = record.decision, record.owner
@@ -211,7 +211,7 @@ class Spans:
             facts += double_attribute(_ATTRIBUTE, _TO_FIRST, attempt.ttft_s)
         if attempt.p is not None:
             facts += double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p)
-        found.append(_span(ids, span, above, began, ended, facts, _LOCAL))
+        found.append(_span(ids, span, above, began, ended, facts, LOCAL))
         if not attempt.verdicts:
             return
         call = _PARENT(0x22, 8, span)
@@ -219,7 +219,7 @@ class Spans:
             asked = ended + int((verdict.after_s or 0.0) * _NS)
             over = asked + int((verdict.took_s or 0.0) * _NS)
             facts = self._gate(verdict)
-            found.append(_span(ids, new_span_bytes(), call, asked, over, facts, _LOCAL))
+            found.append(_span(ids, new_span_bytes(), call, asked, over, facts, LOCAL))
 
     def _call_facts(self, record: Record, attempt: Attempt) -> bytes:
         place: Place = self.places.of(attempt)

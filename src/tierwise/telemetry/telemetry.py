@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
+from tierwise.ledger import Aside, Told
+from tierwise.telemetry.asides import AsideSpans
 from tierwise.telemetry.context import Tracing
 from tierwise.telemetry.export import Exporter
 from tierwise.telemetry.metrics import GenAiMetrics
@@ -25,6 +27,7 @@ class Telemetry:
         if settings.traces_url is not None:
             self._tracing = Tracing(settings.sample, follow=settings.follow)
         self._spans = Spans(places, content=settings.content)
+        self._asides = AsideSpans(places)
         self._metrics = GenAiMetrics(places, time.time(), older=settings.older_names)
         self.exporter = Exporter(settings, self._metrics.encoded, version("tierwise"))
 
@@ -40,10 +43,21 @@ class Telemetry:
         if trace is not None and trace.sampled and self._tracing is not None:
             self.exporter.add(self._spans.of(record, trace))
 
+    def observe_aside(self, aside: Aside) -> None:
+        """The same of one that was for no answer."""
+        if self.settings.metrics_url is not None:
+            self._metrics.observe_aside(aside)
+        told = aside.told
+        trace = told.trace if isinstance(told, Told) else None
+        if trace is not None and trace.sampled and self._tracing is not None:
+            assert isinstance(told, Told)  # noqa: S101 - it has the trace
+            self.exporter.add(self._asides.of(aside, told, trace))
+
     def follow(self, deployments: Iterable[Deployment]) -> None:
         """Other deployments are configured from now on."""
         places = self._metrics.places = Places(deployments)
         self._spans = Spans(places, content=self.settings.content)
+        self._asides = AsideSpans(places)
 
     def close(self) -> None:
         """Sends the rest."""
