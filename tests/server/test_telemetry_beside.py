@@ -18,6 +18,7 @@ from vectors import Embeds, config
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HEADER = f"00-{TRACE}-{PARENT}-01"
 SERVER, CLIENT = 2, 3
+ASKED = {"role": "user", "content": "Hi"}
 
 Start = Callable[[dict[str, Any]], RunningGateway]
 
@@ -295,3 +296,42 @@ def test_without_an_endpoint_a_callers_trace_goes_on_as_it_came(
         [one] = gateway.orchestrator.ledger.asides()
         shown = call(gateway.url, "GET", f"/v1/decisions/{one.id}").json
     assert "told" not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "dialect"),
+    [
+        (
+            "/v1/messages/count_tokens",
+            {"messages": [{"role": "user", "content": "Hi"}]},
+            "anthropic",
+        ),
+        ("/v1/responses/input_tokens", {"input": "Hi"}, "responses"),
+        ("/v1beta/models/small:countTokens", {"contents": [{"parts": [{"text": "Hi"}]}]}, "gemini"),
+    ],
+)
+def test_counting_tokens_is_told_though_no_provider_is_asked(
+    start: Start,
+    collector: Collector,
+    elsewhere: Elsewhere,
+    path: str,
+    body: dict[str, Any],
+    dialect: str,
+) -> None:
+    gateway = start(passing(elsewhere))
+    named = body if dialect == "gemini" else {**body, "model": "small"}
+    counted = call(gateway.url, "POST", path, named, headers={"traceparent": HEADER})
+    wrong = call(gateway.url, "POST", path, b"{")
+    assert (counted.status, wrong.status) == (200, 400)
+    roots, calls = told(collector, 2)
+    assert not calls
+    good, bad = sorted(roots, key=lambda one: one.start_time_unix_nano)
+    assert (good.name, good.trace_id.hex()) == ("count_tokens small", TRACE)
+    assert good.status.code == 0
+    assert (bad.status.code, facts(bad)["error.type"]) == (2, "InvalidRequest")
+    assert facts(good)["url.path"] == path
+    text = call(gateway.url, "GET", "/metrics").body.decode()
+    for status in ("ok", "error"):
+        line = f'tierwise_token_counts_total{{dialect="{dialect}",status="{status}"}} 1.0'
+        assert line in text
+    assert call(gateway.url, "POST", path, named, key=None).status == 401

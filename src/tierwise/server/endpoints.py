@@ -177,7 +177,7 @@ class Endpoints:
     def _starlette(self) -> Starlette:
         models = ModelEndpoint(self._orchestrator, self._speeches)
         counts = CountEndpoint(
-            self._orchestrator.kept_responses, self._caller, max_body=self._max_body
+            self._orchestrator.kept_responses, self._lasting, self._client, max_body=self._max_body
         )
         earlier = EarlierEndpoint(self._orchestrator.kept_responses, self._caller)
         vectors = EmbeddingEndpoint(
@@ -188,9 +188,7 @@ class Endpoints:
             Route("/health/ready", self._readiness),
             Route("/openapi.json", describe),
             Route("/v1/models", self._with_key(models.all)),
-            Route(
-                "/v1/models/{model:path}:countTokens", self._with_key(counts.gemini), methods=_POST
-            ),
+            Route("/v1/models/{model:path}:countTokens", counts.gemini, methods=_POST),
             *(
                 Route(f"{root}/{{model:path}}:{method}", serve, methods=_POST)
                 for root in ("/v1/models", _UNDER_V1BETA, PUBLISHED)
@@ -198,14 +196,10 @@ class Endpoints:
             ),
             Route("/v1/models/{model:path}", self._with_key(models.one)),
             Route(_UNDER_V1BETA, self._with_key(models.all_google)),
-            Route(
-                f"{_UNDER_V1BETA}/{{model:path}}:countTokens",
-                self._with_key(counts.gemini),
-                methods=_POST,
-            ),
+            Route(f"{_UNDER_V1BETA}/{{model:path}}:countTokens", counts.gemini, methods=_POST),
             Route(f"{_UNDER_V1BETA}/{{model:path}}", self._with_key(models.one_google)),
-            Route("/v1/messages/count_tokens", self._with_key(counts.anthropic), methods=_POST),
-            Route(COUNT_ON_VERTEX, self._with_key(counts.anthropic), methods=_POST),
+            Route("/v1/messages/count_tokens", counts.anthropic, methods=_POST),
+            Route(COUNT_ON_VERTEX, counts.anthropic, methods=_POST),
             Route("/v1/responses/input_tokens", counts.responses, methods=_POST),
             *earlier.routes(),
             Route("/v1/embeddings", vectors.openai, methods=_POST),

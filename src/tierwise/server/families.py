@@ -80,6 +80,8 @@ ALL = (
     _counter("tierwise_embeddings",
              "Requests for embeddings by what was asked for and how they ended.",
              "model", "status"),
+    _counter("tierwise_token_counts",
+             "Requests that only asked how many tokens they would take.", "dialect", "status"),
     _gauge("tierwise_deployment_in_flight", "Calls running now.", "deployment"),
     _gauge("tierwise_deployment_state",
            "Workers that find a deployment in this state: ready, resting, open (its breaker), ...",

@@ -56,6 +56,10 @@ class Metrics:
         if error is None:
             self._counts.add("tierwise_cost_usd", "", model, value=cost_usd)
 
+    def counted(self, dialect: str, status: str) -> None:
+        """Counts a request that only asked how many tokens it would take."""
+        self._counts.add("tierwise_token_counts", dialect, status)
+
     def cached(self, kind: str, saved_usd: float) -> None:
         """Counts an answer out of the cache, found by this kind of it, and what it saved."""
         self._counts.add("tierwise_cache_hits", kind)

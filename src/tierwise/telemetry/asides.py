@@ -86,7 +86,7 @@ class AsideSpans:
             *_used(aside.input_tokens, aside.output_tokens if aside.kind != EMBEDDINGS else None),
             *_http(aside),
             ("error.type", _error(aside)),
-            ("tierwise.decision.id", aside.id),
+            ("tierwise.decision.id", aside.id or None),
             ("tierwise.status", aside.status),
             ("tierwise.deployment", aside.deployment),
             ("tierwise.attempts", len(aside.attempts) or None),
