@@ -93,7 +93,8 @@ def written(place: str | Path, *asides: Aside, records: tuple[Record, ...] = ())
 
 def test_they_come_back_as_they_were(place: str) -> None:
     one = embedding("e1", "server_failed", "accepted")
-    other = passed("p1", at=60.0, cost_usd=None, error="ConnectFailed: naïve")
+    found = ("keys refused 1 api key in the request", "size noted 9 chars of 5, naïve")
+    other = passed("p1", at=60.0, cost_usd=None, error="ConnectFailed: naïve", guardrails=found)
     with Ledger(place) as ledger:
         ledger.noted(one)
         ledger.noted(other)
@@ -176,11 +177,32 @@ def test_only_the_period_asked_for_counts(place: str) -> None:
     assert (figures.requests, figures.passed) == (0, {})
 
 
+def test_who_watches_for_them_sees_each_once_be_there_room_for_it_or_not(place: str) -> None:
+    seen: list[Aside] = []
+    one, other, last = (embedding(name, "accepted") for name in ("e1", "e2", "e3"))
+
+    def broken(_: Aside) -> None:
+        raise RuntimeError("no")
+
+    ledger = Ledger(place, queue_size=1)
+    ledger.watch_asides(broken)
+    ledger.watch_asides(seen.append)
+    assert [ledger.noted(one), ledger.noted(other)] == [True, False]
+    assert seen == [other]
+    with ledger:
+        assert ledger.flush(PATIENCE_S)
+        assert seen == [other, one]
+        ledger.unwatch_asides(seen.append)
+        assert ledger.noted(last)
+        assert ledger.flush(PATIENCE_S)
+    assert seen == [other, one]
+
+
 def test_nothing_that_learns_or_looks_on_sees_them(place: str) -> None:
     seen: list[Record] = []
     with Ledger(place) as ledger:
         ledger.watch(seen.append)
-        ledger.noted(embedding("e1", "accepted"))
+        assert ledger.noted(embedding("e1", "accepted"))
         assert ledger.flush(PATIENCE_S)
         assert list(ledger.recent(None)) == []
         assert ledger.get("e1") is None

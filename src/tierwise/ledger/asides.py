@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -50,9 +50,9 @@ class Aside(Struct, frozen=True, kw_only=True):
     (`images`, `files`, ...). `asked` is the model that was asked for, or the method and the path.
     `code` is the provider's HTTP status. `cost_usd` and tokens are None where they are unknown,
     which is not 0. `error` begins with the name of an error's type. Money is USD, times are
-    seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings. `owner` is whose
-    request it was, for sums of spending; it is not read back. `told` is for those who watch, and
-    not kept.
+    seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings, `guardrails`
+    what guardrails found, in words. `owner` is whose request it was, for sums of spending; it is
+    not read back. `told` is for those who watch, and not kept.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Aside(Struct, frozen=True, kw_only=True):
     output_tokens: int | None = None
     error: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    guardrails: tuple[str, ...] = ()
     owner: Owner | None = None
     told: Told | UnsetType = UNSET
 
@@ -100,8 +101,18 @@ class PassedGroup(Struct, frozen=True, kw_only=True):
 def row_of(aside: Aside) -> tuple[Value, ...]:
     """The values in the order of `ASIDE_COLUMNS`; both stores add the owner's number."""
     kind = "" if aside.error is None else aside.error.partition(":")[0]
-    given = msgspec.structs.asdict(aside) | {"failovers": aside.failovers, "error_kind": kind}
+    said = msgspec.json.encode(aside.guardrails).decode() if aside.guardrails else None
+    given = msgspec.structs.asdict(aside) | {
+        "failovers": aside.failovers,
+        "error_kind": kind,
+        "guardrails": said,
+    }
     return tuple(given[column] for column in ASIDE_COLUMNS)
+
+
+def guardrails_in(written: str | None) -> tuple[str, ...]:
+    """What a row says that guardrails said."""
+    return () if written is None else msgspec.json.decode(written, type=tuple[str, ...])
 
 
 def owner_of(aside: Aside) -> Key | None:
@@ -133,13 +144,14 @@ def read_asides(
 
 
 def _aside(connection: sqlite3.Connection, row: Sequence[Value]) -> Aside:
-    given = dict(zip(ASIDE_COLUMNS, row, strict=True))
+    given: dict[str, Any] = dict(zip(ASIDE_COLUMNS, row, strict=True))
     attempts = connection.execute(
         "SELECT deployment, model, tier, outcome, status, cost_usd, input_tokens, output_tokens,"
         " latency_s, error FROM attempts WHERE at = ? AND request_id = ? ORDER BY idx",
         (given["at"], given["id"]),
     )
     del given["failovers"], given["error_kind"]
+    given["guardrails"] = guardrails_in(given["guardrails"])
     return msgspec.convert({**given, "attempts": [_attempt(*one) for one in attempts]}, Aside)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger import tables
-from tierwise.ledger.asides import Aside
+from tierwise.ledger.asides import Aside, guardrails_in
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.schema import ASIDE_COLUMNS, ATTEMPT_COLUMNS, FEEDBACK_COLUMNS
 from tierwise.ledger.tables import bundles, feedback, requests
@@ -62,6 +62,7 @@ def asides(connection: Connection, which: ColumnElement[bool], limit: int | None
 def _aside(row: Any, attempts: list[Attempt]) -> Aside:
     given = {name: row._mapping[name] for name in ASIDE_COLUMNS}
     del given["failovers"], given["error_kind"]
+    given["guardrails"] = guardrails_in(given["guardrails"])
     return Aside(**given, attempts=tuple(attempts))
 
 

@@ -75,5 +75,6 @@ ASIDE_COLUMNS = (
     "failovers",
     "error_kind",
     "error",
+    "guardrails",
 )
 OWNED_ASIDE_COLUMNS = (*ASIDE_COLUMNS, "owner")

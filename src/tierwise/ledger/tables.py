@@ -14,7 +14,8 @@
                 source counts; `asked_at`, `shape` and `checks` are the request's, and are filled in
                 when rows are added up
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
-                was passed through to a provider; NULL where nobody knows what it cost
+                was passed through to a provider; NULL where nobody knows what it cost;
+                `guardrails` is a JSON array of what those said, NULL for nothing
     owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
                 NULL in `requests` where nobody had to say who they are, and before version 4; in
                 `asides` also before version 5
@@ -217,6 +218,7 @@ asides = Table(
     _text("error_kind"),
     _text("error", nullable=True),
     Column("owner", ForeignKey("owners.id")),
+    _text("guardrails", nullable=True),
     Index("asides_by_id", "id"),
     Index("asides_by_time", "at"),
 )
