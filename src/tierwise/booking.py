@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedded, Embedder
     from tierwise.wire.embeddings import EmbeddingsAsked
 
+    Look = Callable[[EmbeddingsAsked, list[str]], Awaitable[EmbeddingsAsked]]
+
 
 async def embed_booked(
     embedder: Embedder,
@@ -25,7 +27,7 @@ async def embed_booked(
     *,
     name: str,
     caller: str | None,
-    look: Callable[[EmbeddingsAsked], Awaitable[EmbeddingsAsked]] | None = None,
+    look: Look | None = None,
     owner: Owner | None = None,
     told: Told | None = None,
 ) -> Embedded:
@@ -35,19 +37,21 @@ async def embed_booked(
 
     Args:
         name: what the request is called, in the ledger and to its client.
-        look: gives what is asked as it may go on; raises if it may not.
+        look: gives what is asked as it may go on, and says in the list what was found in it; raises
+            if it may not.
         told: what is told of it beside what the ledger keeps, as far as that is known before.
     """
     deployments = embedder.places(asked.model)
     at, began = time.time(), time.monotonic()
     attempts: list[Attempt] = []
+    found: list[str] = []
     embedded: Embedded | None = None
     status: Literal["ok", "error", "cancelled"] = "cancelled"
     told = told or Told()
     said: str | None = None
     try:
         if look is not None:
-            asked = await look(asked)
+            asked = await look(asked, found)
         embedded = await embedder.embed(
             asked, deployments, deadline, attempts, trace=told.trace, since=began
         )
@@ -78,6 +82,7 @@ async def embed_booked(
                 output_tokens=0,
                 error=said,
                 attempts=tuple(attempts),
+                guardrails=tuple(found),
                 told=replace(
                     told,
                     dimensions=asked.dimensions,

@@ -23,6 +23,7 @@ from tierwise.wire.openai_chat import read_request
 from tierwise.wire.translate import CHAT, read_task
 
 if TYPE_CHECKING:
+    from tierwise.passed_on import Passage
     from tierwise.wire.embeddings import EmbeddingsAsked
 
 Finish = Callable[[Run, Measured], Finished]
@@ -71,16 +72,19 @@ class Guarded:
             raise error
         return task
 
-    async def looked_at_texts(self, asked: EmbeddingsAsked) -> EmbeddingsAsked:
+    async def looked_at_texts(self, asked: EmbeddingsAsked, said: list[str]) -> EmbeddingsAsked:
         """A request for embeddings as it may go on; whose booking is its own.
 
         Only guardrails that are always on look at it, as it belongs to no policy.
 
+        Args:
+            said: takes what they found, in words.
+
         Raises:
             GuardrailRefused, GuardrailBroke: as `looked_at`.
         """
-        guard = self.rules.guard_of_all()
-        if guard is None or not guard.looks_at_requests:
+        guard = self._guard_of_all()
+        if guard is None:
             return asked
         if asked.tokens:
             raise InvalidRequest(
@@ -89,12 +93,51 @@ class Guarded:
         chars = sum(map(len, asked.texts))
         size = Size(bytes=len(asked.body), tokens=chars // 4, messages=asked.inputs)
         masked, error = await guard.request(asked.body, size)
+        said += guard.said
         if error is not None:
             raise error
         if masked is None:
             return asked
         texts = msgspec.json.decode(masked, type=_Input).input
         return replace(asked, body=masked, texts=(texts,) if isinstance(texts, str) else texts)
+
+    @property
+    def looks_at_all(self) -> bool:
+        """Whether something looks at requests that belong to no policy."""
+        return self._guard_of_all() is not None
+
+    async def looked_at_passed(
+        self, body: bytes | None, passage: Passage, *, everywhere: bool
+    ) -> bytes | None:
+        """The body of a call that is passed through as it may go on, by what is always on.
+
+        What was found is noted in the passage.
+
+        Args:
+            body: None for one that cannot be looked into, as it is no JSON.
+            everywhere: whether all its values are words.
+
+        Raises:
+            GuardrailRefused, GuardrailBroke: as `looked_at`.
+            InvalidRequest: it says that it is JSON, and is not.
+        """
+        guard = self._guard_of_all()
+        if guard is None:
+            return body
+        masked: bytes | None = None
+        error: TierwiseError | None
+        if body is None:
+            error = guard.unseen()
+        else:
+            masked, error = await guard.request(body, everywhere=everywhere)
+        passage.guardrails = guard.said
+        if error is not None:
+            raise error
+        return body if masked is None else masked
+
+    def _guard_of_all(self) -> Guard | None:
+        guard = self.rules.guard_of_all()
+        return guard if guard is not None and guard.looks_at_requests else None
 
     def _refuse(self, task: Task, guard: Guard, error: TierwiseError) -> None:
         """Books a request that goes to nobody."""

@@ -45,7 +45,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class Passage:
     """One call, from the moment when it is known who gets it; `over` writes it down.
 
-    `name` is what it is called in the ledger.
+    `name` is what it is called in the ledger, `guardrails` is what those found in it, in words.
 
     Args:
         kind: what its path is about, see `passing.kind_of`.
@@ -65,6 +65,7 @@ class Passage:
         told: Told | None = None,
     ) -> None:
         self.name = new_id()
+        self.guardrails: tuple[str, ...] = ()
         self._method = method
         self._asked = f"{method} {path}"[:_MOST_CHARS]
         self._kind = kind
@@ -149,6 +150,7 @@ class Passage:
                 input_tokens=_first(usage.input_tokens, usage.prompt_tokens),
                 output_tokens=_first(usage.output_tokens, usage.completion_tokens),
                 error=said,
+                guardrails=self.guardrails,
                 told=self._told,
             )
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
+from msgspec.structs import replace
 
 from tierwise.answer import encoded
 from tierwise.config import Setup
@@ -16,10 +17,13 @@ from tierwise.errors import InvalidRequest, Unsatisfiable
 from tierwise.forms import Field, Sending, form_body, plain_body
 from tierwise.ledger import Ledger
 from tierwise.passed_on import Passage
-from tierwise.passing import Places, clean, kind_of
+from tierwise.passing import Places, clean, family_of, kind_of
 from tierwise.providers.passthrough import Passages, Passed, PassedAnswer
 from tierwise.types import Deployment
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
+
+if TYPE_CHECKING:
+    from tierwise.guarded import Guarded
 
 _PARAM = "provider"
 _REMEDY = "Name the provider as `provider`, or as `provider/model` in `json`."
@@ -92,6 +96,7 @@ class _Passes(Protocol):
     setup: Setup
     passages: Passages
     ledger: Ledger
+    guarded: Guarded | None
 
 
 class PassingThrough:
@@ -127,19 +132,21 @@ class PassingThrough:
         Raises:
             InvalidRequest: an argument cannot be used.
             UnknownProvider: there is none of this name, or there are several and none was named.
+            GuardrailRefused, GuardrailBroke: a guardrail that is always on does not let it pass.
             Unsatisfiable: the provider's dialect signs each call.
             UpstreamError: it could not be reached, or broke off.
         """
         body = _body(json, content, form)
-        whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
-        opened = await _open(self, whose, passed)
+        opened = await _open(
+            self, *_passed(self.setup, method, path, provider, query, headers, body)
+        )
         try:
             whole = b"".join([piece async for piece in opened.pieces()])
         finally:
             opened.close()
         answer = opened.answer
         return PassedThrough(
-            whose.provider, answer.status, _headers(answer), whole, opened.passage.name
+            opened.provider, answer.status, _headers(answer), whole, opened.passage.name
         )
 
     async def pass_through_stream(
@@ -156,8 +163,8 @@ class PassingThrough:
     ) -> PassedStream:
         """As `pass_through`, read as it comes: for large files, speech, and events."""
         body = _body(json, content, form)
-        whose, passed = _passed(self.setup, method, path, provider, query, headers, body)
-        return PassedStream(await _open(self, whose, passed))
+        asked = _passed(self.setup, method, path, provider, query, headers, body)
+        return PassedStream(await _open(self, *asked))
 
 
 def _body(json: Any, content: bytes | Path | None, form: Any) -> Sending | bytes | None:
@@ -187,8 +194,8 @@ def _passed(
     query: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None,
     body: Sending | bytes | None,
-) -> tuple[Deployment, Passed]:
-    """Who is asked, and what."""
+) -> tuple[Deployment, Passed, bytes | None]:
+    """Who is asked, and what; the body once more where it is JSON."""
     if not method.isalpha():
         raise InvalidRequest(f"`method` is {method!r}. Use such as GET or POST.", param="method")
     if not path.startswith("/") or "?" in path:
@@ -205,16 +212,22 @@ def _passed(
         whose, body = places.by_model(body, path)
     else:
         whose = places.only(path)
+    data = body if isinstance(body, bytes) else None
     if isinstance(body, bytes):
-        body = Sending((body,), len(body), "application/json")
+        body = _json(body)
     target = f"{path}?{urlencode(query, doseq=True)}" if query else path
     named = dict(headers or {})
     if body is None:
-        return whose, Passed(method.upper(), target, [*named.items()])
+        return whose, Passed(method.upper(), target, [*named.items()]), None
     if body.kind is not None:
         named = {name: value for name, value in named.items() if name.lower() != "content-type"}
         named["content-type"] = body.kind
-    return whose, Passed(method.upper(), target, [*named.items()], body.pieces(), body.length)
+    passed = Passed(method.upper(), target, [*named.items()], body.pieces(), body.length)
+    return whose, passed, data
+
+
+def _json(data: bytes) -> Sending:
+    return Sending((data,), len(data), "application/json")
 
 
 class _Opened:
@@ -250,11 +263,17 @@ class _Opened:
         self.passage.left(self._ledger)
 
 
-async def _open(who: _Passes, whose: Deployment, passed: Passed) -> _Opened:
-    """Makes a call; raises as `Passages.open`."""
+async def _open(who: _Passes, whose: Deployment, passed: Passed, data: bytes | None) -> _Opened:
+    """Makes a call, if guardrails let it; raises as they do, and as `Passages.open`."""
     path = passed.path.partition("?")[0]
     passage = Passage(passed.method, path, kind_of(path), whose.provider)
     try:
+        if who.guarded is not None and passed.body is not None:
+            everywhere = family_of(path) is None
+            shown = await who.guarded.looked_at_passed(data, passage, everywhere=everywhere)
+            if shown is not data and shown is not None:
+                sending = _json(shown)
+                passed = replace(passed, body=sending.pieces(), length=sending.length)
         answer = await who.passages.open(whose, passed)
     except Unsatisfiable as error:
         error.param = _PARAM  # and not the header of the gateway's clients

@@ -356,7 +356,12 @@ def test_report_refuses_a_span_that_is_none(tmp_path: Path) -> None:
 def test_the_check_says_what_guardrails_do_and_on_whose_requests(tmp_path: Path) -> None:
     rules = {
         "private": {"kind": "pii"},
-        "keys": {"kind": "patterns", "patterns": {"trap": "(a+)+b"}, "always": True},
+        "keys": {
+            "kind": "patterns",
+            "patterns": {"trap": "(a+)+b"},
+            "always": True,
+            "unseen": "refuse",
+        },
     }
     data = config_for(GOOD, guardrails=rules, ledger={"path": str(tmp_path / "ledger.db")})
     data["policies"]["stepwise"]["guardrails"] = ["private"]
@@ -364,7 +369,9 @@ def test_the_check_says_what_guardrails_do_and_on_whose_requests(tmp_path: Path)
     said = tierwise("check", cwd=tmp_path).stdout
     assert "guardrail private: pii, masks, requests and answers of stepwise" in said
     assert "guardrail keys: patterns, refuses, requests and answers of all" in said
-    assert "which takes longer: trap" in " ".join(said.split())
+    flat = " ".join(said.split())
+    assert "of all; what it cannot look into is refused" in flat
+    assert "which takes longer: trap" in flat
     data["guardrails"]["private"]["find"] = ["emial"]
     write_config(tmp_path / "tierwise.yaml", data)
     wrong = tierwise("check", cwd=tmp_path)

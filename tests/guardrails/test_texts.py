@@ -66,6 +66,7 @@ RESPONSES: dict[str, Any] = {
         {"type": "function_call", "call_id": "no", "name": "no", "arguments": '{"a": "user:yes"}'},
         {"type": "function_call_output", "call_id": "no", "output": "tool:yes"},
         {"type": "reasoning", "encrypted_content": "no"},
+        {"type": "web_search_call", "id": "no", "action": {"type": "search", "query": "user:yes"}},
     ],
     "text": {"format": {"type": "json_schema", "schema": {"content": "no"}}},
 }  # fmt: skip
@@ -83,6 +84,18 @@ def test_words_are_found_with_who_says_them_and_nothing_else_is(asked: Any) -> N
 def test_a_string_as_input_is_the_users() -> None:
     (word,) = Body({"input": "hello"}, "request").words
     assert (word.text, word.role) == ("hello", "user")
+
+
+def test_of_an_api_that_is_not_known_every_value_is_a_word() -> None:
+    asked = {"a": "yes", "b": ["yes", 5, True, None, {"tools": "yes"}], "metadata": {"c": "yes"}}
+    body = Body(asked, "request", everywhere=True)
+    assert [one.text for one in body.words if one.text != "5"] == ["yes"] * 4
+    for one in body.words:
+        one.put([(0, 1, "")])
+    assert str(body.value).count("es") == 4
+    whole = Body("yes", "request", everywhere=True)
+    whole.words[0].put([(0, 3, "no")])
+    assert whole.value == "no"
 
 
 def test_edits_are_made_where_the_words_stand() -> None:

@@ -179,7 +179,8 @@ def _guardrails(config: Config) -> list[str]:
         whose = "all" if one.always else ", ".join(users) or "nobody: no policy names it"
         does = {"note": "notes", "mask": "masks", "refuse": "refuses"}[rule.action]
         sides = " and ".join(f"{side}s" for side in sorted(rule.sides, reverse=True))
-        lines.append(f"guardrail {name}: {one.kind}, {does}, {sides} of {whose}")
+        unseen = "; what it cannot look into is refused" if rule.refuses_unseen else ""
+        lines.append(f"guardrail {name}: {one.kind}, {does}, {sides} of {whose}{unseen}")
         if isinstance(rule.guardrail, Patterns) and rule.guardrail.slow:
             slow = ", ".join(rule.guardrail.slow)
             lines.append(f"  searched for in a process of their own, which takes longer: {slow}")

@@ -13,7 +13,7 @@ _FIELDS = {
     "ceilings": {"max_bytes", "max_chars", "max_tokens", "max_messages", "max_output_tokens"},
 }
 """What is particular to a kind; code of one's own has a `threshold`."""
-_EVERYWHERE = {"kind", "action", "sides", "always"}
+_EVERYWHERE = {"kind", "action", "sides", "always", "unseen"}
 
 
 class GuardrailConfig(BaseModel):
@@ -35,6 +35,11 @@ class GuardrailConfig(BaseModel):
     )
     always: bool = Field(
         False, description="Looks at every request, and not only at those of policies that name it."
+    )
+    unseen: Literal["pass", "refuse"] = Field(
+        "pass",
+        description="What becomes of uploads and other bodies that are passed through to a "
+        "provider and cannot be looked into; `refuse` needs `always: true`.",
     )
     patterns: dict[str, str] = Field(
         default_factory=dict, description="Regular expressions by what each finds, in a word."
@@ -72,6 +77,11 @@ class GuardrailConfig(BaseModel):
         others = sorted(written - _EVERYWHERE - _FIELDS.get(self.kind, {"threshold"}))
         if others:
             raise ValueError(f"`{others[0]}` is not a field of the kind {self.kind!r}")
+        if self.unseen == "refuse" and not (self.always and "input" in (self.sides or ["input"])):
+            raise ValueError(
+                "`unseen: refuse` is about requests that are passed through, at which only "
+                "guardrails look that are `always: true` and have the side `input`"
+            )
         if self.kind == "patterns" and not self.patterns:
             raise ValueError("`patterns` has none; write `patterns: {a_word: 'an expression'}`")
         if self.kind == "ceilings":

@@ -33,6 +33,7 @@ def rule_of(name: str, config: GuardrailConfig) -> Rule:
         action=config.action or _ACTIONS.get(config.kind, "refuse"),
         sides=frozenset(_SIDES[side] for side in on),
         guardrail=guardrail,
+        refuses_unseen=config.unseen == "refuse",
     )
 
 

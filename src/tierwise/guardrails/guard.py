@@ -24,12 +24,16 @@ _DONE: dict[Action, str] = {"note": "noted", "mask": "masked", "refuse": "refuse
 
 
 class Rule(Struct, frozen=True):
-    """One guardrail as it is configured: what it does, and on which sides."""
+    """One guardrail as it is configured: what it does, and on which sides.
+
+    `refuses_unseen` says whether bodies may go on that cannot be looked into.
+    """
 
     name: str
     action: Action
     sides: frozenset[Side]
     guardrail: Guardrail | Ceilings
+    refuses_unseen: bool = False
 
 
 class Guard:
@@ -66,23 +70,46 @@ class Guard:
         """Whether a request may not go on before it was looked at."""
         return bool(self._rules["request"])
 
-    async def request(self, data: bytes, size: Size) -> tuple[bytes | None, TierwiseError | None]:
+    async def request(
+        self, data: bytes, size: Size | None = None, *, everywhere: bool = False
+    ) -> tuple[bytes | None, TierwiseError | None]:
         """The request's body as it may go on, None if as it came; and why it may not, if so.
 
         Then, too, it is masked: what was refused is in no ledger.
+
+        Args:
+            size: how large it is; as large as its words, if nobody knows better.
+            everywhere: whether all its values are words, as in an API that is not known here.
         """
         if not self.looks_at_requests:
             return None, None
         try:
-            body = Body(msgspec.json.decode(data), "request")
+            body = Body(msgspec.json.decode(data), "request", everywhere=everywhere)
         except UNREADABLE as unreadable:
             return None, InvalidRequest(f"The body cannot be read as JSON: {unreadable}")
+        if size is None:
+            size = Size(bytes=len(data), tokens=sum(len(one.text) for one in body.words) // 4)
         error: TierwiseError | None = None
         try:
             await self._look("request", body.words, body.arguments, size)
         except (GuardrailRefused, GuardrailBroke) as raised:
             error = raised
         return (msgspec.json.encode(body.value) if body.changed else None), error
+
+    def unseen(self) -> GuardrailRefused | None:
+        """Of a request that cannot be looked into; why it may not go on, if it may not."""
+        for rule in self._rules["request"]:
+            if rule.refuses_unseen:
+                self._count(rule.name, "refused")
+                self.said = (*self.said, f"{rule.name} refused what it cannot look into")
+                return GuardrailRefused(
+                    f"The guardrail {rule.name!r} refused the request: it can look into JSON only. "
+                    "Send it as JSON, where the provider takes that.",
+                    guardrail=rule.name,
+                )
+            self._count(rule.name, "unseen")
+            self.said = (*self.said, f"{rule.name} could not look into the request")
+        return None
 
     async def answer(self, data: bytes, tokens: int) -> bytes:
         """A whole answer as it may be given.

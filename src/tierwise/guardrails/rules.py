@@ -8,7 +8,8 @@ from tierwise.guardrails.guard import Guard, Rule
 from tierwise.types import Task
 
 Counts = dict[tuple[str, str], int]
-"""How often each guardrail `noted`, `masked`, `refused` or `broke`, by its name and that word."""
+"""How often each guardrail `noted`, `masked`, `refused` or `broke`, or what it was to look at was
+`unseen`, by its name and that word."""
 
 
 class Rules:

@@ -16,7 +16,7 @@ from tierwise.guardrails.base import Role, Side
 _WORDS = frozenset(
     {
         *("content", "text", "input", "instructions", "system", "prompt", "output", "refusal"),
-        *("thinking", "reasoning", "reasoning_content", "cited_text", "code", "delta"),
+        *("thinking", "reasoning", "reasoning_content", "cited_text", "code", "delta", "query"),
     }
 )
 _ARGUMENTS = frozenset({"arguments", "partial_json"})
@@ -80,16 +80,27 @@ class Words:
 
 
 class Body:
-    """The words of one decoded JSON value."""
+    """The words of one decoded JSON value.
 
-    def __init__(self, value: Any, side: Side) -> None:
-        self.value = value
+    Args:
+        everywhere: whether all its values are words, and not only those of fields known for it.
+    """
+
+    def __init__(self, value: Any, side: Side, *, everywhere: bool = False) -> None:
+        self._top = [value]
         self.words: list[Words] = []
         self.arguments: list[Words] = []
         self._logprobs: list[tuple[Any, Any]] = []
         self._signatures: list[tuple[Any, Any]] = []
         self._side = side
-        self._find(value)
+        self._find(value, everywhere)
+        if everywhere and isinstance(value, str):
+            self.words.append(Words(self._top, 0, value, "user"))
+
+    @property
+    def value(self) -> Any:
+        """All of it, with its words as they are now."""
+        return self._top[0]
 
     @property
     def changed(self) -> bool:
@@ -111,11 +122,11 @@ class Body:
         for holder, key in self._signatures:
             holder[key] = ""
 
-    def _find(self, value: Any) -> None:
+    def _find(self, value: Any, everywhere: bool) -> None:
         # With a stack of its own: a body may be as deep as decoders allow, which is deeper than
         # calls may be.
         role: Role = "user" if self._side == "request" else "assistant"
-        stack: list[tuple[Any, Role, bool, Path]] = [(value, role, False, ())]
+        stack: list[tuple[Any, Role, bool, Path]] = [(value, role, everywhere, ())]
         while stack:
             node, role, free, path = stack.pop()
             below: list[tuple[Any, Role, bool, Path]] = []

@@ -65,7 +65,8 @@ ALL = (
              "Verdicts left out: the gate raised, took too long or said what is no verdict.",
              "gate"),
     _counter("tierwise_guardrail",
-             "What guardrails did with requests and answers: noted, masked, refused, or broke.",
+             "What guardrails did with requests and answers: noted, masked, refused, or broke; and"
+             " unseen: what was passed through and they cannot look into.",
              "guardrail", "done"),
     _counter("tierwise_refused",
              "Requests that were at fault themselves, by the code of the error.", "code"),

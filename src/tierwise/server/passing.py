@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -50,6 +51,9 @@ from tierwise.server.speeches import Speeches
 from tierwise.telemetry.context import carrying_on, span_for
 from tierwise.types import Deployment, Trace
 
+if TYPE_CHECKING:
+    from tierwise.guarded import Guarded
+
 log = logging.getLogger("tierwise.server")
 
 ANY = "/passthrough/"
@@ -72,6 +76,8 @@ class PassingEndpoint:
         speeches: Speeches,
     ) -> None:
         self._passages = orchestrator.passages
+        guarded = orchestrator.guarded
+        self._guarded = guarded if guarded is not None and guarded.looks_at_all else None
         self._ledger = orchestrator.ledger
         self._places = Places(orchestrator.setup, param=_HEADER.decode(), remedy=_REMEDY)
         self._open = frozenset(config.server.passthrough)
@@ -130,6 +136,8 @@ class PassingEndpoint:
                     Told(trace=asked.trace, waited_s=time.monotonic() - now),
                 )
                 try:
+                    if self._guarded is not None and passed.body is not None:
+                        passed = await self._looked_at(self._guarded, asked, passed, passage)
                     await self._send_on(deployment, passed, asked, passage, sent)
                 except ClientGone:
                     passage.left(self._ledger)
@@ -138,6 +146,20 @@ class PassingEndpoint:
                     passage.over(self._ledger, error)
                     raise
                 passage.over(self._ledger)
+
+    async def _looked_at(
+        self, guarded: Guarded, asked: _Asked, passed: Passed, passage: Passage
+    ) -> Passed:
+        """What is asked as it may go on; JSON must be read for that, so it may not be too large."""
+        body = asked.read
+        if body is None and asked.is_json:
+            body = await self._whole(asked)
+            asked.model = model_in(body)
+        everywhere = asked.path.startswith(ANY)
+        shown = await guarded.looked_at_passed(body, passage, everywhere=everywhere)
+        if shown is None:
+            return passed
+        return asked.with_body(passed.path.partition("?")[0], shown)
 
     async def _send_on(
         self, deployment: Deployment, passed: Passed, asked: _Asked, passage: Passage, sent: Sent
@@ -174,19 +196,21 @@ class PassingEndpoint:
         if named is not None:
             deployment = self._places.named(named.decode("latin-1").strip())
             return deployment, asked.passed(path, self._max_upload)
-        if asked.is_json:
+        if asked.is_json and asked.method not in _NO_BODY:
             return await self._by_model(asked, path)
         return self._places.only(path), asked.passed(path, self._max_upload)
 
     async def _by_model(self, asked: _Asked, path: str) -> tuple[Deployment, Passed]:
         """As the body's model says; it must be read for that, so it may not be too large."""
+        deployment, body = self._places.by_model(await self._whole(asked), path)
+        asked.read, asked.model = body, model_in(body)
+        return deployment, asked.with_body(path, body)
+
+    async def _whole(self, asked: _Asked) -> bytes:
+        """The body, unpacked."""
         body = await read_body(asked.receive, asked.headers, self._max_body, asked.watched)
         codings = asked.headers.get(b"content-encoding")
-        if codings is not None:
-            body = plain(body, codings, self._max_body)
-        deployment, body = self._places.by_model(body, path)
-        asked.model = model_in(body)
-        return deployment, asked.with_body(path, body)
+        return body if codings is None else plain(body, codings, self._max_body)
 
     async def _failed(self, error: Exception, sent: Sent, speech: Speech) -> None:
         if not isinstance(error, TierwiseError):
@@ -215,8 +239,9 @@ class _Asked:
         self.receive = receive
         self.watched = watched
         self.trace = trace
+        self.read: bytes | None = None
+        """Its body, where that had to be read; and the model that it names."""
         self.model: str | None = None
-        """That its body names, once it was read."""
         self.failed: Exception | None = None
         """Why its body could not be read to the end."""
         self._all: Sequence[Header] = scope["headers"]
@@ -225,9 +250,9 @@ class _Asked:
 
     @property
     def is_json(self) -> bool:
-        """Whether it has a body that a model may be named in."""
+        """Whether it says that it has a body of JSON."""
         kind = self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        return kind == b"application/json" and self.method not in _NO_BODY
+        return kind == b"application/json"
 
     def passed(self, path: str, limit: int) -> Passed:
         """It with its body as it comes, of `limit` bytes at most."""
