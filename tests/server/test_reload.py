@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from collector import Collector
 from gateway import (
     KEY,
     PATIENCE_S,
@@ -271,6 +272,28 @@ def test_what_was_drained_stays_out_though_it_begins_afresh(written: Configured)
         reload(url)
         assert deployment(url, "alpha/small")["state"] == "drained"
         assert deployment(url, "alpha/large")["state"] == "ready"
+
+
+def test_another_collector_is_told_of_what_comes_from_then_on(
+    written: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    with Collector() as old, Collector() as new:
+        written.data["telemetry"] = {"otlp_endpoint": old.url}
+        written.write()
+        with written.start() as gateway:
+            for collector in (old, new):
+                written.data["telemetry"] = {"otlp_endpoint": collector.url}
+                written.write()
+                assert admin(gateway.url, "reload").status == 200
+                call(gateway.url, "GET", "/v1/files")
+                assert chat(gateway.url).status == 200
+                until(lambda c=collector: len(roots(c)) == 2, "the spans")  # type: ignore[misc]
+        assert roots(old) == roots(new) == ["chat small", "files"]
+
+
+def roots(collector: Collector) -> list[str]:
+    return sorted(one.name for one in collector.spans if not one.parent_span_id)
 
 
 def test_many_reloads_under_load_lose_no_request_and_leave_nothing_behind(
