@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the mark of tests that start processes: leave them out with -m "not process"."""
+    """Names the mark of tests that start processes: leave them out with -m "not process".
+
+    No example is to be done in some time: on a busy machine that says nothing.
+    """
     config.addinivalue_line("markers", "process: starts processes of its own, so it takes longer")
+    with suppress(ImportError):  # tests of clients have an environment of their own, without it
+        from hypothesis import settings
+
+        settings.register_profile("patient", deadline=None)
+        settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
