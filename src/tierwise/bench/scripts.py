@@ -1,10 +1,14 @@
 """What travels where dialects are measured: one conversation and its answer in each of them.
 
 Questions are of a kilobyte, answers of two, streams of `PIECES` pieces of text: the same words in
-every dialect, as its own writer has them. Cohere has no clients here, so its answers stand below.
+every dialect, as its own writer has them. Cohere and Bedrock have no clients here, so their answers
+stand below.
 """
 
 from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -122,3 +126,41 @@ def _cohere() -> Script:
 
 def _content(content: dict[str, str]) -> dict[str, object]:
     return {"message": {"content": content}}
+
+
+def bedrock_script() -> Script:
+    """What Bedrock answers by Converse and ConverseStream, whose events are frames.
+
+    docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+    """
+    read, said = _USAGE.input_tokens, _USAGE.output_tokens
+    end = {"stopReason": "end_turn"}
+    usage = {"usage": {"inputTokens": read, "outputTokens": said, "totalTokens": read + said}}
+    message = {"role": "assistant", "content": [{"text": _ANSWER}]}
+    at: dict[str, object] = {"contentBlockIndex": 0}
+    return Script(
+        msgspec.json.encode({"output": {"message": message}, **end, **usage}),
+        (
+            _frame("messageStart", {"role": "assistant"}),
+            *(
+                _frame("contentBlockDelta", {**at, "delta": {"text": f" token{number:02d}"}})
+                for number in range(PIECES)
+            ),
+            _frame("contentBlockStop", at),
+            _frame("messageStop", end),
+            _frame("metadata", usage),
+        ),
+    )
+
+
+def _frame(kind: str, said: Mapping[str, object]) -> bytes:
+    """An event in AWS's framing: see `wire.eventstream`."""
+    names = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        bytes([len(name)]) + name.encode() + b"\x07" + len(value).to_bytes(2) + value.encode()
+        for name, value in names.items()
+    )
+    payload = msgspec.json.encode(said)
+    prelude = (len(headers) + len(payload) + 16).to_bytes(4) + len(headers).to_bytes(4)
+    frame = prelude + zlib.crc32(prelude).to_bytes(4) + headers + payload
+    return frame + zlib.crc32(frame).to_bytes(4)

@@ -40,6 +40,9 @@ def command(
     dialects: Annotated[
         bool, typer.Option("--dialects", help="What clients and providers of each dialect cost.")
     ] = False,
+    translation: Annotated[
+        bool, typer.Option("--translation", help="What translation between dialects takes alone.")
+    ] = False,
     observed: Annotated[
         bool, typer.Option("--observed", help="What traces, metrics and a log of each cost.")
     ] = False,
@@ -68,15 +71,16 @@ def command(
     learned scorer take. Needs nothing else and takes a few seconds. With --decisions: how long a
     routing decision takes, the analysis of the prompt included. With --dialects: what CPU the
     gateway takes for clients of each dialect before providers of each. Takes two minutes. With
+    --translation: what of that is translation, without any gateway. Takes ten seconds. With
     --observed: what CPU it takes to tell of every request by traces, metrics and the log. With
     --peak: how good answers are when three times as many want the best model as it can take. Takes
     six minutes and two cores. With --ledger: how long a report and the pages of a dashboard take
     over ten million requests in PostgreSQL. Takes ten minutes and 8 GB of disk.
     """
-    if holding + gates + decisions + dialects + observed + peak + ledger > 1:
+    if holding + gates + decisions + dialects + translation + observed + peak + ledger > 1:
         raise typer.BadParameter(
-            "--holding, --gates, --decisions, --dialects, --observed, --peak and --ledger are "
-            "measured one at a time"
+            "--holding, --gates, --decisions, --dialects, --translation, --observed, --peak and "
+            "--ledger are measured one at a time"
         )
     if outcomes is not None and not peak:
         raise typer.BadParameter("--outcomes is for --peak")
@@ -92,6 +96,8 @@ def command(
         _decisions(50 if quick else 500, as_json)
     elif dialects:
         _dialects(quick, as_json)
+    elif translation:
+        _translation(quick, as_json)
     elif observed:
         _observed(seconds, quick, as_json)
     else:
@@ -138,6 +144,14 @@ def _dialects(quick: bool, as_json: bool) -> None:
 
     options = Options(requests=200, streams=40, rounds=1) if quick else Options()
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+
+
+def _translation(quick: bool, as_json: bool) -> None:
+    from tierwise.bench.translation import Options, run
+    from tierwise.cli.bench_dialects import show_translation
+
+    options = Options(runs=5, requests=50, streams=5) if quick else Options()
+    _tell(_measured(lambda say: run(options, say), options.steps), show_translation, as_json)
 
 
 def _observed(seconds: int, quick: bool, as_json: bool) -> None:

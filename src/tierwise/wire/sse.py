@@ -89,9 +89,14 @@ def _end(data: bytes) -> int:
 
 def events(block: bytes) -> Iterator[bytes]:
     """The single events of a block of complete events, without the blank lines that end them."""
-    for event in _BLANK.split(block):
+    for event in _split(block):
         if event:
             yield event
+
+
+def _split(block: bytes) -> list[bytes]:
+    # Nearly every provider ends lines with LF alone, and then no pattern has to be searched for.
+    return _BLANK.split(block) if b"\r" in block else block.split(b"\n\n")
 
 
 def event_around(block: bytes, place: int) -> tuple[int, int]:
@@ -120,12 +125,14 @@ def events_with(
     Args:
         block: complete events.
     """
-    found = {
-        event_around(block, match.start())
-        for mark in marks
-        for match in mark.finditer(block, place)
-    }
-    return sorted(found) if found else []
+    found: set[tuple[int, int]] = set()
+    for mark in marks:
+        match = mark.search(block, place)
+        while match is not None:
+            span = event_around(block, match.start())
+            found.add(span)
+            match = mark.search(block, span[1])
+    return sorted(found)
 
 
 def is_event(event: bytes) -> bool:
@@ -142,7 +149,7 @@ def payload(event: bytes) -> bytes | None:
     if event.startswith(b"data: ") and b"\n" not in event and b"\r" not in event:
         return event[6:]  # as nearly every provider writes it
     lines = []
-    for line in _LINE.split(event):
+    for line in _LINE.split(event) if b"\r" in event else event.split(b"\n"):
         if line.startswith(b"data:"):
             value = line[5:]
             lines.append(value[1:] if value.startswith(b" ") else value)
@@ -158,7 +165,7 @@ def one_line(data: bytes) -> bytes:
 
 def payloads(block: bytes) -> Iterator[bytes]:
     """What the events of a block of complete events carry, but for `[DONE]`, which says nothing."""
-    for event in _BLANK.split(block):
+    for event in _split(block):
         data = payload(event)
         if data and data != b"[DONE]":
             yield data

@@ -131,7 +131,8 @@ class EventWriter:
         self._send("message_start", {"message": message})
 
     def _say(self, event: Event) -> None:
-        self._start(Began(id="", model=""))
+        if not self._began:
+            self._start(Began(id="", model=""))
         match event:
             case TextPiece() | RefusalPiece():
                 if event.text:

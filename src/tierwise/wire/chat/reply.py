@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -122,6 +122,8 @@ class Said(Struct):
 
     def others(self) -> Iterator[tuple[str, Raw]]:
         """Fields that no other dialect has."""
+        if not (len(self.audio) or len(self.images)):
+            return
         for name in _KEPT:
             raw: Raw = getattr(self, name)
             if given(raw) and bytes(raw) != b"[]":
@@ -247,7 +249,7 @@ def write_reply(spoken: Spoken, asked: Conversation) -> bytes:
 
 def new_id() -> str:
     """An id for an answer whose provider gave it none."""
-    return f"chatcmpl-{uuid.uuid4().hex}"
+    return f"chatcmpl-{os.urandom(16).hex()}"
 
 
 def _written(index: int, choice: Choice, asked: Conversation) -> Mapping[str, object]:

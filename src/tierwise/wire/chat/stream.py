@@ -123,7 +123,7 @@ class _Told:
 
     def _delta(self, delta: Said, logprobs: Raw, events: list[Event]) -> None:
         index = self._index
-        details = details_in(delta.reasoning_details)
+        details = details_in(delta.reasoning_details) if len(delta.reasoning_details) else []
         for detail in details:
             self._detail(detail, events)
         if not details and (thought := delta.thought):
@@ -135,7 +135,7 @@ class _Told:
                     self._think(piece.thought, events)
             content = "".join(piece.text or "" for piece in content)
         has_logprobs = given(logprobs)
-        signature = signature_in(delta.extra_content)
+        signature = signature_in(delta.extra_content) if len(delta.extra_content) else None
         if content or has_logprobs or signature is not None:
             events.append(
                 TextPiece(
@@ -154,7 +154,7 @@ class _Told:
                 self._call(call, number, events)
         elif delta.function_call is not None:
             self._call(_as_call(delta.function_call), 0, events)
-        if bytes(delta.annotations):
+        if len(delta.annotations):
             cited = citations_in(delta.annotations)
             events += [Cited(citation=citation, choice=index) for citation in cited]
         for name, raw in delta.others():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -95,7 +95,7 @@ def call_id_base(answer: Answer) -> str:
     The calls of a conversation must have ids of their own, so each answer has its beginning.
     """
     known = "".join(one for one in answer.response_id or "" if one.isascii() and one.isalnum())
-    return f"call_{known or uuid.uuid4().hex}"
+    return f"call_{known or os.urandom(16).hex()}"
 
 
 def read_piece(piece: Piece, made: str) -> Part | None:

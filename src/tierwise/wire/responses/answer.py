@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Iterable
 
 import msgspec
@@ -39,7 +39,7 @@ def response_id(id: str) -> str:
     Clients go on from an answer by its id, so it has to be one of its kind; some local servers call
     every answer the same, and begin anew when they are started again.
     """
-    return id if id.startswith("resp_") else f"resp_{uuid.uuid4().hex}"
+    return id if id.startswith("resp_") else f"resp_{os.urandom(16).hex()}"
 
 
 def item_id(kind: str, response: str, index: int) -> str:

@@ -45,6 +45,12 @@ from tierwise.wire.spoken import (
 )
 
 _encode = msgspec.json.Encoder().encode
+_DELTA = (
+    b'event: response.%b.delta\ndata: {"type":"response.%b.delta","sequence_number":%d,'
+    b'"item_id":%b,"output_index":%d%b,"delta":%b%b}\n\n'
+)
+"""Most events of a stream are such, so they are not put together from their fields."""
+_NO_TOKENS = b',"logprobs":[]'
 
 
 class _Said(Struct):
@@ -79,6 +85,9 @@ class _Call(Struct):
     id: str
     began: ToolBegan
     arguments: list[str] = field(default_factory=list)
+
+
+_Place = _Message | _Thought | _Call
 
 
 class EventWriter:
@@ -129,9 +138,23 @@ class EventWriter:
         # What the caller asked for is told as it was written, which may be in several lines.
         self._out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), sse.one_line(data)))
 
+    def _emit_delta(
+        self, kind: bytes, at: _Place, text: str, place: bytes = b"", rest: bytes = b""
+    ) -> None:
+        """Says more of what an item says.
+
+        Args:
+            place: fields that say where in the item.
+            rest: those that follow the text.
+        """
+        number, self._number = self._number, self._number + 1
+        said = (kind, kind, number, _encode(at.id), at.index, place, _encode(text), rest)
+        self._out.append(_DELTA % said)
+
     def _write(self, event: Event) -> None:
         if not isinstance(event, (Began, Counted, Ended)):
-            self._begin("", "", 0)
+            if not self._response:
+                self._begin("", "", 0)
             if event.choice != 0:
                 return  # there is no word for another answer
         match event:
@@ -206,21 +229,22 @@ class EventWriter:
         return {"item_id": at.id, "output_index": at.index, "content_index": len(at.content)}
 
     def _text(self, event: TextPiece) -> None:
-        if not event.text and not given(event.logprobs):
+        text, rest = event.text, _NO_TOKENS
+        if not text and not given(event.logprobs):
             return
         at, said = self._piece(refusal=False)
-        said.text.append(event.text)
-        self._spoke += len(event.text)
-        tokens = tokens_of(event.logprobs)
-        said.logprobs += tokens
-        self._emit(
-            "response.output_text.delta", **self._place(at), delta=event.text, logprobs=tokens
-        )
+        said.text.append(text)
+        self._spoke += len(text)
+        if len(event.logprobs):
+            tokens = tokens_of(event.logprobs)
+            said.logprobs += tokens
+            rest = b',"logprobs":' + sse.one_line(_encode(tokens))
+        self._emit_delta(b"output_text", at, text, b',"content_index":%d' % len(at.content), rest)
 
     def _refusal(self, text: str) -> None:
         at, said = self._piece(refusal=True)
         said.text.append(text)
-        self._emit("response.refusal.delta", **self._place(at), delta=text)
+        self._emit_delta(b"refusal", at, text, b',"content_index":%d' % len(at.content))
 
     def _cite(self, citation: Citation) -> None:
         at, said = self._piece(refusal=False)
@@ -290,8 +314,9 @@ class EventWriter:
             kind = "reasoning_summary_part" if piece.summary else "content_part"
             self._emit(f"response.{kind}.added", **_where(at), part=_thought_part(piece.summary))
         at.texts[-1][1].append(piece.text)
-        kind = "reasoning_summary_text" if piece.summary else "reasoning_text"
-        self._emit(f"response.{kind}.delta", **_where(at), delta=piece.text)
+        name, count = _count_of(at)
+        said = b"reasoning_summary_text" if piece.summary else b"reasoning_text"
+        self._emit_delta(said, at, piece.text, b',"%b":%d' % (name.encode(), count))
 
     def _seal(self, at: _Thought, piece: ReasoningPiece) -> None:
         if piece.redacted is not None:
@@ -348,13 +373,8 @@ class EventWriter:
         if call is None:
             return
         call.arguments.append(piece.arguments)
-        kind = "custom_tool_call_input" if call.began.custom else "function_call_arguments"
-        self._emit(
-            f"response.{kind}.delta",
-            item_id=call.id,
-            output_index=call.index,
-            delta=piece.arguments,
-        )
+        kind = b"custom_tool_call_input" if call.began.custom else b"function_call_arguments"
+        self._emit_delta(kind, call, piece.arguments)
 
     def _end_call(self, call: _Call) -> None:
         said = "".join(call.arguments)
@@ -391,11 +411,16 @@ def _part(said: _Said) -> dict[str, object]:
 
 
 def _where(at: _Thought) -> dict[str, object]:
-    """The place of the text that was begun last; summaries and contents are counted apart."""
+    """The place of the text that was begun last."""
+    name, count = _count_of(at)
+    return {"item_id": at.id, "output_index": at.index, name: count}
+
+
+def _count_of(at: _Thought) -> tuple[str, int]:
+    """Which of an item's texts was begun last; summaries and contents are counted apart."""
     summary = at.texts[-1][0]
     count = sum(one[0] is summary for one in at.texts) - 1
-    name = "summary_index" if summary else "content_index"
-    return {"item_id": at.id, "output_index": at.index, name: count}
+    return "summary_index" if summary else "content_index", count
 
 
 def _thought_part(summary: bool, text: str = "") -> dict[str, object]:
