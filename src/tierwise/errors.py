@@ -24,6 +24,7 @@ TierwiseError
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
 │   ├── UnknownEncoding          415 a body that is compressed in a way that is not read here
+│   ├── HeadTooLarge             431
 │   ├── Overloaded               429 the gateway has no room for it, or its key is at a limit
 │   ├── GatewayBroke             500 a mistake of ours; the log has it
 │   ├── GuardrailBroke           503 a guardrail could not look at it, so it may not go on
@@ -251,6 +252,13 @@ class BodyTooLarge(RequestError):
 
     status = 413
     code = "request_too_large"
+
+
+class HeadTooLarge(RequestError):
+    """The request line and its headers are over the limit."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class UnknownEncoding(RequestError):

@@ -95,6 +95,66 @@ def test_a_head_without_end_is_cut_off(gateway: RunningGateway) -> None:
     assert answer.startswith(b"HTTP/1.1 431 ") or not answer
 
 
+def head_of(size: int, path: str) -> bytes:
+    """A whole request whose request line and headers have about so many bytes."""
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nx-filler: "
+    return head.encode() + b"x" * (size - len(head)) + b"\r\n\r\n{}"
+
+
+def answer_to(gateway: RunningGateway, *sent: bytes) -> tuple[bytes, dict[str, str], bytes]:
+    """Status line, headers and body of the answer to what is sent piece by piece."""
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in sent:
+            connection.sendall(piece)
+            threading.Event().wait(0.05 * (len(sent) > 1))
+        heard = b""
+        while b"\r\n\r\n" not in heard:
+            heard += connection.recv(65536)
+        head, _, body = heard.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        while len(body) < int(headers["content-length"]):
+            body += connection.recv(65536)
+    return status.encode(), headers, body
+
+
+@pytest.mark.parametrize("size", [MOST_HEAD_BYTES + 100, 120_000])
+@pytest.mark.parametrize(
+    ("path", "shape", "word"),
+    [
+        (PATH, ("error", "code"), "headers_too_large"),
+        ("/v1/messages", ("error", "type"), "invalid_request_error"),
+        ("/v1beta/models/m:generateContent", ("error", "status"), "INVALID_ARGUMENT"),
+    ],
+)
+def test_a_head_that_is_too_long_is_refused_in_the_clients_words(
+    gateway: RunningGateway, size: int, path: str, shape: tuple[str, str], word: str
+) -> None:
+    whole = head_of(size, path)
+    for sent in ([whole], [whole[:500], whole[500:]], [whole[: MOST_HEAD_BYTES + 50]]):
+        status, headers, body = answer_to(gateway, *sent)
+        error = json.loads(body)[shape[0]]
+        assert (status.split()[1], error[shape[1]]) == (b"431", word)
+        assert f"more than {MOST_HEAD_BYTES:,} bytes" in error["message"]
+        assert headers["x-request-id"]
+
+
+def test_a_head_as_long_as_is_said_is_taken_with_its_body(gateway: RunningGateway) -> None:
+    whole = head_of(MOST_HEAD_BYTES - 100, PATH)
+    for sent in ([whole], [whole[:500], whole[500:]]):
+        status, _, body = answer_to(gateway, *sent)
+        assert (status.split()[1], json.loads(body)["error"]["code"]) == (b"401", "missing_api_key")
+
+
+def test_what_counts_is_each_head_and_not_what_comes_at_once(gateway: RunningGateway) -> None:
+    ask = head_of(30_000, "/health/live").replace(b"POST", b"GET", 1)
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        connection.sendall(ask * 5 + ask.replace(b"host: x", b"connection: close", 1))
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 200 OK") == 6
+
+
 @pytest.mark.parametrize("line", [b"x-filler: " + b"x" * 8000 + b"\r\n", b"x" * 8000])
 def test_trailers_without_end_are_cut_off(gateway: RunningGateway, line: bytes) -> None:
     with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:

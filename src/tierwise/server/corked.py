@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, with what is written in one turn of the event loop sent at once.
 
-Requests whose heads do not end, or do not come, are refused, and so are trailers without end behind
-a body: uvicorn would take them in and wait for ever.
+Requests whose heads are too long, or do not come, are refused, and so are trailers without end
+behind a body: uvicorn would take them in and wait for ever.
 
 uvicorn writes the head of an answer, each part and the end one by one, and uvloop makes a system
 call of each. Those calls are a tenth of what a request costs. It also searches each header of an
@@ -14,6 +14,7 @@ import asyncio
 import re
 from typing import Any, cast
 
+import httptools
 import msgspec
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -21,7 +22,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 _OFFER_OF_HTTP_2 = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 
 MOST_HEAD_BYTES = 64 << 10
-"""Of a request line and headers, keys and all; what comes at once may be a little more."""
+"""Of a request line and headers, keys and all."""
+HEAD_TOO_LARGE = "tierwise.head_too_large"
+"""Is in the scope of a request that is to be refused for that."""
 LINGER_S = 0.5
 """How long an idle connection stays when the gateway stops, in seconds."""
 HEAD_S = 60.0
@@ -127,7 +130,10 @@ class CorkedProtocol(HttpToolsProtocol):
     _bare_bytes = 0
     """Those since the last end of a head or part of a body: of a head that has not ended, or of
     trailers."""
+    _bytes_so_far = 0
+    """The same with what is being read: a head that ends in it has no more bytes than that."""
     _moved = False
+    _deaf = False
     _leaving = False
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -137,6 +143,9 @@ class CorkedProtocol(HttpToolsProtocol):
         Java's HTTP client makes it with every first request. It may be ignored, and the parser
         does not: it takes the request to end with its head, and the body is lost.
         """
+        if self._deaf:
+            return
+        self._bytes_so_far = self._bare_bytes + len(data)
         if b"h2c" in data:
             head, blank_line, body = data.partition(b"\r\n\r\n")
             data = _OFFER_OF_HTTP_2.sub(b"", head + b"\r\n", count=1)[:-2] + blank_line + body
@@ -152,14 +161,20 @@ class CorkedProtocol(HttpToolsProtocol):
             self._moved = False
             self._bare_bytes = 0
             return
-        self._bare_bytes += len(data)
-        if self._bare_bytes > MOST_HEAD_BYTES:
+        self._bare_bytes = self._bytes_so_far
+        if self._bare_bytes <= MOST_HEAD_BYTES:
+            return
+        if in_head:
+            self._refuse_head()
+        else:
             # Behind a body the answer may have begun, and nothing can be said beside it.
-            self._hang_up(_TOO_LONG if in_head else b"")
+            self._hang_up(b"")
 
     def on_headers_complete(self) -> None:
         """A head has ended."""
         self._moved = True
+        if self._bytes_so_far > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES:
+            cast(Any, self.scope)[HEAD_TOO_LARGE] = True
         super().on_headers_complete()
         if self._leaving and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -201,6 +216,31 @@ class CorkedProtocol(HttpToolsProtocol):
         # Who has said nothing is told nothing: it may be about to ask, and would take it for an
         # answer.
         self._hang_up(b"" if self.scope is None else _TOO_SLOW)
+
+    def _head_bytes(self) -> int:
+        lines = (len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        return len(self.url) + sum(lines)
+
+    def _refuse_head(self) -> None:
+        """Refuses a head that has not ended, and hears no more of it.
+
+        It is answered as if it had ended here, so that its client reads that in its own words.
+        """
+        self._deaf = True
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        scope: Any = self.scope
+        if scope is not None:
+            scope[HEAD_TOO_LARGE] = True
+            try:
+                super().on_headers_complete()
+            except (httptools.HttpParserError, UnicodeDecodeError):
+                pass  # nor has its first line
+            else:
+                self.cycle.keep_alive = False
+                return
+        self._hang_up(_TOO_LONG)
 
     def _hang_up(self, words: bytes) -> None:
         if not self.transport.is_closing():

@@ -18,6 +18,7 @@ from tierwise.config import Config
 from tierwise.config.clients import limits_of
 from tierwise.errors import (
     GatewayBroke,
+    HeadTooLarge,
     RequestError,
     TierwiseError,
     UnknownPath,
@@ -33,6 +34,7 @@ from tierwise.server.allowed import check_watching, may_see, may_see_aside
 from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
 from tierwise.server.claude_on_vertex import claude_in
+from tierwise.server.corked import HEAD_TOO_LARGE, MOST_HEAD_BYTES
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
 from tierwise.server.earlier import EarlierEndpoint
@@ -133,6 +135,8 @@ class Endpoints:
 
     def _whoever_serves(self, scope: Scope) -> ASGIApp:
         path = scope["path"]
+        if HEAD_TOO_LARGE in scope:
+            return self._too_large(scope)
         if scope["method"] == "POST":
             endpoint = self._answers.get(path)
             if endpoint is None and path[-1:] != "/":
@@ -155,6 +159,14 @@ class Endpoints:
             # A redirect instead would cost a client its body, or an hour of its owner.
             scope["path"] = path.rstrip("/") or "/"
         return self._named_rest
+
+    def _too_large(self, scope: Scope) -> ASGIApp:
+        error = HeadTooLarge(
+            f"The request line and headers have more than {MOST_HEAD_BYTES:,} bytes. Send fewer or "
+            "shorter headers, and what is long in the body."
+        )
+        self._lasting.metrics.refused(error)
+        return self._named(refused(error, self._speeches.of(scope)))
 
     async def _answer_for(self, whom: AsClient, scope: Scope, receive: Receive, send: Send) -> None:
         """A chat request of somebody who has signed in to the dashboard."""
