@@ -264,7 +264,7 @@ def test_a_preset_s_facts_are_consistent(name: str) -> None:
     known = {
         *("max-tokens", "max-completion-tokens", "no-stream-options", "no-cache-marks"),
         *("usage-cost", "prefill-continue", "prefill-prefix", "output-dimension"),
-        "thoughts-back",
+        *("thoughts-back", "no-reasoning-object"),
     }
     assert preset.quirks <= known
     if preset.local:

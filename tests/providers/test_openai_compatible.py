@@ -101,6 +101,41 @@ def test_usage_is_asked_for_where_the_provider_must_be_asked(
     assert sent(an_adapter(quirks=frozenset(quirks)), task).get("stream_options") == expected
 
 
+WISHES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"reasoning": {"effort": "high", "exclude": True}}, {"reasoning_effort": "high"}),
+    ({"reasoning": {"max_tokens": 2000}}, {"reasoning_effort": "low"}),
+    ({"reasoning": {"enabled": False}}, {"reasoning_effort": "none"}),
+    ({"reasoning": {"enabled": True}}, {}),
+    ({"reasoning": "odd"}, {}),
+    ({"reasoning": {"effort": "high"}, "reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+]
+"""OpenRouter's object, and what of it those are told who have a word alone."""
+
+
+@pytest.mark.parametrize(("fields", "said"), WISHES)
+@pytest.mark.parametrize("preset", ["openai", "azure", "groq", "xai", "fireworks", "deepseek"])
+def test_who_has_a_word_alone_for_thinking_is_told_the_nearest(
+    preset: str, fields: dict[str, Any], said: dict[str, Any]
+) -> None:
+    body = sent(an_adapter(quirks=PRESETS[preset].quirks), a_task(model="small", **fields))
+    assert {name: body[name] for name in body if name.startswith("reasoning")} == said
+
+
+@pytest.mark.parametrize("fields", [fields for fields, _ in WISHES])
+@pytest.mark.parametrize("preset", ["openrouter", "together", "sglang", "openai_compatible"])
+def test_openrouters_object_passes_to_whoever_may_know_it(
+    preset: str, fields: dict[str, Any]
+) -> None:
+    task = a_task(model="small", **fields)
+    assert an_adapter(quirks=PRESETS[preset].quirks).request(task).body is task.body
+
+
+def test_thoughts_in_a_conversation_are_no_wish_to_think() -> None:
+    task = a_task('the word "reasoning"', model="small")
+    adapter = an_adapter(quirks=PRESETS["openai"].quirks)
+    assert adapter.request(task).body is task.body
+
+
 def test_a_stream_that_asks_for_usage_itself_is_sent_as_it_is() -> None:
     task = a_task(model="small", stream=True, stream_options={"include_usage": True})
     assert an_adapter().request(task).body is task.body

@@ -14,6 +14,8 @@ KNOWN, CUSTOM, ABLE = "gpt-4o-mini", "small", "gpt-oss-20b"
 ASKED: dict[str, dict[str, Any]] = {
     "reasoning_effort": {"reasoning_effort": "high"},
     "reasoning.effort": {"reasoning": {"effort": "high", "summary": "auto"}},
+    "chat: reasoning.effort": {"reasoning": {"effort": "high"}},
+    "chat: reasoning": {"reasoning": {"max_tokens": 2048}},
     "thinking": {"thinking": {"type": "enabled", "budget_tokens": 2048}},
     "output_config.effort": {"output_config": {"effort": "high"}},
     "generationConfig.thinkingConfig.thinkingLevel": {
@@ -43,7 +45,7 @@ def running(_provider: Provider) -> Iterator[RunningGateway]:
 def ask(url: str, model: str, word: str, headers: dict[str, str] | None = None) -> Reply:
     """A client of the dialect that the parameter is of."""
     said, fields = {"role": "user", "content": "Hello"}, ASKED[word]
-    if word == "reasoning_effort":
+    if word == "reasoning_effort" or word.startswith("chat: "):
         return chat(url, model, headers=headers or {}, **fields)
     if word == "reasoning.effort":
         body = {"model": model, "input": "Hello", **fields}
@@ -66,7 +68,7 @@ def test_a_model_that_is_known_not_to_think_is_not_asked_to(
 ) -> None:
     reply = ask(running.url, model, word)
     assert reply.status == 400
-    assert f"`{word}`".encode() in reply.body
+    assert f"`{word.removeprefix('chat: ')}`".encode() in reply.body
     assert b"x-tierwise-drop-unsupported" in reply.body
     assert not provider.seen
 
@@ -79,7 +81,8 @@ def test_where_it_may_be_left_out_it_is_asked_without_and_the_client_is_told(
     running: RunningGateway, provider: Provider, model: str, headers: dict[str, str], word: str
 ) -> None:
     reply = ask(running.url, model, word, headers)
-    assert (reply.status, reply.headers.get("x-tierwise-dropped")) == (200, word)
+    dropped = reply.headers.get("x-tierwise-dropped")
+    assert (reply.status, dropped) == (200, word.removeprefix("chat: "))
     assert efforts(provider) == [None]
 
 

@@ -154,6 +154,27 @@ def test_what_routing_needs_is_read_from_the_body() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "reasons"),
+    [
+        ({"reasoning": {"effort": "low"}}, True),
+        ({"reasoning": {"max_tokens": 2000}}, True),
+        ({"reasoning": {"enabled": True}}, True),
+        ({"reasoning": {"enabled": False}}, False),
+        ({"reasoning": {"effort": "none"}}, False),
+        ({"reasoning": {"exclude": True}}, False),
+        ({"reasoning": {}}, False),
+        ({"reasoning": None}, False),
+        ({"reasoning": "as somebody else has it"}, False),
+        ({"reasoning": {"effort": "high"}, "reasoning_effort": "none"}, False),
+    ],
+)
+def test_a_request_reasons_if_openrouters_object_says_so(
+    fields: dict[str, Any], reasons: bool
+) -> None:
+    assert read_request(body(**fields)).reasoning is reasons
+
+
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({"response_format": {"type": "json_object"}}, (True, None)),

@@ -54,6 +54,7 @@ class Preset(Struct, frozen=True, kw_only=True):
 # "Unrecognized request argument supplied: top_k"; files by URL are for Responses alone, films for
 # nobody: https://platform.openai.com/docs/guides/pdf-files
 _NOT_OPENAIS: frozenset[Feature] = frozenset({"top_k", "video_data", "video_url", "document_url"})
+_OPENAIS_QUIRKS = frozenset({"max-completion-tokens", "no-cache-marks", "no-reasoning-object"})
 _PENALTIES: frozenset[Feature] = frozenset({"frequency_penalty", "presence_penalty"})
 _DRAWING: frozenset[Feature] = _PENALTIES | {"temperature", "top_p", "logprobs"}
 # "Unsupported parameter: 'stop' is not supported with this model." says each of them that thinks.
@@ -84,7 +85,7 @@ PRESETS: dict[str, Preset] = {
         # Its reasoning models reject `max_tokens`; the others know both.
         # https://platform.openai.com/docs/api-reference/chat/create
         # Refuses fields in messages that it does not know.
-        quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
+        quirks=_OPENAIS_QUIRKS,
         lacks=_NOT_OPENAIS,
         models_lack=_OPENAIS_MODELS,
         offers=("gpt-6-luna", "gpt-6.1-terra", "gpt-6.1-sol"),
@@ -101,7 +102,9 @@ PRESETS: dict[str, Preset] = {
         key_variables=("GROQ_API_KEY",),
         catalog="groq",
         # Connections usage only when asked (https://github.com/withceleste/celeste-python/pull/351).
-        quirks=frozenset({"no-cache-marks"}),
+        # "property 'reasoning' is unsupported":
+        # https://github.com/musistudio/claude-code-router/pull/1204
+        quirks=frozenset({"no-cache-marks", "no-reasoning-object"}),
         # Rejects `logprobs`, `logit_bias` and n > 1: https://console.groq.com/docs/openai; and
         # says "property 'top_k' is unsupported".
         lacks=frozenset({"logprobs", "logit_bias", "choices", "top_k"}),
@@ -138,7 +141,7 @@ PRESETS: dict[str, Preset] = {
         catalog="deepseek",
         # Ignores `max_completion_tokens` without a word:
         # https://github.com/earendil-works/pi/issues/8018
-        quirks=frozenset({"max-tokens", "no-cache-marks", "thoughts-back"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks", "thoughts-back", "no-reasoning-object"}),
         # "This response_format type is unavailable now": https://github.com/llm-exe/llm-exe/issues/662
         lacks=frozenset({"json_schema"}),
         # All that it serves: since September 2026 the other names are answered by this model,
@@ -164,7 +167,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.fireworks.ai/inference/v1",
         key_variables=("FIREWORKS_API_KEY",),
         catalog="fireworks",
-        quirks=frozenset({"max-tokens", "no-cache-marks"}),
+        quirks=frozenset({"max-tokens", "no-cache-marks", "no-reasoning-object"}),
         offers=(
             "accounts/fireworks/models/gpt-oss-20b",
             "accounts/fireworks/models/gpt-oss-120b",
@@ -193,7 +196,7 @@ PRESETS: dict[str, Preset] = {
         base_url="https://api.x.ai/v1",
         key_variables=("XAI_API_KEY",),
         catalog="x-ai",
-        quirks=frozenset({"no-cache-marks"}),
+        quirks=frozenset({"no-cache-marks", "no-reasoning-object"}),
         # "presencePenalty, frequencyPenalty and stop parameters are not supported by reasoning
         # models. Adding them in the request would result in an error.", and of efforts:
         # https://docs.x.ai/docs/guides/reasoning
@@ -250,7 +253,7 @@ PRESETS: dict[str, Preset] = {
         key_variables=("AZURE_OPENAI_API_KEY",),
         dialect="azure",
         catalog="azure",
-        quirks=frozenset({"max-completion-tokens", "no-cache-marks"}),
+        quirks=_OPENAIS_QUIRKS,
         # Others' models are served there as well.
         models_lack=((r"(?:^|/)(?:gpt|chatgpt|o\d)-", _NOT_OPENAIS), *_OPENAIS_MODELS),
     ),

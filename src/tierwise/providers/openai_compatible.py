@@ -7,6 +7,8 @@ llama.cpp and LM Studio by base URL. What sets a provider apart stands in its pr
 - `max-tokens`: knows `max_tokens` only;
 - `max-completion-tokens`: knows `max_completion_tokens` only;
 - `no-cache-marks`: refuses `cache_control` in messages, or is not known to bear it;
+- `no-reasoning-object`: does not know OpenRouter's `reasoning`, and is told the nearest
+  `reasoning_effort` instead;
 - `usage-cost`: `usage.cost` is what it bills, in USD. From anybody else it is not believed;
 - `prefill-continue`: goes on from the text of a last message by the assistant if
   `continue_final_message` says so;
@@ -32,6 +34,7 @@ from tierwise.wire import openai_chat, openai_logprobs, sse
 from tierwise.wire.chat.given_back import with_thoughts
 from tierwise.wire.chat.marks import without_cache_marks
 from tierwise.wire.chat.refused import without, words_of
+from tierwise.wire.chat.wish import word_for
 from tierwise.wire.openai_usage import read_usage
 from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
@@ -53,7 +56,7 @@ _NOTABLE = (
 _NOT_OF_EVERY_REQUEST = frozenset(
     {
         *("usage-cost", "no-cache-marks", "prefill-continue", "prefill-prefix"),
-        *("output-dimension", "thoughts-back"),
+        *("output-dimension", "thoughts-back", "no-reasoning-object"),
     }
 )
 """Quirks that change nothing in the requests of callers."""
@@ -62,6 +65,7 @@ _FAILED = "error"
 """The finish of an answer that is none, at Mistral and OpenRouter."""
 _NO_ANSWER = "the answer ended with an error"
 _SAID = Said("content", "reasoning_content", "reasoning", "refusal", "arguments")
+_WISH = b'"reasoning"'
 _GOODBYE = b"data: [DONE]\n\n"
 _MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\]|\\.)*)"')
 
@@ -79,6 +83,7 @@ class OpenAICompatible:
         self._upstream_model = openai_chat.json_string(deployment.upstream_model)
         self._bears_marks = "no-cache-marks" not in deployment.quirks
         self._wants_thoughts = "thoughts-back" in deployment.quirks
+        self._knows_effort_alone = "no-reasoning-object" in deployment.quirks
         self._bills_cost = "usage-cost" in deployment.quirks
         self._refused = words_of(deployment.lacks).fields
         self._asked_differently = deployment.quirks - _NOT_OF_EVERY_REQUEST
@@ -101,6 +106,8 @@ class OpenAICompatible:
             asked = with_thoughts(asked)
         if self._refused and not self._refused.isdisjoint(openai_chat.field_names(asked)):
             asked = without(asked, deployment.lacks)
+        if self._knows_effort_alone and _WISH in asked:
+            asked = _with_effort(asked)
         changes: dict[str, bytes | None] = {}
         if task.model != deployment.upstream_model:
             changes["model"] = self._upstream_model
@@ -158,6 +165,18 @@ class OpenAICompatible:
     def no_stream(self, body: bytes) -> UpstreamError:
         """What it means that something else came where a stream should have begun."""
         return self._account.no_stream(body)
+
+
+def _with_effort(body: bytes) -> bytes:
+    """The body with a word for how much to think, if it has OpenRouter's object for that."""
+    wish = openai_chat.field_of(body, "reasoning")
+    if wish is None:
+        return body
+    changes: dict[str, bytes | None] = {"reasoning": None}
+    word = word_for(wish)
+    if word is not None and openai_chat.field_of(body, "reasoning_effort") is None:
+        changes["reasoning_effort"] = openai_chat.json_string(word)
+    return openai_chat.with_fields(body, changes)
 
 
 def _with_usage(body: bytes) -> bytes:

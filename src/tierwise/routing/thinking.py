@@ -79,4 +79,4 @@ def _wishes(task: Task, *, drops: bool) -> tuple[Lack, ...]:
     found = [feature for feature in _ASKED if feature in used]
     if not found and drops:
         found = [_ASKED[1]]
-    return tuple(Lack(one, word_of(one, asked.dialect), refused=True) for one in found)
+    return tuple(Lack(one, word_of(one, asked), refused=True) for one in found)

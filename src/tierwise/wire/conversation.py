@@ -236,13 +236,15 @@ class Thinking(Struct, frozen=True, kw_only=True):
 
     `effort` is a word such as `low`; `budget` a count of tokens, 0 for none at all, -1 for as many
     as the model likes. `shown` asks for the thoughts or a summary of them; None: as the dialect
-    does by default. `detail` is OpenAI's word for how long that summary is.
+    does by default. `detail` is OpenAI's word for how long that summary is. `named` is where the
+    client has written the effort, if its dialect has another place for it.
     """
 
     effort: str | None = None
     budget: int | None = None
     shown: bool | None = None
     detail: str | None = None
+    named: str | None = None
 
 
 class Sampling(Struct, frozen=True, kw_only=True):

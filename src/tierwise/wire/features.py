@@ -166,10 +166,12 @@ def features_of(asked: Conversation) -> frozenset[Feature]:
     return frozenset(found)
 
 
-def word_of(feature: Feature, dialect: str) -> str:
-    """What a client of a dialect calls a feature."""
-    theirs = _ASKED_BY.get(dialect, {}).get(feature)
-    return theirs or dialect_named(dialect).words.get(feature, feature)
+def word_of(feature: Feature, asked: Conversation) -> str:
+    """What the client of a request calls a feature."""
+    if feature == "effort" and asked.thinking is not None and asked.thinking.named is not None:
+        return asked.thinking.named
+    theirs = _ASKED_BY.get(asked.dialect, {}).get(feature)
+    return theirs or dialect_named(asked.dialect).words.get(feature, feature)
 
 
 def unsupported(
@@ -189,7 +191,7 @@ def unsupported(
     for feature in FEATURES:
         if feature not in used:
             continue
-        word = word_of(feature, asked.dialect)
+        word = word_of(feature, asked)
         if not ours and (feature not in words or _is_elsewhere(feature, asked.dialect, dialect)):
             lacks.append(Lack(feature, word))
         elif feature in refused:

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from tierwise.errors import InvalidRequest
 from tierwise.types import Completion, Message, Task, TokenLogprob, ToolCall
+from tierwise.wire.chat.wish import wants_thoughts
 from tierwise.wire.openai_logprobs import read_logprobs
 from tierwise.wire.openai_mistakes import explained
 from tierwise.wire.unreadable import UNREADABLE
@@ -46,6 +47,7 @@ class _Request(Struct):
     tools: list[Raw] | None = None
     functions: list[Raw] | None = None
     reasoning_effort: str | None = None
+    reasoning: Raw = _ABSENT
     response_format: _ResponseFormat | None = None
 
 
@@ -153,10 +155,16 @@ def read_request(body: bytes) -> Task:
         choices=request.n or 1,
         tools=bool(request.tools or request.functions),
         logprobs=bool(request.logprobs),
-        reasoning=request.reasoning_effort not in (None, "none"),
+        reasoning=_reasons(request),
         json_mode=wanted is not None and wanted.type == "json_object",
         json_schema=_wanted_schema(wanted),
     )
+
+
+def _reasons(request: _Request) -> bool:
+    if request.reasoning_effort is not None:
+        return request.reasoning_effort != "none"
+    return given(request.reasoning) and wants_thoughts(request.reasoning)
 
 
 def _parse(body: bytes) -> _Request:

@@ -28,6 +28,7 @@ from tierwise.wire.conversation import (
     Turn,
     Video,
 )
+from tierwise.wire.dialect import dialect_named, dialect_names
 from tierwise.wire.features import features_of
 
 CHAT_NAME = "openai-chat"
@@ -227,7 +228,11 @@ def test_parameters_of_every_kind_are_read() -> None:
 @pytest.mark.parametrize(
     ("wish", "thinking"),
     [
-        ({"effort": "high"}, Thinking(effort="high")),
+        ({"effort": "high"}, Thinking(effort="high", named="reasoning.effort")),
+        (
+            {"effort": "none", "exclude": True},
+            Thinking(effort="none", shown=False, named="reasoning.effort"),
+        ),
         ({"max_tokens": 2000, "exclude": True}, Thinking(budget=2000, shown=False)),
         ({"enabled": True}, Thinking(budget=-1)),
         ({"enabled": False}, Thinking(budget=0)),
@@ -239,6 +244,21 @@ def test_openrouters_wish_for_reasoning_is_read_and_means_the_same(
     asked = read(reasoning=wish)
     assert asked.thinking == thinking
     assert CHAT.read_request(CHAT.write_request(asked)).thinking == thinking
+
+
+def test_openais_word_comes_before_openrouters_wish() -> None:
+    asked = read(reasoning_effort="low", reasoning={"effort": "high", "max_tokens": 2000})
+    assert asked.thinking == Thinking(effort="low", budget=2000)
+
+
+@pytest.mark.parametrize("name", [name for name in dialect_names() if name != "openai-chat"])
+def test_openrouters_wish_asks_providers_of_other_dialects_what_openais_word_does(
+    name: str,
+) -> None:
+    dialect = dialect_named(name)
+    wish, word = read(reasoning={"effort": "low"}), read(reasoning_effort="low")
+    assert dialect.write_request(wish) == dialect.write_request(word)
+    assert b"low" in dialect.write_request(wish).lower() or name == "cohere"
 
 
 def test_what_only_this_dialect_knows_is_kept_and_named() -> None:

@@ -10,11 +10,10 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from tierwise.wire.chat.sources import read_url
-from tierwise.wire.conversation import Thinking
-from tierwise.wire.effort import effort_of
+from tierwise.wire.chat.wish import word_for
 from tierwise.wire.unreadable import UNREADABLE
 
 _LABELS = frozenset(
@@ -40,15 +39,9 @@ _OF_ROLE: Mapping[str, frozenset[str]] = {
 _ID_LENGTH = 9
 
 
-class _Reasoning(Struct):
-    effort: str | None = None
-    max_tokens: int | None = None
-
-
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[dict[str, Raw]]).decode
-_decode_reasoning = msgspec.json.Decoder(_Reasoning).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 _Fields = dict[str, Raw]
@@ -74,11 +67,7 @@ def _put_effort(fields: _Fields) -> None:
     raw = fields.pop(_REASONING, None)
     if raw is None or _EFFORT in fields:
         return
-    try:
-        wanted = _decode_reasoning(raw)
-    except UNREADABLE:
-        return
-    effort = effort_of(Thinking(effort=wanted.effort, budget=wanted.max_tokens))
+    effort = word_for(raw)
     if effort is not None:
         fields[_EFFORT] = Raw(_encode(effort))
 

@@ -13,13 +13,13 @@ from tierwise.errors import InvalidRequest
 from tierwise.wire.chat.fields import ABSENT, Fields
 from tierwise.wire.chat.messages import Mark, read_turns
 from tierwise.wire.chat.thoughts import NAME
+from tierwise.wire.chat.wish import decode_wish, thinking_of
 from tierwise.wire.conversation import (
     CacheMark,
     Conversation,
     Foreign,
     Format,
     Sampling,
-    Thinking,
     Tool,
     ToolChoice,
 )
@@ -99,16 +99,6 @@ class _Format(Struct):
     json_schema: _Schema | None = None
 
 
-class _Reasoning(Struct):
-    """OpenRouter's `reasoning`."""
-
-    effort: str | None = None
-    max_tokens: int | None = None
-    exclude: bool | None = None
-    enabled: bool | None = None
-    summary: str | None = None
-
-
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_messages = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _decode_stream = msgspec.json.Decoder(_StreamOptions).decode
@@ -123,7 +113,6 @@ _decode_stop = msgspec.json.Decoder(str | list[str]).decode
 _decode_bias = msgspec.json.Decoder(dict[str, float]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_modalities = msgspec.json.Decoder(list[str]).decode
-_decode_reasoning = msgspec.json.Decoder(_Reasoning).decode
 _decode_mark = msgspec.json.Decoder(Mark).decode
 
 
@@ -170,7 +159,9 @@ def read_request(body: bytes) -> Conversation:
         tool_choice=_choice(fields),
         parallel_tools=fields.yes("parallel_tool_calls"),
         format=form,
-        thinking=_thinking(fields),
+        thinking=thinking_of(
+            fields.take("reasoning", decode_wish), fields.text("reasoning_effort")
+        ),
         sampling=_sampling(fields),
         max_tokens=_limit(fields),
         stop=_stop(fields),
@@ -297,21 +288,6 @@ def _format(fields: Fields) -> tuple[Format | None, Raw]:
         description=schema.description,
         strict=schema.strict,
     ), ABSENT
-
-
-def _thinking(fields: Fields) -> Thinking | None:
-    effort = fields.text("reasoning_effort")
-    asked = fields.take("reasoning", _decode_reasoning)
-    if asked is None:
-        return Thinking(effort=effort) if effort is not None else None
-    budget = asked.max_tokens
-    effort = effort or asked.effort
-    if asked.enabled is not None and budget is None and effort is None:
-        budget = -1 if asked.enabled else 0
-    shown = None if asked.exclude is None else not asked.exclude
-    if (effort, budget, shown, asked.summary) == (None, None, None, None):
-        return None
-    return Thinking(effort=effort, budget=budget, shown=shown, detail=asked.summary)
 
 
 def _sampling(fields: Fields) -> Sampling:

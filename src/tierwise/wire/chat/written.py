@@ -151,12 +151,12 @@ def _sampling(asked: Conversation) -> Json:
 
 
 def _own_thinking(thinking: Thinking) -> Json:
-    """OpenAI's word, or OpenRouter's object where more is said than that."""
-    rest = (thinking.budget, thinking.shown, thinking.detail)
-    if rest == (None, None, None):
-        return {"reasoning_effort": thinking.effort}
+    """OpenAI's word, or OpenRouter's object where that was used or more is said."""
+    body: Json = {}
     wish: Json = {}
-    if thinking.effort is not None:
+    if thinking.effort is not None and thinking.named is None:
+        body["reasoning_effort"] = thinking.effort
+    elif thinking.effort is not None:
         wish["effort"] = thinking.effort
     if thinking.budget == -1 or (thinking.budget == 0 and thinking.effort is None):
         wish["enabled"] = thinking.budget == -1
@@ -166,7 +166,9 @@ def _own_thinking(thinking: Thinking) -> Json:
         wish["exclude"] = not thinking.shown
     if thinking.detail is not None:
         wish["summary"] = thinking.detail
-    return {"reasoning": wish}
+    if wish:
+        body["reasoning"] = wish
+    return body
 
 
 def _effort(thinking: Thinking) -> Json:
