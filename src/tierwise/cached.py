@@ -46,7 +46,7 @@ class Cached:
             run, measured = self._again(task, found)
             finished = self._finish(run, measured)
             kept = found.kept
-            return Answered(kept.blocks[0], partial(_completion, kept), finished)
+            return Answered(_blocks(task, kept)[0], partial(_completion, kept), finished)
         answered = await ask(task)
         run = answered.finished.run
         run.cache = "miss"
@@ -64,7 +64,8 @@ class Cached:
         found = await self.cache.find(task, asked)
         if found is not None:
             run, measured = self._again(task, found)
-            chunks = _replayed(found.kept, partial(self._finish, run, measured))
+            blocks = _blocks(task, found.kept)
+            chunks = _replayed(blocks, partial(self._finish, run, measured))
             await anext(chunks)  # from here on it is booked, even if nobody reads it
             return Streaming(chunks, run, found.kept.model, CACHE, found.kept.tier, True)
         streaming = await ask(task, on_hold)
@@ -127,11 +128,23 @@ class Cached:
             log.exception("an answer was not kept")
 
 
-async def _replayed(kept: Kept, finish: Callable[[], object]) -> AsyncGenerator[bytes]:
+async def _replayed(
+    blocks: tuple[bytes, ...], finish: Callable[[], object]
+) -> AsyncGenerator[bytes]:
     finish()
     yield b""
-    for block in kept.blocks:
+    for block in blocks:
         yield block
+
+
+def _blocks(task: Task, kept: Kept) -> tuple[bytes, ...]:
+    """The bytes that are given again. Responses are told apart by their ids later on."""
+    if task.reads != "openai-responses":
+        return kept.blocks
+    # Imported only here: the dialect is large, and others do without it.
+    from tierwise.wire.responses.again import given_again
+
+    return given_again(kept.blocks)
 
 
 def _found(task: Task, made: Decision) -> tuple[str, ...]:

@@ -189,6 +189,29 @@ async def test_a_caller_of_the_library_may_mind(provider: Provider) -> None:
     assert caught.value.param == "cache"
 
 
+def test_a_response_that_is_given_again_is_one_of_its_own(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY)
+    first, second = (client.responses.create(model="small", input="Hello") for _ in range(2))
+    with client.responses.stream(model="small", input="Hello") as stream:
+        third = stream.until_done().get_final_response()
+    with client.responses.stream(model="small", input="Hello") as stream:
+        fourth = stream.until_done().get_final_response()
+    assert asked(provider) == 2
+    responses = [first, second, third, fourth]
+    assert len({one.id for one in responses}) == 4
+    assert len({one.output[0].id for one in responses}) == 4
+    assert len({one.output_text for one in responses}) == 1
+
+    client.responses.delete(first.id)
+    for one in responses[1:]:
+        assert client.responses.retrieve(one.id).output_text == first.output_text
+        client.responses.create(model="small", input="And?", previous_response_id=one.id)
+        said = [message["content"] for message in provider.seen[-1].body["messages"]]
+        assert said == ["Hello", first.output_text, "And?"]
+
+
 def test_a_reload_keeps_what_was_kept(gateway: RunningGateway) -> None:
     old = gateway.orchestrator
     chat(gateway.url)
