@@ -70,7 +70,11 @@ class Elsewhere(Provider):
             )
         if request.path.endswith("/moved"):
             raise web.HTTPFound("/v1/elsewhere")
-        if request.path.endswith("/slow"):
+        if request.path.endswith(("/slow", "/endless")):
+            if request.path.endswith("/endless"):
+                response = web.StreamResponse(headers={"content-type": "audio/wav"})
+                await response.prepare(request)
+                await response.write(b"x")
             try:
                 self.arrived.set()
                 await asyncio.Event().wait()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import warnings
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,7 +67,11 @@ class PassedThrough:
 
 class PassedStream:
     """What a provider answers, as it comes: iterate over its pieces, in a `with` block or to the
-    end, or end it with `aclose`. Otherwise as `PassedThrough`."""
+    end, or end it with `aclose`. Otherwise as `PassedThrough`.
+
+    One that is forgotten ends when Python has collected it, with a `ResourceWarning`, or when its
+    orchestrator is closed.
+    """
 
     def __init__(self, opened: _Opened) -> None:
         self.provider = opened.provider
@@ -71,6 +79,7 @@ class PassedStream:
         self.headers = _headers(opened.answer)
         self.decision_id = opened.passage.name
         self._opened = opened
+        opened.watch(self)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -244,7 +253,14 @@ class _Opened:
         self.answer = answer
         self.passage = passage
         self._ledger = ledger
+        self._watch: weakref.finalize[[asyncio.AbstractEventLoop], PassedStream] | None = None
         passage.answered(answer)
+
+    def watch(self, stream: PassedStream) -> None:
+        """Has it end with its stream, should that be neither read nor closed."""
+        loop = asyncio.get_running_loop()
+        self._watch = weakref.finalize(stream, self._forgotten, loop)
+        self._watch.atexit = False  # then nobody writes it down any more
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The answer as it comes; raises as `PassedAnswer.pieces`."""
@@ -259,8 +275,22 @@ class _Opened:
 
     def close(self) -> None:
         """Ends it. Does nothing if it is over."""
+        if self._watch is not None:
+            self._watch.detach()
         self.answer.close()
         self.passage.left(self._ledger)
+
+    def _forgotten(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Its stream is gone, found out in any thread."""
+        self.passage.left(self._ledger)
+        with suppress(RuntimeError):  # the loop is closed, and so is the connection
+            loop.call_soon_threadsafe(self.answer.close)
+        warnings.warn(
+            f"what {self.provider!r} answers was neither read to its end nor closed: use `async "
+            "with`, or `aclose`",
+            ResourceWarning,
+            stacklevel=2,
+        )
 
 
 async def _open(who: _Passes, whose: Deployment, passed: Passed, data: bytes | None) -> _Opened:
@@ -282,7 +312,9 @@ async def _open(who: _Passes, whose: Deployment, passed: Passed, data: bytes | N
     except BaseException as error:
         passage.over(who.ledger, error)
         raise
-    return _Opened(whose.provider, answer, passage, who.ledger)
+    opened = _Opened(whose.provider, answer, passage, who.ledger)
+    who.passages.keep(opened)
+    return opened
 
 
 def _headers(answer: PassedAnswer) -> dict[str, str]:

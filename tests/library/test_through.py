@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from email.message import Message
 from email.parser import BytesParser
@@ -246,6 +247,47 @@ async def test_a_stream_is_in_the_ledger_once_it_is_over(elsewhere: Elsewhere) -
         ends = [(await o.decision(one.decision_id))["status"] for one in (whole, left)]
         assert len(o.ledger.asides()) == 2
     assert ends == ["ok", "cancelled"]
+
+
+async def test_a_stream_that_is_forgotten_is_in_the_ledger_and_its_call_ends(
+    elsewhere: Elsewhere,
+) -> None:
+    async with Orchestrator.from_config(config_for(elsewhere.url)) as o:
+        with pytest.warns(ResourceWarning, match="'alpha' answers was neither read"):
+            name = (await o.pass_through_stream("GET", "/v1/files/endless")).decision_id
+        assert (await o.decision(name))["status"] == "cancelled"
+        assert await asyncio.to_thread(elsewhere.gone.wait, PATIENCE_S)
+
+
+async def test_a_stream_that_is_half_read_and_forgotten_is_so_too(elsewhere: Elsewhere) -> None:
+    async with Orchestrator.from_config(config_for(elsewhere.url)) as o:
+        stream = await o.pass_through_stream("GET", "/v1/files/f/content")
+        name, pieces = stream.decision_id, aiter(stream)
+        assert await anext(pieces)
+        del stream, pieces
+        gc.collect()
+        await asyncio.sleep(0)
+        assert (await o.decision(name))["status"] == "cancelled"
+
+
+async def test_a_stream_that_is_open_when_the_orchestrator_closes_is_in_the_ledger(
+    elsewhere: Elsewhere, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with Orchestrator.from_config(config_for(elsewhere.url)) as o:
+        stream = await o.pass_through_stream("GET", "/v1/files/endless")
+        await o.retire()  # as `close` does before the ledger's turn
+        assert (await o.decision(stream.decision_id))["status"] == "cancelled"
+        del stream
+        gc.collect()
+    assert not [one for one in recwarn if issubclass(one.category, ResourceWarning)]
+
+
+def test_a_stream_without_await_that_is_forgotten_is_in_the_ledger(elsewhere: Elsewhere) -> None:
+    with SyncOrchestrator(config_for(elsewhere.url)) as o:
+        with pytest.warns(ResourceWarning, match="neither read"):
+            name = o.pass_through_stream("GET", "/v1/files/endless").decision_id
+        assert o.decision(name)["status"] == "cancelled"
+        assert elsewhere.gone.wait(PATIENCE_S)
 
 
 async def test_a_call_that_fails_is_in_the_ledger_under_the_name_that_its_error_has() -> None:

@@ -208,10 +208,19 @@ def test_answers_are_their_callers_alone(provider: Provider) -> None:
         assert (other.status, call(gateway.url, "GET", one).status) == (400, 200)
 
 
-def test_answers_in_the_background_are_refused(gateway: RunningGateway) -> None:
-    reply = ask(gateway.url, background=True)
+@pytest.mark.parametrize("rest", [{}, {"stream": True}, {"store": True}])
+@pytest.mark.parametrize("drops", ["true", "false"])
+def test_answers_in_the_background_are_refused(
+    gateway: RunningGateway, provider: Provider, rest: Body, drops: str
+) -> None:
+    body = {"model": "small", "input": "Hello", "background": True, **rest}
+    headers = {"x-tierwise-drop-unsupported": drops}  # left out, nobody would wait for the answer
+    reply = call(gateway.url, "POST", PATH, body, headers=headers)
     assert (reply.status, reply.error["param"]) == (400, "background")
+    assert reply.error["type"] == "invalid_request_error"
     assert "Leave `background` out" in reply.error["message"]
+    assert "`stream: true`" in reply.error["message"]
+    assert not provider.seen
     assert ask(gateway.url, background=False).status == 200
 
 

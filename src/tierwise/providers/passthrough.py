@@ -10,7 +10,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -117,11 +118,23 @@ class PassedAnswer:
         self.close()
 
 
+class Ends(Protocol):
+    """What is to end with the connections, at the latest."""
+
+    def close(self) -> None:
+        """Ends it. Does nothing if it is over."""
+
+
 class Passages:
     """Connections for such calls. Close it when done."""
 
     def __init__(self) -> None:
         self._session: ClientSession | None = None
+        self._open: WeakSet[Ends] = WeakSet()
+
+    def keep(self, call: Ends) -> None:
+        """Has a call end that is open still when the connections are closed."""
+        self._open.add(call)
 
     async def open(self, deployment: Deployment, passed: Passed) -> PassedAnswer:
         """Sends a call to where a deployment is; returns when the head of its answer is here.
@@ -155,7 +168,9 @@ class Passages:
         return PassedAnswer(response)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Ends the calls that are open, and closes all connections."""
+        for call in [*self._open]:
+            call.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
