@@ -36,6 +36,7 @@ _REASONS: dict[Finish, str] = {
     "filter": "refusal",
 }
 _OWN = frozenset({"container", "context_management", "stop_details", "diagnostics"})
+_OWN_WORDS = tuple(f'"{name}"'.encode() for name in sorted(_OWN))
 
 
 class _Reply(Struct):
@@ -56,7 +57,7 @@ def read_reply(body: bytes) -> Spoken:
     """A provider's whole answer; raises `msgspec.MsgspecError` if it is none."""
     said = _decode_reply(body)
     own: dict[str, Raw] = {}
-    if any(name.encode() in body for name in _OWN):
+    if any(word in body for word in _OWN_WORDS):
         own = {n: raw for n, raw in _decode_fields(body).items() if n in _OWN and given(raw)}
     choice = Choice(
         parts=tuple(_placed(blocks.read_block(raw) for raw in said.content)),

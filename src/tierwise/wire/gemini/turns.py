@@ -95,6 +95,10 @@ class _Reader:
         return Turn(role=_as_role(role), parts=tuple(parts))
 
     def _part(self, value: object, at: str) -> Part:
+        if isinstance(value, dict) and len(value) == 1:
+            only = value.get("text")
+            if isinstance(only, str):
+                return Text(text=only)  # as most are
         fields = Fields(value, at)
         found = [kind for kind in _KINDS if kind in fields.left]
         if len(found) > 1:
