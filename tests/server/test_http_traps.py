@@ -140,6 +140,15 @@ def test_a_head_that_is_too_long_is_refused_in_the_clients_words(
         assert headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    "line", [b"POST /v1/chat/completions?q=", b"POST /\xff", b"POST http://[", b"\r\n"]
+)
+def test_a_first_line_without_end_is_refused(gateway: RunningGateway, line: bytes) -> None:
+    with socket.create_connection(gateway.host.split(":"), timeout=PATIENCE_S) as connection:
+        connection.sendall(line + b"x" * (MOST_HEAD_BYTES + 100))
+        assert connection.recv(65536).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+
+
 def test_a_head_as_long_as_is_said_is_taken_with_its_body(gateway: RunningGateway) -> None:
     whole = head_of(MOST_HEAD_BYTES - 100, PATH)
     for sent in ([whole], [whole[:500], whole[500:]]):

@@ -162,7 +162,7 @@ class CorkedProtocol(HttpToolsProtocol):
             self._bare_bytes = 0
             return
         self._bare_bytes = self._bytes_so_far
-        if self._bare_bytes <= MOST_HEAD_BYTES:
+        if self._bare_bytes <= MOST_HEAD_BYTES or self.transport.is_closing():
             return
         if in_head:
             self._refuse_head()
