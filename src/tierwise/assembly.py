@@ -140,7 +140,13 @@ def cache_of(config: Config, before: Cache | None = None) -> Cache | None:
         # Imported only here: it needs numpy.
         from tierwise.cache.similar import Similars
 
-        similar = Similars(store, own.similarity)
+        known = before.similar if before is not None else None
+        similar = Similars(
+            store,
+            own.similarity,
+            ttl_s=own.ttl_s,
+            before=known if isinstance(known, Similars) else None,
+        )
     return Cache(
         store,
         modes,

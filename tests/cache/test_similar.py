@@ -9,7 +9,8 @@ import pytest
 
 from cache.test_cache import kept
 from tierwise.cache import InProcess, Kept
-from tierwise.cache.similar import MOST_CHARS, MOST_IN_GROUP, Similars, last_words, marks
+from tierwise.cache.index import MOST_IN_GROUP
+from tierwise.cache.similar import MOST_CHARS, Similars, last_words, marks
 from tierwise.types import Message, Owner, Part, Task
 
 ASKED = "How do I reset the password of my account?"
@@ -98,8 +99,7 @@ async def test_an_answer_that_is_gone_or_too_old_is_not_found(
 
 async def test_only_so_many_are_remembered(similars: Similars, store: InProcess) -> None:
     for number in range(MOST_IN_GROUP + 1):
-        await similars.keep(task(f"Question {number}"), b"k", kept())
-    await store.put(b"k", kept(), 60)
+        await keep(similars, store, task(f"Question {number}"), b"%d" % number)
     assert await found(similars, task("Question 0")) is None
     assert await found(similars, task(f"Question {MOST_IN_GROUP}")) is not None
 

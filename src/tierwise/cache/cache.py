@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from tierwise.cache.fingerprint import fingerprint
 from tierwise.cache.kept import Found, Kept
-from tierwise.cache.store import Store
+from tierwise.cache.shared import Elsewhere, Shared
+from tierwise.cache.store import InProcess, Store
 from tierwise.types import Task
 
 Mode = Literal["off", "exact", "semantic"]
@@ -24,6 +25,10 @@ class Similar(Protocol):
     async def find(self, task: Task, oldest: float) -> Kept | None: ...
 
     async def keep(self, task: Task, key: bytes, kept: Kept) -> None: ...
+
+    def share(self, store: Store, elsewhere: Elsewhere | None) -> None: ...
+
+    def hear(self, line: bytes, age_s: float) -> None: ...
 
 
 class Wish(Struct, frozen=True):
@@ -53,7 +58,7 @@ class Cache:
 
     def __init__(
         self,
-        store: Store,
+        store: InProcess | Shared,
         modes: Mapping[str, Mode],
         *,
         ttl_s: float,
@@ -66,8 +71,19 @@ class Cache:
         self._ttl_s = ttl_s
         self.most_bytes = most_bytes
         self._now = now
-        self._similar = similar
+        self.similar = similar
         self.hits = self.misses = 0
+
+    @property
+    def here(self) -> InProcess:
+        """The answers that this process keeps."""
+        return self.store.here if isinstance(self.store, Shared) else self.store
+
+    def share(self, elsewhere: Elsewhere | None) -> None:
+        """From now on answers are kept elsewhere as well; None: in this process alone."""
+        self.store = self.here if elsewhere is None else Shared(self.here, elsewhere, self._now)
+        if self.similar is not None:
+            self.similar.share(self.store, elsewhere)
 
     def asked(self, task: Task) -> Asked | None:
         """Whether a request has to do with the cache at all; None where it has not."""
@@ -86,12 +102,12 @@ class Cache:
             return None
         now = self._now()
         age = min(self._ttl_s, asked.wish.max_age_s)
-        kept = await self.store.get(asked.key)
-        if kept is not None and now - kept.at <= age:
+        kept = await self.store.get(asked.key, now - age)
+        if kept is not None:
             self.hits += 1
             return Found(kept, "same", max(0.0, now - kept.at))
-        if asked.mode == "semantic" and self._similar is not None:
-            kept = await self._similar.find(task, now - age)
+        if asked.mode == "semantic" and self.similar is not None:
+            kept = await self.similar.find(task, now - age)
             if kept is not None:
                 self.hits += 1
                 return Found(kept, "similar", max(0.0, now - kept.at))
@@ -103,8 +119,8 @@ class Cache:
         if not asked.wish.write or kept.size > self.most_bytes:
             return
         await self.store.put(asked.key, kept, self._ttl_s)
-        if asked.mode == "semantic" and self._similar is not None:
-            await self._similar.keep(task, asked.key, kept)
+        if asked.mode == "semantic" and self.similar is not None:
+            await self.similar.keep(task, asked.key, kept)
 
 
 def wish_of(cache_control: str | None) -> Wish:

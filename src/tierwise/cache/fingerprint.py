@@ -13,12 +13,15 @@ _ABOUT_THE_ASKER = ("user", "safety_identifier", "metadata", "prompt_cache_key",
 """Fields of the dialects that say who asks, or how the provider is to book it."""
 _STATEFUL = ("previous_response_id", "conversation", "background", "container")
 """Fields that point to something which changes, or which answers by itself later."""
+WHOSE_BYTES = 16
+"""Of the front of a fingerprint: whose it is."""
 
 
 def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
     """A digest that is equal for requests that are the same; None for one that is never twice.
 
-    Whose it is goes in as well, so that nobody is given what another organisation was answered.
+    Whose it is goes in as well, so that nobody is given what another organisation was answered,
+    and stands in front, so that each can be given no more room than its own.
     The order of keys in the body does not matter, nor does white space between them.
 
     Args:
@@ -36,8 +39,9 @@ def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
     if without is not None:
         body = _left_out(body, without)
     owner = task.owner
+    whose = (owner.org or owner.key if owner is not None else None) or task.caller
     said = [
-        (owner.org or owner.key if owner is not None else None) or task.caller,
+        whose,
         task.dialect,
         task.reads,
         task.model,
@@ -53,7 +57,14 @@ def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
         sorted(task.allowed),
         body,
     ]
-    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()
+    same = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).digest()
+    return _digest(whose or "") + same
+
+
+def _digest(whose: str) -> bytes:
+    return hashlib.blake2b(
+        whose.encode("utf-8", "surrogatepass"), digest_size=WHOSE_BYTES, person=b"tierwise-cache"
+    ).digest()
 
 
 def _left_out(value: Any, text: str) -> Any:

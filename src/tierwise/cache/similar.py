@@ -7,24 +7,26 @@ vectors the opposite of a question is its nearest neighbour.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections import OrderedDict
+import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tierwise.analysis.encoder import Encoder
 from tierwise.cache.fingerprint import fingerprint
+from tierwise.cache.index import Entry, Index, read, written
 from tierwise.cache.kept import Kept
+from tierwise.cache.shared import Elsewhere
 from tierwise.cache.store import Store
 from tierwise.types import Task
 
-MOST_GROUPS = 1000
-"""Groups of requests that differ in their last words alone; the one used longest ago goes first."""
-MOST_IN_GROUP = 1000
-"""Of one group; the oldest goes first."""
 MOST_CHARS = 4000
 """Of the last words: what is longer is hardly ever asked again in other words."""
+_TRIES = 2
+"""So many answers are looked for: the most similar one may be gone."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _QUOTED = re.compile(r"\"[^\"]+\"|`[^`]+`|“[^”]+”|«[^»]+»")
@@ -42,83 +44,71 @@ _TURNS = frozenset({
 
 
 class Similars:
-    """What was asked before, as vectors.
+    """What was asked before, as vectors: here, and by the other replicas if answers are shared.
 
     Args:
         store: where the answers lie.
         threshold: the least cosine of two prompts that count as the same.
+        ttl_s: how long an answer is kept.
+        now: Unix time in seconds.
+        before: the one whose place it takes; what that knows is known here.
     """
 
-    def __init__(self, store: Store, threshold: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        threshold: float,
+        *,
+        ttl_s: float = 3600.0,
+        now: Callable[[], float] = time.time,
+        before: Similars | None = None,
+    ) -> None:
         self._store = store
         self._threshold = threshold
-        self._groups: OrderedDict[bytes, _Group] = OrderedDict()
+        self._ttl_s = ttl_s
+        self._now = now
+        self._index: Index = before._index if before is not None else Index()
+        self._elsewhere: Elsewhere | None = None
         self._encoder = Encoder.builtin()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def share(self, store: Store, elsewhere: Elsewhere | None) -> None:
+        """From now on answers lie in this store, and others are told of them; None: nobody is."""
+        self._store, self._elsewhere = store, elsewhere
 
     async def find(self, task: Task, oldest: float) -> Kept | None:
         """The answer to the most similar request, made at `oldest` (Unix time) or later."""
         text = last_words(task)
-        group = None if text is None else self._groups.get(_group_of(task, text) or b"")
-        if text is None or group is None:
+        group = None if text is None else fingerprint(task, without=text)
+        if text is None or group is None or group not in self._index:
             return None
-        vector = self._vector(text)
-        key = group.nearest(vector, marks(text), self._threshold)
-        if key is None:
-            return None
-        kept = await self._store.get(key)
-        return kept if kept is not None and kept.at >= oldest else None
+        vector = unit(self._encoder.embed(text))
+        keys = self._index.nearest(group, vector, _digest(marks(text)), self._threshold, oldest)
+        for key in keys[:_TRIES]:
+            kept = await self._store.get(key, oldest)
+            if kept is not None:
+                return kept
+        return None
 
-    async def keep(self, task: Task, key: bytes, kept: Kept) -> None:  # noqa: ARG002
+    async def keep(self, task: Task, key: bytes, kept: Kept) -> None:
         """Remembers what was asked; the answer itself lies in the store under `key`."""
         text = last_words(task)
-        name = None if text is None else _group_of(task, text)
-        if text is None or name is None:
+        group = None if text is None else fingerprint(task, without=text)
+        if text is None or group is None:
             return
-        vector = self._vector(text)
-        group = self._groups.setdefault(name, _Group())
-        self._groups.move_to_end(name)
-        group.add(vector, marks(text), key)
-        while len(self._groups) > MOST_GROUPS:
-            self._groups.popitem(last=False)
+        vector, said = unit(self._encoder.embed(text)), _digest(marks(text))
+        self._index.add(group, Entry(key, said, kept.at), vector)
+        if self._elsewhere is not None:
+            self._elsewhere.say(written(group, key, said, vector), self._ttl_s)
 
-    def _vector(self, text: str) -> NDArray[np.float32]:
-        return unit(self._encoder.embed(text))
-
-
-class _Group:
-    """The requests that differ in their last words alone."""
-
-    def __init__(self) -> None:
-        self._vectors = np.zeros((0, 0), np.float32)
-        self._known: list[tuple[frozenset[str], bytes]] = []
-        self._next = 0
-
-    def add(self, vector: NDArray[np.float32], said: frozenset[str], key: bytes) -> None:
-        if len(self._known) < MOST_IN_GROUP:
-            if len(self._known) == len(self._vectors):
-                more = max(4, 2 * len(self._vectors))
-                wider = np.zeros((min(more, MOST_IN_GROUP), len(vector)), np.float32)
-                if len(self._vectors):
-                    wider[: len(self._vectors)] = self._vectors
-                self._vectors = wider
-            self._vectors[len(self._known)] = vector
-            self._known.append((said, key))
-            return
-        self._vectors[self._next] = vector
-        self._known[self._next] = (said, key)
-        self._next = (self._next + 1) % MOST_IN_GROUP
-
-    def nearest(
-        self, vector: NDArray[np.float32], said: frozenset[str], threshold: float
-    ) -> bytes | None:
-        cosines = self._vectors[: len(self._known)] @ vector
-        for place in np.argsort(-cosines)[:8]:
-            if cosines[place] < threshold:
-                return None
-            its, key = self._known[int(place)]
-            if its == said:
-                return key
-        return None
+    def hear(self, line: bytes, age_s: float) -> None:
+        """A replica has kept an answer so many seconds ago, and says what it was asked."""
+        heard = read(line) if age_s <= self._ttl_s else None
+        if heard is not None:
+            entry = Entry(heard.key, heard.said, self._now() - age_s)
+            self._index.add(heard.group, entry, heard.numbers)
 
 
 def last_words(task: Task) -> str | None:
@@ -152,5 +142,7 @@ def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector / length if length else vector
 
 
-def _group_of(task: Task, text: str) -> bytes | None:
-    return fingerprint(task, without=text)
+def _digest(said: frozenset[str]) -> bytes:
+    """Of what may not differ, so that others need not be told the words."""
+    told = "\x00".join(sorted(said))
+    return hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest()

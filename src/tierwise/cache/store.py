@@ -7,12 +7,14 @@ from typing import Protocol
 
 from tierwise.cache.kept import Kept
 
+ANY_AGE = float("-inf")
+
 
 class Store(Protocol):
     """Keeps answers by the digests of their requests."""
 
-    async def get(self, key: bytes) -> Kept | None:
-        """The answer, None if there is none or its time is over."""
+    async def get(self, key: bytes, oldest: float = ANY_AGE) -> Kept | None:
+        """The answer; None if there is none that was made at `oldest` (Unix time) or later."""
 
     async def put(self, key: bytes, kept: Kept, ttl_s: float) -> None:
         """Keeps an answer for so many seconds. What takes time goes on after it returns."""
@@ -33,10 +35,10 @@ class InProcess:
     def __len__(self) -> int:
         return len(self._held)
 
-    async def get(self, key: bytes) -> Kept | None:
-        """As in `Store`; what is over is for who asked to find out by `Kept.at`."""
+    async def get(self, key: bytes, oldest: float = ANY_AGE) -> Kept | None:
+        """As in `Store`."""
         found = self._held.get(key)
-        if found is None:
+        if found is None or found[0].at < oldest:
             return None
         self._held.move_to_end(key)
         return found[0]
@@ -46,13 +48,14 @@ class InProcess:
         size = kept.size
         if size > self._most:
             return
-        self._forget(key)
+        self.forget(key)
         self._held[key] = (kept, size)
         self.bytes += size
         while self.bytes > self._most:
-            self._forget(next(iter(self._held)))
+            self.forget(next(iter(self._held)))
 
-    def _forget(self, key: bytes) -> None:
+    def forget(self, key: bytes) -> None:
+        """There is no such answer any more."""
         held = self._held.pop(key, None)
         if held is not None:
             self.bytes -= int(held[1])

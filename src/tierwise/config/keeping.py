@@ -33,6 +33,15 @@ class CacheConfig(_Section):
     ttl_s: float = Field(3600, gt=0, le=31_536_000, description="How long an answer is kept.")
     max_mb: float = Field(64, gt=0, le=1_048_576, description="Of all answers, by each worker.")
     max_answer_mb: float = Field(1, gt=0, le=1024, description="Of one answer.")
+    shared_max_mb: float = Field(
+        256,
+        ge=0,
+        le=1_048_576,
+        description="Of all answers in Redis, where `state.url` is set; 0 keeps none there.",
+    )
+    shared_max_mb_each: float = Field(
+        64, gt=0, le=1_048_576, description="Of those of one organisation, or key without accounts."
+    )
     similarity: Fraction = Field(
         0.97,
         description="How alike two prompts must be to mean the same (cosine of their vectors): see "

@@ -54,6 +54,8 @@ class Lasting:
         server = config.server
         self.replicas = _replicas(orchestrator, config)
         """Who shares state with others in Redis; None where this gateway is by itself."""
+        if self.replicas is not None:
+            _share_cache(orchestrator, config, self.replicas)
         self.metrics = Metrics(orchestrator)
         orchestrator.ledger.watch(self.metrics.observe)
         orchestrator.ledger.watch_asides(self.metrics.observe_aside)
@@ -88,6 +90,7 @@ class Lasting:
         learn(config)
         if self.replicas is not None:
             self.replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+            _share_cache(orchestrator, config, self.replicas)
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
         for name in self.orders.drained:
@@ -247,6 +250,27 @@ def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
     replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
     orchestrator.kept_responses = InRedis(replicas.link)
     return replicas
+
+
+def _share_cache(orchestrator: Orchestrator, config: Config, replicas: Replicas) -> None:
+    """Has the cache use what replicas keep together, if there is one and it is wanted."""
+    from tierwise.state.shared.cached import Bounds
+
+    own, shared = config.cache, replicas.cached
+    cache = orchestrator.cached.cache if orchestrator.cached is not None else None
+    if cache is None or own.shared_max_mb == 0:
+        if cache is not None:
+            cache.share(None)
+        shared.listen(None)
+        return
+    shared.bounds = Bounds(_bytes(own.shared_max_mb), _bytes(own.shared_max_mb_each))
+    cache.share(shared)
+    replicas.news.replaced = cache.here.forget
+    shared.listen(cache.similar.hear if cache.similar is not None else None)
+
+
+def _bytes(mib: float) -> int:
+    return int(mib * 1024 * 1024)
 
 
 def carry_out(order: Order, orchestrator: Orchestrator) -> None:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from tierwise.config.keeping import StateConfig
 from tierwise.errors import ConfigError
 from tierwise.state.shared.scripts import ALL, Script
+from tierwise.state.shared.shelves import SHELVES
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -178,6 +179,24 @@ class Link:
         except _broken() as error:
             raise Lost(_words(error)) from error
 
+    async def bulk_script(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> Any:
+        """As `bulk`, what a script gives.
+
+        Raises:
+            Lost: Redis is away, or did not answer in time.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        try:
+            return await self.bulk(*command)
+        except Lost as error:
+            from redis.exceptions import NoScriptError
+
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return await self.bulk("EVAL", script.text, *command[2:])  # which gives it back to Redis
+
     async def _flush(self) -> None:
         """Makes the calls, batch by batch."""
         while True:
@@ -235,7 +254,7 @@ class Link:
 
     async def _load(self) -> None:
         pipeline = self._client.pipeline(transaction=False)
-        for script in ALL:
+        for script in (*ALL, *SHELVES):
             pipeline.execute_command("SCRIPT", "LOAD", script.text)
         await pipeline.execute()
 

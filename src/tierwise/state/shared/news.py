@@ -1,5 +1,5 @@
 """What replicas tell each other: who is to be left alone, what operators have ordered, whether
-accounts have changed.
+accounts have changed, which answers of the cache are replaced.
 
 It is said at once in a channel that all listen to. What holds for longer is kept beside it, for
 those who start later or were away.
@@ -30,13 +30,14 @@ _SOON_S = 0.5
 
 
 class _News(Struct, frozen=True, omit_defaults=True):
-    """One of the three, from the replica `by`."""
+    """One of these, from the replica `by`."""
 
     by: str
     place: str | None = None
     hint: Hint | None = None
     order: Order | None = None
     accounts: bool = False
+    replaced: bytes | None = None
 
 
 _decode = msgspec.json.Decoder(_News).decode
@@ -49,7 +50,7 @@ class News:
     """What one replica says and hears.
 
     `ordered` is told orders of others, `accounts_changed` when accounts have changed elsewhere, or
-    may have.
+    may have, and `replaced` the keys of cached answers in whose place others were kept.
 
     Args:
         name: of this replica, unlike any other.
@@ -64,6 +65,7 @@ class News:
         self._untold: dict[str, tuple[Deployment, Hint, float]] = {}
         self.ordered: Callable[[Order], None] = _nothing
         self.accounts_changed: Callable[[], None] = _no_accounts
+        self.replaced: Callable[[bytes], None] = _no_cache
 
     def attach(self, health: Health, deployments: Sequence[Deployment]) -> None:
         """From now on these are the deployments."""
@@ -98,6 +100,11 @@ class News:
         told = _encode(_News(self._name, accounts=True))
         self._link.tell(NEWS, [], [self._link.channel, told], again=True)
 
+    def replace(self, key: bytes) -> None:
+        """An answer of the cache was kept in the place of another one."""
+        told = _encode(_News(self._name, replaced=key))
+        self._link.tell(NEWS, [], [self._link.channel, told], again=True)
+
     def hear(self, data: bytes) -> None:
         """Something was said in the channel."""
         try:
@@ -113,6 +120,8 @@ class News:
             self.ordered(news.order)
         if news.accounts:
             self.accounts_changed()
+        if news.replaced is not None:
+            self.replaced(news.replaced)
 
     async def catch_up(self) -> None:
         """Reads what was said while nobody here listened.
@@ -188,6 +197,10 @@ def _nothing(_: Order) -> None:
 
 def _no_accounts() -> None:
     """There are none."""
+
+
+def _no_cache(_: bytes) -> None:
+    """Nothing is kept here."""
 
 
 def _nobody(_: Deployment, __: Hint) -> None:

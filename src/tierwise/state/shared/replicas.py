@@ -12,6 +12,7 @@ from typing import Any
 from tierwise.config.keeping import StateConfig
 from tierwise.state.health import Health
 from tierwise.state.shared.books import SharedBooks
+from tierwise.state.shared.cached import SharedCache
 from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.limits import LEASE_S, SharedLimits
 from tierwise.state.shared.loads import MEMBER_S, SharedLoads
@@ -45,6 +46,7 @@ class Replicas:
         self.limits = SharedLimits(self.link, lambda: self.members, self.name)
         self.books = SharedBooks(self.link, lambda: self.members)
         self.news = News(self.link, self.name)
+        self.cached = SharedCache(self.link, self.news.replace)
         self._loads = SharedLoads(self.link, self.name, self.members)
         self._tasks: set[asyncio.Task[None]] = set()
         self.link.watch(back=self._back, hear=self.news.hear)
@@ -59,6 +61,7 @@ class Replicas:
         await self.link.start()
         with suppress(Lost):
             await self._round(0)
+        self.cached.start()
         self._spawn(self._rounds())
 
     async def close(self) -> None:
@@ -67,6 +70,7 @@ class Replicas:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await self.cached.close()
         await self.link.close()
 
     def status(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import msgspec
 from tierwise.state import kept_responses
 from tierwise.state.kept_responses import Caller, InProcess, Kept
 from tierwise.state.shared.connection import Link, Lost
-from tierwise.state.shared.scripts import SHELVE, UNSHELVE
+from tierwise.state.shared.shelves import SHELVE, UNSHELVE
 
 log = logging.getLogger("tierwise.shared")
 
@@ -85,7 +85,7 @@ class InRedis:
             arguments += [_name(caller, one), item]
         keys = self._keys()
         try:
-            await self._link.bulk("EVALSHA", SHELVE.sha, len(keys), *keys, *arguments)
+            await self._link.bulk_script(SHELVE, keys, arguments)
         except Lost as error:
             log.warning("an answer is kept by this replica alone: %s", error)
 

@@ -32,7 +32,7 @@ CLOCK = f"""
 local clock = redis.call('TIME')
 local now = clock[1] - {EPOCH} + clock[2] / 1000000
 """
-_NUMBERS = """
+NUMBERS = """
 local function text(number) return string.format('%.17g', number) end
 """
 
@@ -355,73 +355,14 @@ end
 return found
 """
 
-_SHELVES = """
--- Answers that are kept: KEYS 1 to 3 are the order of all, their sizes, and the sums by caller.
-local function drop(name)
-  local size = redis.call('HGET', KEYS[2], name)
-  if not size then return false end
-  local prefix = string.match(KEYS[1], '^(.*):order$')
-  local who = string.match(name, '^[^/]*')
-  redis.call('HDEL', KEYS[2], name)
-  redis.call('ZREM', KEYS[1], name)
-  redis.call('ZREM', prefix .. ':order:' .. who, name)
-  redis.call('DEL', prefix .. ':answer:' .. name)
-  redis.call('HINCRBY', KEYS[3], 'all', -size)
-  if redis.call('HINCRBY', KEYS[3], who, -size) <= 0 then redis.call('HDEL', KEYS[3], who) end
-  return true
-end
-"""
-
-SHELVE_TEXT = """
--- ARGV: name, answer, seconds, most bytes of all, most of one caller, size, then items: key, value.
-local prefix = string.match(KEYS[1], '^(.*):order$')
-local name, seconds, size = ARGV[1], ARGV[3], tonumber(ARGV[6])
-local who = string.match(name, '^[^/]*')
-drop(name)
-local mine = prefix .. ':order:' .. who
-redis.call('SET', prefix .. ':answer:' .. name, ARGV[2], 'EX', seconds)
-for place = 7, #ARGV, 2 do
-  redis.call('SET', prefix .. ':item:' .. ARGV[place], ARGV[place + 1], 'EX', seconds)
-end
-redis.call('ZADD', KEYS[1], text(now), name)
-redis.call('ZADD', mine, text(now), name)
-redis.call('HSET', KEYS[2], name, size)
-redis.call('HINCRBY', KEYS[3], 'all', size)
-redis.call('HINCRBY', KEYS[3], who, size)
-for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], mine}) do redis.call('EXPIRE', key, seconds) end
-for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(now - seconds))) do
-  drop(old)
-end
-local function trim(key, sum, most)
-  while tonumber(redis.call('HGET', KEYS[3], sum) or 0) > tonumber(most) do
-    local oldest = redis.call('ZRANGE', key, 0, 0)[1]
-    if not oldest or not drop(oldest) then return end
-  end
-end
-trim(KEYS[1], 'all', ARGV[4])
-trim(mine, who, ARGV[5])
-return 1
-"""
-
-UNSHELVE_TEXT = """
--- ARGV: name, then items.
-local prefix = string.match(KEYS[1], '^(.*):order$')
-for place = 2, #ARGV do redis.call('DEL', prefix .. ':item:' .. ARGV[place]) end
-return drop(ARGV[1]) and 1 or 0
-"""
-
 
 def rates(text: str, clock: str = CLOCK) -> Script:
     """A script about buckets; the clock is another one where time must stand still."""
-    return Script(clock + _NUMBERS + _RATES + text)
+    return Script(clock + NUMBERS + _RATES + text)
 
 
 def _money(text: str) -> Script:
-    return Script(CLOCK + _NUMBERS + _PURSES + text)
-
-
-def _shelf(text: str) -> Script:
-    return Script(CLOCK + _NUMBERS + _SHELVES + text)
+    return Script(CLOCK + NUMBERS + _PURSES + text)
 
 
 TAKE = rates(TAKE_TEXT)
@@ -429,13 +370,12 @@ LEAVE = rates(LEAVE_TEXT)
 OWE = rates(OWE_TEXT)
 LOOK = rates(LOOK_TEXT)
 SHARE = rates(SHARE_TEXT)
-RENEW = Script(CLOCK + _NUMBERS + RENEW_TEXT)
-PRESENT = Script(CLOCK + _NUMBERS + PRESENT_TEXT)
+RENEW = Script(CLOCK + NUMBERS + RENEW_TEXT)
+PRESENT = Script(CLOCK + NUMBERS + PRESENT_TEXT)
 TELL, HINTS, NEWS = Script(TELL_TEXT), Script(HINTS_TEXT), Script(NEWS_TEXT)
 ORDER, ORDERS = Script(ORDER_TEXT), Script(ORDERS_TEXT)
 RESERVE, HOLD, SETTLE = _money(RESERVE_TEXT), _money(HOLD_TEXT), _money(SETTLE_TEXT)
 KNOWN, OPEN, BALANCES = _money(KNOWN_TEXT), _money(OPEN_TEXT), _money(BALANCES_TEXT)
-SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
 
 ALL = (
     TAKE,
@@ -456,7 +396,6 @@ ALL = (
     KNOWN,
     OPEN,
     BALANCES,
-    SHELVE,
-    UNSHELVE,
 )
-"""Given to Redis with every connection, so that each call need only name its script."""
+"""Given to Redis with every connection, so that each call need only name its script; those of
+`shelves`, too."""

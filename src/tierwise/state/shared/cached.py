@@ -1,0 +1,263 @@
+"""Answers of the cache that replicas give again of each other, in Redis: bytes, by whose they are.
+
+A cache is there to be quick. So nobody waits for Redis longer than `WAIT_S`, and after some answers
+in a row that came too late it is left alone for a while; nobody waits for it at all to keep
+something. What is asked and kept here goes over connections of its own, so that limits and budgets,
+which must be asked, never stand behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.shelves import FETCH, LINES, SAY, SHELVE
+
+log = logging.getLogger("tierwise.shared")
+
+WHOSE_BYTES = 16
+WAIT_S = 0.01
+"""How long a request waits for Redis here, in seconds."""
+_LATE_IN_A_ROW = 3
+_REST_S = 1.0
+"""How long Redis is left alone after so many late answers."""
+_MOST_AT_A_TIME = 32
+MOST_BYTES_ONE = 512 << 10
+"""A larger answer is kept by the replica that gave it, and by no other: Redis does one thing at a
+time."""
+_MOST_WAITING_BYTES = 16 << 20
+"""What may wait to be kept; what comes beyond is kept by this replica alone."""
+_LARGE = 64 << 10
+"""From so many bytes on packing is work for another thread."""
+OVERHEAD_BYTES = 700
+"""What Redis needs for an answer beside itself: its key, its size, and its place in two orders."""
+MOST_LINES = 50_000
+_LINES_AT_A_TIME = 200
+_HEAR_EVERY_S = 0.5
+_PAUSE_S = 0.01
+"""Between two batches of lines: requests come in between."""
+_head = struct.Struct(">I")
+
+Hear = Callable[[bytes, float], None]
+"""Takes a line that another replica has said, and how many seconds ago that was."""
+
+
+class Bounds(Struct, frozen=True):
+    """Bytes of all answers together, and of those of one owner."""
+
+    most: int
+    most_each: int
+
+
+class _Job(Struct, eq=False):
+    """Something to be kept or to be said; `size` is about what it takes while it waits."""
+
+    size: int
+    key: bytes
+    make: Callable[[], bytes]
+    ttl_s: int
+    is_line: bool = False
+
+
+class SharedCache:
+    """What all replicas keep together. Keys begin with `WHOSE_BYTES` that say whose they are.
+
+    `hits` and `misses` count what Redis was asked for, `late` what it did not say in time, `kept`
+    what it has taken, and `left_out` what it has not.
+
+    Args:
+        replaced: told the key of an answer in whose place another one was kept.
+    """
+
+    def __init__(self, link: Link, replaced: Callable[[bytes], None]) -> None:
+        self._link = link
+        self._replaced = replaced
+        self.bounds = Bounds(0, 0)
+        self.hits = self.misses = self.late = self.kept = self.left_out = 0
+        self._late_in_a_row = 0
+        self._rest_until = 0.0
+        self._wanted: dict[bytes, asyncio.Future[tuple[bytes, float] | None]] = {}
+        self._jobs: deque[_Job] = deque()
+        self._waiting_bytes = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._hearing: asyncio.Task[None] | None = None
+        self._hear: Hear | None = None
+        self._last = "0-0"
+
+    async def get(self, key: bytes) -> tuple[bytes, float] | None:
+        """What lies there, and how many seconds ago it was kept by Redis' clock.
+
+        None where nothing does, or Redis is away or too slow.
+        """
+        if not self._link.up or time.monotonic() < self._rest_until:
+            return None
+        wanted = self._wanted.get(key)
+        if wanted is None:
+            wanted = self._wanted[key] = asyncio.get_running_loop().create_future()
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read())
+        await asyncio.wait((wanted,), timeout=WAIT_S)
+        if not wanted.done():
+            self._was_late(key)
+            return None
+        self._late_in_a_row = 0
+        found = wanted.result()
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    def put(self, key: bytes, size: int, make: Callable[[], bytes], ttl_s: float) -> None:
+        """Keeps what `make` gives, some time soon; `size` is about how many bytes that are."""
+        self._do(_Job(size, key, make, max(1, round(ttl_s))))
+
+    def say(self, line: bytes, ttl_s: float) -> None:
+        """Tells the other replicas, when all that was to be kept before is kept."""
+        self._do(_Job(len(line), b"", lambda: line, max(1, round(ttl_s)), is_line=True))
+
+    def listen(self, hear: Hear | None) -> None:
+        """From now on `hear` is told what is said, by this replica as well, and first of all what
+        was said before; None: nobody listens."""
+        if self._hear is None:
+            self._last = "0-0"
+        self._hear = hear
+
+    def start(self) -> None:
+        """Begins to listen; in a running event loop."""
+        self._hearing = asyncio.create_task(self._hear_all())
+
+    async def close(self) -> None:
+        """Nothing is asked or kept any more; what was still to be kept is not."""
+        tasks = [t for t in (self._reading, self._writing, self._hearing) if t is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _was_late(self, key: bytes) -> None:
+        self._wanted.pop(key, None)
+        self.late += 1
+        self._late_in_a_row += 1
+        if self._late_in_a_row >= _LATE_IN_A_ROW:
+            self._late_in_a_row = 0
+            self._rest_until = time.monotonic() + _REST_S
+
+    async def _read(self) -> None:
+        """Asks for all that is wanted, those together that came together."""
+        try:
+            while self._wanted:
+                keys = list(self._wanted)[:_MOST_AT_A_TIME]
+                wanted = [self._wanted.pop(key) for key in keys]
+                try:
+                    found = await self._link.bulk_script(FETCH, [self._place(k) for k in keys], [])
+                except Lost:
+                    found = [None, 0] * len(keys)
+                except Exception:
+                    log.exception("what other replicas keep cannot be read")
+                    found = [None, 0] * len(keys)
+                for place, one in enumerate(wanted):
+                    if not one.done():
+                        one.set_result(_aged(found[2 * place], found[2 * place + 1]))
+        finally:
+            self._reading = None
+
+    def _do(self, job: _Job) -> None:
+        if not self._link.up or self._waiting_bytes + job.size > _MOST_WAITING_BYTES:
+            self.left_out += not job.is_line
+            return
+        self._waiting_bytes += job.size
+        self._jobs.append(job)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._jobs:
+                job = self._jobs.popleft()
+                self._waiting_bytes -= job.size
+                try:
+                    await (self._write_line(job) if job.is_line else self._write_answer(job))
+                except Lost as error:
+                    self.left_out += not job.is_line
+                    log.debug("an answer is kept by this replica alone: %s", error)
+                except Exception:
+                    log.exception("an answer is kept by this replica alone")
+        finally:
+            self._writing = None
+
+    async def _write_answer(self, job: _Job) -> None:
+        packed = await asyncio.to_thread(job.make) if job.size > _LARGE else job.make()
+        if len(packed) > MOST_BYTES_ONE:
+            self.left_out += 1
+            return
+        keys = [self._link.key("cache", part) for part in ("order", "sizes", "sums")]
+        arguments: list[Any] = [
+            _name(job.key),
+            _head.pack(job.ttl_s) + packed,
+            job.ttl_s,
+            self.bounds.most,
+            self.bounds.most_each,
+            len(packed) + OVERHEAD_BYTES,
+        ]
+        replaced = await self._link.bulk_script(SHELVE, keys, arguments)
+        self.kept += 1
+        if replaced:
+            self._replaced(job.key)
+
+    async def _write_line(self, job: _Job) -> None:
+        arguments: list[Any] = [job.make(), MOST_LINES, job.ttl_s]
+        await self._link.bulk_script(SAY, [self._lines()], arguments)
+
+    async def _hear_all(self) -> None:
+        while True:
+            more = False
+            try:
+                more = self._hear is not None and await self._hear_some()
+            except Lost:
+                pass  # the connection says so
+            except Exception:
+                log.exception("what other replicas keep cannot be read")
+            await asyncio.sleep(_PAUSE_S if more else _HEAR_EVERY_S)
+
+    async def _hear_some(self) -> bool:
+        """Whether there is more."""
+        known: list[Any] = [self._last, _LINES_AT_A_TIME]
+        now_ms, lines = await self._link.bulk_script(LINES, [self._lines()], known)
+        for name, fields in lines:
+            self._last = name.decode()
+            said_ms = int(self._last.partition("-")[0])
+            if self._hear is not None:
+                self._hear(fields[1], max(0.0, (int(now_ms) - said_ms) / 1000))
+        return len(lines) == _LINES_AT_A_TIME
+
+    def _lines(self) -> str:
+        return self._link.key("cache", "lines")
+
+    def _place(self, key: bytes) -> str:
+        return self._link.key("cache", "answer", _name(key))
+
+
+def _name(key: bytes) -> str:
+    return f"{_text(key[:WHOSE_BYTES])}/{_text(key[WHOSE_BYTES:])}"
+
+
+def _text(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _aged(packed: bytes | None, left_ms: int) -> tuple[bytes, float] | None:
+    """What was kept, and how long ago: what is left of its time says so."""
+    if packed is None or len(packed) < _head.size:
+        return None
+    (ttl_s,) = _head.unpack_from(packed)
+    return packed[_head.size :], max(0.0, ttl_s - left_ms / 1000)

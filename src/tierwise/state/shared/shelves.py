@@ -1,0 +1,111 @@
+"""Scripts about what replicas keep for each other: answers, and word of them.
+
+As in `scripts`: nobody comes between, and every key ends by itself.
+"""
+
+from __future__ import annotations
+
+from tierwise.state.shared.scripts import CLOCK, NUMBERS, Script
+
+_SHELVES = """
+local AT_A_TIME = 200
+-- Answers that are kept: KEYS 1 to 3 are the order of all, their sizes, and the sums by caller.
+local function drop(name)
+  local size = redis.call('HGET', KEYS[2], name)
+  if not size then return false end
+  local prefix = string.match(KEYS[1], '^(.*):order$')
+  local who = string.match(name, '^[^/]*')
+  redis.call('HDEL', KEYS[2], name)
+  redis.call('ZREM', KEYS[1], name)
+  redis.call('ZREM', prefix .. ':order:' .. who, name)
+  redis.call('DEL', prefix .. ':answer:' .. name)
+  redis.call('HINCRBY', KEYS[3], 'all', -size)
+  if redis.call('HINCRBY', KEYS[3], who, -size) <= 0 then redis.call('HDEL', KEYS[3], who) end
+  return true
+end
+"""
+
+SHELVE_TEXT = """
+-- ARGV: name, answer, seconds, most bytes of all, most of one caller, size, then items: key, value.
+-- Gives whether there was one of that name. What is over goes little by little: Redis does one
+-- thing at a time.
+local prefix = string.match(KEYS[1], '^(.*):order$')
+local name, seconds, size = ARGV[1], ARGV[3], tonumber(ARGV[6])
+local who = string.match(name, '^[^/]*')
+local replaced = drop(name)
+local mine = prefix .. ':order:' .. who
+redis.call('SET', prefix .. ':answer:' .. name, ARGV[2], 'EX', seconds)
+for place = 7, #ARGV, 2 do
+  redis.call('SET', prefix .. ':item:' .. ARGV[place], ARGV[place + 1], 'EX', seconds)
+end
+redis.call('ZADD', KEYS[1], text(now), name)
+redis.call('ZADD', mine, text(now), name)
+redis.call('HSET', KEYS[2], name, size)
+redis.call('HINCRBY', KEYS[3], 'all', size)
+redis.call('HINCRBY', KEYS[3], who, size)
+for _, key in ipairs({KEYS[1], KEYS[2], KEYS[3], mine}) do redis.call('EXPIRE', key, seconds) end
+for _, old in ipairs(redis.call(
+  'ZRANGEBYSCORE', KEYS[1], '-inf', text(now - seconds), 'LIMIT', 0, AT_A_TIME)) do
+  drop(old)
+end
+local function trim(key, sum, most)
+  for _ = 1, AT_A_TIME do
+    if tonumber(redis.call('HGET', KEYS[3], sum) or 0) <= tonumber(most) then return end
+    local oldest = redis.call('ZRANGE', key, 0, 0)[1]
+    if not oldest or not drop(oldest) then return end
+  end
+end
+trim(mine, who, ARGV[5])
+trim(KEYS[1], 'all', ARGV[4])
+return replaced and 1 or 0
+"""
+
+UNSHELVE_TEXT = """
+-- ARGV: name, then items.
+local prefix = string.match(KEYS[1], '^(.*):order$')
+for place = 2, #ARGV do redis.call('DEL', prefix .. ':item:' .. ARGV[place]) end
+return drop(ARGV[1]) and 1 or 0
+"""
+
+FETCH_TEXT = """
+-- KEYS: answers. Gives each, or nothing, and its milliseconds left.
+local found = {}
+for _, key in ipairs(KEYS) do
+  local answer = redis.call('GET', key)
+  table.insert(found, answer)
+  table.insert(found, answer and redis.call('PTTL', key) or 0)
+end
+return found
+"""
+
+SAY_TEXT = """
+-- KEYS: lines. ARGV: line, most lines, seconds that they are kept after the last one.
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'line', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+LINES_TEXT = """
+-- KEYS: lines. ARGV: the last one that is known, how many at most. Gives Redis' time in
+-- milliseconds, and what was said since. Where the last one is newer than all, another Redis said
+-- it: then all are given.
+local clock = redis.call('TIME')
+local since = ARGV[1]
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if newest and tonumber(string.match(newest[1], '^%d+')) < tonumber(string.match(since, '^%d+')) then
+  since = '0-0'
+end
+local lines = redis.call('XRANGE', KEYS[1], '(' .. since, '+', 'COUNT', ARGV[2])
+return {clock[1] .. string.format('%03d', math.floor(clock[2] / 1000)), lines}
+"""
+
+
+def _shelf(text: str) -> Script:
+    return Script(CLOCK + NUMBERS + _SHELVES + text)
+
+
+SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
+FETCH, SAY, LINES = Script(FETCH_TEXT), Script(SAY_TEXT), Script(LINES_TEXT)
+
+SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES)
+"""Given to Redis as `scripts.ALL` are."""
