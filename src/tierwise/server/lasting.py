@@ -131,6 +131,8 @@ class Lasting:
         if self.replicas is not None:
             yield sample("tierwise_shared_state_up", self.replicas.link.up)
             yield sample("tierwise_replicas", self.replicas.members)
+            for what, number in self.replicas.cached.counts().items():
+                yield sample("tierwise_shared_cache", number, what)
         if telemetry is not None:
             yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
             yield sample("tierwise_spans_sent", telemetry.exporter.sent)

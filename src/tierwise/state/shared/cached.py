@@ -118,6 +118,16 @@ class SharedCache:
             self.hits += 1
         return found
 
+    def counts(self) -> dict[str, int]:
+        """How often what happened."""
+        return {
+            "hit": self.hits,
+            "miss": self.misses,
+            "late": self.late,
+            "kept": self.kept,
+            "left_out": self.left_out,
+        }
+
     def put(self, key: bytes, size: int, make: Callable[[], bytes], ttl_s: float) -> None:
         """Keeps what `make` gives, some time soon; `size` is about how many bytes that are."""
         self._do(_Job(size, key, make, max(1, round(ttl_s))))
