@@ -66,7 +66,7 @@ class Lasting:
         limits, own = client_limits(server, self.parts(orchestrator))
         self.allowances = Allowances(limits, own, self.replicas.limits if self.replicas else None)
         self.watch = ClientWatch()
-        self.once = Once()
+        self.once = Once(self.replicas.once if self.replicas is not None else None)
         self.orders = Orders(orchestrator.crew)
         self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.session_secret = _session_secret(orchestrator.crew)

@@ -17,6 +17,7 @@ from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.limits import LEASE_S, SharedLimits
 from tierwise.state.shared.loads import MEMBER_S, SharedLoads
 from tierwise.state.shared.news import ORDERS_S, News
+from tierwise.state.shared.once import SharedOnce
 from tierwise.state.shared.scripts import PRESENT
 from tierwise.types import Deployment
 
@@ -47,6 +48,7 @@ class Replicas:
         self.books = SharedBooks(self.link, lambda: self.members)
         self.news = News(self.link, self.name)
         self.cached = SharedCache(self.link, self.news.replace)
+        self.once = SharedOnce(self.link, self.name)
         self._loads = SharedLoads(self.link, self.name, self.members)
         self._tasks: set[asyncio.Task[None]] = set()
         self.link.watch(back=self._back, hear=self.news.hear)
@@ -71,6 +73,7 @@ class Replicas:
             with suppress(asyncio.CancelledError):
                 await task
         await self.cached.close()
+        await self.once.close()
         await self.link.close()
 
     def status(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Replicas:
         if number % _RENEW_EVERY == 0:
             self.limits.renew()
             self.books.renew()
+            self.once.renew()
         await self._loads.count()
 
     def _back(self) -> None:

@@ -7,7 +7,6 @@ itself it also has in its memory, so that its own clients go on while Redis is a
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 from tierwise.state import kept_responses
 from tierwise.state.kept_responses import Caller, InProcess, Kept
 from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.naming import name_of
 from tierwise.state.shared.shelves import SHELVE, UNSHELVE
 
 log = logging.getLogger("tierwise.shared")
@@ -48,7 +48,7 @@ class InRedis:
         here = await self._here.find(caller, name)
         if here is not None:
             return here
-        data = await self._read(self._key("answer", _name(caller, name)))
+        data = await self._read(self._key("answer", name_of(caller, name)))
         try:
             return _decode(data) if data is not None else None
         except msgspec.MsgspecError:
@@ -59,22 +59,22 @@ class InRedis:
         here = await self._here.item(caller, name)
         if here is not None:
             return here
-        return await self._read(self._key("item", _name(caller, name)))
+        return await self._read(self._key("item", name_of(caller, name)))
 
     async def forget(self, caller: Caller, name: str) -> bool:
         """As in `KeptResponses`."""
         kept = await self.find(caller, name)
         here = await self._here.forget(caller, name)
-        items = [_name(caller, one) for one in kept.by_id] if kept is not None else []
+        items = [name_of(caller, one) for one in kept.by_id] if kept is not None else []
         try:
-            there = await self._link.call(UNSHELVE, self._keys(), [_name(caller, name), *items])
+            there = await self._link.call(UNSHELVE, self._keys(), [name_of(caller, name), *items])
         except Lost:
             return here
         return here or bool(there)
 
     async def _write(self, caller: Caller, name: str, kept: Kept) -> None:
         arguments: list[Any] = [
-            _name(caller, name),
+            name_of(caller, name),
             _encode(kept),
             int(kept_responses.KEEP_S),
             kept_responses.MOST_BYTES,
@@ -82,7 +82,7 @@ class InRedis:
             kept.size,
         ]
         for one, item in kept.by_id.items():
-            arguments += [_name(caller, one), item]
+            arguments += [name_of(caller, one), item]
         keys = self._keys()
         try:
             await self._link.bulk_script(SHELVE, keys, arguments)
@@ -101,13 +101,3 @@ class InRedis:
 
     def _key(self, *parts: str) -> str:
         return self._link.key("kept", *parts)
-
-
-def _name(caller: Caller, name: str) -> str:
-    """An answer or an item by its caller; no name leads to what is another caller's."""
-    who = "anybody" if caller is None else _digest(caller)
-    return f"{who}/{_digest(name)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -99,6 +99,36 @@ local lines = redis.call('XRANGE', KEYS[1], '(' .. since, '+', 'COUNT', ARGV[2])
 return {clock[1] .. string.format('%03d', math.floor(clock[2] / 1000)), lines}
 """
 
+TURN_TEXT = """
+-- KEYS: answer, turn. ARGV: digest of what is asked and who asks, seconds that a turn counts. Gives
+-- a word, and the answer if there is one.
+local same = string.sub(ARGV[1], 1, 16)
+local answer = redis.call('GET', KEYS[1])
+local held = answer or redis.call('GET', KEYS[2])
+if held and string.sub(held, 1, 16) ~= same then return {'reused'} end
+if answer then return {'answered', string.sub(answer, 17)} end
+if held and held ~= ARGV[1] then return {'coming'} end
+redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+return {'yours'}
+"""
+
+KEEP_TURNS_TEXT = """
+-- KEYS: turns. ARGV: seconds that they count, and who has them.
+for place, key in ipairs(KEYS) do
+  local held = redis.call('GET', key)
+  if not held or held == ARGV[1 + place] then
+    redis.call('SET', key, ARGV[1 + place], 'EX', ARGV[1])
+  end
+end
+return 1
+"""
+
+LEAVE_TURN_TEXT = """
+-- KEYS: turn. ARGV: who has it.
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
 
 def _shelf(text: str) -> Script:
     return Script(CLOCK + NUMBERS + _SHELVES + text)
@@ -106,6 +136,8 @@ def _shelf(text: str) -> Script:
 
 SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
 FETCH, SAY, LINES = Script(FETCH_TEXT), Script(SAY_TEXT), Script(LINES_TEXT)
+TURN, KEEP_TURNS = Script(TURN_TEXT), Script(KEEP_TURNS_TEXT)
+LEAVE_TURN = Script(LEAVE_TURN_TEXT)
 
-SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES)
+SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN)
 """Given to Redis as `scripts.ALL` are."""
