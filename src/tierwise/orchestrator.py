@@ -120,7 +120,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         self._lacks = {name: lacks_of(adapter) for name, adapter in adapters.items()}
         self.router = self._router(PriorPredictor())
         self._traffic: Traffic = after._traffic if after else Traffic()
-        self._sessions: Sessions = after._sessions if after else Sessions()
+        self.sessions: Sessions = after.sessions if after else Sessions()
         self._spending: Spending = after._spending if after else Spending()
         self.kept_responses: KeptResponses = after.kept_responses if after else kept_by(self.crew)
         self.promises = Promises(setup.certificates, crew, ledger=ledger.beside)
@@ -259,7 +259,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     async def _answer(self, task: Task) -> Answered:
         """The answer of a model."""
-        if self._load_brain is not None:
+        if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
@@ -291,7 +291,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     async def _stream(self, task: Task, on_hold: Callable[[], None] | None = None) -> Streaming:
         """The answer of a model as a stream."""
-        if self._load_brain is not None:
+        if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
         if task.purse is not None:
@@ -333,12 +333,16 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         return Guarded(rules, setup.models, setup.policies, self._finish, new_id)
 
     async def _awake(self, task: Task) -> None:
-        """Waits for the brain where a task needs it, so that the first ones are decided by it too.
+        """Waits for the brain where a task needs it, so that the first ones are decided by it too,
+        and hardly at all for what other replicas know of its conversation.
 
         In a thread: whoever names a model is served meanwhile.
         """
-        if not self.router.explicit(task):
+        if self.router.explicit(task):
+            return
+        if self._load_brain is not None:
             await asyncio.to_thread(self._wake)
+        await self.sessions.recall(task.conversation, time.monotonic())
 
     def _begin(self, task: Task) -> tuple[Run, Measured]:
         """Analyses and routes a task.
@@ -388,7 +392,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
             latency=self.health.states,
             reading=reading,
             foreign=self._familiar and self._traffic.foreign,
-            held=self._sessions.held(task.conversation, now),
+            held=self.sessions.held(task.conversation, now),
             certificates=self.promises.now(),
             scarce=self.health.scarcity.now(),
             unsaid=unsaid,
@@ -462,7 +466,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         conversation = task.conversation
         if conversation is not None and run.model is not None and not given_again:
             tokens = run.usage.input_tokens + run.usage.output_tokens
-            self._sessions.answered(conversation, run.model, tokens, time.monotonic())
+            self.sessions.answered(conversation, run.model, tokens, time.monotonic())
         self._spending.add(run.decision.policy or "", run.cost_usd)
         if task.purse is not None:
             task.purse.settle(run.cost_usd)

@@ -353,7 +353,7 @@ def test_a_conversation_is_not_that_of_another_organisation_with_its_name(both: 
     headers = {"x-tierwise-session": "s-1"}
     for tenant, model in ((both.ours, "large"), (both.theirs, "small")):
         chat(both.gateway.url, model, key=tenant.secrets["member"], headers=headers)
-    held = both.gateway.orchestrator._sessions.held
+    held = both.gateway.orchestrator.sessions.held
     now = time.monotonic()
     assert held("s-1", now) is None
     found = [held(f"{one.id}\ns-1", now) for one in (both.ours, both.theirs)]

@@ -251,6 +251,7 @@ def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
     replicas = Replicas(config.state, orchestrator.crew.workers)
     replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
     orchestrator.kept_responses = InRedis(replicas.link)
+    orchestrator.sessions.elsewhere = replicas.sessions
     return replicas
 
 

@@ -15,7 +15,7 @@ from cache.test_similar import ASKED, task
 from replicated import RedisServer, joined, until
 from tierwise.cache import Cache, InProcess
 from tierwise.cache.similar import Similars
-from tierwise.state.shared import cached
+from tierwise.state.shared import cached, lookups
 from tierwise.state.shared.cached import OVERHEAD_BYTES, Bounds, SharedCache
 from tierwise.state.shared.replicas import Replicas
 from tierwise.types import Owner, Task
@@ -27,7 +27,7 @@ ME, YOU = b"m" * 16, b"y" * 16
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine may have much else to do: what is late here is late there."""
-    monkeypatch.setattr(cached, "WAIT_S", 5.0)
+    monkeypatch.setattr(lookups, "WAIT_S", 5.0)
 
 
 def shared(replicas: Replicas, bounds: Bounds = ROOM) -> SharedCache:
@@ -231,8 +231,8 @@ async def test_scripts_that_redis_has_forgotten_are_given_to_it_again(redis: Red
 async def test_nobody_waits_for_a_redis_that_hangs_and_after_a_while_nobody_asks_it(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cached, "WAIT_S", 0.001)
-    monkeypatch.setattr(cached, "_REST_S", 1000.0)
+    monkeypatch.setattr(lookups, "WAIT_S", 0.001)
+    monkeypatch.setattr(lookups, "_REST_S", 1000.0)
     async with joined(redis, timeout_s=10) as one:
         here = shared(one)
         redis.hang()

@@ -1,9 +1,6 @@
 """Answers of the cache that replicas give again of each other, in Redis: bytes, by whose they are.
 
-A cache is there to be quick. So nobody waits for Redis longer than `WAIT_S`, and after some answers
-in a row that came too late it is left alone for a while; nobody waits for it at all to keep
-something. What is asked and kept here goes over connections of its own, so that limits and budgets,
-which must be asked, never stand behind it.
+Nobody waits to keep something, and hardly anybody to find something (`lookups`).
 """
 
 from __future__ import annotations
@@ -12,7 +9,6 @@ import asyncio
 import base64
 import logging
 import struct
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -20,17 +16,12 @@ from typing import Any
 from msgspec import Struct
 
 from tierwise.state.shared.connection import Link, Lost
-from tierwise.state.shared.shelves import FETCH, LINES, SAY, SHELVE
+from tierwise.state.shared.lookups import Late, Lookups
+from tierwise.state.shared.shelves import LINES, SAY, SHELVE
 
 log = logging.getLogger("tierwise.shared")
 
 WHOSE_BYTES = 16
-WAIT_S = 0.01
-"""How long a request waits for Redis here, in seconds."""
-_LATE_IN_A_ROW = 3
-_REST_S = 1.0
-"""How long Redis is left alone after so many late answers."""
-_MOST_AT_A_TIME = 32
 MOST_BYTES_ONE = 512 << 10
 """A larger answer is kept by the replica that gave it, and by no other: Redis does one thing at a
 time."""
@@ -78,17 +69,14 @@ class SharedCache:
         replaced: told the key of an answer in whose place another one was kept.
     """
 
-    def __init__(self, link: Link, replaced: Callable[[bytes], None]) -> None:
+    def __init__(self, link: Link, lookups: Lookups, replaced: Callable[[bytes], None]) -> None:
         self._link = link
+        self._lookups = lookups
         self._replaced = replaced
         self.bounds = Bounds(0, 0)
         self.hits = self.misses = self.late = self.kept = self.left_out = 0
-        self._late_in_a_row = 0
-        self._rest_until = 0.0
-        self._wanted: dict[bytes, asyncio.Future[tuple[bytes, float] | None]] = {}
         self._jobs: deque[_Job] = deque()
         self._waiting_bytes = 0
-        self._reading: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._hear: Hear | None = None
@@ -99,24 +87,20 @@ class SharedCache:
 
         None where nothing does, or Redis is away or too slow.
         """
-        if not self._link.up or time.monotonic() < self._rest_until:
+        try:
+            found = await self._lookups.get(self._link.key("cache", "answer", _name(key)))
+        except Late:
+            self.late += 1
             return None
-        wanted = self._wanted.get(key)
-        if wanted is None:
-            wanted = self._wanted[key] = asyncio.get_running_loop().create_future()
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._read())
-        await asyncio.wait((wanted,), timeout=WAIT_S)
-        if not wanted.done():
-            self._was_late(key)
+        except Lost:
             return None
-        self._late_in_a_row = 0
-        found = wanted.result()
-        if found is None:
+        if found is None or len(found[0]) < _head.size:
             self.misses += 1
-        else:
-            self.hits += 1
-        return found
+            return None
+        self.hits += 1
+        packed, left_s = found
+        (ttl_s,) = _head.unpack_from(packed)
+        return packed[_head.size :], max(0.0, ttl_s - left_s)
 
     def counts(self) -> dict[str, int]:
         """How often what happened."""
@@ -149,37 +133,10 @@ class SharedCache:
 
     async def close(self) -> None:
         """Nothing is asked or kept any more; what was still to be kept is not."""
-        tasks = [t for t in (self._reading, self._writing, self._hearing) if t is not None]
+        tasks = [t for t in (self._writing, self._hearing) if t is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _was_late(self, key: bytes) -> None:
-        self._wanted.pop(key, None)
-        self.late += 1
-        self._late_in_a_row += 1
-        if self._late_in_a_row >= _LATE_IN_A_ROW:
-            self._late_in_a_row = 0
-            self._rest_until = time.monotonic() + _REST_S
-
-    async def _read(self) -> None:
-        """Asks for all that is wanted, those together that came together."""
-        try:
-            while self._wanted:
-                keys = list(self._wanted)[:_MOST_AT_A_TIME]
-                wanted = [self._wanted.pop(key) for key in keys]
-                try:
-                    found = await self._link.bulk_script(FETCH, [self._place(k) for k in keys], [])
-                except Lost:
-                    found = [None, 0] * len(keys)
-                except Exception:
-                    log.exception("what other replicas keep cannot be read")
-                    found = [None, 0] * len(keys)
-                for place, one in enumerate(wanted):
-                    if not one.done():
-                        one.set_result(_aged(found[2 * place], found[2 * place + 1]))
-        finally:
-            self._reading = None
 
     def _do(self, job: _Job) -> None:
         if not self._link.up or self._waiting_bytes + job.size > _MOST_WAITING_BYTES:
@@ -253,9 +210,6 @@ class SharedCache:
     def _lines(self) -> str:
         return self._link.key("cache", "lines")
 
-    def _place(self, key: bytes) -> str:
-        return self._link.key("cache", "answer", _name(key))
-
 
 def _name(key: bytes) -> str:
     return f"{_text(key[:WHOSE_BYTES])}/{_text(key[WHOSE_BYTES:])}"
@@ -263,11 +217,3 @@ def _name(key: bytes) -> str:
 
 def _text(digest: bytes) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _aged(packed: bytes | None, left_ms: int) -> tuple[bytes, float] | None:
-    """What was kept, and how long ago: what is left of its time says so."""
-    if packed is None or len(packed) < _head.size:
-        return None
-    (ttl_s,) = _head.unpack_from(packed)
-    return packed[_head.size :], max(0.0, ttl_s - left_ms / 1000)

@@ -16,9 +16,11 @@ from tierwise.state.shared.cached import SharedCache
 from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.limits import LEASE_S, SharedLimits
 from tierwise.state.shared.loads import MEMBER_S, SharedLoads
+from tierwise.state.shared.lookups import Lookups
 from tierwise.state.shared.news import ORDERS_S, News
 from tierwise.state.shared.once import SharedOnce
 from tierwise.state.shared.scripts import PRESENT
+from tierwise.state.shared.sessions import SharedSessions
 from tierwise.types import Deployment
 
 log = logging.getLogger("tierwise.shared")
@@ -47,7 +49,9 @@ class Replicas:
         self.limits = SharedLimits(self.link, lambda: self.members, self.name)
         self.books = SharedBooks(self.link, lambda: self.members)
         self.news = News(self.link, self.name)
-        self.cached = SharedCache(self.link, self.news.replace)
+        self._lookups = Lookups(self.link)
+        self.cached = SharedCache(self.link, self._lookups, self.news.replace)
+        self.sessions = SharedSessions(self.link, self._lookups)
         self.once = SharedOnce(self.link, self.name)
         self._loads = SharedLoads(self.link, self.name, self.members)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +78,7 @@ class Replicas:
                 await task
         await self.cached.close()
         await self.once.close()
+        await self._lookups.close()
         await self.link.close()
 
     def status(self) -> dict[str, Any]:

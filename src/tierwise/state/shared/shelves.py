@@ -78,6 +78,12 @@ end
 return found
 """
 
+NOTE_TEXT = """
+-- KEYS: note. ARGV: what it says, seconds.
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
 SAY_TEXT = """
 -- KEYS: lines. ARGV: line, most lines, seconds that they are kept after the last one.
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'line', ARGV[1])
@@ -137,7 +143,7 @@ def _shelf(text: str) -> Script:
 SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
 FETCH, SAY, LINES = Script(FETCH_TEXT), Script(SAY_TEXT), Script(LINES_TEXT)
 TURN, KEEP_TURNS = Script(TURN_TEXT), Script(KEEP_TURNS_TEXT)
-LEAVE_TURN = Script(LEAVE_TURN_TEXT)
+LEAVE_TURN, NOTE = Script(LEAVE_TURN_TEXT), Script(NOTE_TEXT)
 
-SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN)
+SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN, NOTE)
 """Given to Redis as `scripts.ALL` are."""
