@@ -183,6 +183,18 @@ def test_an_answer_that_one_replica_gave_is_gone_on_from_at_another(
     assert call(second.url, "GET", path).status == 404
 
 
+def test_an_idempotency_key_has_one_answer_at_all_replicas(
+    pair: list[GatewayProcess], provider: Provider
+) -> None:
+    replies = [chat(one.url, headers={"idempotency-key": "once"}) for one in (*pair, *pair)]
+    assert [reply.status for reply in replies] == [200] * 4
+    assert len({reply.headers["x-tierwise-decision-id"] for reply in replies}) == 1
+    assert ["x-tierwise-replayed" in reply.headers for reply in replies] == [False, *[True] * 3]
+    assert len(provider.seen) == 1
+    other = chat(pair[1].url, text="Bye", headers={"idempotency-key": "once"})
+    assert (other.status, other.error["code"]) == (422, "idempotency_key_reused")
+
+
 def test_a_gateway_starts_without_redis_and_says_so(
     tmp_path: Path, provider: Provider, redis: RedisServer
 ) -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from tierwise.errors import ConfigError
 
+if TYPE_CHECKING:
+    from tierwise.config.keeping import StateConfig
+
 
 def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> None:
     """Takes away the note that drift has voided a policy's certificate, and says what it said.
+
+    Where replicas share their state, those that start from now on are not told of it any more.
 
     Args:
         makes: whether the same command line asks for a new certificate, which is another matter.
 
     Raises:
-        ConfigError: so it does, there is no such policy or certificate, or the note cannot be
-            removed.
+        ConfigError: so it does, there is no such policy or certificate, the note cannot be
+            removed, or Redis is not there.
     """
     import msgspec
 
@@ -40,6 +46,7 @@ def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> 
             remedy="Name one that has, and its configuration with --config.",
         )
     certificate = Certificate.load(Path(settings.certificate))
+    told = _forget(configured.config.state, policy, digest(certificate))
     note = kept_note(configured.config.ledger.path, policy, digest(certificate))
     try:
         void = note.remove() if note is not None else None
@@ -48,8 +55,13 @@ def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> 
             f"the note cannot be removed: {error.strerror}", file=str(error.filename)
         ) from None
     if as_json:
-        said = {"policy": policy, "restored": void is not None, "void": void}
+        said = {"policy": policy, "restored": told or void is not None, "void": void}
         typer.echo(msgspec.json.encode(said).decode())
+    elif void is None and told:
+        typer.echo(
+            f"restored the certificate of policy {policy} for the replicas. It holds from the next "
+            "start of each on, where no file beside its ledger says otherwise."
+        )
     elif void is None:
         typer.echo(f"nothing to restore: no drift has voided the certificate of policy {policy}")
     else:
@@ -57,3 +69,26 @@ def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> 
             f"restored the certificate of policy {policy}, void since {void.day}: {void.reason}. "
             "It holds from the next start of the gateway on."
         )
+
+
+def _forget(state: StateConfig, policy: str, certificate: str) -> bool:
+    """Has Redis forget that a certificate, named by its hash, is void; whether it was told so.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    if state.url is None:
+        return False
+    import asyncio
+
+    from tierwise.state.shared import voids
+    from tierwise.state.shared.connection import Lost
+
+    try:
+        return asyncio.run(voids.forget(state, policy, certificate))
+    except Lost as error:
+        raise ConfigError(
+            f"nothing is restored, as Redis, which tells it to the replicas, is not there: {error}",
+            field="state.url",
+            remedy="Try again when it is.",
+        ) from None

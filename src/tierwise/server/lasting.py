@@ -90,6 +90,7 @@ class Lasting:
         learn(config)
         if self.replicas is not None:
             self.replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+            self.replicas.voids.attach(orchestrator.promises)
             _share_cache(orchestrator, config, self.replicas)
         self.admission.change(server.max_requests, server.max_waiting, server.max_wait_s)
         self.allowances.change(limits, own, time.monotonic())
@@ -250,6 +251,7 @@ def _replicas(orchestrator: Orchestrator, config: Config) -> Replicas | None:
 
     replicas = Replicas(config.state, orchestrator.crew.workers)
     replicas.attach(orchestrator.health, orchestrator.setup.everywhere())
+    replicas.voids.attach(orchestrator.promises)
     orchestrator.kept_responses = InRedis(replicas.link)
     orchestrator.sessions.elsewhere = replicas.sessions
     return replicas
@@ -265,11 +267,16 @@ def _share_cache(orchestrator: Orchestrator, config: Config, replicas: Replicas)
         if cache is not None:
             cache.share(None)
         shared.listen(None)
+        replicas.news.replaced = _nobody
         return
     shared.bounds = Bounds(_bytes(own.shared_max_mb), _bytes(own.shared_max_mb_each))
     cache.share(shared)
     replicas.news.replaced = cache.here.forget
     shared.listen(cache.similar.hear if cache.similar is not None else None)
+
+
+def _nobody(_: bytes) -> None:
+    """Nothing is kept that could be replaced."""
 
 
 def _bytes(mib: float) -> int:

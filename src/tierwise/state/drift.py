@@ -34,7 +34,7 @@ class Watch:
     Args:
         certificate: what is to be voided.
         watchers: how many processes watch their part of the traffic, each with its own `Watch`;
-            the false alarms that are allowed are shared between them.
+            the false alarms that are allowed are shared between them. May change (`watchers`).
         now: Unix time in seconds, for the last day of the certificate.
     """
 
@@ -42,7 +42,7 @@ class Watch:
         self, certificate: Certificate, *, watchers: int = 1, now: Callable[[], float] = time.time
     ) -> None:
         self._certificate = certificate
-        self._allowed = FALSE_ALARM / watchers
+        self.watchers = watchers
         self._now = now
         self._lock = threading.Lock()
         self._baselines = {baseline.name: baseline for baseline in certificate.baselines}
@@ -107,7 +107,12 @@ class Watch:
     def _compare(self) -> None:
         """Tests a full window and begins the next."""
         self.windows += 1
-        allowed = self._allowed / (self.windows * (self.windows + 1)) / max(1, len(self._counts))
+        allowed = (
+            FALSE_ALARM
+            / self.watchers
+            / (self.windows * (self.windows + 1))
+            / max(1, len(self._counts))
+        )
         for name, counts in self._counts.items():
             baseline = self._baselines[name]
             if sum(counts) and self._reason is None:

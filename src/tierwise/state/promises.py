@@ -25,6 +25,9 @@ from tierwise.types import Attempt, Decision, Record
 
 log = logging.getLogger("tierwise.certificate")
 
+Tell = Callable[[str, str, Void], None]
+"""Is told a policy, the hash of its certificate, and why that is void. Called in any thread."""
+
 _JUDGED = ("accepted", "rejected", "abandoned")
 _REFUSAL = "refusal"
 """The gate whose verdict tells refusals; below a half it takes the answer for one."""
@@ -64,6 +67,7 @@ class Promise:
         self._lock = threading.Lock()
         self._void: Void | None = None
         self._kept = kept
+        self.tell: Tell | None = None
         self._shared = (
             None if crew.folder is None else shared_note(crew.folder, policy, certified.hash)
         )
@@ -80,6 +84,24 @@ class Promise:
         if self._void is None and (reason := self.watch.void) is not None:
             self._end(reason, drifted=self.watch.drifted)
         return self._certified
+
+    @property
+    def hash(self) -> str:
+        """Of the certificate."""
+        return self._certified.hash
+
+    def heard(self, void: Void) -> None:
+        """Another replica, which has other files, has found it void by drift."""
+        with self._lock:
+            if self._void is not None:
+                return
+            self._set(void)
+        if self._leave(self._kept or self._shared, void):
+            log.warning(
+                "the certificate of policy %s is void, as another replica has found: %s. "
+                "%s until %s",
+                self.policy, void.reason, self._consequence, self._remedy,
+            )  # fmt: skip
 
     @property
     def void(self) -> Void | None:
@@ -144,6 +166,8 @@ class Promise:
                 return
             void = Void(reason, self._now())
             self._set(void)
+        if drifted and self.tell is not None:
+            self.tell(self.policy, self.hash, void)
         kept = self._kept if drifted else None
         if self._leave(kept or self._shared, void):
             until = self._remedy if kept else "there is a new one"
@@ -206,6 +230,22 @@ class Promises:
             before = other.all.get(name)
             if before is not None and before.goes_on_as(promise):
                 self.all[name] = before
+
+    def share(self, tell: Tell) -> None:
+        """From now on other replicas are told what drift has voided."""
+        for promise in self.all.values():
+            promise.tell = tell
+
+    def watched_by(self, watchers: int) -> None:
+        """So many processes watch their part of the traffic."""
+        for promise in self.all.values():
+            promise.watch.watchers = watchers
+
+    def heard(self, policy: str, certificate: str, void: Void) -> None:
+        """Another replica has found a certificate, named by its hash, void. May write a file."""
+        promise = self.all.get(policy)
+        if promise is not None and promise.hash == certificate:
+            promise.heard(void)
 
     def now(self) -> Mapping[str, Certified]:
         """All of them as they stand, by policy."""

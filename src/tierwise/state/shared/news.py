@@ -1,5 +1,5 @@
 """What replicas tell each other: who is to be left alone, what operators have ordered, whether
-accounts have changed, which answers of the cache are replaced.
+accounts have changed, which answers of the cache are replaced, which certificates are void.
 
 It is said at once in a channel that all listen to. What holds for longer is kept beside it, for
 those who start later or were away.
@@ -19,6 +19,7 @@ from tierwise.state.hints import Hint, place
 from tierwise.state.orders import Order
 from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.scripts import HINTS, NEWS, ORDER, ORDERS, TELL
+from tierwise.state.void import Void
 from tierwise.types import Deployment
 
 log = logging.getLogger("tierwise.shared")
@@ -27,6 +28,14 @@ ORDERS_S = 600
 """Orders are kept for so long after the last replica has ended."""
 _SOON_S = 0.5
 """What others know until about the same time need not be told again."""
+
+
+class _Voided(Struct, frozen=True):
+    """A policy's certificate, by its hash, is void."""
+
+    policy: str
+    certificate: str
+    void: Void
 
 
 class _News(Struct, frozen=True, omit_defaults=True):
@@ -38,6 +47,7 @@ class _News(Struct, frozen=True, omit_defaults=True):
     order: Order | None = None
     accounts: bool = False
     replaced: bytes | None = None
+    voided: _Voided | None = None
 
 
 _decode = msgspec.json.Decoder(_News).decode
@@ -50,7 +60,8 @@ class News:
     """What one replica says and hears.
 
     `ordered` is told orders of others, `accounts_changed` when accounts have changed elsewhere, or
-    may have, and `replaced` the keys of cached answers in whose place others were kept.
+    may have, `replaced` the keys of cached answers in whose place others were kept, and `voided`
+    policies, hashes of their certificates, and why those are void.
 
     Args:
         name: of this replica, unlike any other.
@@ -66,6 +77,7 @@ class News:
         self.ordered: Callable[[Order], None] = _nothing
         self.accounts_changed: Callable[[], None] = _no_accounts
         self.replaced: Callable[[bytes], None] = _no_cache
+        self.voided: Callable[[str, str, Void], None] = _no_certificates
 
     def attach(self, health: Health, deployments: Sequence[Deployment]) -> None:
         """From now on these are the deployments."""
@@ -105,6 +117,10 @@ class News:
         told = _encode(_News(self._name, replaced=key))
         self._link.tell(NEWS, [], [self._link.channel, told], again=True)
 
+    def void(self, policy: str, certificate: str, void: Void) -> bytes:
+        """What is said where a certificate was found void."""
+        return _encode(_News(self._name, voided=_Voided(policy, certificate, void)))
+
     def hear(self, data: bytes) -> None:
         """Something was said in the channel."""
         try:
@@ -122,6 +138,8 @@ class News:
             self.accounts_changed()
         if news.replaced is not None:
             self.replaced(news.replaced)
+        if news.voided is not None:
+            self.voided(news.voided.policy, news.voided.certificate, news.voided.void)
 
     async def catch_up(self) -> None:
         """Reads what was said while nobody here listened.
@@ -201,6 +219,10 @@ def _no_accounts() -> None:
 
 def _no_cache(_: bytes) -> None:
     """Nothing is kept here."""
+
+
+def _no_certificates(_: str, __: str, ___: Void) -> None:
+    """There are none."""
 
 
 def _nobody(_: Deployment, __: Hint) -> None:

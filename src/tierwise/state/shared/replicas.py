@@ -21,6 +21,7 @@ from tierwise.state.shared.news import ORDERS_S, News
 from tierwise.state.shared.once import SharedOnce
 from tierwise.state.shared.scripts import PRESENT
 from tierwise.state.shared.sessions import SharedSessions
+from tierwise.state.shared.voids import SharedVoids
 from tierwise.types import Deployment
 
 log = logging.getLogger("tierwise.shared")
@@ -49,6 +50,8 @@ class Replicas:
         self.limits = SharedLimits(self.link, lambda: self.members, self.name)
         self.books = SharedBooks(self.link, lambda: self.members)
         self.news = News(self.link, self.name)
+        self.voids = SharedVoids(self.link, self.news.void)
+        self.news.voided = self.voids.hear
         self._lookups = Lookups(self.link)
         self.cached = SharedCache(self.link, self._lookups, self.news.replace)
         self.sessions = SharedSessions(self.link, self._lookups)
@@ -64,6 +67,7 @@ class Replicas:
 
     async def start(self) -> None:
         """Joins the others, if Redis is there; else as soon as it is."""
+        self.voids.start()
         await self.link.start()
         with suppress(Lost):
             await self._round(0)
@@ -111,6 +115,7 @@ class Replicas:
         if number % _PRESENT_EVERY == 0:
             keys = [self.link.key("members"), self.news.orders_key]
             self.members = int(await self.link.call(PRESENT, keys, [self.name, MEMBER_S, ORDERS_S]))
+            self.voids.watched_by(self.members)
             await self.limits.look()
             await self.books.look()
         if number % _RENEW_EVERY == 0:
@@ -128,6 +133,7 @@ class Replicas:
     async def _catch_up(self) -> None:
         with suppress(Lost):
             await self.news.catch_up()
+            await self.voids.catch_up()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -84,6 +84,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
 
+NOTES_TEXT = """
+-- KEYS: notes. Gives what each says.
+return redis.call('MGET', unpack(KEYS))
+"""
+
 SAY_TEXT = """
 -- KEYS: lines. ARGV: line, most lines, seconds that they are kept after the last one.
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'line', ARGV[1])
@@ -143,7 +148,8 @@ def _shelf(text: str) -> Script:
 SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
 FETCH, SAY, LINES = Script(FETCH_TEXT), Script(SAY_TEXT), Script(LINES_TEXT)
 TURN, KEEP_TURNS = Script(TURN_TEXT), Script(KEEP_TURNS_TEXT)
-LEAVE_TURN, NOTE = Script(LEAVE_TURN_TEXT), Script(NOTE_TEXT)
+LEAVE_TURN = Script(LEAVE_TURN_TEXT)
+NOTE, NOTES = Script(NOTE_TEXT), Script(NOTES_TEXT)
 
-SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN, NOTE)
+SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN, NOTE, NOTES)
 """Given to Redis as `scripts.ALL` are."""
