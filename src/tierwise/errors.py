@@ -31,6 +31,7 @@ TierwiseError
 │   ├── LedgerFull               503 no room for it just now
 │   ├── LedgerUnreachable        503 its database does not answer
 │   ├── AccountsAway             503 the database of accounts cannot be used just now
+│   ├── StateUnavailable         503 Redis, where replicas share their state, is away
 │   └── ShuttingDown             503 the gateway's grace was over before the answer was
 ├── UpstreamError                one call to one deployment failed
 │   ├── ConnectFailed            no connection, or it broke before an answer
@@ -326,6 +327,14 @@ class AccountsAway(RequestError):
 
     status = 503
     code = "accounts_unavailable"
+    retry_after = 1.0
+
+
+class StateUnavailable(RequestError):
+    """Redis, where replicas share their state, is away, and nothing can stand in for it."""
+
+    status = 503
+    code = "state_unavailable"
     retry_after = 1.0
 
 

@@ -80,6 +80,7 @@ _GETS = (
     "/v1/responses/resp_1",
     "/v1/responses/resp_1/input_items?limit=2&order=asc&after=x",
     "/v1/admin/reload",
+    "/v1/admin/cache/clear",
     "/v1/admin/deployments/p-bedrock/m-nova/drain",
     "/v1/admin/deployments/p-bedrock/m-nova/restore",
     "/v1/embeddings",

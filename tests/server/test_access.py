@@ -104,6 +104,7 @@ RULES: dict[tuple[str, str], Rule | None] = {
     ("POST", "/v1/admin/deployments/{deployment:path}/drain"): OPERATE,
     ("POST", "/v1/admin/deployments/{deployment:path}/restore"): OPERATE,
     ("POST", "/v1/admin/reload"): OPERATE,
+    ("POST", "/v1/admin/cache/clear"): OPERATE,
     ("GET", "/v1/admin/organisations"): LIST,
     ("POST", "/v1/admin/organisations"): MAKE_ORG,
     ("GET", "/v1/admin/organisations/{id}"): READ_ORG,

@@ -85,7 +85,7 @@ def test_restoring_ends_whatever_kept_calls_away(
     assert chat(gateway.url, "small").status == 200
 
 
-@pytest.mark.parametrize("path", ["deployments/alpha/small/drain", "reload"])
+@pytest.mark.parametrize("path", ["deployments/alpha/small/drain", "reload", "cache/clear"])
 def test_a_key_that_is_no_operator_s_is_refused(gateway: RunningGateway, path: str) -> None:
     reply = call(gateway.url, "POST", f"/v1/admin/{path}", key=KEY)
     assert reply.status == 403

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from gateway import KEY, Provider, RunningGateway, call, chat, config_for, fails, says
+from gateway import (
+    KEY,
+    GatewayProcess,
+    Provider,
+    RunningGateway,
+    call,
+    chat,
+    config_for,
+    fails,
+    says,
+    until,
+    write_config,
+)
 from tierwise.types import CACHE
 
-OTHER = "another-key"
+OTHER, OPERATOR = "another-key", "operators-key"
 
 
 @pytest.fixture
 def gateway(provider: Provider) -> Iterator[RunningGateway]:
+    keys = [KEY, OTHER, {"key": OPERATOR, "name": "operator", "admin": True}]
     config = config_for(
-        provider.url, cache={"mode": "exact"}, server={"api_keys": [KEY, OTHER], "grace_s": 1}
+        provider.url, cache={"mode": "exact"}, server={"api_keys": keys, "grace_s": 1}
     )
     config["policies"]["fresh"] = {"tiers": [{"model": "small"}], "cache": "off"}
     config["policies"]["stepwise"]["cache"] = "semantic"
@@ -140,6 +154,41 @@ def test_other_words_for_the_same_are_answered_where_the_policy_is_semantic(
     again = chat(gateway.url, "stepwise", text="how do I reset the password of my account")
     assert again.headers["x-tierwise-cache"] == "similar"
     assert asked(provider) == 1
+
+
+def test_an_operator_empties_the_cache(gateway: RunningGateway, provider: Provider) -> None:
+    chat(gateway.url, "stepwise")
+    chat(gateway.url)
+    done = call(gateway.url, "POST", "/v1/admin/cache/clear", key=OPERATOR)
+    assert (done.status, done.json["object"]) == (200, "cache")
+    assert (done.json["forgotten"], done.json["forgotten_in_redis"]) == (2, None)
+    for model in ("stepwise", "small"):
+        assert chat(gateway.url, model).headers["x-tierwise-cache"] == "miss"
+        assert chat(gateway.url, model).headers["x-tierwise-cache"] == "hit"
+
+
+@pytest.mark.process
+def test_an_operator_empties_the_cache_of_all_workers(tmp_path: Path, provider: Provider) -> None:
+    data = config_for(
+        provider.url,
+        cache={"mode": "exact"},
+        server={"api_keys": [KEY, {"key": OPERATOR, "admin": True}], "grace_s": 1},
+        ledger={"path": str(tmp_path / "ledger.db")},
+    )
+    file = write_config(tmp_path / "tierwise.yaml", data)
+    with GatewayProcess("--config", str(file), "--workers", "2", cwd=tmp_path) as process:
+        url = process.url
+        until(lambda: call(url, "GET", "/health/ready").status == 200, "the gateway")
+
+        def said() -> set[str]:
+            # Each call is a new connection, which either worker may take.
+            return {chat(url).headers["x-tierwise-cache"] for _ in range(8)}
+
+        until(lambda: said() == {"hit"}, "both to have it")
+        asked = len(provider.seen)
+        done = call(url, "POST", "/v1/admin/cache/clear", key=OPERATOR)
+        assert "in all 2 workers within a second" in done.json["message"]
+        until(lambda: said() == {"hit"} and len(provider.seen) >= asked + 2, "both to ask anew")
 
 
 def test_the_official_clients_read_what_is_given_again(

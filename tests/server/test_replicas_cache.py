@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as Client
 
 from gateway import (
     KEY,
@@ -25,7 +26,7 @@ from replicated import RedisServer
 
 pytestmark = pytest.mark.process
 
-OTHER = "another-key"
+OTHER, OPERATOR = "another-key", "operators-key"
 
 
 @pytest.fixture
@@ -43,7 +44,10 @@ def pair(tmp_path: Path, provider: Provider, redis: RedisServer) -> Iterator[lis
             folder.mkdir()
             data: dict[str, Any] = config_for(
                 provider.url,
-                server={"api_keys": [KEY, OTHER], "grace_s": 5},
+                server={
+                    "api_keys": [KEY, OTHER, {"key": OPERATOR, "name": "operator", "admin": True}],
+                    "grace_s": 5,
+                },
                 ledger={"path": str(folder / "ledger.db")},
                 state={"url": redis.url, "timeout_s": 1.0},
                 cache={"mode": "exact"},
@@ -128,6 +132,32 @@ def test_other_words_for_the_same_are_known_to_both(pair: list[GatewayProcess]) 
         return again.headers["x-tierwise-cache"] == "similar"
 
     until(is_similar, "an answer to other words")
+
+
+def test_an_operator_empties_the_cache_of_all_gateways(
+    pair: list[GatewayProcess], redis: RedisServer
+) -> None:
+    first, second = pair
+    for gateway in pair:
+        chat(gateway.url)
+        assert chat(gateway.url).headers["x-tierwise-cache"] == "hit"
+    until(lambda: counts(first.url)["kept"] >= 1, "it is kept")
+    done = call(first.url, "POST", "/v1/admin/cache/clear", key=OPERATOR)
+    assert done.status == 200
+    assert done.json["forgotten_in_redis"] >= 1
+    assert "in all replicas" in done.json["message"]
+    with Client.from_url(redis.url) as client:
+        assert client.keys("tierwise:cache:answer:*") == []
+    stale = "x-tierwise-cache"
+    until(lambda: chat(second.url).headers[stale] == "miss", "the other one to forget")
+    redis.kill()
+    until(
+        lambda: call(first.url, "GET", "/health/ready").json["shared"]["status"] == "lost", "loss"
+    )
+    failed = call(first.url, "POST", "/v1/admin/cache/clear", key=OPERATOR)
+    assert (failed.status, failed.error["code"]) == (503, "state_unavailable")
+    assert "retry-after" in failed.headers
+    assert chat(first.url).headers[stale] == "miss"
 
 
 def test_each_gateway_goes_on_with_its_own_answers_while_redis_is_gone(

@@ -30,6 +30,8 @@ class Similar(Protocol):
 
     def hear(self, line: bytes, age_s: float) -> None: ...
 
+    def clear(self) -> None: ...
+
 
 class Wish(Struct, frozen=True):
     """What a caller's `cache-control` asks for (RFC 9111, section 5.2.1)."""
@@ -84,6 +86,12 @@ class Cache:
         self.store = self.here if elsewhere is None else Shared(self.here, elsewhere, self._now)
         if self.similar is not None:
             self.similar.share(self.store, elsewhere)
+
+    def clear(self) -> None:
+        """Forgets all answers of this process."""
+        self.here.clear()
+        if self.similar is not None:
+            self.similar.clear()
 
     def asked(self, task: Task) -> Asked | None:
         """Whether a request has to do with the cache at all; None where it has not."""

@@ -78,6 +78,11 @@ class Index:
     def __len__(self) -> int:
         return self._size
 
+    def clear(self) -> None:
+        """Nothing was asked before."""
+        self._groups.clear()
+        self._size = 0
+
     def add(self, name: bytes, entry: Entry, vector: NDArray[np.float32]) -> None:
         """From now on it is found; one with the same key is replaced."""
         group = self._groups.setdefault(name, _Group())

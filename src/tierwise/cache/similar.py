@@ -103,6 +103,10 @@ class Similars:
         if self._elsewhere is not None:
             self._elsewhere.say(written(group, key, said, vector), self._ttl_s)
 
+    def clear(self) -> None:
+        """Nothing was asked before."""
+        self._index.clear()
+
     def hear(self, line: bytes, age_s: float) -> None:
         """A replica has kept an answer so many seconds ago, and says what it was asked."""
         heard = read(line) if age_s <= self._ttl_s else None

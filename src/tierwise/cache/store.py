@@ -54,6 +54,11 @@ class InProcess:
         while self.bytes > self._most:
             self.forget(next(iter(self._held)))
 
+    def clear(self) -> None:
+        """There is no answer any more."""
+        self._held.clear()
+        self.bytes = 0
+
     def forget(self, key: bytes) -> None:
         """There is no such answer any more."""
         held = self._held.pop(key, None)

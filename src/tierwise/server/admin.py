@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.config.mistakes import each
-from tierwise.errors import AdminOnly, ConfigError, UnknownDeployment
+from tierwise.errors import AdminOnly, ConfigError, StateUnavailable, UnknownDeployment
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.exposure import is_loopback
 from tierwise.server.keys import ANYBODY, Keys
@@ -22,6 +22,9 @@ from tierwise.server.lasting import Lasting, carry_out
 from tierwise.state.orders import Order
 from tierwise.types import Deployment
 from tierwise.wire import openai_errors
+
+if TYPE_CHECKING:
+    from tierwise.state.shared.replicas import Replicas
 
 log = logging.getLogger("tierwise.server")
 
@@ -42,7 +45,7 @@ Reload = Callable[[], Awaitable[Reloaded]]
 
 
 class AdminEndpoint:
-    """Drains and restores deployments, and has the configuration read again."""
+    """Drains and restores deployments, has the configuration read again and the cache emptied."""
 
     def __init__(
         self, orchestrator: Orchestrator, keys: Keys, lasting: Lasting, reload: Reload
@@ -59,6 +62,7 @@ class AdminEndpoint:
             Route(f"{one}/drain", self.drain, methods=["POST"]),
             Route(f"{one}/restore", self.restore, methods=["POST"]),
             Route("/v1/admin/reload", self.reload, methods=["POST"]),
+            Route("/v1/admin/cache/clear", self.clear_cache, methods=["POST"]),
         ]
 
     async def drain(self, request: Request) -> Response:
@@ -81,6 +85,33 @@ class AdminEndpoint:
         told = _after_reload(workers, done.ignored)
         body = {"object": "reload", **msgspec.to_builtins(done), "workers": workers}
         return _json({**body, "message": told})
+
+    async def clear_cache(self, request: Request) -> Response:
+        """Forgets all answers that were kept to be given again, here and wherever they are shared.
+
+        Raises:
+            StateUnavailable: Redis is not there, and keeps what it has.
+        """
+        log.warning("%s empties the cache", self._admin(request))
+        cached = self._orchestrator.cached
+        here = 0
+        if cached is not None:
+            here = len(cached.cache.here)
+            cached.cache.clear()
+        self._lasting.clearing.give()
+        replicas = self._lasting.replicas
+        shared = await _clear_shared(replicas) if replicas is not None else None
+        workers = self._orchestrator.crew.workers
+        return _json(
+            {
+                "object": "cache",
+                "forgotten": here,
+                "forgotten_in_redis": shared,
+                "workers": workers,
+                "message": f"All answers are forgotten{self._where(workers)}. One that is being "
+                "made now may be kept.",
+            }
+        )
 
     def _order(self, request: Request, *, drained: bool) -> Response:
         who = self._admin(request)
@@ -151,6 +182,18 @@ class AdminEndpoint:
             f"There is no deployment {name!r}. Did you mean {', '.join(near)}? "
             "`tierwise status` lists all of them."
         )
+
+
+async def _clear_shared(replicas: Replicas) -> int:
+    from tierwise.state.shared.connection import Lost
+
+    try:
+        return await replicas.cached.clear()
+    except Lost as error:
+        raise StateUnavailable(
+            f"This gateway has forgotten its answers. Redis has not, and other replicas have not, "
+            f"as it is away: {error}. Ask again when it is back."
+        ) from error
 
 
 def _is_local(request: Request) -> bool:

@@ -174,6 +174,9 @@ class Gateway:
                 return
             for order in self._lasting.orders.hear():
                 carry_out(order, self._orchestrator)
+            cached = self._orchestrator.cached
+            if self._lasting.clearing.heard() and cached is not None:
+                cached.cache.clear()
             if turn % _SHOW_EVERY == 0:
                 await asyncio.to_thread(self._lasting.metrics.publish)
             turn += 1

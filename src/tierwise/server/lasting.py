@@ -24,6 +24,7 @@ from tierwise.server.once import Once
 from tierwise.server.request import ClientWatch
 from tierwise.state.allowances import Allowances
 from tierwise.state.budgets import Books, Budgets
+from tierwise.state.clearing import Clearing
 from tierwise.state.orders import Order, Orders
 from tierwise.state.promises import Crew
 from tierwise.telemetry.context import heard
@@ -68,6 +69,7 @@ class Lasting:
         self.watch = ClientWatch()
         self.once = Once(self.replicas.once if self.replicas is not None else None)
         self.orders = Orders(orchestrator.crew)
+        self.clearing = Clearing(orchestrator.crew)
         self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.session_secret = _session_secret(orchestrator.crew)
         self.state: Literal["starting", "ready", "draining"] = "starting"
@@ -267,16 +269,20 @@ def _share_cache(orchestrator: Orchestrator, config: Config, replicas: Replicas)
         if cache is not None:
             cache.share(None)
         shared.listen(None)
-        replicas.news.replaced = _nobody
+        replicas.news.replaced, shared.cleared = _nobody, _nothing
         return
     shared.bounds = Bounds(_bytes(own.shared_max_mb), _bytes(own.shared_max_mb_each))
     cache.share(shared)
-    replicas.news.replaced = cache.here.forget
+    replicas.news.replaced, shared.cleared = cache.here.forget, cache.clear
     shared.listen(cache.similar.hear if cache.similar is not None else None)
 
 
 def _nobody(_: bytes) -> None:
     """Nothing is kept that could be replaced."""
+
+
+def _nothing() -> None:
+    """Nothing is kept that could be forgotten."""
 
 
 def _bytes(mib: float) -> int:

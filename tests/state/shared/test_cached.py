@@ -265,6 +265,29 @@ async def test_each_goes_on_with_its_own_without_redis_and_shares_again_when_it_
         assert await ask(there, task(ASKED, system="Be 2.")) == b"answer"
 
 
+async def test_who_was_away_when_all_was_forgotten_learns_it_later(redis: RedisServer) -> None:
+    async with two(redis, "semantic") as (here, there, one, other):
+        one.cached.cleared, other.cached.cleared = here.clear, there.clear
+        await one.cached.catch_up()
+        await other.cached.catch_up()
+        for number in range(300):
+            put(one.cached, ME + b"%d" % number)
+        await keep(there, task(ASKED))
+        await written(one.cached, 300)
+        await until(lambda: known(here), "word of it")
+        other.news.cleared = lambda _: None  # it does not hear it
+        assert await one.cached.clear() >= 300
+        assert await get(one.cached, ME + b"7") is None
+        assert await ask(there, task(ASKED)) == b"answer"
+        await other.cached.catch_up()
+        assert await ask(there, task(ASKED)) is None
+        assert known(there) == 0
+        await other.cached.catch_up()
+        await keep(there, task(ASKED), b"new")
+        await other.cached.catch_up()  # forgets nothing that came later
+        assert await ask(there, task(ASKED)) == b"new"
+
+
 async def test_those_who_ask_at_a_time_are_answered_together(redis: RedisServer) -> None:
     async with joined(redis) as one:
         here = shared(one)

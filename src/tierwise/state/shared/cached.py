@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import secrets
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.lookups import Late, Lookups
-from tierwise.state.shared.shelves import LINES, SAY, SHELVE
+from tierwise.state.shared.shelves import CLEAR, LINES, SAY, SHELVE
 
 log = logging.getLogger("tierwise.shared")
 
@@ -36,6 +37,8 @@ _LINES_AT_A_TIME = 200
 _HEAR_EVERY_S = 0.5
 _PAUSE_S = 0.01
 """Between two batches of lines: requests come in between."""
+MARK_S = 30 * 86_400
+"""How long Redis remembers that all was forgotten, for replicas that it was away from."""
 _head = struct.Struct(">I")
 
 Hear = Callable[[bytes, float], None]
@@ -63,16 +66,27 @@ class SharedCache:
     """What all replicas keep together. Keys begin with `WHOSE_BYTES` that say whose they are.
 
     `hits` and `misses` count what Redis was asked for, `late` what it did not say in time, `kept`
-    what it has taken, and `left_out` what it has not.
+    what it has taken, and `left_out` what it has not. `cleared` is called when another replica has
+    had all answers forgotten.
 
     Args:
         replaced: told the key of an answer in whose place another one was kept.
+        tell_cleared: told a mark when all answers were forgotten; has others hear it.
     """
 
-    def __init__(self, link: Link, lookups: Lookups, replaced: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        lookups: Lookups,
+        replaced: Callable[[bytes], None],
+        tell_cleared: Callable[[str], None],
+    ) -> None:
         self._link = link
         self._lookups = lookups
         self._replaced = replaced
+        self._tell_cleared = tell_cleared
+        self._mark: str | None = None
+        self.cleared: Callable[[], None] = _nothing
         self.bounds = Bounds(0, 0)
         self.hits = self.misses = self.late = self.kept = self.left_out = 0
         self._jobs: deque[_Job] = deque()
@@ -127,6 +141,45 @@ class SharedCache:
             self._last = "0-0"
         self._hear = hear
 
+    async def clear(self) -> int:
+        """Has Redis forget all answers, and other replicas theirs; how many Redis had.
+
+        Raises:
+            Lost: it is away, or did not answer in time.
+        """
+        mark = secrets.token_hex(8)
+        cleared = 0
+        while True:
+            keys = [*self._shelf(), self._lines(), self._link.key("cache", "cleared")]
+            gone = int(await self._link.bulk_script(CLEAR, keys, [mark, MARK_S]))
+            cleared += gone
+            if not gone:
+                break
+        self._mark = mark
+        self._tell_cleared(mark)
+        return cleared
+
+    def heard_cleared(self, mark: str) -> None:
+        """Another replica has had Redis forget all answers."""
+        if mark != self._mark:
+            self._mark = mark
+            self._drop_jobs()
+            self.cleared()
+
+    async def catch_up(self) -> None:
+        """Learns whether that was done while nobody here listened.
+
+        Raises:
+            Lost: Redis is away.
+        """
+        data: bytes | None = await self._link.bulk("GET", self._link.key("cache", "cleared"))
+        if data is not None and self._mark is None:
+            self._mark = data.decode()  # it was before this replica began
+        elif data is not None:
+            self.heard_cleared(data.decode())
+        elif self._mark is None:
+            self._mark = ""
+
     def start(self) -> None:
         """Begins to listen; in a running event loop."""
         self._hearing = asyncio.create_task(self._hear_all())
@@ -167,7 +220,6 @@ class SharedCache:
         if len(packed) > MOST_BYTES_ONE:
             self.left_out += 1
             return
-        keys = [self._link.key("cache", part) for part in ("order", "sizes", "sums")]
         arguments: list[Any] = [
             _name(job.key),
             _head.pack(job.ttl_s) + packed,
@@ -176,7 +228,7 @@ class SharedCache:
             self.bounds.most_each,
             len(packed) + OVERHEAD_BYTES,
         ]
-        replaced = await self._link.bulk_script(SHELVE, keys, arguments)
+        replaced = await self._link.bulk_script(SHELVE, self._shelf(), arguments)
         self.kept += 1
         if replaced:
             self._replaced(job.key)
@@ -207,8 +259,19 @@ class SharedCache:
                 self._hear(fields[1], max(0.0, (int(now_ms) - said_ms) / 1000))
         return len(lines) == _LINES_AT_A_TIME
 
+    def _drop_jobs(self) -> None:
+        self._jobs.clear()
+        self._waiting_bytes = 0
+
+    def _shelf(self) -> list[str]:
+        return [self._link.key("cache", part) for part in ("order", "sizes", "sums")]
+
     def _lines(self) -> str:
         return self._link.key("cache", "lines")
+
+
+def _nothing() -> None:
+    """Nothing is kept here."""
 
 
 def _name(key: bytes) -> str:

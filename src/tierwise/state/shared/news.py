@@ -47,6 +47,7 @@ class _News(Struct, frozen=True, omit_defaults=True):
     order: Order | None = None
     accounts: bool = False
     replaced: bytes | None = None
+    cleared: str | None = None
     voided: _Voided | None = None
 
 
@@ -60,8 +61,9 @@ class News:
     """What one replica says and hears.
 
     `ordered` is told orders of others, `accounts_changed` when accounts have changed elsewhere, or
-    may have, `replaced` the keys of cached answers in whose place others were kept, and `voided`
-    policies, hashes of their certificates, and why those are void.
+    may have, `replaced` the keys of cached answers in whose place others were kept, `cleared` a
+    mark when all of them are forgotten, and `voided` policies, hashes of their certificates, and
+    why those are void.
 
     Args:
         name: of this replica, unlike any other.
@@ -77,6 +79,7 @@ class News:
         self.ordered: Callable[[Order], None] = _nothing
         self.accounts_changed: Callable[[], None] = _no_accounts
         self.replaced: Callable[[bytes], None] = _no_cache
+        self.cleared: Callable[[str], None] = _nothing_cleared
         self.voided: Callable[[str, str, Void], None] = _no_certificates
 
     def attach(self, health: Health, deployments: Sequence[Deployment]) -> None:
@@ -117,6 +120,11 @@ class News:
         told = _encode(_News(self._name, replaced=key))
         self._link.tell(NEWS, [], [self._link.channel, told], again=True)
 
+    def clear(self, mark: str) -> None:
+        """All answers of the cache are forgotten."""
+        told = _encode(_News(self._name, cleared=mark))
+        self._link.tell(NEWS, [], [self._link.channel, told], again=True)
+
     def void(self, policy: str, certificate: str, void: Void) -> bytes:
         """What is said where a certificate was found void."""
         return _encode(_News(self._name, voided=_Voided(policy, certificate, void)))
@@ -138,6 +146,8 @@ class News:
             self.accounts_changed()
         if news.replaced is not None:
             self.replaced(news.replaced)
+        if news.cleared is not None:
+            self.cleared(news.cleared)
         if news.voided is not None:
             self.voided(news.voided.policy, news.voided.certificate, news.voided.void)
 
@@ -218,6 +228,10 @@ def _no_accounts() -> None:
 
 
 def _no_cache(_: bytes) -> None:
+    """Nothing is kept here."""
+
+
+def _nothing_cleared(_: str) -> None:
     """Nothing is kept here."""
 
 

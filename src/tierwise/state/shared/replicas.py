@@ -53,7 +53,8 @@ class Replicas:
         self.voids = SharedVoids(self.link, self.news.void)
         self.news.voided = self.voids.hear
         self._lookups = Lookups(self.link)
-        self.cached = SharedCache(self.link, self._lookups, self.news.replace)
+        self.cached = SharedCache(self.link, self._lookups, self.news.replace, self.news.clear)
+        self.news.cleared = self.cached.heard_cleared
         self.sessions = SharedSessions(self.link, self._lookups)
         self.once = SharedOnce(self.link, self.name)
         self._loads = SharedLoads(self.link, self.name, self.members)
@@ -134,6 +135,7 @@ class Replicas:
         with suppress(Lost):
             await self.news.catch_up()
             await self.voids.catch_up()
+            await self.cached.catch_up()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

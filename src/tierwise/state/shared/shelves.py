@@ -11,14 +11,14 @@ _SHELVES = """
 local AT_A_TIME = 200
 -- Answers that are kept: KEYS 1 to 3 are the order of all, their sizes, and the sums by caller.
 local function drop(name)
-  local size = redis.call('HGET', KEYS[2], name)
-  if not size then return false end
   local prefix = string.match(KEYS[1], '^(.*):order$')
   local who = string.match(name, '^[^/]*')
-  redis.call('HDEL', KEYS[2], name)
   redis.call('ZREM', KEYS[1], name)
   redis.call('ZREM', prefix .. ':order:' .. who, name)
   redis.call('DEL', prefix .. ':answer:' .. name)
+  local size = redis.call('HGET', KEYS[2], name)
+  if not size then return false end
+  redis.call('HDEL', KEYS[2], name)
   redis.call('HINCRBY', KEYS[3], 'all', -size)
   if redis.call('HINCRBY', KEYS[3], who, -size) <= 0 then redis.call('HDEL', KEYS[3], who) end
   return true
@@ -52,7 +52,8 @@ local function trim(key, sum, most)
   for _ = 1, AT_A_TIME do
     if tonumber(redis.call('HGET', KEYS[3], sum) or 0) <= tonumber(most) then return end
     local oldest = redis.call('ZRANGE', key, 0, 0)[1]
-    if not oldest or not drop(oldest) then return end
+    if not oldest then return end
+    drop(oldest)
   end
 end
 trim(mine, who, ARGV[5])
@@ -65,6 +66,16 @@ UNSHELVE_TEXT = """
 local prefix = string.match(KEYS[1], '^(.*):order$')
 for place = 2, #ARGV do redis.call('DEL', prefix .. ':item:' .. ARGV[place]) end
 return drop(ARGV[1]) and 1 or 0
+"""
+
+CLEAR_TEXT = """
+-- Some of the answers go, and all lines. KEYS: as above, lines, mark. ARGV: mark, its seconds.
+-- Gives how many answers went.
+redis.call('DEL', KEYS[4])
+redis.call('SET', KEYS[5], ARGV[1], 'EX', ARGV[2])
+local names = redis.call('ZRANGE', KEYS[1], 0, AT_A_TIME - 1)
+for _, name in ipairs(names) do drop(name) end
+return #names
 """
 
 FETCH_TEXT = """
@@ -146,10 +157,23 @@ def _shelf(text: str) -> Script:
 
 
 SHELVE, UNSHELVE = _shelf(SHELVE_TEXT), _shelf(UNSHELVE_TEXT)
+CLEAR = _shelf(CLEAR_TEXT)
 FETCH, SAY, LINES = Script(FETCH_TEXT), Script(SAY_TEXT), Script(LINES_TEXT)
 TURN, KEEP_TURNS = Script(TURN_TEXT), Script(KEEP_TURNS_TEXT)
 LEAVE_TURN = Script(LEAVE_TURN_TEXT)
 NOTE, NOTES = Script(NOTE_TEXT), Script(NOTES_TEXT)
 
-SHELVES = (SHELVE, UNSHELVE, FETCH, SAY, LINES, TURN, KEEP_TURNS, LEAVE_TURN, NOTE, NOTES)
+SHELVES = (
+    SHELVE,
+    UNSHELVE,
+    CLEAR,
+    FETCH,
+    SAY,
+    LINES,
+    TURN,
+    KEEP_TURNS,
+    LEAVE_TURN,
+    NOTE,
+    NOTES,
+)
 """Given to Redis as `scripts.ALL` are."""
