@@ -217,6 +217,23 @@ async def test_an_answer_that_would_hold_redis_up_is_kept_by_one_replica_alone(
         assert (here.kept, here.left_out) == (1, 1)
 
 
+async def test_a_redis_that_is_full_keeps_nothing_more_and_that_is_said_once(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with joined(redis) as one:
+        here = shared(one)
+        put(here, YOU)
+        await written(here, 1)
+        with Client.from_url(redis.url) as client:
+            client.config_set("maxmemory", 1)
+        for number in range(3):
+            put(here, ME + b"%d" % number)
+        await written(here, 4)
+        assert (here.kept, here.left_out) == (1, 3)
+        assert await get(here, YOU) == b"answer"
+    assert caplog.text.count("Redis refuses") == 1
+
+
 async def test_scripts_that_redis_has_forgotten_are_given_to_it_again(redis: RedisServer) -> None:
     async with joined(redis) as one:
         here = shared(one)

@@ -148,6 +148,7 @@ class SharedCache:
             Lost: it is away, or did not answer in time.
         """
         mark = secrets.token_hex(8)
+        self._drop_jobs()
         cleared = 0
         while True:
             keys = [*self._shelf(), self._lines(), self._link.key("cache", "cleared")]

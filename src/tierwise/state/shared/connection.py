@@ -177,6 +177,8 @@ class Link:
             async with asyncio.timeout(_BULK_TIMES * self._timeout_s):
                 return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
         except _broken() as error:
+            if _is_refusal(error):
+                self._refused(_words(error))
             raise Lost(_words(error)) from error
 
     async def bulk_script(
@@ -375,6 +377,13 @@ def _broken() -> tuple[type[Exception], ...]:
     from redis.exceptions import RedisError
 
     return RedisError, OSError  # a TimeoutError is one of these
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether Redis is there and will not do it; that it does not know a script is no refusal."""
+    from redis.exceptions import NoScriptError, ResponseError
+
+    return isinstance(error, ResponseError) and not isinstance(error, NoScriptError)
 
 
 def _words(error: BaseException) -> str:

@@ -10,12 +10,12 @@ from tierwise.state.shared.scripts import CLOCK, NUMBERS, Script
 _SHELVES = """
 local AT_A_TIME = 200
 -- Answers that are kept: KEYS 1 to 3 are the order of all, their sizes, and the sums by caller.
-local function drop(name)
+local function drop(name, but_answer)
   local prefix = string.match(KEYS[1], '^(.*):order$')
   local who = string.match(name, '^[^/]*')
   redis.call('ZREM', KEYS[1], name)
   redis.call('ZREM', prefix .. ':order:' .. who, name)
-  redis.call('DEL', prefix .. ':answer:' .. name)
+  if not but_answer then redis.call('DEL', prefix .. ':answer:' .. name) end
   local size = redis.call('HGET', KEYS[2], name)
   if not size then return false end
   redis.call('HDEL', KEYS[2], name)
@@ -32,9 +32,10 @@ SHELVE_TEXT = """
 local prefix = string.match(KEYS[1], '^(.*):order$')
 local name, seconds, size = ARGV[1], ARGV[3], tonumber(ARGV[6])
 local who = string.match(name, '^[^/]*')
-local replaced = drop(name)
 local mine = prefix .. ':order:' .. who
+-- First of all: a Redis that is full refuses what a script writes first, and nothing after it.
 redis.call('SET', prefix .. ':answer:' .. name, ARGV[2], 'EX', seconds)
+local replaced = drop(name, true)
 for place = 7, #ARGV, 2 do
   redis.call('SET', prefix .. ':item:' .. ARGV[place], ARGV[place + 1], 'EX', seconds)
 end
