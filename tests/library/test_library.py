@@ -45,6 +45,34 @@ async def test_an_answer_carries_its_decision_cost_and_record(provider: Provider
         assert (await recorded(o)).decision.id == answer.decision.id
 
 
+class Elsewhere:
+    """Another replica, which knows of one conversation."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.told: list[tuple[str, str]] = []
+
+    async def recall(self, session: str) -> tuple[str, int, float] | None:
+        self.asked.append(session)
+        return ("large", 700, 10.0) if session == "talk" else None
+
+    def remember(self, session: str, model: str, _tokens: int) -> None:
+        self.told.append((session, model))
+
+
+async def test_a_conversation_is_asked_for_elsewhere_where_a_policy_chooses(
+    provider: Provider,
+) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        o.sessions.elsewhere = elsewhere = Elsewhere()
+        await o.chat("Hello", policy="stepwise", session="talk")
+        assert elsewhere.asked == ["talk"]
+        assert elsewhere.told == [("talk", "small")]
+        await o.chat("Hello", policy="stepwise")
+        await o.chat("Hello", policy="small", session="talk")  # which is a model
+        assert elsewhere.asked == ["talk"]
+
+
 async def test_an_escalation_shows_both_attempts_and_bills_both(provider: Provider) -> None:
     provider.acts["small"] = says("")
     async with Orchestrator.from_config(config_for(provider.url)) as o:
