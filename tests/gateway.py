@@ -30,7 +30,7 @@ from tierwise.state.health import DeploymentState
 
 KEY = "client-key-1"
 UPSTREAM_KEY = "upstream-secret-key"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """How long a test waits for something that should come at once, before it fails."""
 
 Body = dict[str, Any]

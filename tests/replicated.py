@@ -16,7 +16,7 @@ import pytest
 from tierwise.config.keeping import StateConfig
 from tierwise.state.shared.replicas import Replicas
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class RedisServer:

@@ -23,7 +23,7 @@ from tierwise.ledger import (
 )
 from tierwise.types import Attempt, Record, Usage
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 MakeRecord = Callable[..., Record]
 
 

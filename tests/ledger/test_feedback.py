@@ -20,7 +20,7 @@ from tierwise.storage.sqlite_ledger import VERSION
 from tierwise.types import Record
 
 MakeRecord = Callable[..., Record]
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def opinion(decision: str, score: float = 1.0, at: float = 100.0, **more: str) -> Feedback:

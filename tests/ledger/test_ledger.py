@@ -21,7 +21,7 @@ from tierwise.storage.sqlite_ledger import APPLICATION_ID, MIGRATIONS, VERSION
 from tierwise.types import Record
 
 MakeRecord = Callable[..., Record]
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def put(ledger: Ledger, *records: Record) -> list[bool]:

@@ -16,7 +16,7 @@ from tierwise.errors import ConnectFailed
 from tierwise.providers import connections as connections_module
 from tierwise.providers.connections import Connections, HttpStream, target_of
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
