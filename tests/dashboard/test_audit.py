@@ -7,7 +7,7 @@ import pytest
 from pages import Person
 from tenants import Tenants
 from tierwise.accounts.types import OPERATOR, Actor
-from tierwise.accounts.wanted import BudgetChange, NewBudget, NewTeam, TeamChange
+from tierwise.accounts.wanted import BudgetChange, NewBudget, NewKey, NewTeam, TeamChange
 
 AUDIT = "/dashboard/audit"
 
@@ -55,6 +55,11 @@ def test_a_budget_s_act_names_its_owner_and_money(people: dict[str, Person], bot
     assert "<del>$5.00</del>" in changed
     assert "<ins>$7.00</ins>" in changed
     assert "of search" in made
+    assert "refuses past" in made
+    more = store.create_budget(OPERATOR, wanted).id
+    store.change_budget(OPERATOR, more, BudgetChange(hard_usd=7))
+    assert "of search" in rows(people["admin"])[0]
+    store.delete_budget(OPERATOR, more)
 
 
 def test_nothing_of_another_organisation_is_in_it(people: dict[str, Person], both: Tenants) -> None:
@@ -66,6 +71,18 @@ def test_nothing_of_another_organisation_is_in_it(people: dict[str, Person], bot
         assert theirs.id not in found
         assert theirs.keys["member"].id not in found
     assert theirs.keys["member"].id in people["operator"].get(f"{AUDIT}?action=key.create").text
+
+
+def test_a_rotation_says_until_when_the_old_secret_is_valid(
+    people: dict[str, Person], both: Tenants
+) -> None:
+    keyring = both.accounts.keyring
+    key, _ = keyring.create(OPERATOR, NewKey(name="turned", org=both.ours.id))
+    keyring.rotate(OPERATOR, key.id, 60)
+    (latest, *_) = rows(people["admin"])
+    assert "key given a new secret" in latest
+    assert f"<del>{key.prefix}</del>" in latest
+    assert "old one valid until" in latest
 
 
 def test_no_secret_and_no_digest_is_in_it(people: dict[str, Person], both: Tenants) -> None:

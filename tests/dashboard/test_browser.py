@@ -216,7 +216,9 @@ def test_the_playground_streams_side_by_side(tab: Any, open_gateway: RunningGate
     answers = page.locator(".answer .text").all_inner_texts()
     assert answers == ["say this again"] * 2
     tab.picture("playground-answered")
-    page.get_by_role("link", name="why this model?").first.click()
+    page.locator(".bill").first.get_by_text("answered").wait_for()
+    assert "$" in page.locator(".bill .came").first.inner_text()
+    page.get_by_role("link", name="Open the request").first.click()
     page.get_by_role("heading", name="Why this model?").wait_for()
     assert tab.complaints == []
 

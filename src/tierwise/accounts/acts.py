@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from tierwise.accounts.kinds import AUDIT
-from tierwise.accounts.tables import audit, keys, organisations, teams, users
+from tierwise.accounts.tables import audit, budgets, keys, organisations, teams, users
 from tierwise.accounts.types import Actor, AuditEntry
 
 NOUNS: Mapping[str, tuple[str, ...]] = {
@@ -37,11 +37,15 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """Some acts, the latest first; `names` by id of all that they mention, `more` says that there
-    are earlier ones."""
+    """Some acts, the latest first; `more` says that there are earlier ones.
+
+    `names` are those of all that they mention, and `owners` those of the budgets that there are
+    still, both by id.
+    """
 
     acts: tuple[AuditEntry, ...]
     names: Mapping[str, str]
+    owners: Mapping[str, str]
     more: bool = False
 
 
@@ -66,7 +70,9 @@ def search(
     for act in acts:
         for said in (act.before, act.after):
             mentioned.update(v for v in (said or {}).values() if isinstance(v, str))
-    return Found(acts=acts, names=_names(connection, mentioned), more=len(rows) > limit)
+    owners = _owners(connection, mentioned)
+    names = _names(connection, mentioned.union(owners.values()))
+    return Found(acts=acts, names=names, owners=owners, more=len(rows) > limit)
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -94,3 +100,8 @@ def _names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
         asked = select(table.c.id, table.c.name).where(table.c.id.in_(sorted(ids)))
         found.update((name, called) for name, called in connection.execute(asked))
     return found
+
+
+def _owners(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    asked = select(budgets.c.id, budgets.c.owner).where(budgets.c.id.in_(sorted(ids)))
+    return {name: owner for name, owner in connection.execute(asked)}  # noqa: C416 - rows

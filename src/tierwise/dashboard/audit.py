@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -27,8 +28,24 @@ _DONE = {
     "revoke": "revoked",
     "delete": "ended",
 }
-_UNTOLD = frozenset({"id", "org", "owner_name", "created_at"})
+_UNTOLD = frozenset(
+    {"id", "org", "owner", "owner_name", "scope", "created_at", "revoked_at", "ended_at"}
+)
 """What says no more than the entry itself does."""
+_CALLED = {
+    "prefix": "begins with",
+    "valid_until": "old one valid until",
+    "rpm": "requests a minute",
+    "tpm": "tokens a minute",
+    "concurrency": "at a time",
+    "soft_usd": "warns past",
+    "hard_usd": "refuses past",
+    "expires_at": "expires",
+    "gateway": "operates the gateway",
+}
+"""Fields as people call them, where that is not their name."""
+_BY_KEY = re.compile(r"(key_\w+) \((.*)\)", re.DOTALL)
+"""How the log calls somebody who has a key of the accounts."""
 _FIELDS = ("who", "action", "target", "period")
 
 
@@ -44,6 +61,8 @@ class Row(Struct, frozen=True, kw_only=True):
     """An act as it is listed."""
 
     act: AuditEntry
+    who: str
+    key: str
     done: str
     target: str
     org: str
@@ -64,7 +83,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "audit.html",
         title="Audit log",
-        rows=None if found is None else [_row(act, found.names) for act in found.acts],
+        rows=None if found is None else [_row(act, found) for act in found.acts],
         said=said,
         filtered=any(said.values()),
         actions=[(f"{noun}.{verb}", _words(noun, verb)) for noun in NOUNS for verb in NOUNS[noun]],
@@ -90,14 +109,18 @@ def _found(visit: Visit, said: Mapping[str, str], before: int | None) -> Found |
         return search(connection, visit.visitor.actor, wanted, before=before, limit=PER_PAGE)
 
 
-def _row(act: AuditEntry, names: Mapping[str, str]) -> Row:
+def _row(act: AuditEntry, found: Found) -> Row:
     noun, _, verb = act.action.partition(".")
-    target = names.get(act.target, "")
+    names, target = found.names, found.names.get(act.target, "")
     if noun == "budget":
-        owner = {**(act.before or {}), **(act.after or {})}.get("owner", "")
+        said = {**(act.before or {}), **(act.after or {})}
+        owner = said.get("owner") or found.owners.get(act.target, "")
         target = f"of {names.get(owner, owner)}" if owner else ""
+    by_key = _BY_KEY.fullmatch(act.actor)
     return Row(
         act=act,
+        who=by_key[2] if by_key is not None else act.actor,
+        key=by_key[1] if by_key is not None else "",
         done=_words(noun, verb),
         target=target,
         org=names.get(act.org or "", act.org or ""),
@@ -113,12 +136,17 @@ def _words(noun: str, verb: str) -> str:
 
 def _changes(act: AuditEntry, names: Mapping[str, str]) -> tuple[Changed, ...]:
     """What differs before and after; of what was made or ended, what it was."""
-    before, after = act.before or {}, act.after or {}
+    before, after = dict(act.before or {}), dict(act.after or {})
+    if "valid_until" in before:  # how long the old secret goes on
+        after["valid_until"] = before.pop("valid_until")
     changes = []
     for field in dict.fromkeys((*before, *after)):
         old, new = before.get(field), after.get(field)
-        if field not in _UNTOLD and old != new:
-            changes.append(Changed(field, _text(field, old, names), _text(field, new, names)))
+        # Of something new or gone, its name is what it was done to.
+        named = field == "name" and (not before or not after) and act.target in names
+        if field not in _UNTOLD and not named and old != new:
+            called = _CALLED.get(field, field.replace("_", " "))
+            changes.append(Changed(called, _text(field, old, names), _text(field, new, names)))
     return tuple(one for one in changes if (one.before, one.after) != (None, None))
 
 
