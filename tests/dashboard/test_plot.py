@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -88,4 +88,4 @@ def test_marks_of_an_axis_have_room(size: Size) -> None:
     found = drawn(Placed("a", 0.0000001, 0.1), Placed("b", 10.0, 0.9), size=size)
     places = [tick.at for tick in found.across]
     assert len(places) >= 2
-    assert min(b - a for a, b in zip(places, places[1:], strict=False)) >= size.letters * 3
+    assert min(b - a for a, b in pairwise(places)) >= size.letters * 3

@@ -27,8 +27,8 @@ def test_money_has_the_digits_that_tell_something(amount: float | None, text: st
 @pytest.mark.parametrize(
     ("fraction", "text"),
     [
-        (None, "–"), (0.0, "0 %"), (0.004, "< 1 %"), (0.5, "50 %"), (0.998, "> 99 %"), (1.0, "100 %"),
-        (-0.004, "0 %"), (-0.5, "−50 %"), (1.5, "150 %"),
+        (None, "–"), (0.0, "0 %"), (0.004, "< 1 %"), (0.5, "50 %"), (0.998, "> 99 %"),
+        (1.0, "100 %"), (-0.004, "0 %"), (-0.5, "−50 %"), (1.5, "150 %"),
     ],
 )  # fmt: skip
 def test_almost_nothing_is_not_called_nothing_nor_almost_all_all(
