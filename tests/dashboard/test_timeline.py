@@ -62,3 +62,11 @@ def test_a_failure_is_told_in_words() -> None:
     told = opened(a_record(attempts=calls))
     assert told.steps[0].said == "failed: could not be reached"
     assert "near/small failed (could not be reached)" in told.why
+
+
+def test_calls_that_ran_beside_each_other_are_shown_beside_each_other() -> None:
+    hedged = tuple(an_attempt(began_s=at, latency_s=0.5) for at in (0.0, 0.25))
+    told = opened(a_record(attempts=hedged, latency_s=1.0, waited_s=0.0, analysis_s=0.0))
+    first, second = (lane for lane in told.lanes if lane.kind != "before")
+    assert (first.begins, first.ends) == (0.0, pytest.approx(0.5))
+    assert (second.begins, second.ends) == (pytest.approx(0.25), pytest.approx(0.75))
