@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway import RunningGateway, fails
+from gateway import Provider, RunningGateway, fails, pauses
 from pages import ask
 from tenants import OPERATOR_KEY, Tenants
 
@@ -266,6 +266,26 @@ def test_the_playground_streams_side_by_side(tab: Any, open_gateway: RunningGate
     assert "$" in page.locator(".bill .came").first.inner_text()
     page.get_by_role("link", name="Open the request").first.click()
     page.get_by_role("heading", name="Why this model?").wait_for()
+    assert tab.complaints == []
+
+
+def test_words_appear_as_they_come_until_they_are_stopped(
+    tab: Any, open_gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = pauses(provider)
+    page = tab.page
+    page.goto(open_gateway.url + "/dashboard/playground")
+    for name in ("auto", "economy", "best"):
+        page.get_by_role("checkbox", name=f"{name} policy").uncheck()
+    page.get_by_role("checkbox", name="small").check()
+    page.get_by_role("textbox", name="Prompt").first.press("Control+Enter")
+    page.locator(".answer .text").get_by_text("one").wait_for()
+    assert page.locator(".answer").get_attribute("aria-busy") == "true"
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("status").get_by_text("Stopped.").wait_for()
+    assert page.locator(".answer .text").inner_text().strip() == "one"
+    assert page.get_by_role("button", name="Ask", exact=True).is_enabled()
+    provider.release.set()
     assert tab.complaints == []
 
 

@@ -120,6 +120,11 @@ form?.addEventListener("submit", async (event) => {
   await Promise.allSettled(asked);
   go.disabled = false;
   stop.disabled = true;
-  told.textContent = `${chosen.length === 1 ? "One answer" : `${chosen.length} answers`}, all done.`;
+  told.textContent = stopping.signal.aborted ? "Stopped." : `${chosen.length === 1 ? "One answer" : `${chosen.length} answers`}, all done.`;
+});
+document.getElementById("prompt")?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  if (!document.getElementById("go").disabled) form.requestSubmit();
 });
 document.getElementById("stop")?.addEventListener("click", () => stopping?.abort());
