@@ -86,6 +86,19 @@ def test_no_page_shows_another_tenant_s_requests(people: dict[str, Person], both
         assert people["operator"].get(f"/dashboard/requests/{wanted}").status == 200
 
 
+def test_what_a_request_came_to_is_told_to_those_who_may_see_it(
+    people: dict[str, Person], both: Tenants
+) -> None:
+    listed = people["member"].get("/dashboard/requests").text
+    path = listed.split('class="row" href="')[1].split('"')[0] + "?fragment=1"
+    told = people["member"].get(path)
+    assert told.status == 200
+    assert "answered under the policy auto" in told.text
+    assert "<html" not in told.text
+    for person in (people["alien"], sign_in(both.gateway.url, both.ours.secrets["other"])):
+        assert person.get(path).status == 404
+
+
 def test_asking_for_another_tenant_s_key_finds_nothing(
     people: dict[str, Person], both: Tenants
 ) -> None:
