@@ -377,7 +377,7 @@ _MOVED = """() => new Promise((done) => {
   const found = [];
   new PerformanceObserver((seen) => {
     for (const shift of seen.getEntries()) {
-      if (shift.value > 0.001) found.push(shift.sources.map((s) => String(s.node?.outerHTML)));
+      if (shift.value > 0.01) found.push(shift.sources.map((s) => String(s.node?.outerHTML)));
     }
   }).observe({ type: "layout-shift", buffered: true });
   setTimeout(() => done(found), 100);
