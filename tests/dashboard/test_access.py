@@ -86,6 +86,19 @@ def test_no_page_shows_another_tenant_s_requests(people: dict[str, Person], both
         assert people["operator"].get(f"/dashboard/requests/{wanted}").status == 200
 
 
+def test_what_a_request_came_to_is_told_to_those_who_may_see_it(
+    people: dict[str, Person], both: Tenants
+) -> None:
+    listed = people["member"].get("/dashboard/requests").text
+    path = listed.split('class="row" href="')[1].split('"')[0] + "?fragment=1"
+    told = people["member"].get(path)
+    assert told.status == 200
+    assert "answered under the policy auto" in told.text
+    assert "<html" not in told.text
+    for person in (people["alien"], sign_in(both.gateway.url, both.ours.secrets["other"])):
+        assert person.get(path).status == 404
+
+
 def test_asking_for_another_tenant_s_key_finds_nothing(
     people: dict[str, Person], both: Tenants
 ) -> None:
@@ -142,8 +155,57 @@ def test_admins_make_keys_that_work_until_they_are_revoked(
     assert refused.status == 401
 
 
+def secret_in(page: str) -> str:
+    return page.split('id="secret"')[1].split('value="')[1].split('"')[0]
+
+
+def test_members_make_keys_of_their_own(people: dict[str, Person], both: Tenants) -> None:
+    person = people["member"]
+    page = person.get("/dashboard/keys").text
+    assert "Create a key" in page
+    assert ">admin</option>" not in page
+    made = person.post("/dashboard/keys", name="laptop", role="member", policies="auto")
+    assert made.status == 200
+    decision = ask(both.gateway.url, "hello", secret_in(made.text))
+    both.gateway.settle()
+    record = both.gateway.orchestrator.ledger.get(decision)
+    assert record is not None
+    assert record.owner is not None
+    assert (record.owner.user, record.owner.team) == (both.ours.user, both.ours.team)
+    key = made.text.split("laptop<br>")[1].split('dim">')[1].split("<")[0]
+    assert person.post(f"/dashboard/keys/{key}/rotate", overlap_h="0").status == 200
+    assert person.post(f"/dashboard/keys/{key}/revoke").status == 303
+
+
+@pytest.mark.parametrize("name", ["viewer", "lone"])
+def test_who_can_make_no_key_is_told_why(both: Tenants, name: str) -> None:
+    page = sign_in(both.gateway.url, both.ours.secrets[name]).get("/dashboard/keys").text
+    assert "Create a key" not in page
+    assert "Ask an admin of the organisation" in page
+
+
+def test_a_key_that_is_refused_can_be_mended(people: dict[str, Person], both: Tenants) -> None:
+    narrow = sign_in(
+        both.gateway.url, both.ours.key("slim", user=both.ours.user, models=("small",))
+    )
+    answer = narrow.post("/dashboard/keys", name="my <key>", models="large", tags="a, b")
+    assert answer.status == 403
+    assert 'role="alert"' in answer.text
+    assert "`models` has &#39;large&#39;" in answer.text
+    for value in ("my &lt;key&gt;", "large", "a, b"):
+        assert f'value="{value}"' in answer.text
+
+
+@pytest.mark.parametrize("hours", ["nan", "-1", "1000", "soon"])
+def test_an_overlap_is_a_time_of_thirty_days_at_most(
+    people: dict[str, Person], both: Tenants, hours: str
+) -> None:
+    key = both.ours.keys["other"].id
+    assert people["admin"].post(f"/dashboard/keys/{key}/rotate", overlap_h=hours).status == 400
+
+
 @pytest.mark.parametrize("role", ["member", "viewer"])
-def test_others_make_no_keys_and_no_budgets(
+def test_others_make_no_keys_of_others_and_no_budgets(
     people: dict[str, Person], both: Tenants, role: str
 ) -> None:
     person = people[role]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway import RunningGateway, fails
+from gateway import Provider, RunningGateway, fails, pauses
 from pages import ask
 from tenants import OPERATOR_KEY, Tenants
 
@@ -33,7 +33,7 @@ def enter(tab: Any, url: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 768, 390])
 def test_every_page_opens_without_a_complaint(
     chromium: Any, tab: Any, open_gateway: RunningGateway, look: str, width: int
 ) -> None:
@@ -48,9 +48,25 @@ def test_every_page_opens_without_a_complaint(
         page.goto(open_gateway.url + path)
         page.get_by_role("main").wait_for()
         assert page.get_by_role("heading", level=1).count() == 1, name
-        too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert too_wide <= 0, name
+        assert page.evaluate(_TOO_WIDE) <= 0, name
+        assert page.evaluate(_MOVED) == [], name
         tab.picture(f"{name}-{width}-{look}")
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_keys_and_acts_fit_their_page_with_all_that_can_be_opened(
+    tab: Any, both: Tenants, width: int
+) -> None:
+    enter(tab, both.gateway.url, both.ours.secrets["admin"])
+    page = tab.page
+    page.set_viewport_size({"width": width, "height": 860})
+    for path in ("/dashboard/keys", "/dashboard/audit"):
+        page.goto(both.gateway.url + path)
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+        assert page.evaluate(_TOO_WIDE) <= 0, path
+        assert page.evaluate(_FAINT) == [], path
+        tab.picture(f"{path.rpartition('/')[2]}-admin-{width}")
     assert tab.complaints == []
 
 
@@ -152,6 +168,36 @@ def test_a_key_is_created_shown_once_and_revoked(tab: Any, both: Tenants) -> Non
     assert tab.complaints == []
 
 
+def test_a_member_makes_a_key_and_an_admin_finds_it_in_the_audit_log(
+    tab: Any, both: Tenants
+) -> None:
+    enter(tab, both.gateway.url, both.ours.secrets["member"])
+    page = tab.page
+    assert page.get_by_role("link", name="Audit log").count() == 0
+    page.get_by_role("link", name="Keys & budgets").click()
+    page.get_by_role("heading", name="Create a key").click()
+    page.get_by_label("Name", exact=True).fill("her laptop")
+    page.get_by_label("Policies").fill("none-such")
+    page.get_by_role("button", name="Create key").click()
+    assert "none-such" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("Name", exact=True).input_value() == "her laptop"
+    page.get_by_label("Policies").fill("auto")
+    page.get_by_role("button", name="Create key").click()
+    ask(both.gateway.url, "hello", page.get_by_label("The new secret").input_value())
+    tab.complaints.clear()  # of the form that was refused
+    page.get_by_role("button", name="Sign out").click()
+    enter(tab, both.gateway.url, both.ours.secrets["admin"])
+    page.get_by_role("link", name="Audit log").click()
+    page.get_by_label("To which").fill("her laptop")
+    page.locator("#f-action").select_option("key made")
+    page.get_by_role("button", name="Find").click()
+    page.wait_for_url("**target=her*")
+    (row,) = page.locator("tbody tr").all()
+    assert "key made" in row.inner_text()
+    assert both.ours.keys["member"].id in row.inner_text()
+    assert tab.complaints == []
+
+
 def test_a_key_that_is_not_confirmed_is_not_revoked(tab: Any, both: Tenants) -> None:
     secret = both.ours.key("kept")
     enter(tab, both.gateway.url, both.ours.secrets["admin"])
@@ -216,8 +262,30 @@ def test_the_playground_streams_side_by_side(tab: Any, open_gateway: RunningGate
     answers = page.locator(".answer .text").all_inner_texts()
     assert answers == ["say this again"] * 2
     tab.picture("playground-answered")
-    page.get_by_role("link", name="why this model?").first.click()
+    page.locator(".bill").first.get_by_text("answered").wait_for()
+    assert "$" in page.locator(".bill .came").first.inner_text()
+    page.get_by_role("link", name="Open the request").first.click()
     page.get_by_role("heading", name="Why this model?").wait_for()
+    assert tab.complaints == []
+
+
+def test_words_appear_as_they_come_until_they_are_stopped(
+    tab: Any, open_gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = pauses(provider)
+    page = tab.page
+    page.goto(open_gateway.url + "/dashboard/playground")
+    for name in ("auto", "economy", "best"):
+        page.get_by_role("checkbox", name=f"{name} policy").uncheck()
+    page.get_by_role("checkbox", name="small").check()
+    page.get_by_role("textbox", name="Prompt").first.press("Control+Enter")
+    page.locator(".answer .text").get_by_text("one").wait_for()
+    assert page.locator(".answer").get_attribute("aria-busy") == "true"
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("status").get_by_text("Stopped.").wait_for()
+    assert page.locator(".answer .text").inner_text().strip() == "one"
+    assert page.get_by_role("button", name="Ask", exact=True).is_enabled()
+    provider.release.set()
     assert tab.complaints == []
 
 
@@ -303,6 +371,18 @@ def test_text_stands_out_from_what_is_behind_it(
         faint = page.evaluate(_FAINT)
         assert faint == [], name
 
+
+_TOO_WIDE = "document.documentElement.scrollWidth - innerWidth"
+_MOVED = """() => new Promise((done) => {
+  const found = [];
+  new PerformanceObserver((seen) => {
+    for (const shift of seen.getEntries()) {
+      if (shift.value > 0.01) found.push(shift.sources.map((s) => String(s.node?.outerHTML)));
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(found), 100);
+})"""
+"""What has moved since the page was first drawn, without anybody having done something."""
 
 _FAINT = """() => {
   const parsed = (color) => {

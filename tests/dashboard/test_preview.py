@@ -7,7 +7,7 @@ import pytest
 
 from tierwise.config import build, from_mapping
 from tierwise.dashboard.preview import Preview, preview
-from tierwise.dashboard.timeline import opened, why
+from tierwise.dashboard.timeline import why
 from tierwise.routing import PriorPredictor
 from tierwise.types import (
     CACHE,
@@ -185,23 +185,3 @@ def test_why_of_a_named_model_a_cached_answer_and_a_failure() -> None:
     assert why(named) == "large answered because the caller named it."
     assert "asked before" in why(record(deployment=CACHE))
     assert "AllPathsFailed" in why(record(model=None, status="error", error="AllPathsFailed"))
-
-
-def test_attempts_follow_each_other_in_the_timeline() -> None:
-    calls = tuple(
-        Attempt(deployment="d", model="small", tier=1, outcome="timeout", latency_s=part)
-        for part in (0.25, 0.5)
-    )
-    steps = opened(record(attempts=calls, latency_s=1.0)).steps
-    assert [(step.begins, step.lasts) for step in steps] == [(0.25, 0.25), (0.5, 0.5)]
-
-
-def test_an_attempt_stands_where_it_began_if_that_is_known() -> None:
-    hedged = tuple(
-        Attempt(
-            deployment="d", model="small", tier=1, outcome="accepted", latency_s=0.5, began_s=at
-        )
-        for at in (0.0, 0.25)
-    )
-    steps = opened(record(attempts=hedged, latency_s=1.0)).steps
-    assert [step.begins for step in steps] == [0.0, 0.25]

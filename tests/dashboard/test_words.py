@@ -17,10 +17,40 @@ from tierwise.dashboard import charts, words
         (0.1234, "$0.123"),
         (0.00012345, "$0.000123"),
         (-0.5, "−$0.500"),
+        (1e-17, "$0"),
     ],
 )
 def test_money_has_the_digits_that_tell_something(amount: float | None, text: str) -> None:
     assert words.usd(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (None, "–"), (0.0, "0 %"), (0.004, "< 1 %"), (0.5, "50 %"), (0.998, "> 99 %"),
+        (1.0, "100 %"), (-0.004, "0 %"), (-0.5, "−50 %"), (1.5, "150 %"),
+    ],
+)  # fmt: skip
+def test_almost_nothing_is_not_called_nothing_nor_almost_all_all(
+    fraction: float | None, text: str
+) -> None:
+    assert words.percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(1.0, "±0 %"), (1.003, "+0.3 %"), (0.95, "−5.0 %"), (0.13, "−87 %"), (2.0, "+100 %")],
+)
+def test_a_change_has_its_sign(ratio: float, text: str) -> None:
+    assert words.change(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "$0.00"), (0.8, "$0.80"), (0.075, "$0.075"), (10, "$10.00"), (2.4, "$2.40")],
+)
+def test_prices_are_as_in_lists_of_prices(amount: float, text: str) -> None:
+    assert words.price(amount) == text
 
 
 @pytest.mark.parametrize(
@@ -45,29 +75,3 @@ def test_a_column_is_as_high_as_what_was_spent_and_saved() -> None:
 def test_nothing_spent_is_a_chart_without_columns_in_it() -> None:
     chart = charts.columns([charts.Slot("a", 0.0, 0.0, 0)])
     assert chart.columns[0].spent_height == 0
-
-
-def test_the_frontier_leaves_out_whoever_is_dearer_and_worse() -> None:
-    plot = charts.plot(
-        [
-            charts.Placed("cheap", 0.001, 0.7),
-            charts.Placed("worse", 0.005, 0.6),
-            charts.Placed("best", 0.01, 0.9),
-            charts.Placed("Tierwise", 0.002, 0.88, routed=True),
-        ]
-    )
-    assert plot is not None
-    corners = plot.frontier.split()
-    place = {dot.name: f"{dot.x:.1f},{dot.y:.1f}" for dot in plot.dots}
-    assert corners == [place["cheap"], place["best"]]
-    assert all(0 < dot.x < plot.width and 0 < dot.y < plot.base for dot in plot.dots)
-
-
-def test_one_model_alone_is_no_plot() -> None:
-    assert charts.plot([charts.Placed("only", 0.001, 0.7)]) is None
-    assert charts.plot([charts.Placed("a", 0.0, 0.7), charts.Placed("b", 0.0, 0.7)]) is None
-
-
-def test_equal_models_are_still_drawn() -> None:
-    same = [charts.Placed(name, 0.001, 1.0) for name in ("a", "b")]
-    assert charts.plot(same) is not None

@@ -57,6 +57,8 @@ CHANGE = rule(op=200, config=404, admin=200, viewer=403, member=403, other=404, 
 OWN = rule(op=200, config=404, admin=200, viewer=403, member=200, other=404, stranger=404)
 MAKE = rule(op=200, config=404, admin=200, viewer=403, member=403, other=403, stranger=404)
 """In our organisation, which is named in the body."""
+MAKE_KEY = {**MAKE, "member": 200, "other": 200}
+"""Members make keys of their own."""
 MAKE_FOR = {**MAKE, "other": 404}
 """For an owner that others of the same organisation cannot see either."""
 READ_ORG = {**READ, "other": 200}
@@ -121,7 +123,7 @@ RULES: dict[tuple[str, str], Rule | None] = {
     ("PATCH", "/v1/admin/users/{id}"): CHANGE,
     ("DELETE", "/v1/admin/users/{id}"): CHANGE,
     ("GET", "/v1/admin/keys"): LIST,
-    ("POST", "/v1/admin/keys"): MAKE,
+    ("POST", "/v1/admin/keys"): MAKE_KEY,
     ("GET", "/v1/admin/keys/{id}"): READ,
     ("PATCH", "/v1/admin/keys/{id}"): CHANGE,
     ("DELETE", "/v1/admin/keys/{id}"): OWN,

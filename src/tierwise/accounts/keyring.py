@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from tierwise.accounts.database import Act, Database, new_id
 from tierwise.accounts.kinds import KEY, TEAM, USER, administer, operate
+from tierwise.accounts.own import Bounds, bounds_of, own_key
 from tierwise.accounts.secrets import Secret, new_secret
 from tierwise.accounts.store import change, check_within, org_for, seen
 from tierwise.accounts.tables import key_secrets, keys
@@ -30,6 +31,8 @@ class Keyring:
     def create(self, actor: Actor, wanted: NewKey) -> tuple[Key, Secret]:
         """A new key, and its secret, which is not kept.
 
+        Admins make any of their organisation, members their own (see `own`).
+
         Raises:
             UnknownAccount: its organisation, team or user is none that the actor may see.
             NotPermitted: the actor may not make it.
@@ -37,7 +40,22 @@ class Keyring:
         """
         _check_grants(actor, wanted)
         with self._database.act(actor) as act:
-            return _made(act, actor, wanted)
+            if _administers(actor):
+                org = org_for(act.connection, actor, wanted.org)
+            else:
+                wanted, org = own_key(act.connection, actor, wanted, act.at), actor.org
+            return _made(act, wanted, org)
+
+    def bounds(self, actor: Actor) -> Bounds | None:
+        """What a key that somebody makes may be at most; None for those who are not bounded so.
+
+        Raises:
+            NotPermitted: they may make none; says why.
+        """
+        if _administers(actor):
+            return None
+        with self._database.reading() as connection:
+            return bounds_of(connection, actor, self._database.now())
 
     def change(self, actor: Actor, name: str, wanted: KeyChange) -> Key:
         """Other rights, limits or another name for a key."""
@@ -103,7 +121,7 @@ class Keyring:
                 # Asked within the act, since several gateways may start at once.
                 if not force and _operated(act.connection, act.at):
                     raise _Operated
-                return _made(act, OPERATOR, wanted)
+                return _made(act, wanted, org_for(act.connection, OPERATOR, wanted.org))
         except _Operated:
             return None
 
@@ -120,8 +138,7 @@ class _Operated(Exception):
     """There is a key already."""
 
 
-def _made(act: Act, actor: Actor, wanted: NewKey) -> tuple[Key, Secret]:
-    org = org_for(act.connection, actor, wanted.org)
+def _made(act: Act, wanted: NewKey, org: str) -> tuple[Key, Secret]:
     check_within(act.connection, TEAM, wanted.team, org)
     check_within(act.connection, USER, wanted.user, org)
     _check_expiry(wanted.expires_at, act.at)
@@ -163,6 +180,10 @@ def _keep(act: Act, key: str, secret: Secret) -> None:
             digest=secret.digest, key=key, prefix=secret.prefix, created_at=act.at
         )
     )
+
+
+def _administers(actor: Actor) -> bool:
+    return actor.gateway or actor.role == "admin"
 
 
 def _check_grants(actor: Actor, wanted: NewKey | KeyChange) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, false, or_, true
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, false, or_, select, true
 
 from tierwise.accounts import tables
 from tierwise.accounts.types import Actor, AuditEntry, Key, Organisation, Team, User
@@ -55,7 +55,11 @@ class Kind(Struct, Generic[T], frozen=True):
 def _own(actor: Actor) -> ColumnElement[bool]:
     owner, scope = tables.budgets.c.owner, tables.budgets.c.scope
     mine = {"key": actor.key, "user": actor.user, "team": actor.team, "org": actor.org}
-    return or_(false(), *(and_(scope == s, owner == o) for s, o in mine.items() if o is not None))
+    own = [and_(scope == s, owner == o) for s, o in mine.items() if o is not None]
+    if actor.user is not None:
+        theirs = select(tables.keys.c.id).where(tables.keys.c.user == actor.user)
+        own.append(and_(scope == "key", owner.in_(theirs)))
+    return or_(false(), *own)
 
 
 def _nothing(_: Actor) -> ColumnElement[bool]:

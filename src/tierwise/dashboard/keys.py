@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -14,15 +15,16 @@ from starlette.responses import Response
 
 from tierwise.accounts.accounts import Accounts
 from tierwise.accounts.kinds import BUDGET, KEY, ORGANISATION, TEAM, USER
+from tierwise.accounts.own import Bounds
 from tierwise.accounts.secrets import Secret
 from tierwise.accounts.types import Key
-from tierwise.accounts.wanted import NewBudget, NewKey
+from tierwise.accounts.wanted import NewBudget, NewKey, Rotation
 from tierwise.budget import Budget, renews_at
 from tierwise.config.clients import caller_of
 from tierwise.config.serving import KeyConfig
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.face import Visitor
-from tierwise.errors import InvalidRequest, NotPermitted, UnknownPath
+from tierwise.errors import InvalidRequest, NotPermitted, RequestError, UnknownPath
 
 MOST = 500
 """So many keys are listed."""
@@ -59,6 +61,13 @@ class Listed(Struct, frozen=True, kw_only=True):
     owners: tuple[tuple[str, str, str], ...]
 
 
+class Making(Struct, frozen=True, kw_only=True):
+    """Whether somebody may make keys: `why` they may not, and the `bounds` of those they make."""
+
+    why: str = ""
+    bounds: Bounds | None = None
+
+
 async def show(visit: Visit) -> Response:
     """`GET /dashboard/keys`."""
     return await _shown(visit)
@@ -68,6 +77,15 @@ async def create(visit: Visit) -> Response:
     """`POST /dashboard/keys`: makes a key, and shows its secret this once."""
     form = await visit.form()
     accounts = _accounts(visit)
+    try:
+        wanted = _new_key(visit, form)
+        made = await asyncio.to_thread(accounts.keyring.create, visit.visitor.actor, wanted)
+    except RequestError as error:
+        return await _shown(visit, refused=error, sent=form)
+    return await _shown(visit, made)
+
+
+def _new_key(visit: Visit, form: Mapping[str, Sequence[str]]) -> NewKey:
     wanted = _wanted(
         {
             "name": _text(form, "name"),
@@ -90,17 +108,17 @@ async def create(visit: Visit) -> Response:
                 f"{', '.join(sorted(known))}.",
                 param=name,
             )
-    made = await asyncio.to_thread(accounts.keyring.create, visit.visitor.actor, wanted)
-    return await _shown(visit, made)
+    return wanted
 
 
 async def rotate(visit: Visit) -> Response:
     """`POST /dashboard/keys/{id}/rotate`: a new secret; the old one goes on for a while."""
     form = await visit.form()
-    overlap = (_number(form, "overlap_h") or 0.0) * 3600.0
     name = visit.request.path_params["id"]
     keyring = _accounts(visit).keyring
-    made = await asyncio.to_thread(keyring.rotate, visit.visitor.actor, name, overlap)
+    overlap = (_number(form, "overlap_h") or 0.0) * 3600.0
+    wanted = _wanted({"overlap_s": overlap}, Rotation)
+    made = await asyncio.to_thread(keyring.rotate, visit.visitor.actor, name, wanted.overlap_s)
     return await _shown(visit, made)
 
 
@@ -115,19 +133,22 @@ async def revoke(visit: Visit) -> Response:
 async def budget(visit: Visit) -> Response:
     """`POST /dashboard/budgets`."""
     form = await visit.form()
-    scope, _, owner = _text(form, "owner").partition(":")
-    wanted = _wanted(
-        {
-            "scope": scope,
-            "owner": owner,
-            "period": _text(form, "period"),
-            "soft_usd": _number(form, "soft_usd"),
-            "hard_usd": _number(form, "hard_usd"),
-        },
-        NewBudget,
-    )
     store = _accounts(visit).store
-    await asyncio.to_thread(store.create_budget, visit.visitor.actor, wanted)
+    scope, _, owner = _text(form, "owner").partition(":")
+    try:
+        wanted = _wanted(
+            {
+                "scope": scope,
+                "owner": owner,
+                "period": _text(form, "period"),
+                "soft_usd": _number(form, "soft_usd"),
+                "hard_usd": _number(form, "hard_usd"),
+            },
+            NewBudget,
+        )
+        await asyncio.to_thread(store.create_budget, visit.visitor.actor, wanted)
+    except RequestError as error:
+        return await _shown(visit, refused=error, sent=form)
     return visit.to("/dashboard/keys?done=budget#budgets")
 
 
@@ -139,17 +160,29 @@ async def unbudget(visit: Visit) -> Response:
     return visit.to("/dashboard/keys?done=unbudget#budgets")
 
 
-async def _shown(visit: Visit, made: tuple[Key, Secret] | None = None) -> Response:
+async def _shown(
+    visit: Visit,
+    made: tuple[Key, Secret] | None = None,
+    *,
+    refused: RequestError | None = None,
+    sent: Mapping[str, Sequence[str]] | None = None,
+) -> Response:
+    """The page; after a form that was refused with what it said, so that it can be mended."""
     face = visit.face
-    listed, balances = None, []
+    listed, balances, making = None, [], Making()
     if face.accounts is not None:
         listed = await asyncio.to_thread(_listed, face.accounts, visit.visitor)
         balances = await _balances(visit, listed.budgets)
+        making = await asyncio.to_thread(_making, face.accounts, visit.visitor)
     setup = face.orchestrator.setup
     return visit.page(
         "keys.html",
+        200 if refused is None else refused.status,
         title="Keys and budgets",
+        told="" if refused is None else str(refused),
+        sent={name: ", ".join(values) for name, values in (sent or {}).items() if name != "token"},
         listed=listed,
+        making=making,
         balances=balances,
         configured=_configured(visit) if visit.visitor.operates else [],
         made=None if made is None else made[0],
@@ -158,6 +191,13 @@ async def _shown(visit: Visit, made: tuple[Key, Secret] | None = None) -> Respon
         policies=sorted(setup.policies),
         periods=("day", "week", "month", "total"),
     )
+
+
+def _making(accounts: Accounts, visitor: Visitor) -> Making:
+    try:
+        return Making(bounds=accounts.keyring.bounds(visitor.actor))
+    except NotPermitted as error:
+        return Making(why=str(error))
 
 
 def _listed(accounts: Accounts, visitor: Visitor) -> Listed:
@@ -288,9 +328,12 @@ def _number(form: Mapping[str, Sequence[str]], name: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InvalidRequest(f"`{name}` is {text[:40]!r}, which is no number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidRequest(f"`{name}` is {text[:40]!r}, which is no number.", param=name)
+    return number
 
 
 def _expiry(form: Mapping[str, Sequence[str]]) -> dict[str, float]:

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from tierwise.dashboard import charts
+from tierwise.catalog import cost
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.overview import expected_of
+from tierwise.dashboard.plot import NARROW, WIDE, Placed, plot
 from tierwise.dashboard.scope import asked_by
 from tierwise.ledger.glance import records
 from tierwise.ledger.pages import Total, totals
-from tierwise.state.status import DeploymentStatus
-from tierwise.types import Model, Record
+from tierwise.state.status import DeploymentStatus, Standing
+from tierwise.types import CACHE, Model, Record
 
 SAMPLE = 500
 """So many of the newest records tell what was expected of models."""
 WEEK_S = 7 * 86_400
+ROUTER = "Tierwise"
+"""What the plot calls it."""
+STATES: Mapping[Standing, str] = {
+    "ready": "ready",
+    "full": "at its limit",
+    "half_open": "being tried again",
+    "resting": "resting",
+    "open": "out",
+    "ejected": "set aside",
+    "drained": "drained",
+}
+"""How a deployment stands, as people read it."""
+
+
+class Compared(Struct, frozen=True):
+    """The router beside the best single model: its quality and cost as fractions of that one's."""
+
+    best: str
+    quality: float
+    cost: float
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -44,9 +66,15 @@ async def show(visit: Visit) -> Response:
         return totals(connection, asked, "model"), records(connection, asked, limit=SAMPLE)
 
     found, newest = await visit.reading(read)
-    plot = charts.plot(_placed(newest))
+    placed = _placed(newest, visit.face.orchestrator.setup.models)
     return visit.page(
-        "models.html", title="Models", rows=_rows(visit, found), plot=plot, sampled=len(newest)
+        "models.html",
+        title="Models",
+        rows=_rows(visit, found),
+        plots=[drawn for size in (WIDE, NARROW) if (drawn := plot(placed, size)) is not None],
+        compared=_compared(placed),
+        sampled=len(newest),
+        states=STATES,
     )
 
 
@@ -79,33 +107,47 @@ def _rows(visit: Visit, found: Sequence[Total]) -> list[Row]:
     return sorted(rows, key=lambda row: (-row.requests, row.model.id))
 
 
-def _placed(newest: Sequence[Record]) -> list[charts.Placed]:
-    """Mean cost and quality of each model, as expected on the same requests, and of the router.
+def _placed(newest: Sequence[Record], models: Mapping[str, Model]) -> list[Placed]:
+    """Mean cost and quality of each model and of the router, on the same requests.
 
-    The router's cost is what was billed, its quality what was expected of those who answered.
+    A model's cost is what its list prices make of the tokens of the answer that was given, as the
+    reference's is; its quality what was expected of it. The router's cost is all that was billed,
+    its quality what was expected of those who answered.
     """
     sums: dict[str, list[float]] = {}
     billed = quality = 0.0
     count = 0
     for record in newest:
         pair = expected_of(record)
-        if pair is None:
+        if pair is None or record.deployment == CACHE:
             continue
         count += 1
         billed += record.cost_usd
         quality += pair[0]
+        usage = msgspec.structs.replace(record.usage, cost_usd=None)
         for candidate in record.decision.candidates:
-            if candidate.estimate is not None:
+            model = models.get(candidate.model)
+            if candidate.estimate is not None and model is not None:
                 mine = sums.setdefault(candidate.model, [0.0, 0.0, 0.0])
                 mine[0] += 1
-                mine[1] += candidate.estimate.cost_usd
+                mine[1] += cost(usage, model.prices)
                 mine[2] += candidate.estimate.quality
     # One that was a candidate for a few requests alone is measured on others than the rest.
     placed = [
-        charts.Placed(name, cost / n, good / n)
-        for name, (n, cost, good) in sums.items()
+        Placed(name, spent / n, good / n)
+        for name, (n, spent, good) in sums.items()
         if n >= 0.5 * count
     ]
     if count:
-        placed.append(charts.Placed("Tierwise", billed / count, quality / count, routed=True))
+        placed.append(Placed(ROUTER, billed / count, quality / count, routed=True))
     return placed
+
+
+def _compared(placed: Sequence[Placed]) -> Compared | None:
+    """The router beside the best single model; None where there is not both."""
+    router = next((one for one in placed if one.routed), None)
+    alone = [one for one in placed if not one.routed and one.cost > 0 and one.quality > 0]
+    if router is None or not alone:
+        return None
+    best = max(alone, key=lambda one: (one.quality, -one.cost))
+    return Compared(best.name, router.quality / best.quality, router.cost / best.cost)

@@ -66,6 +66,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     failed: int
     latency_s: float | None
     chart: charts.Columns
+    narrow: charts.Columns
     slots: tuple[charts.Slot, ...]
 
 
@@ -113,6 +114,7 @@ def overview(connection: Connection, visitor: Visitor, period: Period, now: floa
         failed=sum(one.requests for one in found if one.status == "error"),
         latency_s=sum(one.latency_s for one in found) / requests if requests else None,
         chart=charts.columns(slots),
+        narrow=charts.columns(slots, narrow=True),
         slots=tuple(slots),
     )
 

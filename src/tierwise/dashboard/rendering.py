@@ -44,7 +44,7 @@ class Rendering:
             auto_reload=False,
         )
         filters = (words.usd, words.percent, words.seconds, words.count, words.number)
-        for one in (*filters, words.moment, words.iso, words.plural):
+        for one in (*filters, words.change, words.price, words.moment, words.iso, words.plural):
             self._templates.filters[one.__name__] = one
         self._templates.globals["asset"] = lambda name: f"/dashboard/static/{name}?{marks[name]}"
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.periods import PERIODS
 from tierwise.dashboard.scope import asked_by, may_see
+from tierwise.dashboard.spoken import spoken
 from tierwise.dashboard.timeline import opened
 from tierwise.errors import InvalidRequest, UnknownDecision
 from tierwise.ledger.pages import Asked
@@ -77,6 +78,7 @@ async def search(visit: Visit) -> Response:
         title="Requests",
         found=found.found,
         wanted=wanted,
+        filtered=bool(wanted.address()) or before is not None,
         further=further,
         first=wanted.address() if before is not None else None,
         choices=choices,
@@ -85,7 +87,7 @@ async def search(visit: Visit) -> Response:
 
 
 async def one(visit: Visit) -> Response:
-    """`GET /dashboard/requests/{id}`."""
+    """`GET /dashboard/requests/{id}`; with `fragment` only what it came to."""
     wanted = visit.request.path_params["id"]
     ledger = visit.face.orchestrator.ledger
     record = await asyncio.to_thread(ledger.get, wanted)
@@ -94,6 +96,8 @@ async def one(visit: Visit) -> Response:
             f"There is no request {wanted!r}, or none that you may see. Requests appear here "
             "within a second of their answer's end."
         )
+    if "fragment" in visit.request.query_params:
+        return visit.page("_brief.html", record=record, found=opened(record))
     opinions = await asyncio.to_thread(ledger.feedback, wanted)
     actor = visit.visitor.actor
     asker = record.caller is not None and record.caller in (actor.key, actor.name)
@@ -105,6 +109,7 @@ async def one(visit: Visit) -> Response:
         record=record,
         opinions=opinions,
         content=mine and (record.prompt is not None or record.answer is not None),
+        spoken=spoken(record.prompt) if mine and record.prompt is not None else (),
         comments=mine,
     )
 

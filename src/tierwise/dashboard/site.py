@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tierwise.dashboard import (
+    audit,
     keys,
     login,
     models,
@@ -60,6 +61,7 @@ class Site:
                 Route(f"{ROOT}/keys/{{id}}/revoke", self._page(keys.revoke), methods=post),
                 Route(f"{ROOT}/budgets", self._page(keys.budget), methods=post),
                 Route(f"{ROOT}/budgets/{{id}}/delete", self._page(keys.unbudget), methods=post),
+                Route(f"{ROOT}/audit", self._page(audit.show), methods=get),
                 Route(f"{ROOT}/policies", self._page(policies.show), methods=get),
                 Route(f"{ROOT}/policies/{{name}}", self._page(policies.edit), methods=get),
                 Route(

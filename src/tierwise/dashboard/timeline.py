@@ -2,61 +2,138 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+from tierwise.dashboard.words import seconds
 from tierwise.types import CACHE, Attempt, Candidate, Record
 
 GOOD = frozenset({"accepted"})
 
 
+FAILED = {
+    "connect_failed": "could not be reached",
+    "timeout": "took too long",
+    "server_failed": "had an error of its own",
+    "rate_limited": "was at its limit",
+    "out_of_service": "is out of service",
+    "context_too_long": "cannot take so long a prompt",
+    "stream_broken": "broke off",
+    "diverged": "did not go on as was said before",
+    "refused": "refused the request",
+    "upstream_error": "failed",
+}
+"""Upstream errors, as what their deployment did."""
+
+
 class Step(Struct, frozen=True, kw_only=True):
-    """One attempt as a bar: where it begins and how long it is, as fractions of the whole."""
+    """One attempt, which began after `began_s` seconds; `said` is how it ended."""
 
     attempt: Attempt
-    number: int
-    begins: float
-    lasts: float
+    began_s: float
     good: bool
     said: str
 
 
+class Lane(Struct, frozen=True, kw_only=True):
+    """A part of the time as a bar.
+
+    `begins` and `ends` are fractions of the whole; `first` is where the first words came, None
+    where it is not known. `kind` is `before`, `good` or `bad`.
+    """
+
+    name: str
+    said: str
+    begins: float
+    ends: float
+    took_s: float
+    first: float | None = None
+    kind: str
+
+
 class Opened(Struct, frozen=True, kw_only=True):
-    """What the page of a request shows."""
+    """What the page of a request shows; `whole_s` is all of the time that `lanes` are of."""
 
     why: str
     steps: tuple[Step, ...]
+    lanes: tuple[Lane, ...]
+    whole_s: float
     candidates: tuple[Candidate, ...]
     saved_usd: float
     saved: float | None
-    calls_s: float
 
 
 def opened(record: Record) -> Opened:
     """A record as its page tells it."""
-    total = sum(attempt.latency_s for attempt in record.attempts)
-    whole = max(record.latency_s, total) or 1.0
-    steps, at = [], max(0.0, record.latency_s - total)
-    for number, attempt in enumerate(record.attempts, start=1):
+    steps = _steps(record)
+    lanes, whole = _lanes(record, steps)
+    saved = record.reference_cost_usd - record.cost_usd
+    return Opened(
+        why=why(record),
+        steps=steps,
+        lanes=lanes,
+        whole_s=whole,
+        candidates=_in_order(record),
+        saved_usd=saved,
+        saved=saved / record.reference_cost_usd if record.reference_cost_usd else None,
+    )
+
+
+def _steps(record: Record) -> tuple[Step, ...]:
+    """The attempts; where nobody noted when they began, one after another up to the end."""
+    at = max(0.0, record.latency_s - sum(attempt.latency_s for attempt in record.attempts))
+    steps = []
+    for attempt in record.attempts:
         steps.append(
             Step(
                 attempt=attempt,
-                number=number,
-                begins=min(1.0, (at if attempt.began_s is None else attempt.began_s) / whole),
-                lasts=attempt.latency_s / whole,
+                began_s=at if attempt.began_s is None else attempt.began_s,
                 good=attempt.outcome in GOOD,
                 said=_said(attempt),
             )
         )
         at += attempt.latency_s
-    saved = record.reference_cost_usd - record.cost_usd
-    return Opened(
-        why=why(record),
-        steps=tuple(steps),
-        candidates=_in_order(record),
-        saved_usd=saved,
-        saved=saved / record.reference_cost_usd if record.reference_cost_usd else None,
-        calls_s=total,
+    return tuple(steps)
+
+
+def _lanes(record: Record, steps: Sequence[Step]) -> tuple[tuple[Lane, ...], float]:
+    """Where the time went, and how much there was. It is counted from when the request came."""
+    parts = (
+        ("waited", record.waited_s),
+        ("analysed", record.analysis_s),
+        ("routed", record.routing_s),
     )
+    before = sum(took or 0.0 for _, took in parts)
+    ends = [step.began_s + step.attempt.latency_s for step in steps]
+    whole = (before + max(record.latency_s, *ends, 0.0)) or 1.0
+    lanes = []
+    if any(took is not None for _, took in parts):
+        told = ", ".join(f"{name} {seconds(took)}" for name, took in parts if took is not None)
+        lanes.append(
+            Lane(
+                name="Tierwise itself",
+                said=told,
+                begins=0.0,
+                ends=before / whole,
+                took_s=before,
+                kind="before",
+            )
+        )
+    for step in steps:
+        attempt, began = step.attempt, before + step.began_s
+        lanes.append(
+            Lane(
+                name=attempt.deployment,
+                said=step.said,
+                begins=began / whole,
+                ends=(began + attempt.latency_s) / whole,
+                took_s=attempt.latency_s,
+                first=None if attempt.ttft_s is None else (began + attempt.ttft_s) / whole,
+                kind="good" if step.good else "bad",
+            )
+        )
+    return tuple(lanes), whole
 
 
 def why(record: Record) -> str:
@@ -84,7 +161,7 @@ def why(record: Record) -> str:
         text += _compared(record, model)
     if failed:
         names = ", ".join(dict.fromkeys(a.deployment for a in failed))
-        text += f" {names} failed ({failed[0].outcome}), and the request went on elsewhere."
+        text += f" {names} failed ({_failure(failed[0])}), and the request went on elsewhere."
     return text
 
 
@@ -113,7 +190,11 @@ def _said(attempt: Attempt) -> str:
         "cancelled": "cancelled",
         "probe": f"asked by the gate {attempt.gate}",
     }
-    return words.get(attempt.outcome, f"failed: {attempt.outcome}")
+    return words.get(attempt.outcome) or f"failed: {_failure(attempt)}"
+
+
+def _failure(attempt: Attempt) -> str:
+    return FAILED.get(attempt.outcome, attempt.outcome)
 
 
 def _in_order(record: Record) -> tuple[Candidate, ...]:

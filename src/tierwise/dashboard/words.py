@@ -11,7 +11,7 @@ def usd(amount: float | None) -> str:
     if amount is None:
         return "–"
     sign, size = ("−" if amount < 0 else ""), abs(amount)
-    if size == 0:
+    if size < 5e-10:  # what is left of sums that came to nothing, too
         return "$0"
     if size >= 1000:
         return f"{sign}${size:,.0f}"
@@ -24,11 +24,30 @@ def usd(amount: float | None) -> str:
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:
-    """A fraction as percent."""
+    """A fraction as percent; almost nothing is not called nothing, nor almost all of it all."""
     if fraction is None:
         return "–"
+    least = 10.0**-digits
+    if 0 < 100 * fraction < least / 2:
+        return f"< {least:g} %"
+    if 100 - least / 2 <= 100 * fraction < 100:
+        return f"> {100 - least:g} %"
     text = f"{100 * fraction:.{digits}f} %"
-    return text.replace("-", "−")
+    return text.replace("-", "−").replace("−0 %", "0 %")
+
+
+def change(ratio: float) -> str:
+    """How much larger something is than something else, by their ratio, with its sign."""
+    more = 100 * (ratio - 1)
+    if abs(more) < 0.05:
+        return "±0 %"
+    return f"{more:+.{0 if abs(more) >= 9.95 else 1}f} %".replace("-", "−")
+
+
+def price(amount: float) -> str:
+    """A price as lists of prices have it: two decimals, and more only where they tell something."""
+    text = f"{amount:.6f}".rstrip("0")
+    return f"${text}{'0' * (2 - len(text.partition('.')[2]))}"
 
 
 def seconds(time_s: float | None) -> str:

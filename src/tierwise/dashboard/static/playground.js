@@ -1,8 +1,9 @@
 "use strict";
 const MOST_COLUMNS = 6;
+const BILL_EVERY_MS = 300;
+const BILL_TRIES = 15;
 const form = document.getElementById("ask");
 let stopping = null;
-
 
 // Calls `saw` with every event's data of a stream of server-sent events.
 async function events(body, saw) {
@@ -63,9 +64,13 @@ async function ask(model, column, signal) {
     if (first !== null) parts.push(`first words after ${(first / 1000).toFixed(1)} s`);
     if (usage) parts.push(`${usage.prompt_tokens} in, ${usage.completion_tokens} out`);
     figures.textContent = parts.join(" · ");
-    if (id) await bill(id, figures);
+    column.setAttribute("aria-busy", "false");
+    if (id) await bill(id, column, signal);
   } catch (error) {
-    if (error.name === "AbortError") { figures.textContent = "stopped"; return; }
+    if (error.name === "AbortError") {
+      if (!figures.textContent) figures.textContent = "Stopped.";
+      return;
+    }
     column.classList.add("failed");
     text.append(error.message);
   } finally {
@@ -73,12 +78,22 @@ async function ask(model, column, signal) {
   }
 }
 
-// What it came to is in the ledger a moment later.
-async function bill(id, figures) {
+// What it came to is in the ledger a moment after its end.
+async function bill(id, column, signal) {
+  const address = `/dashboard/requests/${encodeURIComponent(id)}`;
+  const came = column.querySelector(".bill");
+  for (let tries = 0; tries < BILL_TRIES; tries += 1) {
+    await new Promise((go) => { setTimeout(go, BILL_EVERY_MS); });
+    if (signal.aborted) break;
+    const answer = await fetch(`${address}?fragment=1`, { signal }).catch(() => null);
+    if (!answer?.ok) continue;
+    came.innerHTML = await answer.text();
+    break;
+  }
   const link = document.createElement("a");
-  link.href = `/dashboard/requests/${encodeURIComponent(id)}`;
-  link.textContent = "why this model?";
-  figures.append(" · ", link);
+  link.href = address;
+  link.textContent = "Open the request";
+  came.append(link);
 }
 
 form?.addEventListener("submit", async (event) => {
@@ -105,6 +120,11 @@ form?.addEventListener("submit", async (event) => {
   await Promise.allSettled(asked);
   go.disabled = false;
   stop.disabled = true;
-  told.textContent = `${chosen.length === 1 ? "One answer" : `${chosen.length} answers`}, all done.`;
+  told.textContent = stopping.signal.aborted ? "Stopped." : `${chosen.length === 1 ? "One answer" : `${chosen.length} answers`}, all done.`;
+});
+document.getElementById("prompt")?.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  if (!document.getElementById("go").disabled) form.requestSubmit();
 });
 document.getElementById("stop")?.addEventListener("click", () => stopping?.abort());

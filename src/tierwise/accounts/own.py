@@ -1,0 +1,158 @@
+"""Keys that members make for themselves: of their own user, and within what they hold already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, func, or_, select
+
+from tierwise.accounts.kinds import KEY, ORGANISATION, TEAM, USER
+from tierwise.accounts.store import seen, unknown
+from tierwise.accounts.tables import budgets, keys
+from tierwise.accounts.types import Actor
+from tierwise.accounts.wanted import NewKey
+from tierwise.errors import InvalidRequest, NotPermitted
+from tierwise.types import Priority
+
+MOST = 50
+"""So many valid keys of one user; members make no more."""
+_MOST_TAGS = 20
+_PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""From the first to the last that are served."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What a key that a member makes may be at most: what the key in their hands is.
+
+    Empty `models` and `policies` allow all; `tags` are put on it, whatever else it has; None is no
+    bound. Who has signed in without a key is bound by their user's budgets alone.
+    """
+
+    models: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    priority: Priority | None = None
+    expires_at: float | None = None
+
+
+def bounds_of(connection: Connection, actor: Actor, now: float) -> Bounds:
+    """What a member may make.
+
+    Raises:
+        NotPermitted: no key at all; says why.
+    """
+    if actor.role == "viewer":
+        raise _refused("Your role is viewer, which only looks. Ask an admin of the organisation.")
+    if actor.user is None:
+        raise _refused(
+            "A key that is of no user makes no others, since they would be nobody's. Ask an admin "
+            "of the organisation for one of your user."
+        )
+    if _live(connection, actor.user, now) >= MOST:
+        raise _refused(f"Your user has {MOST} valid keys already. Revoke one that is not needed.")
+    if actor.key is None:
+        return Bounds()
+    own = seen(connection, actor, KEY, actor.key)
+    bounded = [name for name in ("rpm", "tpm", "concurrency") if getattr(own, name) is not None]
+    if _has_budget(connection, own.id):
+        bounded.append("a budget")
+    if bounded:
+        raise _refused(
+            f"This key has {' and '.join(bounded)} of its own, which another key would get round. "
+            "Ask an admin of the organisation."
+        )
+    return Bounds(
+        models=own.models,
+        policies=own.policies,
+        tags=own.tags,
+        priority=own.priority,
+        expires_at=own.expires_at,
+    )
+
+
+def own_key(connection: Connection, actor: Actor, wanted: NewKey, now: float) -> NewKey:
+    """A key as a member may have it: their own, with the bounds of the one in their hands.
+
+    Raises:
+        NotPermitted: they may make none, or not this one.
+        UnknownAccount: it is to be of somebody whom they cannot see.
+        InvalidRequest: it would have too many tags.
+    """
+    seen(connection, actor, ORGANISATION, wanted.org or actor.org)
+    bounds = bounds_of(connection, actor, now)
+    for kind, value, mine in ((USER, wanted.user, actor.user), (TEAM, wanted.team, actor.team)):
+        if value not in (None, mine):
+            raise unknown(kind, str(value), param=kind.noun)
+    if wanted.role == "admin":
+        raise _refused("Your role is member, and so are keys that you make.", "role")
+    tags = tuple(dict.fromkeys((*bounds.tags, *wanted.tags)))
+    if len(tags) > _MOST_TAGS:
+        raise InvalidRequest(
+            f"`tags` are {len(tags)} with those of the key in use. {_MOST_TAGS} are the most.",
+            param="tags",
+        )
+    return msgspec.structs.replace(
+        wanted,
+        org=actor.org,
+        user=actor.user,
+        # Else what it spends would not count for the team that the one in their hands is of.
+        team=actor.team,
+        models=_within("models", wanted.models, bounds.models),
+        policies=_within("policies", wanted.policies, bounds.policies),
+        tags=tags,
+        priority=_priority(wanted.priority, bounds.priority),
+        expires_at=_expiry(wanted.expires_at, bounds.expires_at),
+    )
+
+
+def _within(field: str, wanted: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    beyond = [name for name in wanted if allowed and name not in allowed]
+    if beyond:
+        raise _refused(
+            f"`{field}` has {beyond[0]!r}, which the key in use may not use itself. It may use "
+            f"{', '.join(allowed)}.",
+            field,
+        )
+    return tuple(wanted) or allowed
+
+
+def _priority(wanted: Priority | None, most: Priority | None) -> Priority | None:
+    if wanted is None or most is None:
+        return wanted or most
+    if _PRIORITIES.index(wanted) < _PRIORITIES.index(most):
+        raise _refused(
+            f"`priority` is {wanted!r}, above that of the key in use, {most!r}.", "priority"
+        )
+    return wanted
+
+
+def _expiry(wanted: float | None, most: float | None) -> float | None:
+    if wanted is None or most is None:
+        return wanted if most is None else most
+    if wanted > most:
+        raise _refused(
+            f"`expires_at` is {wanted:.0f}, after the key in use itself expires, at {most:.0f}.",
+            "expires_at",
+        )
+    return wanted
+
+
+def _live(connection: Connection, user: str, now: float) -> int:
+    asked = select(func.count()).where(
+        keys.c.user == user,
+        keys.c.revoked_at.is_(None),
+        or_(keys.c.expires_at.is_(None), keys.c.expires_at > now),
+    )
+    return int(connection.execute(asked).scalar_one())
+
+
+def _has_budget(connection: Connection, key: str) -> bool:
+    asked = select(budgets.c.id).where(budgets.c.scope == "key", budgets.c.owner == key).limit(1)
+    return connection.execute(asked).first() is not None
+
+
+def _refused(told: str, param: str = "authorization") -> NotPermitted:
+    return NotPermitted(told, param=param)
