@@ -264,6 +264,7 @@ def test_a_refused_act_leaves_nothing_behind(both: Tenants) -> None:
         ("keys", {"name": "x", "models": ["smal"]}, "models"),
         ("keys", {"name": "x", "policies": ["none"]}, "policies"),
         ("keys", {"name": "x", "role": "owner"}, "role"),
+        ("keys", {"name": "x", "tags": ["t" * 100] * 20}, "tags"),
         ("budgets", {"scope": "org", "owner": "default", "period": "day"}, "hard_usd"),
         (
             "budgets",

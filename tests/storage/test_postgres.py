@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from postgres import Postgres, running
 from tierwise.errors import LedgerUnreachable
 from tierwise.ledger import Feedback, Ledger
 from tierwise.ledger.postgres import PostgresStore
-from tierwise.types import Record
+from tierwise.types import Owner, Record
 
 MakeRecord = Callable[..., Record]
 PATIENCE_S = 30.0
@@ -174,6 +175,25 @@ def test_text_that_postgresql_cannot_hold_is_written_all_the_same(
         assert ledger.flush(PATIENCE_S)
         assert ledger.dropped == 0
         assert ledger.get(record.decision.id) == record
+
+
+def test_what_an_index_cannot_hold_keeps_no_other_record_from_being_written(
+    postgres: Postgres, make_record: MakeRecord
+) -> None:
+    """Random characters, because PostgreSQL packs all others."""
+    letters = Random(7)
+    tags = tuple(
+        "".join(chr(letters.randrange(0x4E00, 0x9FFF)) for _ in range(100)) for _ in range(20)
+    )
+    tagged = make_record(owner=Owner(key="k1", tags=tags))
+    too_large = make_record(kind="".join(tags))
+    with Ledger(postgres.migrated()) as ledger:
+        for record in (tagged, too_large, make_record()):
+            put(ledger, record)
+        assert ledger.flush(PATIENCE_S)
+        assert (ledger.written, ledger.dropped) == (2, 1)
+        assert ledger.get(tagged.decision.id) == tagged
+        assert ledger.get(too_large.decision.id) is None
 
 
 def until(reached: Callable[[], bool]) -> None:

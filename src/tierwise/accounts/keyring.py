@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from tierwise.accounts.tables import key_secrets, keys
 from tierwise.accounts.types import DEFAULT_ORG, OPERATOR, Actor, Key
 from tierwise.accounts.wanted import KeyChange, NewKey
 from tierwise.errors import InvalidRequest, NotPermitted
+from tierwise.types import MOST_TAG_BYTES
 
 BOOTSTRAP = "bootstrap"
 """The name of the key that the first start prints."""
@@ -39,6 +41,7 @@ class Keyring:
             InvalidRequest: it would have expired already.
         """
         _check_grants(actor, wanted)
+        _check_tags(wanted.tags)
         with self._database.act(actor) as act:
             if _administers(actor):
                 org = org_for(act.connection, actor, wanted.org)
@@ -60,6 +63,8 @@ class Keyring:
     def change(self, actor: Actor, name: str, wanted: KeyChange) -> Key:
         """Other rights, limits or another name for a key."""
         _check_grants(actor, wanted)
+        if wanted.tags is not UNSET:
+            _check_tags(wanted.tags)
         with self._database.act(actor) as act:
             before = self._live(act.connection, actor, name)
             administer(actor, before.org)
@@ -191,6 +196,17 @@ def _check_grants(actor: Actor, wanted: NewKey | KeyChange) -> None:
     for name in ("gateway", "passthrough"):
         if getattr(wanted, name) is True:
             operate(actor, f"To give `{name}`")
+
+
+def _check_tags(tags: Sequence[str]) -> None:
+    """The ledger has them with every request, and in an index."""
+    size = len(msgspec.json.encode(tags))
+    if size > MOST_TAG_BYTES:
+        raise InvalidRequest(
+            f"`tags` take {size:,} bytes together, as JSON in UTF-8; they may take "
+            f"{MOST_TAG_BYTES:,}. Give fewer or shorter ones.",
+            param="tags",
+        )
 
 
 def _check_own(actor: Actor, key: Key) -> None:

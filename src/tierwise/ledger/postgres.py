@@ -122,7 +122,9 @@ class PostgresStore:
         found = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(found, psycopg.IntegrityError):
             return isinstance(found, psycopg.errors.ForeignKeyViolation)
-        return isinstance(found, psycopg.Error) and not isinstance(found, psycopg.DataError)
+        # The second is a row that is too large, such as a label that no index holds.
+        unfit = psycopg.DataError, psycopg.errors.ProgramLimitExceeded
+        return isinstance(found, psycopg.Error) and not isinstance(found, unfit)
 
     def roll(self, rows: int | None = None) -> int:
         """Adds some new rows up, if there are many or it is long ago; see `rollup`.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tierwise.types import Attempt, Owner, Record, Tier
+from tierwise.types import MOST_TAG_BYTES, Attempt, Owner, Record, Tier
 
 Value = str | int | float | None
 Key = tuple[str | int, ...]
@@ -120,11 +120,17 @@ def rows_of(record: Record) -> Rows:
 
 @lru_cache(4096)
 def owner_key(owner: Owner | None, caller: str | None) -> Key | None:
-    """The row of `owners` of a request; a caller who is no more than a name is its own key."""
+    """The row of `owners` of a request; a caller who is no more than a name is its own key.
+
+    Tags for which there is no room are left out of it, as they are in the record all the same.
+    """
     if owner is None:
         return None if caller is None else (caller, "", "", "", "")
-    tags = msgspec.json.encode(owner.tags).decode() if owner.tags else ""
-    return (owner.key or "", owner.user or "", owner.team or "", owner.org or "", tags)
+    tags = owner.tags
+    while len(said := msgspec.json.encode(tags)) > MOST_TAG_BYTES:
+        tags = tags[:-1]
+    shown = said.decode() if tags else ""
+    return (owner.key or "", owner.user or "", owner.team or "", owner.org or "", shown)
 
 
 def is_probe(attempt: Attempt) -> bool:

@@ -17,7 +17,17 @@ from tierwise.types.outcomes import (
     Verdict,
 )
 from tierwise.types.plans import Candidate, Decision, Estimate, Held, Plan, Policy, Tier, Weights
-from tierwise.types.task import Guard, Message, Owner, Part, Profile, Purse, Task, Trace
+from tierwise.types.task import (
+    MOST_TAG_BYTES,
+    Guard,
+    Message,
+    Owner,
+    Part,
+    Profile,
+    Purse,
+    Task,
+    Trace,
+)
 from tierwise.types.words import (
     CAPABILITIES,
     DOMAINS,
@@ -36,6 +46,7 @@ __all__ = [
     "CAPABILITIES",
     "DOMAINS",
     "KINDS",
+    "MOST_TAG_BYTES",
     "WAIT_S",
     "Attempt",
     "Aws",

@@ -33,6 +33,11 @@ class Message(Struct, frozen=True):
         return "\n".join(part.text for part in self.content if part.text)
 
 
+MOST_TAG_BYTES = 1500
+"""Of an owner's tags together, as JSON. An index of PostgreSQL holds 2,704 bytes of a row, and a
+label that it does not hold would keep those of others from being written."""
+
+
 class Owner(Struct, frozen=True, kw_only=True):
     """Whose a request is: ids of a key, its user, team and organisation, and the key's tags."""
 
