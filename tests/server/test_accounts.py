@@ -12,6 +12,8 @@ from gateway import KEY, call, chat
 from tenants import OPERATOR_KEY, Tenants, tenants
 from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import KeyChange, NewBudget, NewKey
+from vectors import Embeds
+from vectors import config as embedding_config
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +191,27 @@ def test_a_hard_budget_refuses_with_what_is_spent_and_when_it_renews(both: Tenan
     assert shown["set_aside_usd"] == 0
     assert both.call("PATCH", f"budgets/{budget.id}", {"hard_usd": 10}).status == 200
     assert chat(both.gateway.url, key=secret).status == 200
+
+
+@pytest.mark.parametrize("named", ["vectors", "beta/vectors", "beta/beta-vectors"])
+def test_a_hard_budget_bounds_embeddings_however_their_model_is_named(
+    tmp_path: Path, named: str
+) -> None:
+    with Embeds() as embeds:
+        data = embedding_config(embeds.url)
+        sections = {name: data[name] for name in ("providers", "models")}
+        with tenants(tmp_path, **sections) as found:
+            secret = found.ours.key("poor")
+            wanted = NewBudget(
+                scope="key", owner=found.ours.keys["poor"].id, period="day", hard_usd=0.003
+            )
+            found.accounts.store.create_budget(OPERATOR, wanted)
+            body = {"model": named, "input": "one"}
+            statuses = [
+                call(found.gateway.url, "POST", "/v1/embeddings", body, key=secret).status
+                for _ in range(4)
+            ]
+    assert statuses == [200, 200, 402, 402]
 
 
 @pytest.mark.parametrize("stream", [False, True])

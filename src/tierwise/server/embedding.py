@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tierwise.catalog import cost as price_of
 from tierwise.errors import RequestError, TierwiseError
 from tierwise.ledger import Told
 from tierwise.names import new_id
@@ -131,7 +132,7 @@ class EmbeddingEndpoint:
         name: str,
         told: Told,
     ) -> Embedded:
-        """Has them made, paid from the budgets of the key."""
+        """Has them made, paid from the budgets of the key, with room for the dearest place."""
         budgets, orchestrator = self._lasting.budgets, self._orchestrator
         purse = budgets.purse(client.budgets) if budgets is not None else None
         make = partial(
@@ -145,8 +146,9 @@ class EmbeddingEndpoint:
         )
         if purse is None:
             return await make()
-        places = orchestrator.setup.embeddings.get(asked.model)
-        await purse.reserve(tokens * places[0].prices.input * 1e-6 if places else 0.0)
+        places = orchestrator.embedder.places(asked.model)
+        usage = Usage(input_tokens=tokens)
+        await purse.reserve(max(price_of(usage, place.prices) for place in places))
         cost = 0.0
         try:
             embedded = await make()
