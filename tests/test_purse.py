@@ -14,7 +14,7 @@ from tierwise.types import Message, Owner, Task
 
 
 class Kept:
-    """A purse that remembers."""
+    """A purse that remembers. An empty one has room for what costs nothing."""
 
     def __init__(self, *, empty: bool = False) -> None:
         self.empty = empty
@@ -22,7 +22,7 @@ class Kept:
         self.settled: list[float] = []
 
     async def reserve(self, usd: float) -> None:
-        if self.empty:
+        if self.empty and usd > 0:
             raise BudgetExceeded("nothing is left")
         self.reserved.append(usd)
 
@@ -86,3 +86,50 @@ async def test_nobody_is_asked_where_a_budget_has_no_room(provider: Provider, st
             await (o.stream if stream else o.answer)(task(purse, stream=stream))
     assert not provider.seen
     assert not purse.settled
+
+
+def with_a_free_model(url: str) -> dict[str, Any]:
+    """A model that costs nothing at `home`, where it is called `own`, and has a price at `beta`.
+
+    The policy `cheap` asks it, and `large` stands in.
+    """
+    data = config_for(url, policies={"cheap": {"tiers": [{"model": "gpt-4o-mini"}], "wait_s": 0}})
+    data["policies"]["cheap"]["fallbacks"] = ["large"]
+    for name, preset, upstream in (("home", "vllm", "own"), ("beta", "openai", "gpt-4o-mini")):
+        data["providers"][name] = {
+            **data["providers"]["alpha"],
+            "preset": preset,
+            "models": [{"model": "gpt-4o-mini", "upstream": upstream}],
+        }
+    return data
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("named", ["cheap", "gpt-4o-mini"])
+async def test_where_nothing_is_left_only_what_costs_nothing_is_asked(
+    provider: Provider, named: str, stream: bool
+) -> None:
+    """Though the model that stands in, or another place of the same, would answer at a price."""
+    purse = Kept(empty=True)
+    async with Orchestrator.from_config(with_a_free_model(provider.url)) as o:
+        asked = o.stream if stream else o.answer
+        for _ in range(4):
+            await asked(task(purse, named, stream=stream))
+        provider.acts["own"] = fails(500, {"message": "down"})
+        with pytest.raises(TierwiseError):
+            await asked(task(purse, named, stream=stream))
+        assert {one.body["model"] for one in provider.seen} == {"own"}
+        await asked(task(Kept(), named, stream=stream))
+    assert provider.seen[-1].body["model"] != "own"
+
+
+async def test_a_place_with_a_price_of_a_model_that_is_free_elsewhere_is_paid_for(
+    provider: Provider,
+) -> None:
+    async with Orchestrator.from_config(with_a_free_model(provider.url)) as o:
+        with pytest.raises(BudgetExceeded):
+            await o.answer(task(Kept(empty=True), "beta/gpt-4o-mini"))
+        purse = Kept()
+        await o.answer(task(purse, "beta/gpt-4o-mini"))
+    assert len(provider.seen) == 1
+    assert purse.reserved[0] > 0

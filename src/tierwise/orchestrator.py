@@ -31,8 +31,9 @@ from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
-from tierwise.execution.billing import Billing, expected_cost
+from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
+from tierwise.execution.paying import set_aside
 from tierwise.execution.revive import Reviver
 from tierwise.execution.rooms import MOST_WAITING
 from tierwise.finished import Answered, Finished, Streaming
@@ -262,8 +263,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
-        if task.purse is not None:
-            await task.purse.reserve(expected_cost(run.decision, self.setup.models))
+        await set_aside(run, self.setup.models)
         try:
             whole = await self._executor.whole(run)
             reply = whole.reply
@@ -294,8 +294,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
-        if task.purse is not None:
-            await task.purse.reserve(expected_cost(run.decision, self.setup.models))
+        await set_aside(run, self.setup.models)
         run.on_hold = on_hold
         try:
             streamed = await self._executor.stream(run)
