@@ -19,6 +19,7 @@ from tierwise.config.clients import limits_of
 from tierwise.errors import (
     GatewayBroke,
     HeadTooLarge,
+    NotPermitted,
     RequestError,
     TierwiseError,
     UnknownPath,
@@ -45,6 +46,7 @@ from tierwise.server.keys import Client, Keys
 from tierwise.server.lasting import InUse, Lasting
 from tierwise.server.models import ModelEndpoint
 from tierwise.server.naming import Naming
+from tierwise.server.neighbours import Neighbours
 from tierwise.server.observed import noting
 from tierwise.server.pages import AsClient, Pages
 from tierwise.server.passing import PassingEndpoint
@@ -110,6 +112,10 @@ class Endpoints:
         self._pages = Pages(orchestrator, config, lasting, self._keys, reload, self._answer_for)
         self._rest = self._starlette()
         self._named_rest = self._named(self._rest)
+        self._neighbours: Neighbours | None = None
+        if not self._keys.guarded:
+            server = config.server
+            self._neighbours = Neighbours(server.cors_origins, proxied=bool(server.trusted_proxies))
         self._serve: ASGIApp = self._served
         if config.server.cors_origins:
             self._serve = self._named(
@@ -137,6 +143,12 @@ class Endpoints:
         path = scope["path"]
         if HEAD_TOO_LARGE in scope:
             return self._too_large(scope)
+        if self._neighbours is not None:
+            try:
+                self._neighbours.check(dict(scope["headers"]))
+            except NotPermitted as foreign:
+                self._lasting.metrics.refused(foreign)
+                return self._named(refused(foreign, self._speeches.of(scope)))
         if scope["method"] == "POST":
             endpoint = self._answers.get(path)
             if endpoint is None and path[-1:] != "/":
