@@ -12,6 +12,9 @@ import pytest
 from oidc_provider import CLIENT, SECRET, OidcProvider
 from pages import Answer, Client, Person
 from tenants import Tenants, tenants
+from tierwise.accounts.kinds import USER
+from tierwise.accounts.types import OPERATOR, User
+from tierwise.accounts.wanted import NewUser
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,40 @@ def test_a_claim_makes_an_operator(gateway: Tenants, idp: OidcProvider) -> None:
     assert client.get("/dashboard/policies/auto").status == 200
 
 
+def make_user(gateway: Tenants, name: str, org: str) -> User:
+    return gateway.accounts.store.create_user(OPERATOR, NewUser(name=name, org=org, role="admin"))
+
+
+def test_an_operator_is_one_though_an_organisation_has_a_user_of_the_same_address(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    make_user(gateway, "Chief@operators.example", gateway.theirs.id)
+    client, _ = come(gateway, idp, email="chief@operators.example", groups=["platform"])
+    assert client.get("/dashboard/policies/auto").status == 200
+
+
+def test_a_user_of_several_organisations_is_of_none_of_them(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    """Else whoever makes another one of the same address takes the first one's place away."""
+    for org in (gateway.ours.id, gateway.theirs.id):
+        make_user(gateway, "twice@ours.example", org)
+    client, answer = come(gateway, idp, email="twice@ours.example", groups=["readers"])
+    assert answer.status == 403
+    assert client.get("/").status == 303
+
+
+def test_a_user_who_has_ended_is_let_in_by_no_claim(gateway: Tenants, idp: OidcProvider) -> None:
+    user = make_user(gateway, "left@ours.example", "default")
+    client, answer = come(gateway, idp, email="left@ours.example", groups=["readers"])
+    assert answer.status == 200
+    assert client.get("/").status == 200
+    gateway.accounts.store.end(OPERATOR, USER, user.id)
+    assert client.get("/").status == 303
+    _, again = come(gateway, idp, email="left@ours.example", groups=["readers"])
+    assert again.status == 403
+
+
 def test_a_claim_alone_shows_no_tenant_s_keys(gateway: Tenants, idp: OidcProvider) -> None:
     client, _ = come(gateway, idp, email="eve@ours.example", groups=["readers"])
     page = client.get("/dashboard/keys").text
@@ -96,6 +133,7 @@ def test_a_claim_alone_shows_no_tenant_s_keys(gateway: Tenants, idp: OidcProvide
         {"email": "stranger@ours.example"},
         {"email": "ann@theirs.example", "groups": ["platform"]},
         {"email": "ann@ours.example", "email_verified": False},
+        {"email": "ann@ours.example", "email_verified": "false"},
         {"name": "nobody"},
     ],
 )

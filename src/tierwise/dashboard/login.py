@@ -127,26 +127,35 @@ class Login:
         return response
 
     def _known(self, address: str, role: str | None) -> Visitor | None:
-        """Somebody of an address: the accounts know best, else what a claim has made of them."""
+        """Somebody of an address: operators by a claim, users of the accounts, others by a claim.
+
+        The first, because admins of any organisation may make a user of any address; so nobody can
+        say who is meant if several have. Claims lead to the organisation `default`, and so not for
+        those who have ended there.
+        """
         accounts = self._face.accounts
         tenants = accounts is not None
+        if role == "operator":
+            return Visitor(actor=Actor(name=address, role="admin", gateway=True), tenants=tenants)
         if accounts is not None:
             users = tables.users
-            asked = select(users).where(
-                func.lower(users.c.name) == address.lower(), users.c.ended_at.is_(None)
-            )
+            asked = select(users).where(func.lower(users.c.name) == address.lower())
             with accounts.database.reading() as connection:
-                rows = connection.execute(asked.limit(2)).mappings().all()
-            if len(rows) == 1:
-                row = rows[0]
+                rows = connection.execute(asked).mappings().all()
+            live = [row for row in rows if row["ended_at"] is None]
+            if len(live) > 1:
+                log.warning("%s is a user of several organisations, and not let in", address)
+            if len(live) != 1:
+                over = live or any(row["org"] == DEFAULT_ORG for row in rows)
+                role = None if over else role
+            else:
+                row = live[0]
                 actor = Actor(
                     name=address, org=row["org"], role=row["role"], user=row["id"], team=row["team"]
                 )
                 return Visitor(actor=actor, tenants=True, watches=False)
         if role is None:
             return None
-        if role == "operator":
-            return Visitor(actor=Actor(name=address, role="admin", gateway=True), tenants=tenants)
         claimed = Actor(name=address, org=DEFAULT_ORG, role=role)  # type: ignore[arg-type]
         return Visitor(actor=claimed, tenants=tenants, watches=not tenants)
 

@@ -136,7 +136,8 @@ class Oidc:
 
     def _somebody(self, claims: dict[str, Any], onward: str) -> Came:
         address = str(claims.get("email") or "").strip().lower()
-        if not address or claims.get("email_verified") is False:
+        # Some say it as a text.
+        if not address or str(claims.get("email_verified")).lower() == "false":
             return Came(told="The provider names no address of yours that is verified.")
         domains = [domain.lower().lstrip("@") for domain in self._config.allowed_domains]
         if domains and address.rpartition("@")[2] not in domains:
