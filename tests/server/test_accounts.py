@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway import KEY, call, chat
 from tenants import OPERATOR_KEY, Tenants, tenants
@@ -268,6 +269,29 @@ def test_every_act_is_in_the_audit_log_with_what_was_before(both: Tenants) -> No
     assert acts[1]["after"] == {"name": "after"}
     assert acts[1]["actor"] == "the key op of the configuration"
     assert acts[1]["org"] == both.ours.id
+
+
+def test_what_is_done_to_the_gateway_itself_is_in_the_audit_log_too(both: Tenants) -> None:
+    for order in ("drain", "restore"):
+        assert both.call("POST", f"deployments/alpha/small/{order}").status == 200
+    entries = both.call("GET", "audit?limit=2").json["data"]
+    said = [(one["action"], one["target"], one["actor"]) for one in entries]
+    actor = "the key op of the configuration"
+    assert said == [
+        ("deployment.restore", "alpha/small", actor),
+        ("deployment.drain", "alpha/small", actor),
+    ]
+    key = both.ours.secrets["admin"]
+    shown = both.call("GET", "audit", key=key).json["data"]
+    assert not [one for one in shown if one["action"].startswith("deployment")]
+
+
+def test_an_order_is_carried_out_though_the_audit_log_is_away(tmp_path: Path) -> None:
+    with tenants(tmp_path) as found:
+        with found.accounts.database.engine.begin() as connection:
+            connection.execute(text("DROP TABLE account_audit"))
+        reply = found.call("POST", "deployments/alpha/small/drain")
+        assert (reply.status, reply.json["state"]) == (200, "drained")
 
 
 def test_a_refused_act_leaves_nothing_behind(both: Tenants) -> None:

@@ -155,6 +155,19 @@ class AccountCalls:
                     )
 
 
+def note(accounts: Accounts, client: Client, action: str, target: str) -> None:
+    """Says in the audit log what somebody has done to the gateway itself.
+
+    Raises:
+        AccountsAway: the database does not take it.
+    """
+    try:
+        with accounts.database.act(actor_of(client)) as act:
+            act.note(action, target, None)
+    except SQLAlchemyError as error:
+        raise _away() from error
+
+
 def actor_of(client: Client) -> Actor:
     """Whoever holds a key, as accounts know them."""
     owner = client.owner

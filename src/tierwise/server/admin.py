@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,10 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierwise.config.mistakes import each
-from tierwise.errors import AdminOnly, ConfigError, StateUnavailable, UnknownDeployment
+from tierwise.errors import (
+    AccountsAway,
+    AdminOnly,
+    ConfigError,
+    StateUnavailable,
+    UnknownDeployment,
+)
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.exposure import is_loopback
-from tierwise.server.keys import ANYBODY, Keys
+from tierwise.server.keys import ANYBODY, Client, Keys
 from tierwise.server.lasting import Lasting, carry_out
 from tierwise.state.orders import Order
 from tierwise.types import Deployment
@@ -67,20 +74,21 @@ class AdminEndpoint:
 
     async def drain(self, request: Request) -> Response:
         """No further call begins at the deployment; those that run go on."""
-        return self._order(request, drained=True)
+        return await self._order(request, drained=True)
 
     async def restore(self, request: Request) -> Response:
         """Calls may begin there again, whatever it was out for."""
-        return self._order(request, drained=False)
+        return await self._order(request, drained=False)
 
     async def reload(self, request: Request) -> Response:
         """Reads the configuration again: 200 when it is served by, 400 if it cannot be used."""
-        who = self._admin(request)
-        log.warning("%s asks for a reload", who)
+        client = self._admin(request)
+        log.warning("%s asks for a reload", _who(client))
         try:
             done = await self._reload()
         except ConfigError as error:
             return _not_reloaded(error)
+        await self._note(client, "configuration.reload", done.file or "")
         workers = self._orchestrator.crew.workers
         told = _after_reload(workers, done.ignored)
         body = {"object": "reload", **msgspec.to_builtins(done), "workers": workers}
@@ -92,7 +100,8 @@ class AdminEndpoint:
         Raises:
             StateUnavailable: Redis is not there, and keeps what it has.
         """
-        log.warning("%s empties the cache", self._admin(request))
+        client = self._admin(request)
+        log.warning("%s empties the cache", _who(client))
         cached = self._orchestrator.cached
         here = 0
         if cached is not None:
@@ -101,6 +110,7 @@ class AdminEndpoint:
         self._lasting.clearing.give()
         replicas = self._lasting.replicas
         shared = await _clear_shared(replicas) if replicas is not None else None
+        await self._note(client, "cache.clear", "")
         workers = self._orchestrator.crew.workers
         return _json(
             {
@@ -113,17 +123,19 @@ class AdminEndpoint:
             }
         )
 
-    def _order(self, request: Request, *, drained: bool) -> Response:
-        who = self._admin(request)
+    async def _order(self, request: Request, *, drained: bool) -> Response:
+        client = self._admin(request)
         deployment = self._named(request.path_params["deployment"])
         word = "drained" if drained else "restored"
-        log.warning("%s has %s %s", who, word, deployment.id)
+        log.warning("%s has %s %s", _who(client), word, deployment.id)
         order = Order(deployment.id, drained)
         carry_out(order, self._orchestrator)
         self._lasting.orders.give(order)
         replicas = self._lasting.replicas
         if replicas is not None:
             replicas.news.order(order)
+        action = "deployment.drain" if drained else "deployment.restore"
+        await self._note(client, action, deployment.id)
         status = next(s for s in self._orchestrator.health.snapshot() if s.id == deployment.id)
         workers = self._orchestrator.crew.workers
         where = self._where(workers)
@@ -147,8 +159,21 @@ class AdminEndpoint:
             return f" in all replicas {when}"
         return f" in all {workers} workers within a second" if workers > 1 else ""
 
-    def _admin(self, request: Request) -> str:
-        """Who asks, in words for the log.
+    async def _note(self, client: Client, action: str, target: str) -> None:
+        """Says in the audit log what was done. That it was, its database being away changes not."""
+        accounts = self._lasting.accounts
+        if accounts is None:
+            return
+        # Imported only here: it needs SQLAlchemy, and accounts have that.
+        from tierwise.server.account_calls import note
+
+        try:
+            await asyncio.to_thread(note, accounts, client, action, target)
+        except AccountsAway:
+            log.error("%s by %s is not in the audit log", action, _who(client))
+
+    def _admin(self, request: Request) -> Client:
+        """Who asks.
 
         Raises:
             AuthenticationFailed: no key, or an unknown one.
@@ -163,7 +188,7 @@ class AdminEndpoint:
                 param="authorization",
             )
         if client is not ANYBODY:
-            return f"the key {client.name}"
+            return client
         # A page in a browser on this machine can send requests here too, but not without this
         # header.
         if not _is_local(request) or b"origin" in headers:
@@ -171,7 +196,7 @@ class AdminEndpoint:
                 "Without keys only programs on this machine may operate the gateway. Give a key "
                 "`admin: true` in `server.api_keys`."
             )
-        return "somebody on this machine"
+        return client
 
     def _named(self, name: str) -> Deployment:
         known = {d.id: d for d in self._orchestrator.setup.everywhere()}
@@ -194,6 +219,10 @@ async def _clear_shared(replicas: Replicas) -> int:
             f"This gateway has forgotten its answers. Redis has not, and other replicas have not, "
             f"as it is away: {error}. Ask again when it is back."
         ) from error
+
+
+def _who(client: Client) -> str:
+    return "somebody on this machine" if client is ANYBODY else f"the key {client.name}"
 
 
 def _is_local(request: Request) -> bool:
