@@ -182,6 +182,20 @@ def test_a_key_may_stand_again_where_another_mapping_is_merged_in(read: Any) -> 
     assert (config.policies["a"].quality, config.policies["b"].quality) == (0.5, 0.6)
 
 
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [("[x, x]", "[{}]"), ("{x: 1}", "{{<<: [{}]}}"), ("{x: 1}", "{{x: [{}]}}")],
+)
+def test_aliases_that_stand_for_too_much_are_refused_before_they_are_written_out(
+    read: Any, first: str, rest: str
+) -> None:
+    lines = [f"a0: &a0 {first}"] + [
+        f"a{n}: &a{n} {rest.format(', '.join([f'*a{n - 1}'] * 9))}" for n in range(1, 12)
+    ]
+    with pytest.raises(ConfigError, match="aliases written out"):
+        read("\n".join(lines))
+
+
 def test_an_alias_to_what_it_stands_in_is_refused(read: Any) -> None:
     with pytest.raises(ConfigError, match="refers to what it stands in"):
         read(GOOD + "policies: &p\n  auto: *p\n")

@@ -22,6 +22,8 @@ from tierwise.errors import ConfigError
 
 _PREFIX = "TIERWISE__"
 _KEYS_VARIABLE = "TIERWISE_API_KEYS"
+_MOST_FIELDS = 100_000
+"""Of a file, aliases written out: a few lines of them can stand for more than any machine holds."""
 
 Section = TypeVar("Section", bound=pydantic.BaseModel)
 
@@ -84,8 +86,11 @@ def _read(file: Path) -> tuple[dict[str, Any], Origin]:
 
 
 def _parse(text: str, file: str) -> tuple[dict[str, Any], Origin]:
+    lines: dict[str, int] = {}
+    mistakes = Mistakes(Origin(file))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        # First what it is made of, since aliases are written out where it is read.
+        _number(yaml.compose(text, Loader=yaml.SafeLoader), (), lines, mistakes)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -101,9 +106,6 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], Origin]:
             file=file,
             remedy="Write one with `tierwise init`.",
         )
-    lines: dict[str, int] = {}
-    mistakes = Mistakes(Origin(file))
-    _number(node, (), lines, mistakes)
     mistakes.raise_any()
     return data, Origin(file, lines)
 
@@ -118,7 +120,16 @@ def _number(
     """Notes the line of every key and item, and keys that stand twice.
 
     YAML's own reader keeps the last of two without a word.
+
+    Raises:
+        ConfigError: there are too many.
     """
+    if len(lines) > _MOST_FIELDS:
+        raise ConfigError(
+            f"the file has more than {_MOST_FIELDS:,} fields, with its aliases written out",
+            file=mistakes.file,
+            remedy="Take out aliases that stand for others.",
+        )
     if any(node is one for one in above):
         mistakes.add(
             ConfigError("the alias refers to what it stands in", remedy="Write it out."),
