@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from tierwise.ledger.state import state
 from tierwise.types import Attempt, Owner, Record
 
 MakeRecord = Callable[..., Record]
+STORAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 PATIENCE_S = 30.0
 DAY_S = 86_400
 NOW = 20_000 * DAY_S + 4321.0
@@ -154,6 +157,26 @@ def test_a_copy_of_a_file_is_the_whole_ledger(tmp_path: Path, make_record: MakeR
         restored.record(lambda: make_record(id="later"))
         assert restored.flush(PATIENCE_S)
     assert report(copy, now=1e9).requests == 51
+
+
+def test_a_copy_is_restored_as_documented_though_the_gateway_was_killed(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    place, crashed = tmp_path / "running.db", tmp_path / "tierwise.db"
+    first, later = make_record(), make_record()
+    with Ledger(str(place)) as ledger:
+        for record in (first, later):
+            ledger.record(lambda record=record: record)  # type: ignore[misc]
+            assert ledger.flush(PATIENCE_S)
+            if record is first:
+                run("backup", str(tmp_path / "copy.db"), "--db", str(place))
+        for ending in ("", "-wal", "-shm"):  # as it lies there when its process is gone
+            shutil.copy(f"{place}{ending}", f"{crashed}{ending}")
+    assert crashed.with_name("tierwise.db-wal").stat().st_size > 0
+    steps = re.findall(r"^rm -f .*$", STORAGE.read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", *steps], cwd=tmp_path, check=True)
+    with Ledger(str(crashed)) as restored:
+        assert list(restored.recent(None)) == [first]
 
 
 def test_a_dump_of_postgresql_is_the_whole_ledger(
