@@ -10,7 +10,7 @@ from tierwise.config import Setup
 from tierwise.ledger import Feedback, Ledger, Told, rate, read_feedback
 from tierwise.providers import Transport
 from tierwise.state.health import Health
-from tierwise.types import Owner
+from tierwise.types import Owner, Purse
 
 if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedded, Embedder
@@ -47,9 +47,13 @@ class Beside:
         caller: str | None = None,
         owner: Owner | None = None,
         told: Told | None = None,
+        purse: Purse | None = None,
     ) -> Embedded:
         """The vectors of what is asked by a point of the monotonic clock, in the ledger as `name`;
         `told` is what traces tell of it.
+
+        Args:
+            purse: what pays for it, in which something was set aside.
 
         Raises:
             TierwiseError: see `Embedder.embed`.
@@ -65,6 +69,7 @@ class Beside:
             caller=caller,
             owner=owner,
             told=told,
+            purse=purse,
             look=self.guarded.looked_at_texts if self.guarded is not None else None,
         )
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tierwise.errors import TierwiseError
 from tierwise.ledger import EMBEDDINGS, Aside, Ledger, Told
-from tierwise.types import Attempt, Owner
+from tierwise.types import Attempt, Owner, Purse
 
 if TYPE_CHECKING:
     from tierwise.execution.embedding import Embedded, Embedder
@@ -30,6 +30,7 @@ async def embed_booked(
     look: Look | None = None,
     owner: Owner | None = None,
     told: Told | None = None,
+    purse: Purse | None = None,
 ) -> Embedded:
     """The vectors of what is asked; raises as `Embedder.embed` does.
 
@@ -40,6 +41,7 @@ async def embed_booked(
         look: gives what is asked as it may go on, and says in the list what was found in it; raises
             if it may not.
         told: what is told of it beside what the ledger keeps, as far as that is known before.
+        purse: what pays for it; something was set aside in it, and is settled.
     """
     deployments = embedder.places(asked.model)
     at, began = time.time(), time.monotonic()
@@ -62,6 +64,10 @@ async def embed_booked(
             error.decision_id, error.attempts = name, len(attempts)
         raise
     finally:
+        # Nobody bills what it does not answer, but what was left before that.
+        usd = embedded.cost_usd if embedded is not None else sum(one.cost_usd for one in attempts)
+        if purse is not None:
+            purse.settle(usd)
         ledger.noted(
             Aside(
                 id=name,
@@ -76,8 +82,7 @@ async def embed_booked(
                 model=None if embedded is None else embedded.model,
                 deployment=None if embedded is None else embedded.deployment,
                 code=attempts[-1].status if attempts else None,
-                # Nobody bills what it does not answer.
-                cost_usd=0.0 if embedded is None else embedded.cost_usd,
+                cost_usd=usd,
                 input_tokens=0 if embedded is None else embedded.usage.input_tokens,
                 output_tokens=0,
                 error=said,

@@ -42,7 +42,7 @@ def asking(gateway: RunningGateway, model: str, *, stream: bool) -> Iterator[soc
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_leaving_before_the_answer_cancels_the_call(
+def test_leaving_before_the_answer_cancels_the_call_and_bills_what_it_had_read(
     gateway: RunningGateway, provider: Provider, stream: bool
 ) -> None:
     provider.acts["small"] = hangs()
@@ -52,8 +52,10 @@ def test_leaving_before_the_answer_cancels_the_call(
     assert provider.gone.wait(PATIENCE_S)
     record = gateway.last_record()
     assert record.status == "cancelled"
-    assert [attempt.outcome for attempt in record.attempts] == ["cancelled"]
-    assert (record.error, record.cost_usd) == (None, 0.0)
+    (attempt,) = record.attempts
+    assert (attempt.outcome, attempt.estimated) == ("cancelled", True)
+    assert record.cost_usd == pytest.approx(record.decision.profile.input_tokens * 1e-6)
+    assert (record.error, record.cost_usd > 0) == (None, True)
 
 
 def test_leaving_in_mid_stream_cancels_the_call_and_bills_what_was_said(

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import threading
 from typing import Any
 
 import pytest
 from aiohttp import web
 from openai import OpenAI
 
-from gateway import KEY, UPSTREAM_KEY, Reply, RunningGateway, call, config_for
+from gateway import (
+    KEY,
+    PATIENCE_S,
+    UPSTREAM_KEY,
+    Reply,
+    RunningGateway,
+    call,
+    config_for,
+    until,
+)
 from tierwise import Orchestrator, SyncOrchestrator
 from tierwise.errors import AllPathsFailed, ConfigError, UnknownModel
 from tierwise.ledger import EMBEDDINGS, Aside
-from vectors import Embeds, config
+from vectors import Embeds, config, vectors
 
 PATH = "/v1/embeddings"
 
@@ -65,6 +77,35 @@ def test_a_deployment_that_is_named_has_nobody_to_stand_in(
     reply = ask(running.url, "beta/vectors")
     assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
     assert 1 <= int(reply.headers["retry-after"]) <= 7
+
+
+def test_a_client_that_leaves_is_billed_for_what_was_read(
+    running: RunningGateway, embeds: Embeds
+) -> None:
+    released = threading.Event()
+
+    def late(body: dict[str, Any]) -> web.Response:
+        released.wait(PATIENCE_S)
+        return vectors(body)
+
+    embeds.answers["beta-key"] = late
+    body = json.dumps({"model": "beta/vectors", "input": "one two three four"}).encode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nhost: {running.host}\r\nauthorization: Bearer {KEY}\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    host, port = running.host.split(":")
+    ledger = running.orchestrator.ledger
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
+        connection.sendall(head.encode() + body)
+        until(lambda: embeds.asked, "the provider is asked")
+    until(lambda: ledger.flush() and list(ledger.asides()), "the request is booked")
+    released.set()
+    (aside,) = ledger.asides()
+    assert (aside.status, aside.attempts[0].outcome) == ("cancelled", "cancelled")
+    assert aside.cost_usd == aside.attempts[0].cost_usd
+    assert aside.cost_usd == pytest.approx(2e-6 * aside.attempts[0].usage.input_tokens)
+    assert aside.cost_usd > 0
 
 
 def test_a_request_at_fault_is_not_asked_again(running: RunningGateway, embeds: Embeds) -> None:

@@ -291,7 +291,9 @@ class Calls:
         span: str | None,
         streamed: Streamed | None = None,
     ) -> None:
-        """Books a call that came to nothing; what a stream had said by then is billed."""
+        """Books a call that came to nothing. What a stream had said by then is billed, and of one
+        that was left before its end what it had read: a budget would not bound who always leaves.
+        """
         if isinstance(error, UpstreamError):
             # The caller's deadline says nothing about the deployment.
             if not (isinstance(error, UpstreamTimeout) and run.out_of_time):
@@ -324,8 +326,8 @@ class Calls:
                 estimated=estimated,
                 cost_usd=self._billing.cost(billed, streamed.prices),
             )
-        elif deployment.id in run.outrun:
-            # It has read what it was asked, and nobody will say what it has written since.
+        elif isinstance(error, asyncio.CancelledError):
+            # Nobody will say what it has written since.
             read = Usage(input_tokens=run.decision.profile.input_tokens)
             cost = self._billing.cost(read, deployment.prices)
             attempt = replace(attempt, usage=read, estimated=True, cost_usd=cost)

@@ -167,14 +167,17 @@ class Embedder:
         try:
             found, upstream_id = await self._ask(place, call, attempt.span, not attempts)
         except (UpstreamError, asyncio.CancelledError) as error:
-            upstream = error if isinstance(error, UpstreamError) else None
-            attempt = replace(
-                attempt,
-                outcome="cancelled" if upstream is None else upstream.kind,
-                error=None if upstream is None else upstream.message,
-                status=None if upstream is None else upstream.status,
-                latency_s=time.monotonic() - began,
-            )
+            attempt = replace(attempt, latency_s=time.monotonic() - began)
+            if isinstance(error, UpstreamError):
+                attempt = replace(
+                    attempt, outcome=error.kind, error=error.message, status=error.status
+                )
+            else:  # whoever leaves before the end has had it read all the same
+                read = guessed(call.asked)
+                usd = cost(read, place.prices)
+                attempt = replace(
+                    attempt, outcome="cancelled", usage=read, estimated=True, cost_usd=usd
+                )
             attempts.append(attempt)
             raise
         embedded = _embedded(found, call.asked, place, len(attempts) + 1, upstream_id)

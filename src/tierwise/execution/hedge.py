@@ -40,7 +40,7 @@ class Hedge:
             other = None if done else self._other(deployment, step, run)
             if other is not None:
                 calls[asyncio.create_task(_run(ask, other, step, run))] = other
-            answer = await self._first_of(calls, run)
+            answer = await self._first_of(calls)
             await self._end(calls, run, answer)
         except BaseException:
             await self._end(calls, run)
@@ -53,14 +53,13 @@ class Hedge:
         others = (d for d in places if d.id != deployment.id and not run.failed_at(d))
         return next((d for d in others if self._health.may_fail_over(d)), None)
 
-    async def _first_of(self, calls: dict[asyncio.Task[Given], Deployment], run: Run) -> Given:
+    async def _first_of(self, calls: dict[asyncio.Task[Given], Deployment]) -> Given:
         """The first answer; the error of the last call if there is none."""
         pending = set(calls)
         while True:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             answered = [call for call in done if call.exception() is None]
             if answered:
-                run.outrun.update(calls[call].id for call in pending)
                 return answered[0].result()
             if not pending:
                 return next(iter(done)).result()

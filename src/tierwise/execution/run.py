@@ -34,11 +34,10 @@ class Run:
     what it cost when it was made, and `left_out` what its model was not told then.
 
     `combination` is how verdicts are joined where the decision rests on a certificate, `reading`
-    what analysis read in the prompt, if it did. `outrun` are deployments whose calls were ended
-    because another was quicker. `said` is the text of a stream that several wrote, None for any
-    other. `unsaid` is what of the task some dialects have no words for. `upstream_id` is what the
-    provider that answers calls the request. `waited_s`, `analysis_s` and `routing_s` are how long
-    that took before `started`.
+    what analysis read in the prompt, if it did. `said` is the text of a stream that several wrote,
+    None for any other. `unsaid` is what of the task some dialects have no words for. `upstream_id`
+    is what the provider that answers calls the request. `waited_s`, `analysis_s` and `routing_s`
+    are how long that took before `started`.
     """
 
     __slots__ = (
@@ -60,7 +59,6 @@ class Run:
         "left_out",
         "model",
         "on_hold",
-        "outrun",
         "paths",
         "read_by_gates",
         "reading",
@@ -97,7 +95,6 @@ class Run:
         self.read_by_gates: Task | None = None
         self.course: Course | None = None
         self.on_hold: Callable[[], None] | None = None
-        self.outrun: set[str] = set()
         self.started = clock()
         self.attempts: list[Attempt] = []
         self.failures: list[tuple[Deployment, UpstreamError]] = []

@@ -6,13 +6,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tierwise.catalog import cost as price_of
+from tierwise.catalog import cost
 from tierwise.errors import RequestError, TierwiseError
 from tierwise.ledger import Told
 from tierwise.names import new_id
@@ -135,27 +134,19 @@ class EmbeddingEndpoint:
         """Has them made, paid from the budgets of the key, with room for the dearest place."""
         budgets, orchestrator = self._lasting.budgets, self._orchestrator
         purse = budgets.purse(client.budgets) if budgets is not None else None
-        make = partial(
-            orchestrator.embedded,
+        if purse is not None:
+            places = orchestrator.embedder.places(asked.model)
+            usage = Usage(input_tokens=tokens)
+            await purse.reserve(max(cost(usage, place.prices) for place in places))
+        return await orchestrator.embedded(
             asked,
             deadline,
             name=name,
             caller=client.name,
             owner=client.owner,
             told=told,
+            purse=purse,
         )
-        if purse is None:
-            return await make()
-        places = orchestrator.embedder.places(asked.model)
-        usage = Usage(input_tokens=tokens)
-        await purse.reserve(max(price_of(usage, place.prices) for place in places))
-        cost = 0.0
-        try:
-            embedded = await make()
-            cost = embedded.cost_usd
-            return embedded
-        finally:
-            purse.settle(cost)
 
     def _label(self, name: str) -> str:
         """The model's name if it is one: labels of metrics must be bounded."""
