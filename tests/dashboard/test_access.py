@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from starlette.datastructures import QueryParams
 
 from gateway import RunningGateway, call
 from pages import Client, Person, ask, sign_in, token_of
 from tenants import OPERATOR_KEY, Tenants, tenants
+from tierwise.dashboard.requests import Wanted
 from tierwise.dashboard.site import Site
 
 PAGES = (
@@ -243,6 +245,26 @@ def test_budgets_are_set_shown_and_taken_away(people: dict[str, Person], both: T
     name = text.split("/dashboard/budgets/")[1].split("/")[0]
     assert admin.post(f"/dashboard/budgets/{name}/delete").status == 303
     assert "of $5.00" not in admin.get("/dashboard/keys").text
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "-1", "721"])
+def test_a_secret_outlives_its_rotation_by_a_month_at_most(
+    people: dict[str, Person], both: Tenants, hours: str
+) -> None:
+    key = both.ours.keys["other"].id
+    refused = people["admin"].post(f"/dashboard/keys/{key}/rotate", overlap_h=hours)
+    assert refused.status == 400
+    assert "overlap_s" in refused.text
+    ask(both.gateway.url, "still there", both.ours.secrets["other"])
+
+
+@pytest.mark.parametrize("before", ["1", "x_1", "nan_1", "inf_1", "1_-1", f"1_{2**63}"])
+def test_what_is_no_place_in_the_list_is_refused(people: dict[str, Person], before: str) -> None:
+    assert people["admin"].get(f"/dashboard/requests?before={before}").status == 400
+
+
+def test_a_search_holds_no_sign_that_a_database_does_not_know() -> None:
+    assert Wanted.of(QueryParams("id=a%00b&key=%00")) == Wanted(id="a\ufffdb", key="\ufffd")
 
 
 def test_a_form_without_its_token_does_nothing(people: dict[str, Person], both: Tenants) -> None:

@@ -175,6 +175,9 @@ def test_text_that_postgresql_cannot_hold_is_written_all_the_same(
         assert ledger.flush(PATIENCE_S)
         assert ledger.dropped == 0
         assert ledger.get(record.decision.id) == record
+        assert ledger.get("a\x00b") is None
+        assert ledger.aside("a\x00b") is None
+        assert ledger.feedback("a\x00b") == []
 
 
 def test_what_an_index_cannot_hold_keeps_no_other_record_from_being_written(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from tierwise.types import KINDS
 
 PER_PAGE = 50
 STATUSES = ("ok", "error", "cancelled")
+_MOST_ROWS = 2**63
 _TEXTS = ("policy", "model", "status", "kind", "key")
 
 
@@ -43,7 +45,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, query: QueryParams) -> Wanted:
         """It, as an address has it."""
-        return cls(**{name: query.get(name, "").strip()[:200] for name in cls.__struct_fields__})
+        # PostgreSQL knows no NUL; nothing is called by the sign that stands for one.
+        said = {
+            name: query.get(name, "").replace("\x00", "\ufffd") for name in cls.__struct_fields__
+        }
+        return cls(**{name: text.strip()[:200] for name, text in said.items()})
 
     def address(self, **more: str) -> str:
         """The address that says it."""
@@ -130,9 +136,12 @@ def _place(text: str | None) -> tuple[float, int] | None:
         return None
     at, _, seq = text.partition("_")
     try:
-        return float(at), int(seq)
+        place = float(at), int(seq)
     except ValueError:
+        place = math.nan, 0
+    if not (math.isfinite(place[0]) and 0 <= place[1] < _MOST_ROWS):
         raise InvalidRequest(
             f"`before` is {text[:80]!r}, which is no place in the list. Begin at its first page.",
             param="before",
-        ) from None
+        )
+    return place

@@ -176,17 +176,17 @@ class PostgresStore:
     def get(self, decision_id: str) -> Record | None:
         """The record of a decision; the latest, should an id ever come twice."""
         with self.reading() as connection:
-            return lookup.record(connection, decision_id)
+            return lookup.record(connection, _as_stored(decision_id))
 
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""
         with self.reading() as connection:
-            return lookup.opinions(connection, decision_id)
+            return lookup.opinions(connection, _as_stored(decision_id))
 
     def aside(self, wanted: str) -> Aside | None:
         """The request of this id that is for no answer; None if there is none."""
         with self.reading() as connection:
-            found = lookup.asides(connection, tables.asides.c.id == wanted, 1)
+            found = lookup.asides(connection, tables.asides.c.id == _as_stored(wanted), 1)
         return found[0] if found else None
 
     def asides(self, *, since: float, limit: int | None) -> list[Aside]:
@@ -325,9 +325,11 @@ def _copy(
 
 
 def _storable(value: object) -> object:
-    if isinstance(value, str) and _NUL in value:
-        return value.replace(_NUL, "\ufffd")
-    return value
+    return _as_stored(value) if isinstance(value, str) else value
+
+
+def _as_stored(text: str) -> str:
+    return text.replace(_NUL, "\ufffd")
 
 
 def _checked(rows: Rows) -> Rows:
