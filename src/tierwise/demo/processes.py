@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,9 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
             with opener.open(f"{url}/health/ready", timeout=1.0) as answer:
                 if answer.status == 200:
                     return
-        except (urllib.error.URLError, OSError):
+        except (urllib.error.URLError, OSError, HTTPException):
+            # The last one: whoever calls a port of those that calls come from, before anybody
+            # listens there, may be given that port and hear himself.
             time.sleep(0.02)
     raise StartFailed(f"the gateway was not ready within {START_S:g} s: {log.read_text()[-500:]}")
 
