@@ -115,6 +115,7 @@ def test_a_file_that_cannot_be_used_is_put_back(
         ({"quality": "much"}, "`quality` is &#39;much&#39;"),
         ({"reference": "nobody"}, "nobody"),
         ({"gates": "no_such_gate"}, "no_such_gate"),
+        ({"gates": "complete, antigravity:fly"}, "code of your own"),
         ({"name": "stepwise"}, "there is a policy of this name"),
         ({"name": "../x"}, "`name`"),
         ({"name": "small"}, "small"),
@@ -130,6 +131,18 @@ def test_what_is_wrong_is_named(
     assert told in answer.text.split('role="alert"')[1].split("</p>")[0]
     assert _SEEN.search(answer.text) is None
     assert file.read_text() == before
+
+
+def test_code_of_one_s_own_that_the_file_names_may_be_named(provider: Provider) -> None:
+    """As a form sends all gates of a policy, and only those that the file names are loaded."""
+    own = "tierwise.gates.complete:CompleteGate"
+    data = config_for(provider.url, policies={"auto": {"gates": [own]}})
+    with RunningGateway(data) as gateway:
+        assert call(gateway.url, "GET", "/health/live", key=None).status == 200
+        client = Client(gateway.url)
+        token = token_of(client.get("/dashboard/policies/auto").text)
+        sent = {**EDIT, "token": token, "gates": f"{own}, json_schema"}
+        assert client.post("/dashboard/policies/auto/preview", **sent).status == 200
 
 
 def test_without_a_file_the_page_says_what_to_paste(provider: Provider) -> None:

@@ -140,6 +140,7 @@ def _made(config: Config, original: str, wanted: Edit) -> tuple[PolicyConfig, tu
     current = _current(config, original)
     if wanted.name != original and wanted.name in {**DEFAULT_POLICIES, **config.policies}:
         raise InvalidRequest(f"`name` is {wanted.name!r}, and there is a policy of this name.")
+    _check_code(config, wanted)
     file = config.origin.file
     text = Path(file).read_text(encoding="utf-8") if file is not None else ""
     fields = wanted.over(current.model_dump(exclude_unset=True, exclude_none=True))
@@ -156,6 +157,22 @@ def _made(config: Config, original: str, wanted: Edit) -> tuple[PolicyConfig, tu
     after = policy_file.with_policy(text, wanted.name, _fields(text, original, wanted))
     _check(Path(file), after)
     return made, (text, after)
+
+
+def _check_code(config: Config, wanted: Edit) -> None:
+    """Whether a page may name these gates: to load code of one's own is for the file to say.
+
+    Raises:
+        InvalidRequest: it may not.
+    """
+    known = {gate for policy in config.policies.values() for gate in policy.gates}
+    for gate in (part.strip() for part in wanted.gates.split(",")):
+        if ":" in gate and gate not in known:
+            raise InvalidRequest(
+                f"`gates` has {gate[:80]!r}, which is code of your own that no policy of the "
+                "configuration names yet. Name it there first.",
+                param="gates",
+            )
 
 
 def _check(file: Path, text: str) -> None:
