@@ -67,6 +67,7 @@ def test_a_key_in_escapes_is_still_found() -> None:
         "header authorization: bearer Zx81pQ77abc",
         "gsk_Zx81pQ77abcdef",
         "xai-Zx81pQ77abcdefghijkl",
+        "tw-Zx81pQ77abcdefghijkl-mnop_qrstuvwxyz012345",
         "hf_Zx81pQ77abcdefghijkl",
         "my_sk-Zx81pQ77abc",
         "AIzaZx81pQ77abcdefghijklmnop",

@@ -25,7 +25,7 @@ from tierwise.providers.cooldown import retry_after, retry_info
 
 _KEYS = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:c?sk[-_]|gsk_)[A-Za-z0-9*._-]{6,}"
-    r"|(?:xai-|hf_|tgp_|fw_|pplx-|nvapi-)[A-Za-z0-9*._-]{16,}|AIza[A-Za-z0-9_-]{20,}"
+    r"|(?:tw-|xai-|hf_|tgp_|fw_|pplx-|nvapi-)[A-Za-z0-9*._-]{16,}|AIza[A-Za-z0-9_-]{20,}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+)"
     r"|(?i:bearer)\s+[^\s\"']{8,}"
     r"|(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"
