@@ -145,7 +145,7 @@ class Endpoints:
             return self._too_large(scope)
         if self._neighbours is not None:
             try:
-                self._neighbours.check(dict(scope["headers"]))
+                self._neighbours.check(scope["headers"])
             except NotPermitted as foreign:
                 self._lasting.metrics.refused(foreign)
                 return self._named(refused(foreign, self._speeches.of(scope)))

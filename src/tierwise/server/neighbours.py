@@ -8,11 +8,13 @@ made to point to this machine, which then stands in `host`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from tierwise.errors import NotPermitted
 
+_TELLING = frozenset({b"origin", b"host"})
+_MOST_KNOWN = 100
 _NOBODYS = ("localhost", "local", "internal", "test", "home.arpa")
 """Below these nobody can have a name that points here (RFC 6761, 6762, 8375, and ICANN's)."""
 _OF_PAGES = ("http", "https", "null", "")
@@ -30,25 +32,33 @@ class Neighbours:
     def __init__(self, origins: Sequence[str], *, proxied: bool) -> None:
         self._origins = frozenset(origins)
         self._proxied = proxied
+        # Those that were looked at before: this is for every request, and there are few of them.
+        self._good: set[tuple[bytes, bytes]] = set()
 
-    def check(self, headers: Mapping[bytes, bytes]) -> None:
+    def check(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Whether a request may be served.
 
         Raises:
             NotPermitted: a page of elsewhere may be behind it.
         """
-        origin = headers.get(b"origin")
-        if origin is not None and not self._may_ask(origin.decode("latin-1")):
+        for name, value in headers:
+            if name in _TELLING and (name, value) not in self._good:
+                self._look(name, value)
+                if len(self._good) < _MOST_KNOWN:
+                    self._good.add((name, value))
+
+    def _look(self, name: bytes, value: bytes) -> None:
+        said = value.decode("latin-1")
+        if name == b"origin" and not self._may_ask(said):
             raise NotPermitted(
-                f"This comes from a page of {origin.decode('latin-1')[:200]!r}. Without keys only "
-                "pages of this machine are answered. Name it in `server.cors_origins`, or set "
+                f"This comes from a page of {said[:200]!r}. Without keys only pages of this "
+                "machine are answered. Name it in `server.cors_origins`, or set "
                 "`server.api_keys`.",
                 param="origin",
             )
-        host = headers.get(b"host", b"").decode("latin-1")
-        if not self._proxied and not _is_ours(_name_of(f"//{host}")):
+        if name == b"host" and not self._proxied and not _is_ours(_name_of(f"//{said}")):
             raise NotPermitted(
-                f"`host` is {host[:200]!r}. Without keys the gateway is only answered under names "
+                f"`host` is {said[:200]!r}. Without keys the gateway is only answered under names "
                 "of this machine, such as 127.0.0.1 or localhost. Set `server.api_keys`, or name a "
                 "proxy before it in `server.trusted_proxies`.",
                 param="host",
