@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import Provider, config_for, fails
 from tierwise.errors import BudgetExceeded, TierwiseError
@@ -56,6 +57,23 @@ async def test_the_expected_cost_is_set_aside_and_the_bill_is_settled(
     assert record is not None
     assert purse.settled == [record.cost_usd]
     assert record.owner == Owner(key="k1", team="t1", tags=("batch",))
+
+
+async def test_of_a_model_that_is_named_what_it_may_say_is_set_aside_too(
+    provider: Provider,
+) -> None:
+    """`small` costs 1 USD for a million tokens that it reads, 2 for those that it writes."""
+
+    async def reserved(o: Orchestrator, most: int | None = None, choices: int = 1) -> float:
+        purse = Kept()
+        await o.answer(replace(task(purse), max_output_tokens=most, choices=choices))
+        return purse.reserved[0]
+
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        assert await reserved(o) > 100 * 2e-6
+        assert await reserved(o, choices=8) == pytest.approx(8 * await reserved(o), rel=0.05)
+        assert await reserved(o, 1000) == pytest.approx(1000 * 2e-6, rel=0.05)
+        assert await reserved(o, 1000, choices=8) == pytest.approx(8000 * 2e-6, rel=0.05)
 
 
 async def test_a_stream_is_settled_when_it_is_over(provider: Provider) -> None:

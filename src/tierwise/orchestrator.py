@@ -263,7 +263,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
-        await set_aside(run, self.setup.models)
+        await set_aside(run, measured, self.setup.models)
         try:
             whole = await self._executor.whole(run)
             reply = whole.reply
@@ -294,7 +294,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         if self._load_brain is not None or self.sessions.elsewhere is not None:
             await self._awake(task)
         run, measured = self._begin(task)
-        await set_aside(run, self.setup.models)
+        await set_aside(run, measured, self.setup.models)
         run.on_hold = on_hold
         try:
             streamed = await self._executor.stream(run)

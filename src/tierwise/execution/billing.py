@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from tierwise.catalog import Catalog, cost
-from tierwise.types import Decision, Deployment, Model, Prices, Profile, Usage
+from tierwise.types import Deployment, Prices, Profile, Usage
 
 CHARS_PER_TOKEN = 4
 # What may follow a model's name without making it another model: gpt-4o-2024-08-06 is gpt-4o,
@@ -70,19 +69,3 @@ def names_model(reported: str | None, model: str) -> bool:
     if reported is None or not reported.startswith(model):
         return False
     return len(reported) == len(model) or _SNAPSHOT.match(reported, len(model)) is not None
-
-
-def expected_cost(decision: Decision, models: Mapping[str, Model]) -> float:
-    """What a request may well cost, in USD: each of its tiers, at the 90th percentile.
-
-    Where the caller named the model nothing was estimated, and what analysis expects is priced.
-    """
-    known = {c.model: c.estimate for c in decision.candidates}
-    profile = decision.profile
-    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
-    total = 0.0
-    for tier in decision.plan.tiers:
-        estimate = known.get(tier.model)
-        prices = models[tier.model].prices
-        total += cost(usage, prices) if estimate is None else estimate.cost_p90_usd
-    return total

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tierwise.analysis import Measured, classify
 from tierwise.catalog import cost
 from tierwise.errors import BudgetExceeded
-from tierwise.execution.billing import expected_cost
 from tierwise.execution.run import Run
+from tierwise.routing import PriorPredictor
 from tierwise.types import Model, Usage
 
 
-async def set_aside(run: Run, models: Mapping[str, Model]) -> None:
+async def set_aside(run: Run, measured: Measured, models: Mapping[str, Model]) -> None:
     """Sets aside what the plan of a request may well cost; nothing where nothing pays for it.
 
     What costs nothing is served even where nothing is left. But a model that stands in for it, or
@@ -24,13 +25,13 @@ async def set_aside(run: Run, models: Mapping[str, Model]) -> None:
     purse = run.task.purse
     if purse is None:
         return
-    expected = expected_cost(run.decision, models)
+    expected = _expected(run, measured, models)
     if expected > 0:
         await purse.reserve(expected)
         return
-    asked = [tier.model for tier in run.decision.plan.tiers] + [*run.decision.plan.fallbacks]
-    profile = run.decision.profile
-    usage = Usage(input_tokens=profile.input_tokens, output_tokens=profile.output_tokens)
+    plan, read = run.decision.plan, run.decision.profile.input_tokens
+    asked = [tier.model for tier in plan.tiers] + [*plan.fallbacks]
+    usage = Usage(input_tokens=read, output_tokens=1)
     costs = [cost(usage, place.prices) for name in asked for place in run.paths.get(name, ())]
     try:
         await purse.reserve(min((usd for usd in costs if usd > 0), default=0.0))
@@ -42,3 +43,26 @@ async def set_aside(run: Run, models: Mapping[str, Model]) -> None:
         if not any(run.paths.get(name) for name in asked):
             raise
         await purse.reserve(0.0)
+
+
+def _expected(run: Run, measured: Measured, models: Mapping[str, Model]) -> float:
+    """What a request may well cost, in USD: each of its tiers, at the 90th percentile.
+
+    Where the caller named the model nothing was estimated: what they allow it to say is priced, or
+    what rules expect it to.
+    """
+    known = {c.model: c.estimate for c in run.decision.candidates}
+    allowed, seen = run.task.max_output_tokens, measured.profile
+    total = 0.0
+    for tier in run.decision.plan.tiers:
+        model, estimate = models[tier.model], known.get(tier.model)
+        if estimate is None and allowed is not None:
+            written = allowed * seen.choices
+            usage = Usage(input_tokens=seen.input_tokens, output_tokens=written)
+            total += cost(usage, model.prices)
+            continue
+        if estimate is None:
+            by_rules = PriorPredictor().estimates(classify(measured), None, (model,), {})
+            estimate = by_rules[model.id]
+        total += estimate.cost_p90_usd
+    return total
