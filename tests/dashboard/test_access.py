@@ -254,7 +254,7 @@ def test_a_secret_outlives_its_rotation_by_a_month_at_most(
     key = both.ours.keys["other"].id
     refused = people["admin"].post(f"/dashboard/keys/{key}/rotate", overlap_h=hours)
     assert refused.status == 400
-    assert "overlap_s" in refused.text
+    assert "overlap_" in refused.text
     ask(both.gateway.url, "still there", both.ours.secrets["other"])
 
 
