@@ -145,6 +145,8 @@ def test_the_configuration_is_a_right_one(tmp_path: Path) -> None:
         ({"config.ledger.url": None}, "config.ledger.url is not set"),
         ({"config.state.url": None}, "config.state.url is not set"),
         ({"terminationGracePeriodSeconds": 10}, "terminationGracePeriodSeconds is 10"),
+        ({"preStopSeconds": 26}, "less than preStopSeconds, config.server.notice_s and"),
+        ({"config.server.notice_s": 31}, "less than preStopSeconds, config.server.notice_s and"),
         ({"autoscaling.minReplicas": 20}, "autoscaling.minReplicas is above"),
         ({"ingress.enabled": True}, "hosts"),
         ({"config.server.api_keys": []}, "api_keys"),

@@ -90,8 +90,9 @@ def test_the_proxy_s_network_is_the_one_that_is_trusted() -> None:
 
 
 def test_streams_have_time_to_end_before_a_gateway_is_killed() -> None:
-    grace = configuration("tierwise.yaml")["server"]["grace_s"]
-    assert int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s")) > grace
+    server = configuration("tierwise.yaml")["server"]
+    most = int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+    assert most > server["notice_s"] + server["grace_s"]
 
 
 def test_nginx_gives_idle_connections_up_before_a_gateway_does() -> None:

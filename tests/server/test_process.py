@@ -72,11 +72,11 @@ def open_stream(url: str) -> http.client.HTTPResponse:
 
 
 def refuses(url: str) -> bool:
-    """Whether nobody listens there any more."""
+    """Whether nobody is let in there any more: at first who comes is not even told so."""
     host, port = url.removeprefix("http://").split(":")
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
-    except ConnectionRefusedError:
+        socket.create_connection((host, int(port)), timeout=0.2).close()
+    except (ConnectionRefusedError, TimeoutError):
         return True
     return False
 
@@ -120,6 +120,48 @@ def test_a_request_on_an_idle_connection_just_after_sigterm_is_answered_as_its_l
             assert reply.read()
         assert gateway.process.wait(PATIENCE_S) == 0
     assert Counter(record["status"] for record in records(tmp_path)) == {"ok": 2}
+
+
+def test_a_stop_is_noticed_before_it_begins(tmp_path: Path, provider: Provider) -> None:
+    data = config_for(provider.url, server={"api_keys": [KEY], "notice_s": 1.5})
+    file = write_config(tmp_path / "tierwise.yaml", data)
+    with GatewayProcess("--config", str(file), cwd=tmp_path) as gateway:
+        url = gateway.url
+        assert call(url, "GET", "/health/ready").status == 200
+        gateway.process.send_signal(signal.SIGTERM)
+        until(lambda: call(url, "GET", "/health/ready").status == 503, "it to be noticed")
+        reply = chat(url)
+        assert (reply.status, reply.headers["connection"]) == (200, "close")
+        until(lambda: refuses(url), "the port to close")
+        assert gateway.process.wait(PATIENCE_S) == 0
+
+
+def test_a_second_signal_does_not_wait_for_anybody_to_notice(
+    tmp_path: Path, provider: Provider
+) -> None:
+    data = config_for(provider.url, server={"api_keys": [KEY], "notice_s": 600})
+    file = write_config(tmp_path / "tierwise.yaml", data)
+    for workers in ("1", "2"):
+        with GatewayProcess("--config", str(file), "--workers", workers, cwd=tmp_path) as gateway:
+            url = gateway.url
+            until(lambda url=url: call(url, "GET", "/health/ready").status == 200, "it")
+            gateway.process.send_signal(signal.SIGTERM)
+            until(lambda url=url: call(url, "GET", "/health/ready").status == 503, "the notice")
+            assert gateway.end(signal.SIGTERM) == 0
+
+
+def test_the_port_of_several_workers_is_closed_while_their_streams_go_on(
+    file: Path, tmp_path: Path, provider: Provider
+) -> None:
+    provider.acts["small"] = pauses(provider)
+    with GatewayProcess("--config", str(file), "--workers", "2", cwd=tmp_path) as gateway:
+        url = gateway.url
+        stream = open_stream(url)
+        gateway.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(url), "the port to close")
+        provider.release.set()
+        assert stream.read().decode().endswith("data: [DONE]\n\n")
+        assert gateway.process.wait(PATIENCE_S) == 0
 
 
 def test_a_stream_that_outlasts_the_grace_is_cut_and_booked(

@@ -93,6 +93,13 @@ class ServerConfig(_Section):
         default_factory=list,
         description="Origins of web pages that may ask, such as https://example.org; `*`: all.",
     )
+    notice_s: float = Field(
+        0,
+        ge=0,
+        le=600,
+        description="How long a gateway that is to stop is not ready and goes on answering all the "
+        "same, so that load balancers have time to notice; `grace_s` begins then.",
+    )
     grace_s: float = Field(30, ge=0, le=3600, description="Time for open requests at shutdown.")
     log_format: Literal["text", "json"] = Field(
         "text", description="What lines of the log are; TIERWISE_LOG_FORMAT says otherwise."

@@ -24,6 +24,7 @@ from tierwise.errors import ConfigError, TierwiseError
 from tierwise.orchestrator import Orchestrator
 from tierwise.providers.http import warm_up_tls
 from tierwise.server.admin import Reloaded
+from tierwise.server.door import Door
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
 from tierwise.server.observed import observed
@@ -56,6 +57,7 @@ class Gateway:
         source: where the configuration can be read again; None: nowhere.
         supervisor: the id of the process that looks after this worker and the others; None where
             there is none.
+        door: the port, if this process is to shut it; None where others listen there too.
     """
 
     def __init__(
@@ -64,11 +66,15 @@ class Gateway:
         config: Config,
         source: Source | None = None,
         supervisor: int | None = None,
+        door: Door | None = None,
     ) -> None:
         self._orchestrator = orchestrator
         self._config = config
         self._source = source or Source()
         self._supervisor = supervisor
+        self._door = door
+        self._notice_s = config.server.notice_s
+        self._announced = False
         self._lasting = Lasting(orchestrator, config)
         self._endpoints = Endpoints(orchestrator, config, self._lasting, self._reload_all)
         self._one_at_a_time = asyncio.Lock()
@@ -109,6 +115,21 @@ class Gateway:
     def drain(self) -> None:
         """The gateway is being stopped: it is not ready any more, and keeps no connections."""
         self._lasting.state = "draining"
+
+    async def leave(self) -> None:
+        """Goes on for as long as balancers have to notice it, then lets nobody new in.
+
+        Where somebody over this worker has announced the end, he has waited and shut the port.
+        """
+        if not self._announced:
+            await asyncio.sleep(self._notice_s)
+        if self._door is not None:
+            await self._door.shut()
+
+    def _announce(self) -> None:
+        """All workers will be stopped."""
+        self._announced = True
+        self.drain()
 
     async def _reload(self) -> Reloaded:
         old = self._orchestrator
@@ -217,7 +238,7 @@ class Gateway:
         # garbage that requests leave in cycles can wait for larger batches.
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, 20, 50)
-        listen(self.drain, self._hang_up)
+        listen(self.drain, self.leave, self._hang_up, self._announce)
         replicas = self._lasting.replicas
         if replicas is not None:
             replicas.news.ordered = self._ordered

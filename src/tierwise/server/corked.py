@@ -192,14 +192,29 @@ class CorkedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The gateway stops: what comes now is the last request on this connection.
 
-        An idle one is not closed at once. A proxy may have put a request on it just now, which
-        would be lost, and which it may not ask again elsewhere once it was sent.
+        One that is idle, or whose answer has begun and does not say that it is the last, is not
+        closed at once. A proxy may have put a request on it just now, which would be lost, and
+        which it may not ask again elsewhere once it was sent.
         """
-        if self._leaving or (self.cycle is not None and not self.cycle.response_complete):
+        if self._answers:
+            if not self.cycle.response_started:
+                super().shutdown()
+            self._leaving = True
+        elif self._leaving:
             super().shutdown()
         else:
             self._leaving = True
             self.loop.call_later(LINGER_S, self.shutdown)
+
+    def on_response_complete(self) -> None:
+        """An answer has been sent."""
+        super().on_response_complete()
+        if self._leaving and not self.transport.is_closing():
+            self.loop.call_later(LINGER_S, self.shutdown)
+
+    @property
+    def _answers(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more comes."""

@@ -22,6 +22,7 @@ from tierwise.config.serving import ServerConfig, TlsConfig
 from tierwise.errors import ConfigError
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.app import Gateway
+from tierwise.server.door import Door
 from tierwise.server.exposure import check_exposure
 from tierwise.server.source import Source
 from tierwise.server.supervisor import Supervisor
@@ -86,7 +87,7 @@ def serve(
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     url = _url(config.server, port)
     if workers <= 1:
-        gateway = Gateway(orchestrator, config, source)
+        gateway = Gateway(orchestrator, config, source, door=Door(listening))
         server = uvicorn.Server(uvicorn.Config(gateway, **options(config)))
         with contextlib.suppress(KeyboardInterrupt):
             # Having finished, uvicorn raises the signal that it got once more. By itself SIGTERM
@@ -130,7 +131,7 @@ def _supervise(config: Config, workers: int, source: Source, listening: socket.s
         # They share the socket that is already taken, so that who connects now is served later
         # and not reset.
         listening.set_inheritable(True)
-        Supervisor(supervised, [listening], reload).run()
+        Supervisor(supervised, [listening], reload, config.server.notice_s).run()
 
 
 def create_worker() -> Gateway:

@@ -14,6 +14,7 @@ FIXED = (
     "server.tls",
     "server.trusted_proxies",
     "server.grace_s",
+    "server.notice_s",
     "server.log_format",
     "server.access_log",
     "ledger.path",

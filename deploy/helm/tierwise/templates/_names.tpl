@@ -59,7 +59,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas: lower it." }}
 {{- end }}
 {{- $grace := dig "server" "grace_s" 30 .Values.config }}
-{{- if lt (int .Values.terminationGracePeriodSeconds) (add (int $grace) (int .Values.preStopSeconds)) }}
-{{- fail (printf "terminationGracePeriodSeconds is %d, less than config.server.grace_s and preStopSeconds together: raise it, or streams are cut." (int .Values.terminationGracePeriodSeconds)) }}
+{{- $notice := dig "server" "notice_s" 0 .Values.config }}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int (add (ceil $grace) (ceil $notice) (int .Values.preStopSeconds))) }}
+{{- fail (printf "terminationGracePeriodSeconds is %d, less than preStopSeconds, config.server.notice_s and config.server.grace_s together: raise it, or streams are cut." (int .Values.terminationGracePeriodSeconds)) }}
 {{- end }}
 {{- end }}
