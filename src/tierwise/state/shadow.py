@@ -19,6 +19,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 AIM = 0.95
 """The share of a model's capacity that prices aim at; the rest is for what comes in bursts."""
 STEP = 0.012
@@ -95,6 +97,16 @@ class _Resource:
         self.counts = busy if self.counts else self.price >= START
 
 
+class Seen(Struct, frozen=True):
+    """A model's price by what one process sees: whether it counts, and the requests a second that
+    want the model."""
+
+    model: str
+    price: float
+    counts: bool
+    rate: float
+
+
 class ShadowPrices:
     """Prices of all models that have a capacity.
 
@@ -129,6 +141,22 @@ class ShadowPrices:
         if self._resources and self._clock() - self._moved >= PERIOD_S:
             self._move()
         return self.prices
+
+    def seen(self) -> list[Seen]:
+        """What this process has seen of each model, for those that see others' requests."""
+        return [
+            Seen(model, resource.price, resource.counts, resource.rate)
+            for model, resource in self._resources.items()
+        ]
+
+    def agree(self, seen: Seen, price: float, counts: bool) -> None:
+        """All together have come to this price, when this was seen here. What has moved it here
+        since stays."""
+        resource = self._resources.get(seen.model)
+        if resource is not None:
+            moved = resource.price - seen.price
+            resource.price = min(MOST, max(0.0, price + moved))
+            resource.counts = counts
 
     def _move(self) -> None:
         now = self._clock()

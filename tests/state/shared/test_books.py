@@ -117,9 +117,9 @@ async def test_a_bill_that_comes_twice_is_booked_once(redis: RedisServer) -> Non
         a = budgets(one)
         purse = await reserved(a, 0.1)
         assert purse is not None
-        accounts = a.accounts([KEY])
+        purse.settle(0.05)
         for _ in range(3):
-            one.books.settle(purse._lease or "", accounts, 0.05)
+            one.books.back()  # tells all that it knows
         await until(lambda: _settled(a), "the bill")
         assert await spent(a) == (pytest.approx(0.05), 0.0)
 
@@ -131,7 +131,6 @@ async def test_without_redis_the_budget_holds_and_the_sums_are_right_when_it_is_
     monkeypatch: pytest.MonkeyPatch,
     keeps: bool,
 ) -> None:
-    monkeypatch.setattr(shared_books, "grace_s", lambda _: 2.0)
     server = lasting_redis if keeps else redis
     ledger = Ledger()
     async with joined(server) as one, joined(server) as other:
@@ -175,7 +174,6 @@ async def test_who_finds_redis_first_leaves_to_the_others_what_they_may_have_spe
     monkeypatch: pytest.MonkeyPatch,
     keeps: bool,
 ) -> None:
-    monkeypatch.setattr(shared_books, "grace_s", lambda _: 2.0)
     server = lasting_redis if keeps else redis
     async with joined(server) as one, joined(server) as other:
         a, b = budgets(one), budgets(other)

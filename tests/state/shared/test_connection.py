@@ -155,4 +155,4 @@ async def test_what_was_said_before_the_end_is_told_before_the_end(redis: RedisS
     async with linked(redis.url) as link:
         link.tell(OPEN, [link.key("budget", "b")], [5, 60])
     async with Redis.from_url(redis.url) as client:
-        assert await client.hget("tierwise:budget:b", "spent") == b"5"
+        assert await client.hget("tierwise:budget:b", "base") == b"5"

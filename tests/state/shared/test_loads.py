@@ -112,3 +112,43 @@ async def test_a_part_stays_as_it_is_while_redis_is_away(redis: RedisServer) -> 
         most = 302 + 10 * (time.monotonic() - began)
         assert 295 <= begun[0] <= most
         assert 295 <= begun[1] <= most
+
+
+class Clock:
+    """A time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def want(self, health: Health, model: str, a_second: int, seconds: int) -> None:
+        """So many requests a second want a model."""
+        for _ in range(10 * seconds):
+            self.now += 0.1
+            for _ in range(a_second // 10):
+                health.wanted(model, 0)
+            health.scarcity.now()
+
+
+async def test_all_replicas_have_one_shadow_price_whoever_is_asked(redis: RedisServer) -> None:
+    limited, clock = place(rpm=6000), Clock()
+    async with joined(redis) as one, joined(redis) as other:
+        a, b = (Health([limited], clock, random.Random(1)) for _ in range(2))
+        one.attach(a, [limited])
+        other.attach(b, [limited])
+        clock.want(a, "small", 300, 30)
+        b.wanted("small", 0)
+        (found,) = a.scarcity.seen()
+        assert found.counts
+        assert found.price > 0.1
+        await count(one, other, one)
+        for health in (a, b):
+            (seen,) = health.scarcity.seen()
+            assert (seen.price, seen.counts) == (pytest.approx(found.price), True)
+        # And it falls for all where the one that was asked sees that it is over.
+        clock.want(a, "small", 10, 60)
+        await count(one, other, one)
+        (seen,) = b.scarcity.seen()
+        assert seen.price < found.price / 2

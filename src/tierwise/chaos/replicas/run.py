@@ -19,7 +19,7 @@ from tierwise.chaos.replicas.ground import STATE_TIMEOUT_S, Ground, Office, Paye
 from tierwise.chaos.replicas.servers import Server
 from tierwise.errors import ConfigError, TierwiseError
 from tierwise.fleet import Fleet, WorkItem
-from tierwise.state.shared.books import grace_s
+from tierwise.state.shared.connection import MOST_PAUSE_S
 
 Part = Literal["budget", "redis", "postgres", "replica"]
 NAMES: tuple[Part, ...] = ("budget", "redis", "postgres", "replica")
@@ -29,7 +29,7 @@ USED_UP = 2 / 3
 BEGINS, ENDS = 0.25, 0.45
 """Shares of the requests after which somebody is killed, and is back."""
 SHORTEST_S = 2.0
-SETTLED_S = grace_s(STATE_TIMEOUT_S) + 1.0
+SETTLED_S = MOST_PAUSE_S + 4 * STATE_TIMEOUT_S + 1.0
 """After that all replicas have told what they did without Redis, in seconds."""
 _SHARE = 5
 _GAUGED = 200

@@ -1,50 +1,46 @@
 """What budgets have spent, counted for all replicas in Redis.
 
+Each replica tells Redis what it has billed of an account since it began, and knows as much of the
+others as it has heard. So what Redis forgets is put together again from what they tell, whoever
+comes first, and nothing counts twice however often it is told (`money` says how).
+
 While Redis is away each replica may spend its part of what was left when it was last there, so that
-all together keep within their budgets. What is settled meanwhile is told when Redis is back, each
-bill once.
+all together keep within their budgets. When it is back, the part of those that have not found it
+yet is kept for them.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from tierwise.state.books import InProcess
+from tierwise.budget import renews_at
 from tierwise.state.budgets import Account, Balance, Reserved
-from tierwise.state.shared.connection import MOST_PAUSE_S, Link, Lost
+from tierwise.state.shared.alone import Alone
+from tierwise.state.shared.circle import MISSED_S, Circle
+from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.scripts import (
     BALANCES,
+    BILL,
     HOLD,
-    KNOWN,
+    JOIN,
     NANOS,
     OPEN,
     RESERVE,
-    SETTLE,
+    STATES,
 )
 
 LEASE_S = 60.0
 """What is set aside is free again if its replica has not been heard of for so long."""
 KEPT_S = 2 * 86_400
-"""An account that nobody has used for so long is counted anew from the ledger."""
-_DONE_S = 3600
-"""A bill that comes again within this time is known."""
+"""An account that nobody has used for so long is read in the ledger anew."""
 _OLD_S = LEASE_S / 3
 _OF_LATE_S = 60.0
 _MOST_KNOWN = 10_000
-
-
-def grace_s(timeout_s: float) -> float:
-    """For how many seconds after Redis is back each replica still keeps to its own part of a
-    budget, beside what Redis says: until then others may be yet to find it and to tell their bills.
-
-    Only after that an account that Redis has forgotten is read in the ledger, which has those bills
-    too.
-    """
-    return MOST_PAUSE_S + 4 * timeout_s  # one look that hangs, a pause, and one that does not
 
 
 class _Lease(Struct):
@@ -57,25 +53,41 @@ class _Lease(Struct):
     told_at: float
 
 
+class _Known(Struct):
+    """What is known here of an account: how it was last, what Redis calls its base in 1e-9 USD, as
+    it writes that, and what each replica had billed."""
+
+    balance: Balance
+    base: bytes = b""
+    billed: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class _Bills(Struct):
+    """All that this replica has billed of an account, in 1e-9 USD."""
+
+    account: Account
+    nanos: int = 0
+
+
 class SharedBooks:
     """As `state.budgets.Books`.
 
     Args:
-        members: how many replicas there are.
+        circle: the replicas.
         now: Unix time in seconds.
     """
 
-    def __init__(
-        self, link: Link, members: Callable[[], int], now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, link: Link, circle: Circle, now: Callable[[], float] = time.time) -> None:
         self._link = link
-        self._members = members
+        self._circle = circle
         self._now = now
         self._leases: dict[str, _Lease] = {}
-        self._known: dict[str, Balance] = {}
+        self._known: dict[str, _Known] = {}
+        self._bills: dict[str, _Bills] = {}
+        self._most_bills = _MOST_KNOWN
         self._used: dict[str, tuple[Account, float]] = {}
-        self._alone: _Alone | None = None
-        self._grace_until = 0.0
+        self._alone: Alone | None = None
+        self._was_alone: Alone | None = None
 
     async def reserve(
         self, lease: str, accounts: Sequence[Account], usd: float, until: float
@@ -84,22 +96,12 @@ class SharedBooks:
         now, nanos = self._now(), math.ceil(usd * NANOS)
         for account in accounts:
             self._used[account.name] = account, now
-        own = None
-        if now < self._grace_until:
-            own = await self._by_oneself().reserve(lease, accounts, usd, until)
-            if not own.done:
-                return own
+        told = True
         try:
             reserved = await self._in_redis(lease, accounts, nanos, until)
-            told = True
         except Lost:
-            reserved = own or await self._by_oneself().reserve(lease, accounts, usd, until)
+            reserved = await self._by_oneself().reserve(lease, accounts, usd, until)
             told = False
-        else:
-            if own is not None and reserved.unopened:
-                reserved, told = own, False
-            elif own is not None and not reserved.done:
-                self._by_oneself().settle(lease, accounts, 0.0)
         if reserved.done:
             self._leases[lease] = _Lease(tuple(accounts), nanos, until, now if told else 0.0)
             if not told and self._link.up:
@@ -120,46 +122,71 @@ class SharedBooks:
                 min(LEASE_S, until - self._now()),
                 KEPT_S,
                 *("" if hard is None else math.floor(hard * NANOS) for hard in hards),
+                *self._parts(accounts),
             ],
         )
         balances = _balances(found)
-        # What is told is how it was before.
-        self._learn(accounts, balances, nanos / NANOS if done else 0.0)
+        for account, balance, base in zip(accounts, balances, found[2::3], strict=True):
+            if balance is None:
+                continue
+            known = self._known.get(account.name)
+            if known is not None and known.base and int(known.base) < int(base):
+                # It was forgotten and opened anew, perhaps by one who knows less of it.
+                self._tell_state(account.name)
+            # What is told is how it was before.
+            self._learn(account, balance, base, nanos if done else 0)
         return _reserved(accounts, balances, nanos, bool(done))
+
+    def _parts(self, accounts: Sequence[Account]) -> list[Any]:
+        """What those that are missing may spend by themselves, for `RESERVE`."""
+        missing = self._circle.missing
+        if not missing:
+            return []
+        told: list[Any] = [int(MISSED_S), self._circle.everybody]
+        alone = self._was_alone
+        parts = [None if alone is None else alone.part_of(account) for account in accounts]
+        for name in missing:
+            told += [name, *("" if one is None else math.ceil(one * NANOS) for one in parts)]
+        return told
 
     async def open(self, account: Account, spent_usd: float) -> None:
         """Makes an account known with what was spent before."""
-        if self._now() < self._grace_until:
-            await self._by_oneself().open(account, spent_usd)
-            return
+        self._tell_state(account.name)
         try:
             nanos = round(spent_usd * NANOS)
             await self._link.call(OPEN, self._keys([account]), [nanos, KEPT_S])
         except Lost:
             await self._by_oneself().open(account, spent_usd)
+            if account.budget.hard_usd is not None:  # else it may be a guess
+                base = b"%d" % round(spent_usd * NANOS)
+                self._known.setdefault(account.name, _Known(Balance(spent_usd), base))
 
     def settle(self, lease: str, accounts: Sequence[Account], usd: float) -> None:
         """Frees what was set aside and books what was spent instead."""
-        self._leases.pop(lease, None)
+        held = self._leases.pop(lease, None)
+        aside = held.nanos / NANOS if held is not None and held.told_at > 0 else 0.0
+        told = []
+        for account in accounts:
+            bills = self._bills.setdefault(account.name, _Bills(account))
+            bills.nanos += round(usd * NANOS)
+            told.append(bills.nanos)
+            known = self._known.get(account.name)
+            if known is not None:
+                was = known.balance
+                left = max(0.0, was.set_aside_usd - aside)
+                known.balance = Balance(was.spent_usd + usd, left)
         if self._alone is not None:
             self._alone.settle(lease, accounts, usd)
-        self._link.tell(
-            SETTLE,
-            [self._link.key("settled", lease), *self._keys(accounts)],
-            [lease, round(usd * NANOS), _DONE_S],
-            again=True,
-        )
+        name = self._circle.name
+        self._link.tell(BILL, self._keys(accounts), [lease, name, KEPT_S, *told], again=True)
 
     async def balances(self, accounts: Sequence[Account]) -> tuple[Balance | None, ...]:
         """Of each account; None of one that is not known yet."""
         try:
-            found = _balances(await self._link.call(BALANCES, self._keys(accounts), []))
+            found = await self._link.call(BALANCES, self._keys(accounts), [])
         except Lost:
             return await self._by_oneself().balances(accounts)
-        if None in found and self._now() < self._grace_until:
-            return await self._by_oneself().balances(accounts)
-        self._learn(accounts, found)
-        return found
+        return _balances(found)
 
     async def look(self) -> None:
         """Learns what other replicas have spent from accounts that were used here of late, so that
@@ -168,14 +195,22 @@ class SharedBooks:
         Raises:
             Lost: Redis is away.
         """
-        now = self._now()
-        if now >= self._grace_until:
-            self._alone = None
-        since = now - _OF_LATE_S
+        if not self._circle.missing:
+            self._was_alone = None
+        since = self._now() - _OF_LATE_S
         late = [account for account, at in self._used.values() if at >= since]
         self._used = {account.name: self._used[account.name] for account in late}
         if late:
-            self._learn(late, _balances(await self._link.call(BALANCES, self._keys(late), [])))
+            states = await self._link.call(STATES, self._keys(late), [])
+            for account, (spent, aside, base, billed) in zip(late, states, strict=True):
+                if spent != b"":
+                    counts = dict(zip(billed[::2], billed[1::2], strict=True))
+                    untold = self._untold(account.name, counts)
+                    balance = Balance((int(spent) + untold) / NANOS, int(aside) / NANOS)
+                    self._learn(account, balance, base)
+                    self._known[account.name].billed = counts
+        self._alone = None
+        self._forget_bills()
 
     def renew(self) -> None:
         """Says what is still set aside."""
@@ -183,12 +218,22 @@ class SharedBooks:
 
     def back(self) -> None:
         """Redis is there, or there again. If it has forgotten what it knew, it is told."""
-        if self._known:
-            self._grace_until = self._now() + grace_s(self._link.config.timeout_s)
-        for name, balance in self._known.items():
-            spent = round(balance.spent_usd * NANOS)
-            self._link.tell(KNOWN, [self._link.key("budget", name)], [spent, KEPT_S], again=True)
+        self._was_alone, self._alone = self._alone or self._begun_alone(), None
+        for name in self._known.keys() | self._bills.keys():
+            self._tell_state(name)
         self._tell_leases(0.0)
+
+    def _tell_state(self, name: str) -> None:
+        """Tells what is known of an account here."""
+        known, bills = self._known.get(name), self._bills.get(name)
+        if known is None and bills is None:
+            return
+        billed: dict[bytes, bytes | int] = {} if known is None else {**known.billed}
+        if bills is not None:
+            billed[self._circle.name.encode()] = bills.nanos
+        base = b"" if known is None else known.base
+        told = [self._circle.name, KEPT_S, base, *(one for pair in billed.items() for one in pair)]
+        self._link.tell(JOIN, [self._link.key("budget", name)], told, again=True)
 
     def _tell_leases(self, older_s: float) -> None:
         now = self._now()
@@ -205,90 +250,53 @@ class SharedBooks:
         keys = self._keys(lease.accounts)
         self._link.tell(HOLD, keys, [name, lease.nanos, seconds, KEPT_S], again=True)
 
-    def _by_oneself(self) -> _Alone:
+    def _by_oneself(self) -> Alone:
         if self._alone is None:
-            held = {name: lease.nanos / NANOS for name, lease in self._leases.items()}
-            self._alone = _Alone(self._known, held, max(1, self._members()), self._now)
+            self._alone = self._begun_alone()
         return self._alone
 
-    def _learn(
-        self, accounts: Sequence[Account], found: Sequence[Balance | None], more_usd: float = 0.0
-    ) -> None:
-        """Keeps balances; `more_usd` has been set aside since."""
-        for account, balance in zip(accounts, found, strict=True):
-            if balance is not None:
-                self._known.pop(account.name, None)
-                aside = balance.set_aside_usd + more_usd
-                self._known[account.name] = Balance(balance.spent_usd, aside)
+    def _begun_alone(self) -> Alone:
+        held = {name: (lease.accounts, lease.nanos / NANOS) for name, lease in self._leases.items()}
+        balances = {name: known.balance for name, known in self._known.items()}
+        return Alone(balances, held, self._circle.everybody, self._now)
+
+    def _learn(self, account: Account, balance: Balance, base: bytes, more: int = 0) -> None:
+        """Keeps how an account was; `more` has been set aside since, in 1e-9 USD."""
+        known = self._known.pop(account.name, None) or _Known(balance)
+        self._known[account.name] = known
+        aside = balance.set_aside_usd + more / NANOS
+        known.balance = Balance(balance.spent_usd, aside)
+        if not known.base or int(base) < int(known.base):
+            known.base = base
         while len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
+
+    def _untold(self, name: str, counts: Mapping[bytes, bytes]) -> int:
+        """What this replica has billed and Redis has not heard or not taken, in 1e-9 USD."""
+        bills = self._bills.get(name)
+        told = int(counts.get(self._circle.name.encode(), 0))
+        return 0 if bills is None else max(0, bills.nanos - told)
+
+    def _forget_bills(self) -> None:
+        """Forgets what was billed in periods that are long over."""
+        if len(self._bills) < self._most_bills:
+            return
+        now = self._now() - KEPT_S
+        for name, bills in list(self._bills.items()):
+            ends = renews_at(bills.account.budget.period, bills.account.began_at)
+            if ends is not None and ends < now:
+                del self._bills[name]
+        self._most_bills = max(_MOST_KNOWN, 2 * len(self._bills))
 
     def _keys(self, accounts: Sequence[Account]) -> list[str]:
         return [self._link.key("budget", account.name) for account in accounts]
 
 
-class _Alone:
-    """The books of one replica while Redis is away.
-
-    What the others may spend of an account counts as spent here, and is left out of what is said.
-
-    Args:
-        held: what was set aside here before, in USD by lease: it is part of what is known.
-    """
-
-    def __init__(
-        self,
-        known: dict[str, Balance],
-        held: dict[str, float],
-        members: int,
-        now: Callable[[], float],
-    ) -> None:
-        self._known = dict(known)
-        self._held = held
-        self._members = members
-        self._books = InProcess(now)
-        self._others: dict[str, float] = {}
-
-    async def reserve(
-        self, lease: str, accounts: Sequence[Account], usd: float, until: float
-    ) -> Reserved:
-        for account in accounts:
-            balance = self._known.get(account.name)
-            if balance is not None:
-                await self.open(account, balance.taken_usd)
-        reserved = await self._books.reserve(lease, accounts, usd, until)
-        said = zip(accounts, reserved.balances, strict=True)
-        balances = tuple(self._said(account, balance) for account, balance in said)
-        return Reserved(balances, reserved.full, reserved.unopened)
-
-    async def open(self, account: Account, spent_usd: float) -> None:
-        if account.name in self._others:
-            return
-        hard = account.budget.hard_usd
-        left = 0.0 if hard is None else max(0.0, hard - spent_usd)
-        others = self._others[account.name] = left * (1.0 - 1.0 / self._members)
-        await self._books.open(account, spent_usd + others)
-
-    def settle(self, lease: str, accounts: Sequence[Account], usd: float) -> None:
-        self._books.settle(lease, accounts, usd - self._held.pop(lease, 0.0))
-
-    async def balances(self, accounts: Sequence[Account]) -> tuple[Balance | None, ...]:
-        found = await self._books.balances(accounts)
-        return tuple(
-            self._known.get(account.name) if one is None else self._said(account, one)
-            for account, one in zip(accounts, found, strict=True)
-        )
-
-    def _said(self, account: Account, balance: Balance) -> Balance:
-        others = self._others.get(account.name, 0.0)
-        return Balance(max(0.0, balance.spent_usd - others), balance.set_aside_usd)
-
-
 def _balances(found: Sequence[bytes]) -> tuple[Balance | None, ...]:
-    pairs = zip(found[::2], found[1::2], strict=True)
+    """Of what is told three by three: spent, set aside, base."""
     return tuple(
         None if spent == b"" else Balance(int(spent) / NANOS, int(aside) / NANOS)
-        for spent, aside in pairs
+        for spent, aside in zip(found[::3], found[1::3], strict=True)
     )
 
 

@@ -1,4 +1,5 @@
-"""The limits of deployments, divided among replicas by what each has to do.
+"""The limits of deployments, divided among replicas by what each has to do, and the shadow prices
+that they find together.
 
 Who may be asked is decided many times on the path of a request, for several deployments, and
 nothing there waits for anything. So Redis is not asked then: each replica has a part of every
@@ -6,6 +7,10 @@ limit, which follows its demand, and four times a second it says what it has tak
 all have taken together. A bucket is full again after as long for a part as for the whole, so the
 common count takes the place of its own. Between two counts no more is taken than is left, but for
 what the others take in that time.
+
+Each moves the shadow prices by what it sees, and as often all come to one price between them: the
+mean, by how much each was asked. So one that has just begun, or is seldom asked, knows what is
+scarce.
 
 Each has at least one call at a time, because with none it could serve nobody: a `concurrency` below
 the number of replicas is exceeded by their difference.
@@ -22,8 +27,8 @@ from tierwise.state.deployment import DeploymentState
 from tierwise.state.health import Health
 from tierwise.state.hints import place
 from tierwise.state.limits import Limiter
-from tierwise.state.shared.connection import Link
-from tierwise.state.shared.scripts import SHARE
+from tierwise.state.shared.connection import Argument, Link
+from tierwise.state.shared.scripts import PRICES, SHARE
 from tierwise.types import Deployment, Limits
 
 MEMBER_S = 5.0
@@ -31,6 +36,7 @@ MEMBER_S = 5.0
 _MEMORY = 0.7
 """What a count leaves of the demand before it: half of it is of the last half second."""
 _NONE_LEFT = 1e-3
+_MOST_OF_THEM = 0.5
 _NO_LIMITS = Limits()
 
 
@@ -79,11 +85,25 @@ class SharedLoads:
             for deployment in self._limited
             if (state := health.states[deployment.id]).limiter is not None
         ]
-        results = await asyncio.gather(*asked, return_exceptions=True)
+        results = await asyncio.gather(*asked, self._agree(health), return_exceptions=True)
         self._counted = True
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _agree(self, health: Health) -> None:
+        """Comes to prices with the others."""
+        seen = health.scarcity.seen()
+        if not seen:
+            return
+        told: list[Argument] = [self._name, MEMBER_S]
+        for one in seen:
+            told += [one.price, int(one.counts), one.rate]
+        keys = [self._link.key("price", one.model) for one in seen]
+        found = await self._link.call(PRICES, keys, told)
+        for one, price, counts in zip(seen, found[::2], found[1::2], strict=True):
+            if price != b"":
+                health.scarcity.agree(one, float(price), float(counts) >= _MOST_OF_THEM)
 
     async def _ask(
         self,

@@ -13,13 +13,13 @@ from tierwise.config.keeping import StateConfig
 from tierwise.state.health import Health
 from tierwise.state.shared.books import SharedBooks
 from tierwise.state.shared.cached import SharedCache
+from tierwise.state.shared.circle import Circle
 from tierwise.state.shared.connection import Link, Lost
 from tierwise.state.shared.limits import LEASE_S, SharedLimits
-from tierwise.state.shared.loads import MEMBER_S, SharedLoads
+from tierwise.state.shared.loads import SharedLoads
 from tierwise.state.shared.lookups import Lookups
-from tierwise.state.shared.news import ORDERS_S, News
+from tierwise.state.shared.news import News
 from tierwise.state.shared.once import SharedOnce
-from tierwise.state.shared.scripts import PRESENT
 from tierwise.state.shared.sessions import SharedSessions
 from tierwise.state.shared.voids import SharedVoids
 from tierwise.types import Deployment
@@ -34,8 +34,6 @@ _RENEW_EVERY = int(LEASE_S / 3 / ROUND_S)
 class Replicas:
     """What is shared with the others. `start` it in an event loop, `close` it there.
 
-    `members` is how many replicas there are, as far as is known: each worker of a gateway is one.
-
     Args:
         workers: of this gateway, which are known without anybody counting.
 
@@ -45,11 +43,11 @@ class Replicas:
 
     def __init__(self, config: StateConfig, workers: int = 1) -> None:
         self.name = secrets.token_hex(6)
-        self.members = max(1, workers)
         self.link = Link(config)
-        self.limits = SharedLimits(self.link, lambda: self.members, self.name)
-        self.books = SharedBooks(self.link, lambda: self.members)
         self.news = News(self.link, self.name)
+        self._circle = Circle(self.link, self.name, workers, self.news.orders_key)
+        self.limits = SharedLimits(self.link, lambda: self.members, self.name)
+        self.books = SharedBooks(self.link, self._circle)
         self.voids = SharedVoids(self.link, self.news.void)
         self.news.voided = self.voids.hear
         self._lookups = Lookups(self.link)
@@ -60,6 +58,11 @@ class Replicas:
         self._loads = SharedLoads(self.link, self.name, self.members)
         self._tasks: set[asyncio.Task[None]] = set()
         self.link.watch(back=self._back, hear=self.news.hear)
+
+    @property
+    def members(self) -> int:
+        """How many replicas there are, as far as is known: each worker of a gateway is one."""
+        return self._circle.members
 
     def attach(self, health: Health, deployments: Sequence[Deployment]) -> None:
         """From now on these deployments are in use."""
@@ -84,6 +87,7 @@ class Replicas:
         await self.cached.close()
         await self.once.close()
         await self._lookups.close()
+        self._circle.depart()
         await self.link.close()
 
     def status(self) -> dict[str, Any]:
@@ -114,8 +118,7 @@ class Replicas:
 
     async def _round(self, number: int) -> None:
         if number % _PRESENT_EVERY == 0:
-            keys = [self.link.key("members"), self.news.orders_key]
-            self.members = int(await self.link.call(PRESENT, keys, [self.name, MEMBER_S, ORDERS_S]))
+            await self._circle.present()
             self.voids.watched_by(self.members)
             await self.limits.look()
             await self.books.look()
@@ -127,6 +130,7 @@ class Replicas:
 
     def _back(self) -> None:
         """Redis is there, or there again."""
+        self._circle.back()
         self.limits.back()
         self.books.back()
         self._spawn(self._catch_up())
@@ -136,6 +140,7 @@ class Replicas:
             await self.news.catch_up()
             await self.voids.catch_up()
             await self.cached.catch_up()
+            await self._circle.present()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

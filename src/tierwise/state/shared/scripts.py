@@ -11,6 +11,8 @@ import hashlib
 
 from msgspec import Struct
 
+from tierwise.state.shared import money
+
 EPOCH = 1_700_000_000
 """In Unix time. Numbers of Redis' scripts have 53 bits, which is 15 ns after so few seconds."""
 NANOS = 1_000_000_000
@@ -187,14 +189,51 @@ redis.call('EXPIRE', KEYS[1], 900)
 return {text(share), full_in(requests), full_in(tokens), calls}
 """
 
+PRICES_TEXT = """
+-- The price that all have found together: the mean of what each has found, by how much each was
+-- asked. KEYS: models. ARGV: member, seconds that it counts, and for each model its price, 1 if it
+-- counts, and its requests a second. Gives for each the price, and the share of those for whom it
+-- counts; '' where nobody was asked.
+local found = {}
+for place, key in ipairs(KEYS) do
+  local at = 3 * place
+  local mine = ARGV[at] .. ' ' .. ARGV[at + 1] .. ' ' .. ARGV[at + 2]
+  redis.call('HSET', key, ARGV[1], mine .. ' ' .. text(now + ARGV[2]))
+  redis.call('EXPIRE', key, math.ceil(ARGV[2]) + 1)
+  local all, price, counts, asked = redis.call('HGETALL', key), 0, 0, 0
+  for one = 1, #all, 2 do
+    local its, counted, rate, ends = string.match(all[one + 1], '^(%S+) (%S+) (%S+) (%S+)$')
+    if tonumber(ends) < now then
+      redis.call('HDEL', key, all[one])
+    else
+      price = price + its * rate
+      counts = counts + counted * rate
+      asked = asked + rate
+    end
+  end
+  table.insert(found, asked > 0 and text(price / asked) or '')
+  table.insert(found, asked > 0 and text(counts / asked) or '')
+end
+return found
+"""
+
 PRESENT_TEXT = """
 -- Who is there. KEYS: members, orders. ARGV: member, seconds that it counts, seconds that orders
--- are kept.
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now))
+-- are kept, seconds that one who is not heard of any more is missed, then members that were there
+-- before Redis forgot. Gives the time, then each member and the time until which it counts, or did.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ARGV[4]))
+for place = 5, #ARGV do redis.call('ZADD', KEYS[1], 'NX', text(now), ARGV[place]) end
 redis.call('ZADD', KEYS[1], text(now + ARGV[2]), ARGV[1])
-redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[2]) + 1)
+redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[2] + ARGV[4]) + 1)
 redis.call('EXPIRE', KEYS[2], ARGV[3])
-return redis.call('ZCARD', KEYS[1])
+local found = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+table.insert(found, 1, text(now))
+return found
+"""
+
+DEPART_TEXT = """
+-- One ends that has told all. KEYS: members. ARGV: member.
+return redis.call('ZREM', KEYS[1], ARGV[1])
 """
 
 TELL_TEXT = """
@@ -234,135 +273,13 @@ NEWS_TEXT = """
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """
 
-_PURSES = """
--- What is set aside for whom stands in a hash of its own beside each account, and until when in an
--- ordered set.
-local function free(key, lease)
-  local held = redis.call('HGET', key .. ':held', lease)
-  if not held then return end
-  redis.call('HDEL', key .. ':held', lease)
-  redis.call('ZREM', key .. ':until', lease)
-  if held ~= '0' then redis.call('HINCRBY', key, 'aside', '-' .. held) end
-end
-local function hold(key, lease, amount, seconds)
-  redis.call('HSET', key .. ':held', lease, amount)
-  redis.call('ZADD', key .. ':until', text(now + seconds), lease)
-  redis.call('HINCRBY', key, 'aside', amount)
-end
-local function used(key, seconds)
-  for _, name in ipairs({key, key .. ':held', key .. ':until'}) do
-    if redis.call('TTL', name) < tonumber(seconds) then redis.call('EXPIRE', name, seconds) end
-  end
-end
-local function expire(key)
-  for _, lease in ipairs(redis.call('ZRANGEBYSCORE', key .. ':until', '-inf', text(now))) do
-    free(key, lease)
-  end
-end
-local function balance(key)
-  local kept = redis.call('HMGET', key, 'spent', 'aside')
-  return kept[1], kept[2] or '0'
-end
-"""
-
-RESERVE_TEXT = """
--- KEYS: accounts. ARGV: lease, amount, seconds of the lease, seconds that accounts are kept, the
--- most of each account. Gives for each what was spent and set aside before; then 1 if it is set
--- aside.
-local found, room = {}, 1
-local amount = tonumber(ARGV[2])
-for place, key in ipairs(KEYS) do
-  expire(key)
-  local spent, aside = balance(key)
-  table.insert(found, spent or '')
-  table.insert(found, aside)
-  if not spent then
-    room = 0
-  elseif ARGV[4 + place] ~= '' and amount > 0
-      and tonumber(spent) + tonumber(aside) + amount > tonumber(ARGV[4 + place]) then
-    room = 0
-  end
-end
-if room == 1 then
-  for _, key in ipairs(KEYS) do
-    hold(key, ARGV[1], ARGV[2], ARGV[3])
-    used(key, ARGV[4])
-  end
-end
-table.insert(found, room)
-return found
-"""
-
-HOLD_TEXT = """
--- As set aside already. KEYS: accounts. ARGV: lease, amount, seconds of the lease, seconds that
--- accounts are kept.
-for _, key in ipairs(KEYS) do
-  free(key, ARGV[1])
-  hold(key, ARGV[1], ARGV[2], ARGV[3])
-  used(key, ARGV[4])
-end
-return 1
-"""
-
-SETTLE_TEXT = """
--- KEYS: a mark that it was done, accounts. ARGV: lease, amount, seconds that the mark is kept. What
--- an account has spent that is not open will be read in the ledger, and is at least `known`.
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then return 0 end
-for place = 2, #KEYS do
-  local key = KEYS[place]
-  free(key, ARGV[1])
-  for _, name in ipairs({'spent', 'known'}) do
-    if redis.call('HEXISTS', key, name) == 1 then redis.call('HINCRBY', key, name, ARGV[2]) end
-  end
-end
-return 1
-"""
-
-KNOWN_TEXT = """
--- What one of the replicas knows of an account, if Redis has forgotten it. KEYS: account. ARGV:
--- spent at least, seconds that accounts are kept.
-local spent = redis.call('HMGET', KEYS[1], 'spent', 'known')
-if not spent[1] and tonumber(spent[2] or -1) < tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1], 'known', ARGV[1])
-  used(KEYS[1], ARGV[2])
-end
-return 1
-"""
-
-OPEN_TEXT = """
--- Where several open an account at a time, whoever knows of most is right. KEYS: account. ARGV:
--- spent before, seconds that accounts are kept.
-local kept = redis.call('HMGET', KEYS[1], 'spent', 'known')
-local most = ARGV[1]
-for place = 1, 2 do
-  if kept[place] and tonumber(kept[place]) > tonumber(most) then most = kept[place] end
-end
-redis.call('HSET', KEYS[1], 'spent', most)
-redis.call('HDEL', KEYS[1], 'known')
-used(KEYS[1], ARGV[2])
-return 1
-"""
-
-BALANCES_TEXT = """
--- KEYS: accounts. Gives what is spent and set aside of each.
-local found = {}
-for _, key in ipairs(KEYS) do
-  expire(key)
-  local spent, aside = balance(key)
-  table.insert(found, spent or '')
-  table.insert(found, aside)
-end
-return found
-"""
-
-
 def rates(text: str, clock: str = CLOCK) -> Script:
     """A script about buckets; the clock is another one where time must stand still."""
     return Script(clock + NUMBERS + _RATES + text)
 
 
 def _money(text: str) -> Script:
-    return Script(CLOCK + NUMBERS + _PURSES + text)
+    return Script(CLOCK + NUMBERS + money.PURSES + text)
 
 
 TAKE = rates(TAKE_TEXT)
@@ -371,11 +288,14 @@ OWE = rates(OWE_TEXT)
 LOOK = rates(LOOK_TEXT)
 SHARE = rates(SHARE_TEXT)
 RENEW = Script(CLOCK + NUMBERS + RENEW_TEXT)
+PRICES = Script(CLOCK + NUMBERS + PRICES_TEXT)
 PRESENT = Script(CLOCK + NUMBERS + PRESENT_TEXT)
 TELL, HINTS, NEWS = Script(TELL_TEXT), Script(HINTS_TEXT), Script(NEWS_TEXT)
 ORDER, ORDERS = Script(ORDER_TEXT), Script(ORDERS_TEXT)
-RESERVE, HOLD, SETTLE = _money(RESERVE_TEXT), _money(HOLD_TEXT), _money(SETTLE_TEXT)
-KNOWN, OPEN, BALANCES = _money(KNOWN_TEXT), _money(OPEN_TEXT), _money(BALANCES_TEXT)
+DEPART = Script(DEPART_TEXT)
+RESERVE, HOLD, BILL = _money(money.RESERVE), _money(money.HOLD), _money(money.BILL)
+JOIN, OPEN = _money(money.JOIN), _money(money.OPEN)
+BALANCES, STATES = _money(money.BALANCES), _money(money.STATES)
 
 ALL = (
     TAKE,
@@ -384,7 +304,9 @@ ALL = (
     LOOK,
     SHARE,
     RENEW,
+    PRICES,
     PRESENT,
+    DEPART,
     TELL,
     HINTS,
     ORDER,
@@ -392,10 +314,11 @@ ALL = (
     NEWS,
     RESERVE,
     HOLD,
-    SETTLE,
-    KNOWN,
+    BILL,
+    JOIN,
     OPEN,
     BALANCES,
+    STATES,
 )
 """Given to Redis with every connection, so that each call need only name its script; those of
 `shelves`, too."""
