@@ -15,6 +15,7 @@ from replicated import RedisServer, joined, until
 from tierwise.budget import Budget
 from tierwise.errors import BudgetExceeded
 from tierwise.state.budgets import Budgets, Purse
+from tierwise.state.shared import books as shared_books
 from tierwise.state.shared import circle
 from tierwise.state.shared.replicas import Replicas
 
@@ -255,6 +256,19 @@ async def test_redis_that_is_emptied_while_all_are_connected_is_told_again(
         assert await b.pay(0.1)
         assert await a.pay(0.1)
         await all_say([a, b], 0.7)
+
+
+async def test_who_has_not_used_a_budget_for_a_while_asks_the_ledger_when_redis_is_lost(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_books, "_OF_LATE_S", 0.0)
+    monkeypatch.setattr(shared_books, "_FRESH_S", 0.0)
+    async with payers(redis, Ledger(writes=True), 2) as (a, b):
+        assert await b.pay(0.1)
+        assert await a.pay(0.7)
+        await lost(redis, [a, b])
+        # 0.2 USD are left, a half for each.
+        assert [await b.pay(0.1) for _ in range(2)] == [True, False]
 
 
 async def test_what_only_the_ledger_knows_counts_too(redis: RedisServer) -> None:

@@ -40,6 +40,9 @@ KEPT_S = 2 * 86_400
 """An account that nobody has used for so long is read in the ledger anew."""
 _OLD_S = LEASE_S / 3
 _OF_LATE_S = 60.0
+_FRESH_S = 3.0
+"""What was known for longer when Redis was lost, as of an account that is seldom used here, is not
+relied on: the ledger is asked instead. All others are looked at every second."""
 _MOST_KNOWN = 10_000
 
 
@@ -54,10 +57,11 @@ class _Lease(Struct):
 
 
 class _Known(Struct):
-    """What is known here of an account: how it was last, what Redis calls its base in 1e-9 USD, as
-    it writes that, and what each replica had billed."""
+    """What is known here of an account: how it was last, at a Unix time, what Redis calls
+    its base in 1e-9 USD, as it writes that, and what each replica had billed."""
 
     balance: Balance
+    at: float
     base: bytes = b""
     billed: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -159,7 +163,8 @@ class SharedBooks:
             await self._by_oneself().open(account, spent_usd)
             if account.budget.hard_usd is not None:  # else it may be a guess
                 base = b"%d" % round(spent_usd * NANOS)
-                self._known.setdefault(account.name, _Known(Balance(spent_usd), base))
+                known = _Known(Balance(spent_usd), self._now(), base)
+                self._known.setdefault(account.name, known)
 
     def settle(self, lease: str, accounts: Sequence[Account], usd: float) -> None:
         """Frees what was set aside and books what was spent instead."""
@@ -257,13 +262,16 @@ class SharedBooks:
 
     def _begun_alone(self) -> Alone:
         held = {name: (lease.accounts, lease.nanos / NANOS) for name, lease in self._leases.items()}
-        balances = {name: known.balance for name, known in self._known.items()}
+        since = (self._now() if self._link.up else self._link.since) - _FRESH_S
+        balances = {name: one.balance for name, one in self._known.items() if one.at >= since}
         return Alone(balances, held, self._circle.everybody, self._now)
 
     def _learn(self, account: Account, balance: Balance, base: bytes, more: int = 0) -> None:
         """Keeps how an account was; `more` has been set aside since, in 1e-9 USD."""
-        known = self._known.pop(account.name, None) or _Known(balance)
+        now = self._now()
+        known = self._known.pop(account.name, None) or _Known(balance, now)
         self._known[account.name] = known
+        known.at = now
         aside = balance.set_aside_usd + more / NANOS
         known.balance = Balance(balance.spent_usd, aside)
         if not known.base or int(base) < int(known.base):
