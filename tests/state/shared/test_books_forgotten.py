@@ -200,6 +200,23 @@ async def test_what_one_left_of_its_part_is_everybody_s_when_it_is_back(
         await all_say([a, b], 0.9)
 
 
+async def test_the_part_of_one_that_is_back_is_not_kept_beside_its_bills(
+    redis: RedisServer,
+) -> None:
+    async with payers(redis, Ledger(writes=False), 2) as (a, b):
+        assert await a.pay(0.2)
+        await a.replicas.books.look()
+        await b.replicas.books.look()
+        await lost(redis, [a, b])
+        assert await b.pay(0.3)
+        b.keep_away()
+        redis.start()
+        await until(lambda: a.up, "the return of one")
+        b.let_back()
+        await until(lambda: a.says(0.5), "the other one's bill")
+        assert await a.pay(0.5)
+
+
 async def test_one_that_alone_loses_redis_is_left_its_part(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

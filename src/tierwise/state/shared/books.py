@@ -22,7 +22,8 @@ from tierwise.budget import renews_at
 from tierwise.state.budgets import Account, Balance, Reserved
 from tierwise.state.shared.alone import Alone
 from tierwise.state.shared.circle import MISSED_S, Circle
-from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.connection import Argument, Link, Lost
+from tierwise.state.shared.loads import MEMBER_S
 from tierwise.state.shared.scripts import (
     BALANCES,
     BILL,
@@ -237,7 +238,8 @@ class SharedBooks:
         if bills is not None:
             billed[self._circle.name.encode()] = bills.nanos
         base = b"" if known is None else known.base
-        told = [self._circle.name, KEPT_S, base, *(one for pair in billed.items() for one in pair)]
+        told: list[Argument] = [self._circle.name, KEPT_S, base, int(MEMBER_S)]
+        told += [one for pair in billed.items() for one in pair]
         self._link.tell(JOIN, [self._link.key("budget", name)], told, again=True)
 
     def _tell_leases(self, older_s: float) -> None:

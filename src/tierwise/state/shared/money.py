@@ -129,13 +129,15 @@ return 1
 
 JOIN = """
 -- What one of the replicas knows. KEYS: account. ARGV: replica, seconds that accounts are kept, the
--- base ('': it does not know), then replicas and what each had billed in all.
+-- base ('': it does not know), seconds in which the others see that it is there, then replicas and
+-- what each had billed in all. Until they see it, its part would be kept beside its bills.
 local base = redis.call('HGET', KEYS[1], 'base')
 if ARGV[3] ~= '' and (not base or tonumber(ARGV[3]) < tonumber(base)) then
   redis.call('HSET', KEYS[1], 'base', ARGV[3])
 end
-for place = 4, #ARGV, 2 do count(KEYS[1], ARGV[place], ARGV[place + 1]) end
-redis.call('HDEL', KEYS[1] .. ':parts', ARGV[1])
+for place = 5, #ARGV, 2 do count(KEYS[1], ARGV[place], ARGV[place + 1]) end
+redis.call('HSET', KEYS[1] .. ':parts', ARGV[1], '0')
+redis.call('EXPIRE', KEYS[1] .. ':parts', ARGV[4])
 used(KEYS[1], ARGV[2])
 return 1
 """

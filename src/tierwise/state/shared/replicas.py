@@ -117,9 +117,10 @@ class Replicas:
             number += 1
 
     async def _round(self, number: int) -> None:
-        if number % _PRESENT_EVERY == 0:
+        if number % _PRESENT_EVERY == 0 or self._circle.missing:
             await self._circle.present()
             self.voids.watched_by(self.members)
+        if number % _PRESENT_EVERY == 0:
             await self.limits.look()
             await self.books.look()
         if number % _RENEW_EVERY == 0:
