@@ -17,6 +17,7 @@ from tierwise.errors import BudgetExceeded
 from tierwise.state.budgets import Budgets, Purse
 from tierwise.state.shared import books as shared_books
 from tierwise.state.shared import circle
+from tierwise.state.shared import replicas as shared_replicas
 from tierwise.state.shared.replicas import Replicas
 
 KEY = Budget(id="b1", org="o", scope="key", owner="k1", period="total", hard_usd=1.0)
@@ -300,3 +301,37 @@ async def test_what_only_the_ledger_knows_counts_too(redis: RedisServer) -> None
         assert not await a.pay(0.6)
         assert await a.pay(0.5)
         await all_say([a], 1.0)
+
+
+async def test_what_was_spent_since_the_last_look_is_overspent_by_the_others_part_of_it_at_most(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with payers(redis, Ledger(writes=False), 2) as (a, b):
+        assert await b.pay(0.1)
+        monkeypatch.setattr(shared_replicas, "_PRESENT_EVERY", 1_000_000)
+        await asyncio.sleep(2 * shared_replicas.ROUND_S)
+        assert await a.pay(0.4)
+        await lost(redis, [a, b])
+        while any([await a.pay(0.01), await b.pay(0.01)]):
+            pass
+        # b took 0.9 USD to be left, and a 0.5.
+        total = a.usd + b.usd
+        assert 1.1 < total < 0.5 + 0.45 + 0.25 + 0.001
+        redis.start()
+        await until(lambda: a.up and b.up, "the return")
+        await all_say([a, b], total)
+        assert not await a.pay(0.01)
+
+
+async def test_before_one_is_missed_its_part_is_overspent_at_most(redis: RedisServer) -> None:
+    async with payers(redis, Ledger(writes=False), 2) as (a, b):
+        assert await b.pay(0.2)
+        await b.replicas.books.look()
+        b.lose()
+        while any([await a.pay(0.1), await b.pay(0.1)]):
+            pass
+        assert a.usd + b.usd == pytest.approx(1.0 + 0.8 / 2)
+        b.let_back()
+        await until(lambda: b.up, "the return")
+        await all_say([a, b], 1.4)
+        assert not await a.pay(0.01)
