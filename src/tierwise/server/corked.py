@@ -27,6 +27,8 @@ HEAD_TOO_LARGE = "tierwise.head_too_large"
 """Is in the scope of a request that is to be refused for that."""
 LINGER_S = 0.5
 """How long an idle connection stays when the gateway stops, in seconds."""
+LAST_LOOK_S = 0.02
+"""And for how long it is looked after that whether something has come, in seconds."""
 HEAD_S = 60.0
 """How long a new connection's first head, or the rest of a later one, may take, in seconds."""
 
@@ -200,17 +202,27 @@ class CorkedProtocol(HttpToolsProtocol):
             if not self.cycle.response_started:
                 super().shutdown()
             self._leaving = True
-        elif self._leaving:
-            super().shutdown()
         else:
             self._leaving = True
-            self.loop.call_later(LINGER_S, self.shutdown)
+            self.loop.call_later(LINGER_S, self._linger, LAST_LOOK_S)
 
     def on_response_complete(self) -> None:
         """An answer has been sent."""
         super().on_response_complete()
         if self._leaving and not self.transport.is_closing():
-            self.loop.call_later(LINGER_S, self.shutdown)
+            self.loop.call_later(LINGER_S, self._linger, LAST_LOOK_S)
+
+    def _linger(self, more_s: float) -> None:
+        """Closes the connection if it is idle, after another look.
+
+        Where the process had to wait for its turn, time is over before what has arrived was read.
+        """
+        if self._answers:
+            return
+        if more_s:
+            self.loop.call_later(more_s, self._linger, 0.0)
+        else:
+            super().shutdown()
 
     @property
     def _answers(self) -> bool:
