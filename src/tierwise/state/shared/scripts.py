@@ -273,6 +273,7 @@ NEWS_TEXT = """
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """
 
+
 def rates(text: str, clock: str = CLOCK) -> Script:
     """A script about buckets; the clock is another one where time must stand still."""
     return Script(clock + NUMBERS + _RATES + text)
