@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from tierwise.config.schema import Config
 
 _MOST_SHOWN = 60
 """Characters of a value."""
+_IN_A_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+"""A name and a password. The log hides both only where the `@` was not cut off."""
 
 
 class Change(Struct, frozen=True):
@@ -57,5 +60,5 @@ def _leaves(value: Any, path: Steps) -> Iterator[tuple[Steps, Any]]:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "(secret)"
-    text = str(value)
+    text = _IN_A_URL.sub("(secret)", str(value))
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
