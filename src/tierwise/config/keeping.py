@@ -63,7 +63,12 @@ class LedgerConfig(_Section):
         "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
     )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
-    queue_size: int = Field(10_000, ge=100, le=1_000_000)
+    queue_size: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="Records that may wait to be written, in each worker; more are dropped.",
+    )
 
     @property
     def place(self) -> str:
@@ -140,8 +145,8 @@ class TelemetryConfig(_Section):
     headers: dict[str, SecretStr] = Field(
         default_factory=dict, description="Sent along, such as a key of the collector."
     )
-    traces: bool = True
-    metrics: bool = True
+    traces: bool = Field(True, description="Whether spans are sent.")
+    metrics: bool = Field(True, description="Whether metrics are sent; /metrics has them anyway.")
     sample: Fraction | None = Field(
         None, description="The share of traces that are sent, where their callers do not say; 1."
     )
