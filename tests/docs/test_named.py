@@ -122,6 +122,13 @@ def test_the_page_of_metrics_has_all_of_them_with_their_labels() -> None:
         assert set(family.labels) <= shown[name] | {"version", "python"}, name
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_metric_that_is_named_is_there(page: str) -> None:
+    ends = {"counter": ("_total",), "gauge": ("",), "histogram": ("", "_bucket", "_sum", "_count")}
+    there = {one.name + end for one in ALL for end in ends[one.kind]}
+    assert set(re.findall(r"`(tierwise_\w+)", PAGES[page])) <= there
+
+
 def test_the_page_of_operations_names_what_only_a_restart_changes() -> None:
     text = PAGES["docs/operations.md"]
     (sentence,) = re.findall(r"A change of (.*?) needs a restart", text, re.S)
