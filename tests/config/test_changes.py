@@ -31,6 +31,19 @@ def test_what_is_new_gone_and_otherwise_is_told_by_its_field() -> None:
     assert told(before, before) == []
 
 
+def test_of_what_is_new_or_gone_only_what_is_written_is_told() -> None:
+    keys = {"api_keys": ["tw-secret", {"key": "tw-another", "name": "batch"}]}
+    before = config("http://one/v1")
+    after = config("http://one/v1", policies={"mine": {"quality": 0.95}}, server=keys)
+    assert told(before, after) == [
+        "+ server.api_keys.0: (secret)",
+        "+ server.api_keys.1.key: (secret)",
+        "+ server.api_keys.1.name: batch",
+        "+ policies.mine.quality: 0.95",
+    ]
+    assert told(after, before) == [line.replace("+", "-") for line in told(before, after)]
+
+
 @pytest.mark.parametrize("password", ["short", "long" * 30])
 def test_a_password_in_a_url_is_not_told_wherever_the_url_is_cut_off(password: str) -> None:
     (said,) = told(config("http://h/v1"), config(f"https://me:{password}@host/v1"))

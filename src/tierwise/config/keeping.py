@@ -154,6 +154,17 @@ class TelemetryConfig(_Section):
     content: bool = Field(
         False, description="Prompts and answers, too; needs `ledger.store_content`."
     )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _without_a_password(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError(
+                "a name and a password are not sent from a URL; write `headers: {authorization: "
+                '"Basic ${BASE64}"}`'
+            )
+        return value
+
     older_names: bool = Field(
         True,
         description="Metrics that the conventions have renamed since version 1.41 are sent by the "
