@@ -8,6 +8,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -19,6 +20,7 @@ from tierwise.config.section import Section as _Section
 CacheMode = Annotated[
     Literal["off", "exact", "semantic"],
     BeforeValidator(lambda value: "off" if value is False else value),
+    WithJsonSchema({"enum": ["off", "exact", "semantic", False]}),
 ]
 
 

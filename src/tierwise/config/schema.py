@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tierwise.config.dashboard import DashboardConfig
+from tierwise.config.editing import for_editors
 from tierwise.config.guarding import GuardrailConfig
 from tierwise.config.keeping import (
     AccountsConfig,
@@ -376,4 +377,5 @@ class Config(_Section):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `tierwise.yaml`, for editors."""
-    return Config.model_json_schema()
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **for_editors(Config.model_json_schema())}
