@@ -334,6 +334,20 @@ def test_cache_and_redis_are_taken_over_without_their_password() -> None:
     assert "of `cache_params` namespace was left out" in said(made)
 
 
+def test_the_redis_of_the_cache_is_taken_where_the_router_has_none() -> None:
+    params = {"type": "redis", "host": "one", "port": 7000, "password": "very-secret"}
+    library = {"cache": True, "cache_params": params}
+    made = taken_over(entry("gpt-4o", "openai/gpt-4o"), litellm_settings=library)
+    assert made.data["state"] == {"url": "redis://one:7000/0", "password": "${REDIS_PASSWORD}"}
+    assert "very-secret" not in repr(made)
+    router = {"redis_host": "two"}
+    both = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"), litellm_settings=library, router_settings=router
+    )
+    assert both.data["state"]["url"] == "redis://two:6379/0"
+    assert "that of `cache_params` is left" in said(both)
+
+
 @pytest.mark.parametrize("url", ["redis://:very-secret@h:1/0", "os.environ/REDIS"])
 def test_a_url_of_redis_is_a_secret(url: str) -> None:
     made = taken_over(entry("gpt-4o", "openai/gpt-4o"), router_settings={"redis_url": url})

@@ -222,7 +222,7 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
         name: section
         for name, section in (
             ("cache", cache_of(library, work.notes)),
-            ("state", state_of(router, work.accounts.secret, work.notes)),
+            ("state", state_of(library, router, work.accounts.secret, work.notes)),
             ("timeouts", timeouts_of(library, router, work.notes)),
         )
         if section

@@ -11,6 +11,7 @@ Secret = Callable[[Any, str, str], str]
 """Makes a reference of a secret, given a variable for it and where it stood."""
 _LONGEST_S = 31_536_000
 _PORT = 6379
+_REDIS = ("host", "port", "password", "url")
 
 
 def cache_of(library: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -27,28 +28,36 @@ def cache_of(library: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
             "`cache_params.type`: answers are given again to the same request only. For likeness "
             "write `cache.mode: semantic`, and choose `cache.similarity` by `tierwise likeness`."
         )
-    others = sorted(params.keys() - {"type", "ttl", "host", "port", "password", "url"})
+    others = sorted(params.keys() - {"type", "ttl", *_REDIS})
     if others:
         notes.append(f"of `cache_params` {', '.join(others)} was left out; see docs/cache.md.")
     notes.append("the cache gives nobody what another key was answered; see docs/cache.md.")
     return found
 
 
-def state_of(router: Mapping[str, Any], secret: Secret, notes: list[str]) -> dict[str, Any]:
-    """The section `state`, empty where there was no Redis."""
-    host, url = router.get("redis_host"), router.get("redis_url")
-    if not (host or url):
+def state_of(
+    library: Mapping[str, Any], router: Mapping[str, Any], secret: Secret, notes: list[str]
+) -> dict[str, Any]:
+    """The section `state`, empty where there was no Redis: that of the router, else the cache's."""
+    where, fields = "router_settings", {word: router.get(f"redis_{word}") for word in _REDIS}
+    params = plain(library.get("cache_params")) if library.get("cache") is True else {}
+    of_cache = {word: params.get(word) for word in _REDIS}
+    if not (fields["host"] or fields["url"]):
+        where, fields = "cache_params", of_cache
+    elif any(of_cache.values()) and of_cache["host"] != fields["host"]:
+        notes.append("`state` is the Redis of `router_settings`; that of `cache_params` is left.")
+    if not (fields["host"] or fields["url"]):
         return {}
     found: dict[str, Any] = {}
-    if url:
+    if fields["url"]:
         # It may hold a password.
-        found["url"] = secret(url, "REDIS_URL", "router_settings.redis_url")
+        found["url"] = secret(fields["url"], "REDIS_URL", f"the URL of Redis in {where}")
     else:
-        port = as_reference(router.get("redis_port") or _PORT)
-        found["url"] = f"redis://{as_reference(host)}:{port}/0"
-    if router.get("redis_password"):
-        where = "router_settings.redis_password"
-        found["password"] = secret(router["redis_password"], "REDIS_PASSWORD", where)
+        port = as_reference(fields["port"] or _PORT)
+        found["url"] = f"redis://{as_reference(fields['host'])}:{port}/0"
+    if fields["password"]:
+        where = f"the password of Redis in {where}"
+        found["password"] = secret(fields["password"], "REDIS_PASSWORD", where)
     notes.append("`state` needs the extra `shared`: pip install 'tierwise[shared]'.")
     return found
 
