@@ -124,6 +124,16 @@ def test_the_made_up_providers_are_those_of_the_fleet() -> None:
     }
 
 
+def test_everything_that_is_fetched_names_its_version() -> None:
+    named = [service["image"] for service in SERVICES.values() if "build" not in service]
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (python,) = re.findall(r"^ARG PYTHON=(\S+)$", text, re.MULTILINE)
+    sources = {one.replace("${PYTHON}", python) for one in re.findall(r"^FROM (\S+)", text, re.M)}
+    assert len(named) > 4
+    for image in {*named, *sources}:
+        assert re.search(r":v?\d+(\.\d+)*(-[a-z]+)*$", image), image
+
+
 def test_secrets_are_made_once_and_by_nobody_to_be_seen(tmp_path: Path) -> None:
     script = tmp_path / "make-secrets.sh"
     script.write_bytes((DEPLOY / "make-secrets.sh").read_bytes())
