@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deployment.checks import CHART, VALUES, run, tool
+from tierwise import __version__
 from tierwise.config.load import load
 
 HELM = tool("helm")
@@ -144,9 +145,13 @@ def test_the_configuration_is_a_right_one(tmp_path: Path) -> None:
     [
         ({"config.ledger.url": None}, "config.ledger.url is not set"),
         ({"config.state.url": None}, "config.state.url is not set"),
-        ({"terminationGracePeriodSeconds": 10}, "terminationGracePeriodSeconds is 10"),
-        ({"preStopSeconds": 26}, "less than preStopSeconds, config.server.notice_s and"),
-        ({"config.server.notice_s": 31}, "less than preStopSeconds, config.server.notice_s and"),
+        ({"terminationGracePeriodSeconds": 49}, "raise it to 50 at least"),
+        ({"config.server.grace_s": 41}, "raise it to 61 at least"),
+        ({"config.server.notice_s": 16}, "raise it to 61 at least"),
+        ({"preStopSeconds": 11}, "raise it to 61 at least"),
+        ({"probes.scheme": "HTTPS"}, "probes.scheme is HTTPS"),
+        ({"config.server.tls": {"certificate": "c", "key": "k"}}, "probes.scheme is HTTP"),
+        ({"probes.scheme": "HTTPS", "config.server.tls": {"client_ca": "c"}}, "probes show none"),
         ({"autoscaling.minReplicas": 20}, "autoscaling.minReplicas is above"),
         ({"ingress.enabled": True}, "hosts"),
         ({"config.server.api_keys": []}, "api_keys"),
@@ -159,6 +164,11 @@ def test_a_mistake_is_refused_by_its_name(values: dict[str, object], words: str)
     status, said = template(*sets)
     assert status != 0
     assert words in said
+
+
+def test_its_version_is_that_of_what_it_installs() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["appVersion"] == __version__
 
 
 def test_every_value_has_a_place_in_the_schema() -> None:

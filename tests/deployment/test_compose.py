@@ -18,6 +18,7 @@ from gateway import RunningGateway, config_for
 from tierwise.config import from_mapping
 from tierwise.config.load import load
 from tierwise.fleet import Fleet
+from tierwise.ledger.ledger import CLOSE_PATIENCE_S
 from tierwise.server.run import options
 
 Object = dict[str, Any]
@@ -90,9 +91,11 @@ def test_the_proxy_s_network_is_the_one_that_is_trusted() -> None:
 
 
 def test_streams_have_time_to_end_before_a_gateway_is_killed() -> None:
-    server = configuration("tierwise.yaml")["server"]
-    most = int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
-    assert most > server["notice_s"] + server["grace_s"]
+    # And what they did is written: see `CLOSE_PATIENCE_S` of the ledger.
+    for name in CONFIGURATIONS:
+        server = configuration(name)["server"]
+        stop = int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s"))
+        assert stop >= server.get("notice_s", 0) + server["grace_s"] + CLOSE_PATIENCE_S
 
 
 def test_nginx_gives_idle_connections_up_before_a_gateway_does() -> None:
@@ -119,6 +122,16 @@ def test_the_made_up_providers_are_those_of_the_fleet() -> None:
     assert {n: v for n, v in ours.items() if n not in fleet} == {
         n: v for n, v in rest.items() if n not in fleet
     }
+
+
+def test_everything_that_is_fetched_names_its_version() -> None:
+    named = [service["image"] for service in SERVICES.values() if "build" not in service]
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (python,) = re.findall(r"^ARG PYTHON=(\S+)$", text, re.MULTILINE)
+    sources = {one.replace("${PYTHON}", python) for one in re.findall(r"^FROM (\S+)", text, re.M)}
+    assert len(named) > 4
+    for image in {*named, *sources}:
+        assert re.search(r":v?\d+(\.\d+)*(-[a-z]+)*$", image), image
 
 
 def test_secrets_are_made_once_and_by_nobody_to_be_seen(tmp_path: Path) -> None:

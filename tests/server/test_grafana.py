@@ -49,6 +49,34 @@ def test_every_metric_of_the_dashboard_is_exposed(gateway: RunningGateway) -> No
     assert names <= {name for name, _ in sample_names()}
 
 
+def test_nothing_that_is_counted_is_left_out_without_a_reason() -> None:
+    shown = " ".join(queries())
+    left_out = {family.name for family in ALL if not re.search(rf"\b{family.name}", shown)}
+    assert left_out == {
+        "tierwise_saved_usd",  # the difference of two that are shown
+        "tierwise_ledger_written",  # what is pending or dropped says more
+        "tierwise_spans_waiting",
+        "tierwise_spans_sent",
+        "tierwise_replicas",  # as many as workers
+        "tierwise_build_info",
+        "process_open_fds",
+        "process_start_time_seconds",
+    }
+
+
+def test_no_two_panels_lie_over_each_other() -> None:
+    taken: dict[tuple[int, int], str] = {}
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        at = panel["gridPos"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert (x, y) not in taken, f"{panel['title']}, {taken.get((x, y))}"
+                taken[x, y] = panel["title"]
+        assert at["x"] + at["w"] <= 24
+
+
 def test_every_label_of_the_dashboard_is_one_of_its_metric() -> None:
     labels = dict(sample_names())
     for query in queries():

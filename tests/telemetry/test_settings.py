@@ -115,3 +115,14 @@ def test_prompts_are_only_told_where_they_are_kept() -> None:
     with pytest.raises(ConfigError, match=r"ledger\.store_content"):
         from_mapping(data, {})
     from_mapping({**data, "ledger": {"store_content": True}}, {})
+
+
+def test_a_password_in_the_endpoint_is_refused_as_it_would_not_be_sent() -> None:
+    endpoint = "http://me:hidden-word@collector:4318"
+    data = {
+        "providers": {"openai": {"api_key": "k", "models": ["gpt-4o"]}},
+        "telemetry": {"otlp_endpoint": endpoint},
+    }
+    with pytest.raises(ConfigError, match=r"telemetry\.otlp_endpoint: a name and a") as caught:
+        from_mapping(data, {})
+    assert "hidden-word" not in str(caught.value)

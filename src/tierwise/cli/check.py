@@ -19,6 +19,7 @@ from tierwise.cli.configuration import (
 
 if TYPE_CHECKING:
     from tierwise.config import Config, Setup
+    from tierwise.config.mistakes import Mistakes
     from tierwise.errors import ConfigError
     from tierwise.types import Deployment
 
@@ -54,6 +55,7 @@ def command(
                 "origin": found.origin,
                 "models": sorted(setup.models),
                 "deployments": [d.id for d in setup.all_deployments()],
+                "embeddings": [d.id for group in setup.embeddings.values() for d in group],
                 "policies": sorted(setup.policies),
                 "router": found.config.router.artifact,
                 "ledger": _ledger(found.config),
@@ -61,7 +63,7 @@ def command(
             }
         )
     else:
-        _show(found, setup.all_deployments(), pings, failed)
+        _show(found, setup.everywhere(), pings, failed)
     if failed:
         raise typer.Exit(1)
 
@@ -104,8 +106,37 @@ def _validated(config: Config) -> Setup:
         if provider.dialect is not None:
             with mistakes.noted(at=f"providers.{name}.dialect"):
                 load_adapter(provider.dialect)
+    _look_at_what_serving_needs(config, mistakes)
     mistakes.raise_any()
     return setup
+
+
+def _look_at_what_serving_needs(config: Config, mistakes: Mistakes) -> None:
+    """Notes files that are not there or not usable, and libraries that are not installed."""
+    from pathlib import Path
+
+    from tierwise.errors import ConfigError
+
+    if config.server.tls is not None:
+        from tierwise.server.tls import context_for
+
+        with mistakes.noted():
+            context_for(config.server.tls)
+    if config.state.url is not None:
+        from tierwise.state.shared.connection import client_of
+
+        with mistakes.noted():
+            client_of(config.state)
+            ca_file = config.state.ca_file
+            if ca_file is not None and not Path(ca_file).is_file():
+                raise ConfigError(
+                    f"there is no file {ca_file}",
+                    field="state.ca_file",
+                    remedy="Name one in PEM, or leave it out to trust whom the system trusts.",
+                )
+    if config.dashboard.enabled and config.dashboard.oidc is not None:
+        with mistakes.noted():
+            import tierwise.dashboard.oidc  # noqa: F401 - it says itself what it lacks
 
 
 def _ledger(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from tierwise.config.schema import Config
 
 _MOST_SHOWN = 60
 """Characters of a value."""
+_IN_A_URL = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+"""A name and a password. The log hides both only where the `@` was not cut off."""
 
 
 class Change(Struct, frozen=True):
@@ -32,15 +35,26 @@ class Change(Struct, frozen=True):
 
 
 def changes(before: Config, after: Config) -> list[Change]:
-    """Every field that differs, in the order of the new configuration; first what is gone."""
-    old = dict(_leaves(before.model_dump(), ()))
-    new = dict(_leaves(after.model_dump(), ()))
-    gone = [Change(dotted(path), _shown(old[path]), None) for path in old if path not in new]
+    """Every field that differs, in the order of the new configuration; first what is gone.
+
+    Of a section that is new or gone only what is written is told, and no defaults.
+    """
+    old, new = _all(before), _all(after)
+    left, came = _written(before) - new.keys(), _written(after) - old.keys()
+    gone = [Change(dotted(path), _shown(old[path]), None) for path in old if path in left]
     return gone + [
         Change(dotted(path), _shown(old[path]) if path in old else None, _shown(value))
         for path, value in new.items()
-        if path not in old or old[path] != value
+        if path in came or (path in old and old[path] != value)
     ]
+
+
+def _all(config: Config) -> dict[Steps, Any]:
+    return dict(_leaves(config.model_dump(), ()))
+
+
+def _written(config: Config) -> set[Steps]:
+    return {path for path, _ in _leaves(config.model_dump(exclude_unset=True), ())}
 
 
 def _leaves(value: Any, path: Steps) -> Iterator[tuple[Steps, Any]]:
@@ -57,5 +71,5 @@ def _leaves(value: Any, path: Steps) -> Iterator[tuple[Steps, Any]]:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "(secret)"
-    text = str(value)
+    text = _IN_A_URL.sub("(secret)", str(value))
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"

@@ -17,15 +17,18 @@ class OidcConfig(Section):
     issuer: str = Field(
         pattern=r"^https?://", description="Where `/.well-known/openid-configuration` is found."
     )
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr
+    client_id: str = Field(min_length=1, description="Of this gateway, at that provider.")
+    client_secret: SecretStr = Field(description="As ${VARIABLE} or ${file:PATH}.")
     redirect_url: str | None = Field(
         None,
         pattern=r"^https?://",
         description="Of this gateway as the provider knows it: the address of the dashboard, then "
         "/dashboard/oidc/callback. Needed behind a proxy.",
     )
-    scopes: list[str] = Field(default_factory=lambda: ["openid", "email", "profile"])
+    scopes: list[str] = Field(
+        default_factory=lambda: ["openid", "email", "profile"],
+        description="What the provider is asked for.",
+    )
     allowed_domains: list[str] = Field(
         default_factory=list, description="Of addresses; nobody else is let in by a claim."
     )
@@ -43,7 +46,7 @@ class OidcConfig(Section):
 class DashboardConfig(Section):
     """The pages at `/`."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="Whether there are any.")
     session_hours: float = Field(12.0, gt=0, le=720, description="How long a login lasts.")
     session_secret: SecretStr | None = Field(
         None,
@@ -51,4 +54,4 @@ class DashboardConfig(Section):
         description="What sessions are signed with: the same for all replicas. Without, a new one "
         "at each start.",
     )
-    oidc: OidcConfig | None = None
+    oidc: OidcConfig | None = Field(None, description="Who else may sign in.")

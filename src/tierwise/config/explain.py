@@ -14,7 +14,7 @@ from tierwise.config.guarding import GuardrailConfig
 from tierwise.errors import ConfigError
 
 Path = tuple[str | int, ...]
-_SECRET = re.compile(r"key|headers|secret|token|password|url", re.IGNORECASE)
+_SECRET = re.compile(r"key|headers|secret|token|password|url|endpoint", re.IGNORECASE)
 
 
 def explain(error: pydantic.ValidationError, section: Path = ()) -> Iterator[ConfigError]:

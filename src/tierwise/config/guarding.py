@@ -44,13 +44,15 @@ class GuardrailConfig(BaseModel):
     patterns: dict[str, str] = Field(
         default_factory=dict, description="Regular expressions by what each finds, in a word."
     )
-    ignore_case: bool = False
+    ignore_case: bool = Field(False, description="Of `patterns`.")
     find: list[str] = Field(
         default_factory=list,
         description="email, phone, card, iban, ip, ssn; all unless written. Presidio's own names, "
         "such as PERSON, where it is the engine.",
     )
-    engine: Literal["builtin", "presidio"] = "builtin"
+    engine: Literal["builtin", "presidio"] = Field(
+        "builtin", description="Who finds pii; Presidio needs the extra `pii`."
+    )
     language: str = Field("en", pattern=r"^[a-z]{2}$", description="That Presidio reads.")
     model: str | None = Field(
         None,
@@ -66,7 +68,7 @@ class GuardrailConfig(BaseModel):
     max_bytes: int | None = Field(None, gt=0, description="Of the body.")
     max_chars: int | None = Field(None, gt=0, description="Of all its words.")
     max_tokens: int | None = Field(None, gt=0, description="Of the prompt, or of the answer.")
-    max_messages: int | None = Field(None, gt=0)
+    max_messages: int | None = Field(None, gt=0, description="Of a conversation.")
     max_output_tokens: int | None = Field(
         None, gt=0, description="That a request may allow its answer."
     )

@@ -8,6 +8,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -19,6 +20,7 @@ from tierwise.config.section import Section as _Section
 CacheMode = Annotated[
     Literal["off", "exact", "semantic"],
     BeforeValidator(lambda value: "off" if value is False else value),
+    WithJsonSchema({"enum": ["off", "exact", "semantic", False]}),
 ]
 
 
@@ -63,7 +65,12 @@ class LedgerConfig(_Section):
         "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
     )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
-    queue_size: int = Field(10_000, ge=100, le=1_000_000)
+    queue_size: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="Records that may wait to be written, in each worker; more are dropped.",
+    )
 
     @property
     def place(self) -> str:
@@ -140,8 +147,8 @@ class TelemetryConfig(_Section):
     headers: dict[str, SecretStr] = Field(
         default_factory=dict, description="Sent along, such as a key of the collector."
     )
-    traces: bool = True
-    metrics: bool = True
+    traces: bool = Field(True, description="Whether spans are sent.")
+    metrics: bool = Field(True, description="Whether metrics are sent; /metrics has them anyway.")
     sample: Fraction | None = Field(
         None, description="The share of traces that are sent, where their callers do not say; 1."
     )
@@ -149,6 +156,17 @@ class TelemetryConfig(_Section):
     content: bool = Field(
         False, description="Prompts and answers, too; needs `ledger.store_content`."
     )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _without_a_password(cls, value: str | None) -> str | None:
+        if value is not None and "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError(
+                "a name and a password are not sent from a URL; write `headers: {authorization: "
+                '"Basic ${BASE64}"}`'
+            )
+        return value
+
     older_names: bool = Field(
         True,
         description="Metrics that the conventions have renamed since version 1.41 are sent by the "

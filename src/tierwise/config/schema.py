@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from tierwise.config.dashboard import DashboardConfig
+from tierwise.config.editing import for_editors
 from tierwise.config.guarding import GuardrailConfig
 from tierwise.config.keeping import (
     AccountsConfig,
@@ -38,10 +39,10 @@ OnVoid = Literal["reference", "stricter"]
 class TimeoutsConfig(_Section):
     """Seconds to wait for each stage of a call to a provider."""
 
-    connect: Seconds = 5.0
-    first_token: Seconds = 60.0
-    between_tokens: Seconds = 30.0
-    total: Seconds = 300.0
+    connect: Seconds = Field(5.0, description="Until there is a connection.")
+    first_token: Seconds = Field(60.0, description="Until a stream's first token.")
+    between_tokens: Seconds = Field(30.0, description="Without anything new in a stream.")
+    total: Seconds = Field(300.0, description="Until an answer is whole.")
     slow: Seconds | None = Field(
         None,
         description="A first token, or a whole answer, after longer counts as slow: a deployment "
@@ -52,10 +53,12 @@ class TimeoutsConfig(_Section):
 class ServedModel(_Section):
     """A model at a provider, where its name there or its weight differ from the default."""
 
-    model: str
-    upstream: str | None = None
+    model: str = Field(description="Its name here, as the catalogue has it or `models`.")
+    upstream: str | None = Field(None, description="Its name there; the same unless written.")
     weight: float = Field(1.0, gt=0, le=1e6, description="Share of the calls among its siblings.")
-    region: str | None = None
+    region: str | None = Field(
+        None, description="For `regions` and `deny` of policies; the provider's unless written."
+    )
     limits: LimitsConfig | None = Field(
         None, description="The provider's where none is written here."
     )
@@ -66,9 +69,9 @@ class AwsConfig(_Section):
     look: environment, files, the role of the container or the machine."""
 
     profile: str | None = Field(None, min_length=1, description="Of ~/.aws/config.")
-    access_key_id: SecretStr | None = None
-    secret_access_key: SecretStr | None = None
-    session_token: SecretStr | None = None
+    access_key_id: SecretStr | None = Field(None, description="Together with its secret.")
+    secret_access_key: SecretStr | None = Field(None, description="The secret of that.")
+    session_token: SecretStr | None = Field(None, description="Of keys that are for a while.")
     guardrail: str | None = Field(
         None,
         pattern=r"^.+:([0-9]+|DRAFT)$",
@@ -88,11 +91,19 @@ class ProviderConfig(_Section):
     """One account or server that serves models."""
 
     preset: str | None = Field(None, description="Defaults to the provider's own name.")
-    dialect: str | None = None
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
-    region: str | None = None
+    dialect: str | None = Field(
+        None, description="How it is spoken to; the preset's unless written."
+    )
+    base_url: str | None = Field(None, description="Where it is; the preset's unless written.")
+    api_key: SecretStr | None = Field(
+        None, description="As ${VARIABLE} or ${file:PATH}; some providers need none."
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict, description="Sent along with every call; never shown."
+    )
+    region: str | None = Field(
+        None, description="Where its models are, for policies; of Bedrock, the one of AWS."
+    )
     project: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9.:-]*$", description="Of Google Cloud, for Vertex AI."
     )
@@ -101,14 +112,20 @@ class ProviderConfig(_Section):
         pattern=r"^[a-z][a-z0-9-]*$",
         description="Of Vertex AI, such as `europe-west4`; `global` unless written.",
     )
-    aws: AwsConfig | None = None
-    timeouts: TimeoutsConfig | None = None
+    aws: AwsConfig | None = Field(None, description="For Bedrock.")
+    timeouts: TimeoutsConfig | None = Field(
+        None, description="Instead of `timeouts` of the whole configuration."
+    )
     limits: LimitsConfig | None = Field(None, description="Of each of its models by itself.")
-    quirks: list[str] | None = None
+    quirks: list[str] | None = Field(
+        None, description="What is peculiar about it; the preset's unless written."
+    )
     lacks: list[Feature] | None = Field(
         None, description="What it does not take of what its dialect can say: see docs/dialects.md."
     )
-    models: list[str | ServedModel] = Field(default_factory=list, min_length=1)
+    models: list[str | ServedModel] = Field(
+        default_factory=list, min_length=1, description="Models that it serves."
+    )
     embeddings: list[str | ServedModel] = Field(
         default_factory=list, description="Models that give vectors, for /v1/embeddings."
     )
@@ -123,22 +140,32 @@ class ProviderConfig(_Section):
 class PricesConfig(_Section):
     """USD per million tokens."""
 
-    input: Usd
-    output: Usd
-    cached_input: Usd | None = None
-    cache_write: Usd | None = None
+    input: Usd = Field(description="Of the prompt.")
+    output: Usd = Field(description="Of the answer, with what is thought.")
+    cached_input: Usd | None = Field(
+        None, description="Of a prompt that the provider had; `input` unless written."
+    )
+    cache_write: Usd | None = Field(
+        None, description="Of a prompt that the provider keeps; `input` unless written."
+    )
 
 
 class ModelConfig(_Section):
     """Facts about a model that the catalogue does not know or has otherwise."""
 
-    prices: PricesConfig | None = None
-    quality: Fraction | None = None
-    family: str | None = None
-    context_window: int | None = Field(None, gt=0)
-    max_output_tokens: int | None = Field(None, gt=0)
-    capabilities: list[str] | None = None
-    specialises: list[str] | None = None
+    prices: PricesConfig | None = Field(None, description="Of every place that serves it.")
+    quality: Fraction | None = Field(
+        None, description="How good its answers are, as long as nothing was learned of it."
+    )
+    family: str | None = Field(None, description="Whose it is, in lists of models.")
+    context_window: int | None = Field(None, gt=0, description="Tokens of prompt and answer.")
+    max_output_tokens: int | None = Field(None, gt=0, description="Tokens of an answer.")
+    capabilities: list[str] | None = Field(
+        None, description="What it can do, such as tools, vision, json_schema or reasoning."
+    )
+    specialises: list[str] | None = Field(
+        None, description="Domains that it is better at, such as code, finance or legal."
+    )
 
     @field_validator("capabilities")
     @classmethod
@@ -161,9 +188,11 @@ def _all_known(value: list[str] | None, known: frozenset[str]) -> list[str] | No
 class TierConfig(_Section):
     """One pinned tier of a policy."""
 
-    model: str
-    accept: Fraction = 0.5
-    gates: list[str] | None = None
+    model: str = Field(description="Who answers in this tier.")
+    accept: Fraction = Field(
+        0.5, description="P(acceptable) from which its answer is good enough; not of the last tier."
+    )
+    gates: list[str] | None = Field(None, description="Instead of those of the policy.")
 
 
 class WeightsConfig(_Section):
@@ -184,14 +213,19 @@ class PolicyConfig(_Section):
     max_latency_s: float | None = Field(
         None, gt=0, description="Of the whole answer, as expected, in seconds."
     )
-    weights: WeightsConfig = Field(default_factory=WeightsConfig)
+    weights: WeightsConfig = Field(
+        default_factory=WeightsConfig, description="What costs and waiting count for."
+    )
     allow: list[str] = Field(default_factory=list, description="Only these models or providers.")
     deny: list[str] = Field(
         default_factory=list, description="Never these models, providers or regions."
     )
     regions: list[str] = Field(default_factory=list, description="Only deployments in these.")
     tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
-    gates: list[str] = Field(default_factory=lambda: ["complete", "json_schema"])
+    gates: list[str] = Field(
+        default_factory=lambda: ["complete", "json_schema"],
+        description="Who judges answers: see docs/gates.md. Your own as `module:function`.",
+    )
     fallbacks: list[str] = Field(default_factory=list, description="Tried in this order on errors.")
     judge: str | None = Field(None, description="Model that the gate `judge` asks.")
     second: str | None = Field(
@@ -211,7 +245,9 @@ class PolicyConfig(_Section):
         description="When a stream breaks that was seen in part, another model goes on, or it "
         "ends with an error.",
     )
-    deadline_s: Seconds = 600.0
+    deadline_s: Seconds = Field(
+        600.0, description="After this long a request ends, whatever was tried."
+    )
     wait_s: float = Field(
         WAIT_S,
         ge=0,
@@ -273,19 +309,47 @@ class RouterConfig(_Section):
 class Config(_Section):
     """`tierwise.yaml`."""
 
-    server: ServerConfig = Field(default_factory=ServerConfig)
-    providers: dict[str, ProviderConfig] = Field(min_length=1)
-    models: dict[str, ModelConfig] = Field(default_factory=dict)
-    policies: dict[str, PolicyConfig] = Field(default_factory=dict)
-    router: RouterConfig = Field(default_factory=RouterConfig)
-    cache: CacheConfig = Field(default_factory=CacheConfig)
-    guardrails: dict[str, GuardrailConfig] = Field(default_factory=dict)
-    ledger: LedgerConfig = Field(default_factory=LedgerConfig)
-    state: StateConfig = Field(default_factory=StateConfig)
-    accounts: AccountsConfig = Field(default_factory=AccountsConfig)
-    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
-    dashboard: DashboardConfig = Field(default_factory=DashboardConfig)
-    timeouts: TimeoutsConfig = Field(default_factory=TimeoutsConfig)
+    server: ServerConfig = Field(
+        default_factory=ServerConfig, description="Where it listens, and who is let in."
+    )
+    providers: dict[str, ProviderConfig] = Field(
+        min_length=1, description="Accounts and servers that have models, by names of your choice."
+    )
+    models: dict[str, ModelConfig] = Field(
+        default_factory=dict, description="Facts that the catalogue lacks or has otherwise."
+    )
+    policies: dict[str, PolicyConfig] = Field(
+        default_factory=dict,
+        description="What callers may ask for as if it were a model; auto, economy and best exist.",
+    )
+    router: RouterConfig = Field(
+        default_factory=RouterConfig,
+        description="Who predicts quality, and whether scarcity has a price.",
+    )
+    cache: CacheConfig = Field(
+        default_factory=CacheConfig, description="Answers that are kept and given again."
+    )
+    guardrails: dict[str, GuardrailConfig] = Field(
+        default_factory=dict, description="What requests and answers are looked through for."
+    )
+    ledger: LedgerConfig = Field(
+        default_factory=LedgerConfig, description="Where every request is recorded."
+    )
+    state: StateConfig = Field(
+        default_factory=StateConfig, description="Where several gateways count together."
+    )
+    accounts: AccountsConfig = Field(
+        default_factory=AccountsConfig, description="Keys and budgets of teams and users."
+    )
+    telemetry: TelemetryConfig = Field(
+        default_factory=TelemetryConfig, description="Where traces and metrics are sent."
+    )
+    dashboard: DashboardConfig = Field(
+        default_factory=DashboardConfig, description="The pages at `/`, and who may see them."
+    )
+    timeouts: TimeoutsConfig = Field(
+        default_factory=TimeoutsConfig, description="How long providers are waited for."
+    )
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @field_validator("telemetry")
@@ -313,4 +377,5 @@ class Config(_Section):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `tierwise.yaml`, for editors."""
-    return Config.model_json_schema()
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **for_editors(Config.model_json_schema())}

@@ -24,7 +24,7 @@ class LimitsConfig(_Section):
 class KeyConfig(_Section):
     """A key that clients may use, with a name and with bounds of its own."""
 
-    key: SecretStr
+    key: SecretStr = Field(description="As ${VARIABLE} or ${file:PATH}.")
     name: str | None = Field(
         None, min_length=1, max_length=100, description="What the ledger calls its holder."
     )
@@ -43,8 +43,8 @@ class TlsConfig(_Section):
     """Encryption of what clients send and get; files in PEM. Renewed files are used at once."""
 
     certificate: str = Field(min_length=1, description="With the chain behind it.")
-    key: str = Field(min_length=1)
-    key_password: SecretStr | None = None
+    key: str = Field(min_length=1, description="The certificate's private key.")
+    key_password: SecretStr | None = Field(None, description="Where the key is encrypted.")
     client_ca: str | None = Field(
         None,
         min_length=1,
@@ -55,9 +55,9 @@ class TlsConfig(_Section):
 class ServerConfig(_Section):
     """Where the gateway listens and whom it lets in."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(4100, ge=0, le=65_535)
-    tls: TlsConfig | None = None
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0: all of them.")
+    port: int = Field(4100, ge=0, le=65_535, description="0: any that is free.")
+    tls: TlsConfig | None = Field(None, description="HTTPS, without a proxy before it.")
     trusted_proxies: list[str] = Field(
         default_factory=list,
         description="Addresses or networks of proxies whose `x-forwarded-for` and "

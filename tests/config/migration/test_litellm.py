@@ -203,6 +203,189 @@ def test_settings_that_have_no_place_are_named() -> None:
         assert f"`{name}`" in said(made)
 
 
+def test_what_a_deployment_says_and_has_no_place_is_named_without_its_value() -> None:
+    made = taken_over(
+        entry(
+            "gpt-4o",
+            "openai/gpt-4o",
+            {"access_groups": ["beta"], "id": "one"},
+            timeout=20,
+            temperature=0.25,
+            client_secret="very-secret",
+            stream=False,
+        ),
+        entry("other", "openai/gpt-4o-mini", timeout=30),
+    )
+    assert "`litellm_params.timeout` of gpt-4o, other was left out: `timeouts.total`" in said(made)
+    assert "`model_info.access_groups` of gpt-4o was left out" in said(made)
+    assert "`litellm_params.temperature`" in said(made)
+    assert "AZURE_CLIENT_SECRET" in said(made)
+    assert "very-secret" not in repr(made)
+    assert "`model_info.id`" not in said(made)
+    assert "`litellm_params.stream`" not in said(made)
+
+
+def test_a_price_of_one_s_own_counts_for_a_model_that_is_known_too() -> None:
+    price = {"input_cost_per_token": 2e-6, "output_cost_per_token": 8e-6}
+    cached = {"cache_read_input_token_cost": 5e-7}
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o", **price, **cached),
+        entry("gpt-4o", "azure/mine", {"base_model": "azure/gpt-4o"}, api_base="https://a"),
+    )
+    prices = served(made).models["gpt-4o"].prices
+    assert (prices.input, prices.output, prices.cached_input) == (2.0, 8.0, 0.5)
+    assert "prices count for all places" in said(made)
+
+
+def test_different_prices_of_one_model_are_told() -> None:
+    made = taken_over(
+        entry("a", "openai/gpt-4o", input_cost_per_token=1e-6, output_cost_per_token=2e-6),
+        entry("b", "openai/gpt-4o", input_cost_per_token=3e-6, output_cost_per_token=4e-6),
+    )
+    assert served(made).models["gpt-4o"].prices.input == 1.0
+    assert "gpt-4o: its places have different prices" in said(made)
+
+
+def test_what_a_model_of_one_s_own_can_do_is_taken_over() -> None:
+    made = taken_over(
+        entry(
+            "own",
+            "hosted_vllm/x",
+            {
+                "supports_vision": True,
+                "supports_function_calling": False,
+                "max_output_tokens": 512,
+            },
+            api_base="http://h:1/v1",
+        )
+    )
+    model = served(made).models["own"]
+    assert model.capabilities == {"json_mode", "vision"}
+    assert model.max_output_tokens == 512
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"router_settings": {"fallbacks": [{"*": ["claude"]}]}},
+        {"litellm_settings": {"default_fallbacks": ["claude"]}},
+    ],
+)
+def test_fallbacks_of_everybody_stand_behind_those_who_have_none(settings: Any) -> None:
+    settings.setdefault("router_settings", {}).setdefault("fallbacks", []).append({"mini": ["gpt"]})
+    made = taken_over(
+        entry("gpt", "openai/gpt-4o"),
+        entry("mini", "openai/gpt-4o-mini"),
+        entry("claude", "anthropic/claude-haiku-4-5"),
+        **settings,
+    )
+    policies = served(made).policies
+    assert list(policies["gpt"].fallbacks) == ["claude-haiku-4-5"]
+    assert list(policies["mini"].fallbacks) == ["gpt-4o"]
+    assert not policies["claude"].fallbacks
+
+
+def test_fallbacks_of_nobody_are_told() -> None:
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"), router_settings={"fallbacks": [{"nobody": ["gpt-4o"]}]}
+    )
+    assert "the fallbacks of 'nobody'" in said(made)
+
+
+def test_a_name_goes_to_no_place_that_stood_behind_another_one() -> None:
+    made = taken_over(
+        entry(
+            "eu", "azure/gpt", {"base_model": "azure/gpt-4o"}, api_base="https://eu", api_key="k"
+        ),
+        entry("us", "openai/gpt-4o", api_key="k"),
+        entry("claude", "anthropic/claude-haiku-4-5"),
+        router_settings={"fallbacks": [{"eu": ["claude"]}]},
+    )
+    policies = served(made).policies
+    assert policies["eu"].allow == ("azure", "anthropic")
+    assert policies["us"].allow == ("openai",)
+    assert not policies["claude"].allow
+
+
+def test_a_model_s_own_name_that_goes_to_more_places_than_before_is_told() -> None:
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o", api_key="os.environ/A"),
+        entry(
+            "eu", "azure/gpt", {"base_model": "azure/gpt-4o"}, api_base="https://eu", api_key="k"
+        ),
+    )
+    assert "gpt-4o: is served by azure too" in said(made)
+
+
+def test_cache_and_redis_are_taken_over_without_their_password() -> None:
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"),
+        litellm_settings={
+            "cache": True,
+            "cache_params": {"type": "redis", "ttl": 600, "namespace": "n"},
+        },
+        router_settings={"redis_host": "cache.internal", "redis_password": "very-secret"},
+    )
+    config = from_mapping(made.data, {"OPENAI_API_KEY": "o", "REDIS_PASSWORD": "p"})
+    assert (config.cache.mode, config.cache.ttl_s) == ("exact", 600)
+    assert config.state.url is not None
+    assert config.state.url.get_secret_value() == "redis://cache.internal:6379/0"
+    assert "very-secret" not in repr(made)
+    assert "of `cache_params` namespace was left out" in said(made)
+
+
+def test_the_redis_of_the_cache_is_taken_where_the_router_has_none() -> None:
+    params = {"type": "redis", "host": "one", "port": 7000, "password": "very-secret"}
+    library = {"cache": True, "cache_params": params}
+    made = taken_over(entry("gpt-4o", "openai/gpt-4o"), litellm_settings=library)
+    assert made.data["state"] == {"url": "redis://one:7000/0", "password": "${REDIS_PASSWORD}"}
+    assert "very-secret" not in repr(made)
+    router = {"redis_host": "two"}
+    both = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"), litellm_settings=library, router_settings=router
+    )
+    assert both.data["state"]["url"] == "redis://two:6379/0"
+    assert "that of `cache_params` is left" in said(both)
+
+
+@pytest.mark.parametrize("url", ["redis://:very-secret@h:1/0", "os.environ/REDIS"])
+def test_a_url_of_redis_is_a_secret(url: str) -> None:
+    made = taken_over(entry("gpt-4o", "openai/gpt-4o"), router_settings={"redis_url": url})
+    assert re.fullmatch(r"\$\{REDIS(_URL)?\}", made.data["state"]["url"])
+    assert "very-secret" not in repr(made)
+
+
+def test_a_cache_by_likeness_is_told_and_not_guessed() -> None:
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"),
+        litellm_settings={"cache": True, "cache_params": {"type": "redis-semantic"}},
+    )
+    assert made.data["cache"] == {"mode": "exact"}
+    assert "tierwise likeness" in said(made)
+
+
+def test_of_two_time_limits_the_one_that_is_left_out_is_told() -> None:
+    made = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"),
+        litellm_settings={"request_timeout": 600},
+        router_settings={"timeout": 300},
+    )
+    assert made.data["timeouts"] == {"total": 600.0}
+    assert "`router_settings.timeout` was left out" in said(made)
+
+
+def test_a_profile_of_aws_is_taken_over() -> None:
+    made = taken_over(
+        entry(
+            "c",
+            "bedrock/anthropic.claude-3-haiku-20240307-v1:0",
+            aws_region_name="us-east-1",
+            aws_profile_name="prod",
+        )
+    )
+    assert made.data["providers"]["bedrock"]["aws"] == {"profile": "prod"}
+
+
 @pytest.mark.parametrize("source", [None, [], {"model_list": 5}, "text", {"model_list": []}])
 def test_what_is_no_such_configuration_is_refused(source: Any) -> None:
     with pytest.raises(ConfigError, match="model"):

@@ -60,7 +60,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- $grace := dig "server" "grace_s" 30 .Values.config }}
 {{- $notice := dig "server" "notice_s" 0 .Values.config }}
-{{- if lt (int .Values.terminationGracePeriodSeconds) (int (add (ceil $grace) (ceil $notice) (int .Values.preStopSeconds))) }}
-{{- fail (printf "terminationGracePeriodSeconds is %d, less than preStopSeconds, config.server.notice_s and config.server.grace_s together: raise it, or streams are cut." (int .Values.terminationGracePeriodSeconds)) }}
+{{- $least := add (ceil $grace) (ceil $notice) (int .Values.preStopSeconds) 15 }}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (int $least) }}
+{{- fail (printf "terminationGracePeriodSeconds is %d: raise it to %d at least (preStopSeconds, config.server.notice_s, config.server.grace_s, and 15 to write the ledger to its end), or streams are cut and records lost." (int .Values.terminationGracePeriodSeconds) (int $least)) }}
+{{- end }}
+{{- $tls := dig "server" "tls" dict .Values.config | default dict }}
+{{- if ne (ternary "HTTPS" "HTTP" (gt (len $tls) 0)) .Values.probes.scheme }}
+{{- fail (printf "probes.scheme is %s, and config.server.tls says otherwise: no replica would ever be ready." .Values.probes.scheme) }}
+{{- end }}
+{{- if $tls.client_ca }}
+{{- fail "config.server.tls.client_ca lets in only who shows a certificate, and probes show none: check certificates at the ingress instead." }}
 {{- end }}
 {{- end }}

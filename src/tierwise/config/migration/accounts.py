@@ -52,10 +52,19 @@ def plain(value: Any) -> dict[str, Any]:
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
+def as_reference(value: Any) -> str:
+    """A text; what LiteLLM takes from the environment is taken from there here, too."""
+    text = str(value)
+    if text.startswith(_FROM_ENVIRONMENT):
+        return f"${{{text.removeprefix(_FROM_ENVIRONMENT)}}}"
+    return text
+
+
 class Account:
     """One account or server, as a section of `providers`."""
 
-    def __init__(self, preset: str, written: dict[str, Any]) -> None:
+    def __init__(self, name: str, preset: str, written: dict[str, Any]) -> None:
+        self.name = name
         self.preset = preset
         self.written = written
         self.catalog = PRESETS[preset].catalog or preset
@@ -135,7 +144,7 @@ class Accounts:
             known = self._found.get(name)
             wanted = section if name in PRESETS else {"preset": preset, **section}
             if known is None:
-                self._found[name] = known = Account(preset, wanted)
+                self._found[name] = known = Account(name, preset, wanted)
             if known.written == wanted:
                 return known
             number += 1
@@ -144,7 +153,7 @@ class Accounts:
         """A reference to the environment; a secret that stood in the file stays there."""
         text = str(value)
         if text.startswith(_FROM_ENVIRONMENT):
-            return f"${{{text.removeprefix(_FROM_ENVIRONMENT)}}}"
+            return as_reference(text)
         names = chain([variable], (f"{variable}_{number}" for number in count(2)))
         # Two keys of one provider need two variables.
         free = next(name for name in names if self._variables.setdefault(name, text) == text)
@@ -174,8 +183,8 @@ class Accounts:
         section: dict[str, Any] = {}
         base, version = params.get("api_base"), params.get("api_version")
         if base:
-            url = self._text(base)
-            section["base_url"] = f"{url}?api-version={self._text(version)}" if version else url
+            url = as_reference(base)
+            section["base_url"] = f"{url}?api-version={as_reference(version)}" if version else url
         key = params.get("api_key")
         if key and str(key).lower() not in ("none", "dummy", "empty"):
             section["api_key"] = self.secret(key, _key_variable(preset), f"the key of {preset}")
@@ -183,10 +192,10 @@ class Accounts:
             section["api_key"] = f"${{{_key_variable(preset)}}}"
         region = params.get("aws_region_name") or params.get("region_name")
         if region:
-            section["region"] = self._text(region)
+            section["region"] = as_reference(region)
         for ours, theirs in (("project", "vertex_project"), ("location", "vertex_location")):
             if preset == "vertex" and params.get(theirs):
-                section[ours] = self._text(params[theirs])
+                section[ours] = as_reference(params[theirs])
         if preset == "bedrock" and params.get("aws_access_key_id"):
             section["aws"] = {
                 name: self.secret(params[theirs], theirs.upper(), f"`{theirs}`")
@@ -198,6 +207,8 @@ class Accounts:
                 if params.get(theirs)
             }
             section.pop("api_key", None)
+        elif preset == "bedrock" and params.get("aws_profile_name"):
+            section["aws"] = {"profile": as_reference(params["aws_profile_name"])}
         headers = plain(params.get("extra_headers"))
         if params.get("organization"):
             headers["openai-organization"] = params["organization"]
@@ -205,16 +216,10 @@ class Accounts:
             section["headers"] = {
                 name: self.secret(value, _variable(name), f"the header {name}")
                 if _SECRET_HEADER.search(name)
-                else self._text(value)
+                else as_reference(value)
                 for name, value in headers.items()
             }
         return section
-
-    def _text(self, value: Any) -> str:
-        text = str(value)
-        if text.startswith(_FROM_ENVIRONMENT):
-            return f"${{{text.removeprefix(_FROM_ENVIRONMENT)}}}"
-        return text
 
 
 def _key_variable(preset: str) -> str:

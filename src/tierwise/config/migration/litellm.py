@@ -8,27 +8,19 @@ tier, and the others behind the same name its fallbacks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tierwise.catalog import Catalog
 from tierwise.config.migration.accounts import Accounts, plain
+from tierwise.config.migration.facts import facts_of, prices_of
+from tierwise.config.migration.left import LeftOfModels, left_sections, left_settings
+from tierwise.config.migration.shared import cache_of, state_of, timeouts_of
 from tierwise.errors import ConfigError
 
-_TAKEN_ELSEWHERE = frozenset(
-    {"fallbacks", "default_fallbacks", "request_timeout", "timeout", "drop_params", "master_key"}
-)
-_WORDS = {
-    "num_retries": "calls that fail go to the next deployment by themselves",
-    "allowed_fails": "breakers count failures by themselves",
-    "cooldown_time": "deployments rest for as long as their provider says",
-    "routing_strategy": "calls are balanced by health, load and weight",
-    "set_verbose": "the log says what matters",
-    "store_model_in_db": "models stand in this file, and SIGHUP reads it again",
-    "context_window_fallbacks": "a model with a larger window is chosen by itself",
-}
-"""What need not be configured here, and why."""
+_ANY = "*"
+"""In `fallbacks`: whoever has none of its own."""
 
 
 @dataclass
@@ -41,13 +33,17 @@ class Migrated:
 
 @dataclass
 class _Group:
-    """What stands behind one name that clients send: models, in the order of the file."""
+    """What stands behind one name that clients send, in the order of the file; `places` are the
+    names of the accounts that serve it."""
 
     models: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
 
-    def add(self, model: str) -> None:
+    def add(self, model: str, place: str) -> None:
         if model not in self.models:
             self.models.append(model)
+        if place not in self.places:
+            self.places.append(place)
 
 
 class _Migration:
@@ -57,6 +53,8 @@ class _Migration:
         self.accounts = Accounts(self.notes)
         self.groups: dict[str, _Group] = {}
         self.facts: dict[str, dict[str, Any]] = {}
+        self.left = LeftOfModels()
+        self.served: dict[str, set[str]] = {}
 
     def deployment(self, entry: Mapping[str, Any], number: int) -> None:
         name, params = str(entry.get("model_name", "")), plain(entry.get("litellm_params"))
@@ -79,60 +77,81 @@ class _Migration:
                 f"{name}: calls for {mode} are passed through as they are; see docs/endpoints.md."
             )
             return
+        self.left.note(name, params, info)
         upstream = account.upstream(written)
-        model = self._known(upstream, account.catalog, name, info, local=account.local)
+        prices = prices_of(params, info)
+        model = self._known(upstream, account.catalog, name, info)
+        if model is None:
+            model = name
+            self._unknown(name, info, priced=bool(prices), local=account.local)
+        elif prices:
+            self.notes.append(f"{name}: its prices count for all places that serve {model!r}.")
+        if prices:
+            self._price(model, prices)
         account.serve(model, upstream, params, embedding=mode == "embedding")
         if mode != "embedding":
-            self.groups.setdefault(name, _Group()).add(model)
+            self.groups.setdefault(name, _Group()).add(model, account.name)
+            self.served.setdefault(model, set()).add(account.name)
         elif model != name:
             self.notes.append(f"{name}: for embeddings clients send {model!r} instead.")
 
-    def _known(
-        self, upstream: str, catalog: str, name: str, info: Mapping[str, Any], *, local: bool
-    ) -> str:
-        """The model's name here; where nobody knows it, the one that clients send."""
+    def _known(self, upstream: str, catalog: str, name: str, info: Mapping[str, Any]) -> str | None:
+        """The model's name here, None where nobody knows it."""
         base = str(info.get("base_model") or "").rpartition("/")[2]
         for word in filter(None, (base, upstream, name)):
             found = self.catalog.resolve(word, catalog)
             if found is not None:
                 return found.id
-        prices = {
-            ours: round(float(info[theirs]) * 1e6, 6)
-            for ours, theirs in (
-                ("input", "input_cost_per_token"),
-                ("output", "output_cost_per_token"),
-            )
-            if isinstance(info.get(theirs), int | float)
-        }
+        return None
+
+    def _unknown(self, name: str, info: Mapping[str, Any], *, priced: bool, local: bool) -> None:
+        """A model that nobody knows has the name that clients send, and the facts of the file."""
         facts = self.facts.setdefault(name, {})
-        if len(prices) == 2:
-            facts["prices"] = prices
-        elif not facts and not local:
+        facts.update(facts_of(info))
+        if local and facts and not priced:
+            # Without facts it costs nothing anyway; what is written under `models` needs a price.
+            facts.setdefault("prices", {"input": 0.0, "output": 0.0})
+        elif not (local or priced or "prices" in facts):
             self.notes.append(
                 f"{name}: its prices are not known. Add them under `models`, as "
                 "`prices: {input: ..., output: ...}` in USD per million tokens."
             )
-        if isinstance(info.get("max_input_tokens"), int):
-            facts["context_window"] = info["max_input_tokens"]
-        return name
+
+    def _price(self, model: str, prices: dict[str, float]) -> None:
+        known = self.facts.setdefault(model, {}).setdefault("prices", prices)
+        if known != prices:
+            self.notes.append(
+                f"{model}: its places have different prices; those that came first are taken."
+            )
 
     def policies(self, aliases: Mapping[str, Any], fallbacks: Mapping[str, list[str]]) -> Any:
-        served = {model for group in self.groups.values() for model in group.models}
         groups = dict(self.groups)
         for alias, target in aliases.items():
             name = target.get("model") if isinstance(target, Mapping) else target
             if name in groups and alias not in groups:
                 groups[alias] = groups[name]
-                fallbacks = {alias: fallbacks.get(name, []), **fallbacks}
+                if name in fallbacks:
+                    fallbacks = {alias: fallbacks[name], **fallbacks}
+        for name in fallbacks.keys() - groups.keys() - {_ANY}:
+            self.notes.append(f"the fallbacks of {name!r} are of no model_name; left out.")
         made: dict[str, Any] = {}
         for name, group in groups.items():
-            behind = [m for g in fallbacks.get(name, ()) for m in self._models_of(g)]
+            behind = self._groups_of(fallbacks.get(name, fallbacks.get(_ANY, ())))
             first, *rest = group.models
-            others = [m for m in dict.fromkeys([*rest, *behind]) if m != first]
+            others = [m for m in [*rest, *(m for g in behind for m in g.models)] if m != first]
+            others = list(dict.fromkeys(others))
+            # What the same model stood behind other names for is not this name's to go to.
+            places = list(dict.fromkeys(p for g in (group, *behind) for p in g.places))
+            elsewhere = set[str]().union(*(self.served[m] for m in (first, *others))) - {*places}
             if name == first and not others:
+                if elsewhere:
+                    self.notes.append(
+                        f"{name}: is served by {', '.join(sorted(elsewhere))} too, as other names "
+                        "were. Ask by a policy with `allow` to keep it where it was."
+                    )
                 continue
             policy = name
-            if name in served:
+            if name in self.served:
                 policy = f"{name}-or-others"
                 self.notes.append(
                     f"{name}: clients that send this name get this model or an error; with "
@@ -146,13 +165,15 @@ class _Migration:
             made[policy] = {"tiers": [{"model": first}], "reference": first}
             if others:
                 made[policy]["fallbacks"] = others
+            if elsewhere:
+                made[policy]["allow"] = places
         return made
 
-    def _models_of(self, group: str) -> list[str]:
-        if group not in self.groups:
-            self.notes.append(f"the fallback {group!r} is no model_name of the file; left out.")
-            return []
-        return self.groups[group].models
+    def _groups_of(self, names: Iterable[str]) -> list[_Group]:
+        for name in names:
+            if name not in self.groups:
+                self.notes.append(f"the fallback {name!r} is no model_name of the file; left out.")
+        return [self.groups[name] for name in names if name in self.groups]
 
 
 def migrate(source: Any, catalog: Catalog) -> Migrated:
@@ -197,10 +218,20 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
             policies.setdefault(name, {})["drop_unsupported"] = True
     if policies:
         data["policies"] = policies
-    total = library.get("request_timeout") or router.get("timeout")
-    if isinstance(total, int | float) and total > 0:
-        data["timeouts"] = {"total": min(float(total), 86_400.0)}
-    work.notes += _left(source, library, router, general)
+    data |= {
+        name: section
+        for name, section in (
+            ("cache", cache_of(library, work.notes)),
+            ("state", state_of(library, router, work.accounts.secret, work.notes)),
+            ("timeouts", timeouts_of(library, router, work.notes)),
+        )
+        if section
+    }
+    work.notes += [
+        *work.left.notes(),
+        *left_sections(source),
+        *left_settings(library, router, general),
+    ]
     return Migrated(data, list(dict.fromkeys(work.notes)))
 
 
@@ -217,16 +248,7 @@ def _fallbacks(*sections: Mapping[str, Any]) -> dict[str, list[str]]:
             for name, others in plain(item).items():
                 if isinstance(others, list):
                     found.setdefault(str(name), []).extend(map(str, others))
+        default = section.get("default_fallbacks")
+        if isinstance(default, list):
+            found.setdefault(_ANY, []).extend(map(str, default))
     return found
-
-
-def _left(source: Mapping[str, Any], *sections: Mapping[str, Any]) -> Iterator[str]:
-    known = {"model_list", "litellm_settings", "router_settings", "general_settings"}
-    for name in sorted(map(str, source.keys() - known)):
-        yield f"`{name}` has no place here and was left out."
-    for section in sections:
-        for name in section.keys() - _TAKEN_ELSEWHERE - {"model_group_alias"}:
-            if name in _WORDS:
-                yield f"`{name}` was left out: {_WORDS[name]}."
-            elif section[name] not in (None, False, [], {}):
-                yield f"`{name}` was left out; look in the documentation for what is like it."
