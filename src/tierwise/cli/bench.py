@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierwise.bench.decisions import DecisionTimes
-    from tierwise.bench.ledger import Timed
 
 _Result = TypeVar("_Result")
 
@@ -59,6 +58,10 @@ def command(
         str | None,
         typer.Option(help="For --ledger: an empty PostgreSQL database, or one filled by this."),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="For --ledger: a folder for the database, to measure it again."),
+    ] = None,
     outcomes: Annotated[
         Path | None,
         typer.Option(help="For --peak: recorded outcomes of real models; default: simulated."),
@@ -74,8 +77,8 @@ def command(
     --translation: what of that is translation, without any gateway. Takes ten seconds. With
     --observed: what CPU it takes to tell of every request by traces, metrics and the log. With
     --peak: how good answers are when three times as many want the best model as it can take. Takes
-    six minutes and two cores. With --ledger: how long a report and the pages of a dashboard take
-    over ten million requests in PostgreSQL. Takes ten minutes and 8 GB of disk.
+    six minutes and two cores. With --ledger: how long a report and every page of the dashboard
+    take over ten million requests in PostgreSQL. Takes twenty minutes and 12 GB of disk.
     """
     if holding + gates + decisions + dialects + translation + observed + peak + ledger > 1:
         raise typer.BadParameter(
@@ -85,7 +88,7 @@ def command(
     if outcomes is not None and not peak:
         raise typer.BadParameter("--outcomes is for --peak")
     if ledger:
-        _ledger(rows, url, as_json)
+        _ledger(rows, url, keep, as_json)
     elif peak:
         _peak(outcomes, quick, as_json)
     elif holding:
@@ -162,25 +165,20 @@ def _observed(seconds: int, quick: bool, as_json: bool) -> None:
     _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
 
 
-def _ledger(rows: int, url: str | None, as_json: bool) -> None:
+def _ledger(rows: int, url: str | None, keep: Path | None, as_json: bool) -> None:
     import tempfile
     from contextlib import nullcontext
 
     from tierwise.bench import ledger
+    from tierwise.cli.bench_ledger import show
 
+    temporary = tempfile.TemporaryDirectory(prefix="tierwise-bench-")
     with (
-        tempfile.TemporaryDirectory(prefix="tierwise-bench-") as folder,
+        temporary if keep is None else nullcontext(str(keep)) as folder,
         nullcontext(url) if url is not None else ledger.server(Path(folder)) as place,
     ):
         times = ledger.measure(place, rows, lambda what: typer.echo(what, err=True))
-    _tell(times, _show_ledger, as_json)
-
-
-def _show_ledger(times: list[Timed]) -> None:
-    typer.echo(f"{'':40}{'first':>10}{'median':>10}")
-    for one in times:
-        first, median = one.first_s * 1000, one.median_s * 1000
-        typer.echo(f"{one.what:40}{first:>7,.0f} ms{median:>7,.0f} ms")
+    _tell(times, show, as_json)
 
 
 def _decisions(prompts: int, as_json: bool) -> None:
