@@ -15,8 +15,11 @@ from tierwise.dashboard.context import Visit
 from tierwise.dashboard.face import Visitor
 from tierwise.dashboard.periods import PERIODS, USUAL, Period
 from tierwise.dashboard.scope import asked_by
+from tierwise.ledger import aside_figures
+from tierwise.ledger.aside_figures import read_beside
+from tierwise.ledger.asides import EMBEDDINGS
 from tierwise.ledger.glance import Sum, by_labels, by_slot, rated, records
-from tierwise.ledger.pages import Asked, Saving, Total, saving_of, totals
+from tierwise.ledger.pages import Asked, Saving, Total, owners_of, saving_of, totals
 from tierwise.types import CACHE, Record
 
 SAMPLE = 200
@@ -43,8 +46,25 @@ class Quality(Struct, frozen=True, kw_only=True):
     sampled: int
 
 
+class Beside(Struct, frozen=True, kw_only=True):
+    """Requests for no answer of a model, which are alike; money in USD.
+
+    `unpriced` counts those of which nobody knows what they cost.
+    """
+
+    name: str
+    requests: int
+    failed: int
+    cost_usd: float
+    unpriced: int
+    tokens: int
+
+
 class Overview(Struct, frozen=True, kw_only=True):
     """Everything on the page.
+
+    `requests` were for answers. `spent_usd` is all that is known to be spent: `beside_usd` of it on
+    embeddings and on calls that were passed through, which are their own reference.
 
     `saving` is of the requests that left the choice to a policy and were answered by a model: what
     was given again is in `cached`, and who names a model has chosen for themselves.
@@ -53,6 +73,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     period: Period
     requests: int
     spent_usd: float
+    beside_usd: float
     reference_usd: float
     wasted_usd: float
     saving: Saving
@@ -60,6 +81,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     quality: Quality
     by_tier: tuple[Share, ...]
     by_model: tuple[Share, ...]
+    beside: tuple[Beside, ...]
     failed_over: int
     failovers: int
     escalated: int
@@ -96,18 +118,22 @@ def overview(connection: Connection, visitor: Visitor, period: Period, now: floa
     asked = asked_by(visitor, since=float(since), until=now)
     found = by_labels(connection, asked)
     requests = sum(one.requests for one in found)
-    slots = _slots(connection, asked, period, since, now)
+    beside = read_beside(connection, (float(since), now), slot, owners_of(connection, asked))
+    beside_usd = sum(one.cost_usd for one in beside)
+    slots = _slots(connection, asked, period, since, now, beside)
     return Overview(
         period=period,
         requests=requests,
-        spent_usd=sum(one.cost_usd for one in found),
-        reference_usd=sum(one.reference_cost_usd for one in found),
+        spent_usd=sum(one.cost_usd for one in found) + beside_usd,
+        beside_usd=beside_usd,
+        reference_usd=sum(one.reference_cost_usd for one in found) + beside_usd,
         wasted_usd=sum(one.wasted_usd for one in found),
         saving=_saving([one for one in found if one.policy and one.deployment != CACHE]),
         cached=_share("cache", [one for one in found if one.deployment == CACHE], requests),
         quality=_quality(connection, asked),
         by_tier=_shares(found, requests, _tier),
         by_model=_shares(found, requests, _model),
+        beside=_beside(beside),
         failed_over=sum(one.requests for one in found if one.failovers),
         failovers=sum(one.requests * one.failovers for one in found),
         escalated=sum(one.requests for one in found if one.escalated),
@@ -133,25 +159,54 @@ def _saving(some: Sequence[Sum]) -> Saving:
 
 
 def _slots(
-    connection: Connection, asked: Asked, period: Period, since: int, now: float
+    connection: Connection,
+    asked: Asked,
+    period: Period,
+    since: int,
+    now: float,
+    beside: Sequence[aside_figures.Beside],
 ) -> list[charts.Slot]:
     if period.by == "slot":
         found = by_slot(connection, asked, period.slot_s)
     else:
         found = totals(connection, asked, period.by)
     known: Mapping[Any, Total] = {int(t.names[0]): t for t in found}
+    besides: dict[int, tuple[float, int]] = {}
+    for one in beside:
+        usd, count = besides.get(one.at, (0.0, 0))
+        besides[one.at] = usd + one.cost_usd, count + one.requests
     made = []
     for at in range(since, int(now) + 1, period.slot_s):
         total = known.get(at)
+        spent, requests = besides.get(at, (0.0, 0))
+        reference = spent
+        if total is not None:
+            spent += total.cost_usd
+            reference += total.reference_cost_usd
+            requests += total.requests
         text = words.moment(at)
         label = text[5:10] if period.by == "day" else text[11:16]
-        if total is None:
-            made.append(charts.Slot(label, 0.0, 0.0, 0))
-        else:
-            made.append(
-                charts.Slot(label, total.cost_usd, total.reference_cost_usd, total.requests)
-            )
+        made.append(charts.Slot(label, spent, reference, requests))
     return made
+
+
+def _beside(found: Sequence[aside_figures.Beside]) -> tuple[Beside, ...]:
+    groups: dict[str, list[aside_figures.Beside]] = {}
+    for one in found:
+        what = one.model if one.kind == EMBEDDINGS else one.provider
+        groups.setdefault(f"{one.kind} · {what or 'no answer'}", []).append(one)
+    made = [
+        Beside(
+            name=name,
+            requests=sum(one.requests for one in some),
+            failed=sum(one.requests for one in some if one.status == "error"),
+            cost_usd=sum(one.cost_usd for one in some),
+            unpriced=sum(one.unknown_cost for one in some),
+            tokens=sum(one.input_tokens + one.output_tokens for one in some),
+        )
+        for name, some in groups.items()
+    ]
+    return tuple(sorted(made, key=lambda one: (-one.cost_usd, -one.requests, one.name)))
 
 
 def _quality(connection: Connection, asked: Asked) -> Quality:

@@ -18,6 +18,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Select,
+    Table,
     and_,
     func,
     select,
@@ -27,7 +29,15 @@ from sqlalchemy import (
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
-from tierwise.ledger.tables import daily, hourly, owners, requests, shapes
+from tierwise.ledger.tables import (
+    asides,
+    daily,
+    daily_asides,
+    hourly,
+    owners,
+    requests,
+    shapes,
+)
 from tierwise.types import CACHE
 
 CONFIDENCE = 0.95
@@ -273,33 +283,58 @@ def bounds_of(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
     if asked.cache is not None:
         given = shapes.c.deployment == CACHE
         wanted.append(given if asked.cache else ~given)
-    whose: list[ColumnElement[bool]] = [
-        owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
-    ]
-    if asked.tag is not None:
-        # As it stands in a JSON array; a part of another tag has no quotes around it.
-        whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
-    if whose and _is_everybody(connection, and_(*whose)):
+    whose = _whose(asked)
+    mark = read_marks(connection).requests
+    if whose and _is_everybody(connection, and_(*whose), requests, daily, mark):
         # Such as the one organisation that there is. To tell nobody from nobody else costs a page
         # of millions of requests a second.
         whose = []
     only: list[tuple[str, Any]] = []
     for column, table, terms in (("shape", shapes, wanted), ("owner", owners, whose)):
         if terms:
-            chosen = select(table.c.id).where(and_(*terms))
-            found = list(connection.scalars(chosen.limit(FEW + 1)))
-            only.append((column, found if len(found) <= FEW else chosen))
+            only.append((column, _chosen(connection, table, terms)))
     return only
 
 
-def _is_everybody(connection: Connection, whose: ColumnElement[bool]) -> bool:
-    """Whether all requests are theirs: no owner is anybody else, and no request has none."""
+def owners_of(connection: Connection, asked: Asked) -> list[int] | Select[Any] | None:
+    """Whose requests for no answer are meant; None if that is everybody, and nobody, too."""
+    whose = _whose(asked)
     known = read_marks(connection)
-    nobody = daily.c.part == int(Part.OWNERS), daily.c.owner == 0
+    if not whose or _is_everybody(connection, and_(*whose), asides, daily_asides, known.asides):
+        return None
+    return _chosen(connection, owners, whose)
+
+
+def _whose(asked: Asked) -> list[ColumnElement[bool]]:
+    whose: list[ColumnElement[bool]] = [
+        owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
+    ]
+    if asked.tag is not None:
+        # As it stands in a JSON array; a part of another tag has no quotes around it.
+        whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
+    return whose
+
+
+def _chosen(
+    connection: Connection, table: Table, terms: Sequence[ColumnElement[bool]]
+) -> list[int] | Select[Any]:
+    """The numbers of what this holds for, or what asks for them if they are many."""
+    chosen = select(table.c.id).where(and_(*terms))
+    found = list(connection.scalars(chosen.limit(FEW + 1)))
+    return found if len(found) <= FEW else chosen
+
+
+def _is_everybody(
+    connection: Connection, whose: ColumnElement[bool], rows: Table, days: Table, mark: int
+) -> bool:
+    """Whether all of these rows are theirs: no owner is anybody else, and no row has none."""
+    nobody = [days.c.owner == 0]
+    if days is daily:
+        nobody.append(days.c.part == int(Part.OWNERS))
     others = (
         select(owners.c.id).where(~whose),
-        select(daily.c.owner).where(*nobody),
-        select(requests.c.seq).where(requests.c.seq > known.requests, requests.c.owner.is_(None)),
+        select(days.c.owner).where(*nobody),
+        select(rows.c.seq).where(rows.c.seq > mark, rows.c.owner.is_(None)),
     )
     return all(connection.execute(one.limit(1)).first() is None for one in others)
 

@@ -115,7 +115,7 @@ class PostgresStore:
                 self._forget_numbers()  # the database may be back with less than it had
                 raise
             self._unsettled = None
-            self._backlog.add(len(records))
+            self._backlog.add(len(records) + len(asides))
 
     def may_pass(self, error: Exception) -> bool:
         """Whether the same batch can succeed later: the database is at fault, not a record."""
@@ -367,7 +367,7 @@ def _settled(engine: Engine) -> dict[str, int]:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPENDING})
         return {
             table: connection.execute(text(rollup.newest(table))).one()[1]
-            for table in ("requests", "attempts", "feedback")
+            for table in rollup.statements(rollup.POSTGRESQL)
         }
 
 

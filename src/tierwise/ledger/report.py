@@ -164,7 +164,7 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
     given = read_sums(connection, span, known)
     again = [s for s in given if s.shape.deployment == CACHE]
     answers = [s for s in given if s.shape.deployment != CACHE]
-    sums = answers + read_embedding_sums(connection, span)
+    sums = answers + read_embedding_sums(connection, span, known)
     calls = read_calls(connection, span, known)
     labels = read_labels(connection, span)
     gates = by_gate(answers, calls, labels)
@@ -217,7 +217,7 @@ def summarise(connection: Connection, *, since_s: float | None, now: float) -> R
         gates_that_do_not_pay=not_paying(gates),
         cache_hits=_count(again),
         cache_saved_usd=math.fsum(s.reference_cost_usd for s in again),
-        passed=read_passed(connection, span),
+        passed=read_passed(connection, span, known),
     )
 
 

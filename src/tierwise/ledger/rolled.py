@@ -70,13 +70,14 @@ class Marks(NamedTuple):
 
     requests: int
     attempts: int
+    asides: int
     pruned: int
 
 
 def read_marks(connection: Connection) -> Marks:
     """How far rows are added up. Read it in the transaction in which it is used."""
     found = {row.name: row.value for row in connection.execute(select(marks))}
-    return Marks(found["requests"], found["attempts"], found["pruned"])
+    return Marks(found["requests"], found["attempts"], found["asides"], found["pruned"])
 
 
 class Borders(NamedTuple):
@@ -147,14 +148,14 @@ def alike(
         hour = hourly.c.hour
         before = (edge.first_hour, edge.last_hour if by_hour else edge.first_day)
         after = (edge.last_day, edge.last_hour)
-        which = _between(hour, *before)
+        which = between(hour, *before)
         if not by_hour:
-            which = or_(which, _between(hour, *after))
+            which = or_(which, between(hour, *after))
         pieces.append(_rolled(hourly, part, only).where(which))
     if not by_hour:
-        days = _between(daily.c.day, edge.first_day, edge.last_day)
+        days = between(daily.c.day, edge.first_day, edge.last_day)
         pieces.append(_rolled(daily, part, only).where(days))
-    pieces += [_rows(only).where(which) for which in _besides(requests, known.requests, edge)]
+    pieces += [_rows(only).where(which) for which in besides(requests, known.requests, edge)]
     return union_all(*pieces).subquery("alike")
 
 
@@ -167,7 +168,7 @@ def calls_alike(span: Span, known: Marks) -> FromClause:
     edge = borders(span, known.pruned)
     c = hourly_calls.c
     hours = select(c.deployment, c.outcome, c.gate, c.checks, c.calls, c.cost_usd).where(
-        _between(c.hour, edge.first_hour, edge.last_hour)
+        between(c.hour, edge.first_hour, edge.last_hour)
     )
     a = attempts.c
     rows = select(
@@ -178,8 +179,8 @@ def calls_alike(span: Span, known: Marks) -> FromClause:
         literal(1).label("calls"),
         a.cost_usd,
     )
-    besides = _besides(attempts, known.attempts, edge)
-    return union_all(hours, *(rows.where(which) for which in besides)).subquery("calls_alike")
+    after = besides(attempts, known.attempts, edge)
+    return union_all(hours, *(rows.where(which) for which in after)).subquery("calls_alike")
 
 
 def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
@@ -189,7 +190,7 @@ def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
     longer = case((column > LEAST_S, column), else_=LEAST_S)
     c = hourly_times.c
     hours = select(c.bucket, c.requests).where(
-        c.measure == measure, _between(c.hour, edge.first_hour, edge.last_hour)
+        c.measure == measure, between(c.hour, edge.first_hour, edge.last_hour)
     )
     rows = select(
         Whole(func.ln(longer / LEAST_S) / math.log(RATIO)).label("bucket"),
@@ -198,8 +199,8 @@ def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
         column.is_not(None),
         requests.c.shape.in_(select(shapes.c.id).where(shapes.c.status == "ok")),
     )
-    besides = _besides(requests, known.requests, edge)
-    return union_all(hours, *(rows.where(which) for which in besides)).subquery("times_alike")
+    after = besides(requests, known.requests, edge)
+    return union_all(hours, *(rows.where(which) for which in after)).subquery("times_alike")
 
 
 def _rolled(table: Any, part: Part, only: Only) -> Select[Any]:
@@ -233,7 +234,7 @@ def _rows(only: Only) -> Select[Any]:
     ).where(*(chosen[name].in_(values) for name, values in only))
 
 
-def _besides(table: Any, mark: int, edge: Borders) -> list[ColumnElement[bool]]:
+def besides(table: Any, mark: int, edge: Borders) -> list[ColumnElement[bool]]:
     """Which rows of a period are in none of its whole hours, or not added up yet.
 
     One by one, so that each is found by an index.
@@ -249,7 +250,7 @@ def _besides(table: Any, mark: int, edge: Borders) -> list[ColumnElement[bool]]:
     return found
 
 
-def _between(column: ColumnElement[int], begin: float, end: float) -> ColumnElement[bool]:
+def between(column: ColumnElement[int], begin: float, end: float) -> ColumnElement[bool]:
     """From one time until before another. As whole numbers, so that an index can be used."""
     if begin >= end:
         return false()

@@ -18,6 +18,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from tierwise.ledger.histogram import LEAST_S, RATIO
+from tierwise.ledger.schema import ASIDE_LABELS
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -65,6 +66,16 @@ FIGURES = {
 }
 """The figures of `hourly` and `daily`, and how they come from the rows of `requests`."""
 
+ASIDE_FIGURES = {
+    "requests": "count(*)",
+    "cost_usd": "coalesce(sum(cost_usd), 0)",
+    "unknown_cost": "count(*) - count(cost_usd)",
+    "input_tokens": "coalesce(sum(input_tokens), 0)",
+    "output_tokens": "coalesce(sum(output_tokens), 0)",
+}
+"""The figures of `hourly_asides` and `daily_asides`, and how they come from `asides`."""
+_MAY_LACK = frozenset({"provider", "model", "deployment"})
+
 
 class Backlog:
     """When it is time to add up. What an earlier process left is looked for first."""
@@ -108,6 +119,11 @@ def statements(dialect: Dialect) -> dict[str, tuple[str, ...]]:
         ),
         "attempts": (_calls(dialect), _DONE.format("attempts")),
         "feedback": (_ASKED, _DONE.format("feedback")),
+        "asides": (
+            _asides(dialect, "hourly_asides", "hour", HOUR_S),
+            _asides(dialect, "daily_asides", "day", DAY_S, "owner"),
+            _DONE.format("asides"),
+        ),
     }
 
 
@@ -177,6 +193,18 @@ def _calls(dialect: Dialect) -> str:
         f" SELECT {_time(dialect, HOUR_S)}, {made}, count(*), sum(cost_usd) FROM attempts"
         f" WHERE {_NEW} GROUP BY 1, 2, 3, 4, 5"
         f" {_added('hourly_calls', keys, ('calls', 'cost_usd'))}"
+    )
+
+
+def _asides(dialect: Dialect, table: str, column: str, seconds: int, *whose: str) -> str:
+    keys = (column, *whose, *ASIDE_LABELS)
+    labels = [f"coalesce({name}, '')" if name in _MAY_LACK else name for name in ASIDE_LABELS]
+    made = [_time(dialect, seconds), *(f"coalesce({one}, 0)" for one in whose), *labels]
+    places = ", ".join(str(place) for place in range(1, len(keys) + 1))
+    return (
+        f"INSERT INTO {table} ({', '.join((*keys, *ASIDE_FIGURES))})"  # noqa: S608
+        f" SELECT {', '.join(made)}, {', '.join(ASIDE_FIGURES.values())} FROM asides"
+        f" WHERE {_NEW} GROUP BY {places} {_added(table, keys, tuple(ASIDE_FIGURES))}"
     )
 
 

@@ -78,3 +78,13 @@ ASIDE_COLUMNS = (
     "guardrails",
 )
 OWNED_ASIDE_COLUMNS = (*ASIDE_COLUMNS, "owner")
+ASIDE_LABELS = (
+    "kind",
+    "provider",
+    "model",
+    "deployment",
+    "status",
+    "failovers",
+    "error_kind",
+)
+"""By what sums of `asides` are kept apart."""

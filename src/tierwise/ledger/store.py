@@ -117,7 +117,7 @@ class Store:
                 self._insert_rows(connection, "asides", schema.OWNED_ASIDE_COLUMNS, owned)
                 self._insert_rows(connection, "attempts", schema.ATTEMPT_COLUMNS, aside_attempts)
                 connection.execute("COMMIT")
-                self._backlog.add(len(records))
+                self._backlog.add(len(records) + len(asides))
             except BaseException:
                 self._forget_numbers()  # some may be of the transaction that is undone
                 if connection.in_transaction:

@@ -29,8 +29,13 @@ which `seq`, so whoever reads adds the rows after that (see `rollup` and `figure
     hourly_calls   the rows of `attempts` of an hour that are alike
     hourly_times   how many ok requests of an hour took how long: `measure` is `latency` or `ttft`,
                 `bucket` a bucket of `histogram`
-    marks       `requests`, `attempts`, `feedback`: the last `seq` that is added up; `pruned`: the
-                hour before which rows may be missing, so that only what is added up tells of them
+    hourly_asides  the rows of `asides` of an hour that are alike; '' stands for NULL, and
+                `unknown_cost` counts those of which nobody knows what they cost
+    daily_asides   the same of a day (UTC), by owner, too
+    marks       `requests`, `attempts`, `feedback`, `asides`: the last `seq` that is added up;
+                `pruned`: the hour before which rows may be missing, so that only what is added up
+                tells of them; `pruning`: the Unix time from which on old rows may be taken out by
+                whoever comes first (see `tending`)
     writers     the last batch of each process that writes to PostgreSQL, by which it finds out
                 whether a commit went through whose answer was lost; empty in SQLite
 
@@ -56,7 +61,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
+from tierwise.ledger.schema import ASIDE_LABELS, OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.storage.metadata import metadata
 
 BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
@@ -222,6 +227,7 @@ asides = Table(
     Index("asides_by_id", "id"),
     Index("asides_by_time", "at"),
 )
+Index("asides_by_owner", asides.c.owner, asides.c.at).ddl_if(dialect="postgresql")
 
 
 def _rollup(name: str, time: str) -> Table:
@@ -275,6 +281,33 @@ hourly_times = Table(
     Column("bucket", Integer, primary_key=True, autoincrement=False),
     _big("requests"),
     sqlite_with_rowid=False,
+)
+
+
+def _aside_sums(name: str, time: str, *whose: Column[int]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column(time, BIG, primary_key=True, autoincrement=False),
+        *whose,
+        *(Column(one, Text, primary_key=True) for one in ASIDE_LABELS[:5]),
+        Column("failovers", Integer, primary_key=True, autoincrement=False),
+        Column("error_kind", Text, primary_key=True),
+        _big("requests"),
+        _real("cost_usd"),
+        _big("unknown_cost"),
+        _big("input_tokens"),
+        _big("output_tokens"),
+        sqlite_with_rowid=False,
+    )
+
+
+hourly_asides = _aside_sums("hourly_asides", "hour")
+daily_asides = _aside_sums(
+    "daily_asides", "day", Column("owner", Integer, primary_key=True, autoincrement=False)
+)
+Index("daily_asides_by_owner", daily_asides.c.owner, daily_asides.c.day).ddl_if(
+    dialect="postgresql"
 )
 
 marks = Table(

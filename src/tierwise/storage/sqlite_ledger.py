@@ -253,6 +253,37 @@ _VERSION_5 = ("ALTER TABLE asides ADD COLUMN owner INTEGER REFERENCES owners (id
 
 _VERSION_6 = ("ALTER TABLE asides ADD COLUMN guardrails TEXT",)
 
+_ASIDE_SUMS = """
+        kind TEXT NOT NULL,
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        deployment TEXT NOT NULL,
+        status TEXT NOT NULL,
+        failovers INTEGER NOT NULL,
+        error_kind TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        cost_usd REAL NOT NULL,
+        unknown_cost INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,"""
+
+_VERSION_7 = (
+    f"""
+    CREATE TABLE hourly_asides (
+        hour INTEGER NOT NULL,{_ASIDE_SUMS}
+        PRIMARY KEY (hour, kind, provider, model, deployment, status, failovers, error_kind)
+    ) WITHOUT ROWID
+    """,
+    f"""
+    CREATE TABLE daily_asides (
+        day INTEGER NOT NULL,
+        owner INTEGER NOT NULL,{_ASIDE_SUMS}
+        PRIMARY KEY (day, owner, kind, provider, model, deployment, status, failovers, error_kind)
+    ) WITHOUT ROWID
+    """,
+    "INSERT OR REPLACE INTO marks (name, value) VALUES ('asides', 0), ('pruning', 0)",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_1,
     _VERSION_2,
@@ -260,6 +291,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_4,
     _VERSION_5,
     _VERSION_6,
+    _VERSION_7,
 )
 """`MIGRATIONS[n]` takes a ledger from version n to n + 1. Append; never edit what was released."""
 
