@@ -120,6 +120,7 @@ def test_parquet_files_hold_every_row_and_no_prompt(full: str, tmp_path: Path) -
     run("migrate", "--db", full)
     assert export(full, tmp_path / "out") == {
         "requests": 200, "attempts": 200, "feedback": 3, "asides": 0, "daily": 62,
+        "daily_asides": 0,
     }  # fmt: skip
     rows = parquet.read_table(tmp_path / "out" / "requests.parquet").to_pylist()
     assert {row["id"] for row in rows} == {f"{number:04}" for number in range(200)}

@@ -35,6 +35,7 @@ MakeRecord = Callable[..., Record]
 LEDGER = [
     *("shapes", "bundles", "requests", "attempts", "feedback", "checks", "asides", "owners"),
     *("hourly", "daily", "hourly_calls", "hourly_times", "marks", "writers"),
+    *("hourly_asides", "daily_asides"),
 ]
 
 

@@ -59,6 +59,7 @@ def command(
                 "policies": sorted(setup.policies),
                 "router": found.config.router.artifact,
                 "ledger": _ledger(found.config),
+                "ledger_keep_days": found.config.ledger.keep_days,
                 "ping": pings or None,
             }
         )
@@ -148,6 +149,14 @@ def _ledger(config: Config) -> str:
     return shown(config.ledger.place)
 
 
+def _kept(config: Config) -> str:
+    """For how long the ledger keeps what."""
+    days = config.ledger.keep_days
+    if days is None:
+        return "every request is kept"
+    return f"requests are kept for {days:g} days, and what they added up to for good"
+
+
 def _fields(error: ConfigError) -> dict[str, object]:
     return {
         "file": error.file,
@@ -181,7 +190,7 @@ def _show(
     word = "[red]failed[/]" if failed else "[green]ok[/]"
     console.print(f"{word} {escape(found.origin)}")
     console.print(f"router: {escape(found.config.router.artifact)}")
-    console.print(f"ledger: {escape(_ledger(found.config))}")
+    console.print(f"ledger: {escape(_ledger(found.config))}; {_kept(found.config)}")
     for line in _guardrails(found.config):
         console.print(escape(line))
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")

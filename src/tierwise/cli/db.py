@@ -51,7 +51,8 @@ def status(
     if found.since is not None and found.until is not None:
         typer.echo(f"from {_time(found.since)} until {_time(found.until)}")
     typer.echo(
-        f"{found.attempts:,} attempts, {found.bundles:,} bundles of records, "
+        f"{found.asides:,} for no answer, {found.attempts:,} attempts, "
+        f"{found.bundles:,} bundles of records, "
         f"{found.feedback:,} opinions, {found.hours:,} hours added up"
     )
     if found.waiting:
@@ -69,7 +70,8 @@ def prune(
 ) -> None:
     """Take out old rows and records. What they added up to stays, and so do reports.
 
-    Goes by whole hours. The gateway may be running.
+    Goes by whole hours. The gateway may be running. It does the same by itself with
+    `ledger.keep_days`.
     """
     import time
 
@@ -84,9 +86,9 @@ def prune(
         typer.echo(msgspec.json.encode(gone).decode())
     else:
         typer.echo(
-            f"{_shown(place)}: {gone.requests:,} requests, {gone.attempts:,} attempts, "
-            f"{gone.bundles:,} bundles and {gone.feedback:,} opinions of before "
-            f"{_time(gone.before)} are out"
+            f"{_shown(place)}: {gone.requests:,} requests, {gone.asides:,} for no answer, "
+            f"{gone.attempts:,} attempts, {gone.bundles:,} bundles and {gone.feedback:,} opinions "
+            f"of before {_time(gone.before)} are out"
         )
 
 

@@ -65,6 +65,13 @@ class LedgerConfig(_Section):
         "share: postgresql://user:password@host:5432/name. Needs the extra `postgres`.",
     )
     store_content: bool = Field(False, description="Keep prompts and answers too.")
+    keep_days: float | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Rows and records that are older are taken out by themselves; what they added "
+        "up to stays. All are kept unless it is written. See docs/storage.md.",
+    )
     queue_size: int = Field(
         10_000,
         ge=100,
@@ -84,6 +91,12 @@ class LedgerConfig(_Section):
         if value is not None and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise ValueError("this must be the URL of a PostgreSQL database: postgresql://...")
         return value
+
+    @model_validator(mode="after")
+    def _is_kept(self) -> Self:
+        if self.keep_days is not None and self.url is None and self.path == ":memory:":
+            raise ValueError("`keep_days` is for a ledger on disk; name a `path` or a `url`")
+        return self
 
 
 class AccountsConfig(_Section):

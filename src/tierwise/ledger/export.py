@@ -6,6 +6,7 @@
     feedback.parquet   what was said of answers
     asides.parquet     requests for embeddings, and what was passed through
     daily.parquet      the figures of a day that are alike, also of rows that are gone
+    daily_asides.parquet   the same of requests for embeddings and of what was passed through
 
 Columns are named as in `tables`, where their meaning is; money is USD, times are seconds, `at` and
 `day` are Unix times in UTC. Prompts and answers are left out: `Ledger.recent` gives records whole.
@@ -22,12 +23,13 @@ from sqlalchemy import BigInteger, Connection, Double, Integer, Select, Table, f
 from tierwise.errors import ConfigError
 from tierwise.ledger.reading import reading
 from tierwise.ledger.rollup import Part
-from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
+from tierwise.ledger.schema import ASIDE_LABELS, OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import (
     asides,
     attempts,
     checks,
     daily,
+    daily_asides,
     feedback,
     owners,
     requests,
@@ -95,6 +97,15 @@ def _tables(since: float) -> Iterator[tuple[str, Select[Any]]]:
         .outerjoin(owners, owners.c.id == d.owner)
         .where(d.part == int(Part.BOTH), d.day >= int(since))
         .order_by(d.day, d.shape, d.owner),
+    )
+    b = daily_asides.c
+    sums = (column for column in b if column.name != "owner")
+    yield (
+        "daily_asides",
+        select(*sums, *_whose())
+        .join_from(daily_asides, owners, owners.c.id == b.owner, isouter=True)
+        .where(b.day >= int(since))
+        .order_by(b.day, b.owner, *(b[name] for name in ASIDE_LABELS)),
     )
 
 

@@ -10,21 +10,23 @@ from sqlalchemy import Connection, func, select, text
 from tierwise.ledger.reading import reading
 from tierwise.ledger.rolled import read_marks
 from tierwise.ledger.rollup import Part
-from tierwise.ledger.tables import attempts, bundles, daily, feedback, hourly, requests
+from tierwise.ledger.tables import asides, attempts, bundles, daily, feedback, hourly, requests
 from tierwise.storage.engine import is_url, shown
 
 
 class State(Struct, frozen=True, kw_only=True):
     """What is in a ledger.
 
-    `requests` were ever recorded, and of `kept` there are rows. `since` and `until` are the Unix
-    times of the oldest and newest row, None without rows. `waiting` rows were not added up yet;
-    `pruned` is the Unix time before which rows are out, None if none are. `size` is in bytes.
+    `requests` were ever recorded, and of `kept` there are rows, as of `asides` for no answer.
+    `since` and `until` are the Unix times of the oldest and newest row of an answer, None without
+    rows. `waiting` of those were not added up yet; `pruned` is the Unix time before which rows are
+    out, None if none are. `size` is in bytes.
     """
 
     place: str
     requests: int
     kept: int
+    asides: int
     attempts: int
     bundles: int
     feedback: int
@@ -62,6 +64,7 @@ def state(place: str) -> State:
             place=shown(place) if is_url(place) else place,
             requests=int(rolled or 0) + waiting,
             kept=count(requests),
+            asides=count(asides),
             attempts=count(attempts),
             bundles=count(bundles),
             feedback=count(feedback),

@@ -28,6 +28,7 @@ from tierwise.server.door import Door
 from tierwise.server.endpoints import Endpoints
 from tierwise.server.lasting import Lasting, carry_out
 from tierwise.server.observed import observed
+from tierwise.server.old_rows import take_out_old
 from tierwise.server.request import Receive, Scope, Send
 from tierwise.server.signals import listen
 from tierwise.server.source import Source
@@ -249,6 +250,7 @@ class Gateway:
             self._spawn(self._hear())
         if accounts is not None:
             self._spawn(_keep_up(accounts))
+        self._spawn(take_out_old(lambda: self._config))
         self._lasting.state = "ready"
         await send({"type": "lifespan.startup.complete"})
         await receive()
