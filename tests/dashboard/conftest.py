@@ -13,8 +13,11 @@ import yaml
 
 from from_file import FromFile
 from gateway import KEY, Provider, RunningGateway, call, config_for
+from made_records import make_record
 from pages import Client, Person, ask, sign_in
 from tenants import OPERATOR_KEY, Tenants, tenants
+
+__all__ = ["make_record"]
 
 
 @pytest.fixture(scope="module")
