@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from tierwise.ledger import EMBEDDINGS, Aside, Ledger
 from tierwise.ledger.aside_figures import read_beside
+from tierwise.ledger.asked import Asked, owners_of
 from tierwise.ledger.catch_up import catch_up
-from tierwise.ledger.pages import Asked, owners_of
 from tierwise.ledger.reading import reading
 from tierwise.ledger.report import report
 from tierwise.ledger.spent import LedgerSpending

@@ -32,6 +32,7 @@ from tierwise.config.keeping import LedgerConfig
 from tierwise.errors import ConfigError
 from tierwise.fleet import Fleet
 from tierwise.ledger import pages, report
+from tierwise.ledger.asked import Asked
 from tierwise.ledger.catch_up import catch_up
 from tierwise.ledger.reading import reading
 from tierwise.ledger.state import state
@@ -171,7 +172,7 @@ def server(directory: Path) -> Iterator[str]:
 def _questions(
     now: float, keys: Sequence[Key]
 ) -> list[tuple[str, Callable[[str, Connection], object]]]:
-    asked, seldom = pages.Asked, keys[SELDOM]
+    asked, seldom = Asked, keys[SELDOM]
     day, week = asked(since=now - DAY_S, until=now), asked(since=now - 7 * DAY_S, until=now)
     month = asked(until=now)
     rare = asked(until=now, status=("error",), model=("sim-large",))

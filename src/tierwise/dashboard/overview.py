@@ -18,8 +18,9 @@ from tierwise.dashboard.scope import asked_by
 from tierwise.ledger import aside_figures
 from tierwise.ledger.aside_figures import read_beside
 from tierwise.ledger.asides import EMBEDDINGS
+from tierwise.ledger.asked import Asked, owners_of
 from tierwise.ledger.glance import Sum, by_labels, by_slot, rated, records
-from tierwise.ledger.pages import Asked, Saving, Total, owners_of, saving_of, totals
+from tierwise.ledger.pages import Saving, Total, saving_of, totals
 from tierwise.types import CACHE, Record
 
 SAMPLE = 200

@@ -19,7 +19,7 @@ from tierwise.dashboard.scope import asked_by, may_see
 from tierwise.dashboard.spoken import spoken
 from tierwise.dashboard.timeline import opened
 from tierwise.errors import InvalidRequest, UnknownDecision
-from tierwise.ledger.pages import Asked
+from tierwise.ledger.asked import Asked
 from tierwise.ledger.pages import Page as Found
 from tierwise.ledger.pages import search as look
 from tierwise.types import KINDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tierwise.dashboard.face import Visitor
-from tierwise.ledger.pages import Asked
+from tierwise.ledger.asked import Asked
 from tierwise.types import Record
 
 

@@ -8,17 +8,8 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from tierwise.ledger import bundles as packed
-from tierwise.ledger.pages import (
-    FEW,
-    SUMS,
-    Asked,
-    Total,
-    bounds_of,
-    in_time,
-    part_of,
-    reach,
-    total_of,
-)
+from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
+from tierwise.ledger.pages import SUMS, Total, in_time, reach, total_of
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.tables import bundles, feedback, requests, shapes
 from tierwise.types import Record
@@ -83,12 +74,12 @@ def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]
     only = bounds_of(connection, asked)
     c = requests.c
     since = asked.since
-    if only:
+    if only.any:
         since = max(since, reach(connection, only, asked.until, limit))
     rows = connection.execute(
         select(c.bundle, c.slot)
         .where(*in_time(c.at, since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
+        .where(*only.rows(c.shape, c.owner))
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit)
     ).all()
@@ -117,7 +108,7 @@ def by_slot(connection: Connection, asked: Asked, slot_s: int) -> list[Total]:
     wanted = (
         select(place, *sums)
         .where(*in_time(c.at, asked.since, asked.until))
-        .where(*(c[name].in_(values) for name, values in only))
+        .where(*only.rows(c.shape, c.owner))
         .group_by(place)
         .order_by(place)
     )
@@ -136,6 +127,6 @@ def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
         select(func.count().label("answers"), func.avg(said.score).label("mean"))
         .join_from(feedback, requests, c.id == said.request_id)
         .where(said.seq.in_(latest), *in_time(c.at, asked.since, asked.until))
-        .where(*(c[name].in_(values) for name, values in bounds_of(connection, asked)))
+        .where(*bounds_of(connection, asked).rows(c.shape, c.owner))
     ).one()
     return int(row.answers), None if row.mean is None else float(row.mean)

@@ -8,72 +8,36 @@ quick however many requests there were; a search reads rows, by an index.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Select,
-    Table,
-    and_,
     func,
     select,
     tuple_,
 )
 
-from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.asked import Asked, bounds_of, part_of
+from tierwise.ledger.rolled import Bounds, alike, read_marks
 from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import (
-    asides,
     daily,
-    daily_asides,
     hourly,
     owners,
     requests,
     shapes,
 )
-from tierwise.types import CACHE
 
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
 """Of the normal distribution, 95 % lies within so many standard deviations of its mean."""
-FEW = 1000
-"""So many shapes or owners are named one by one, which lets PostgreSQL plan well."""
 BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})
 """What totals may be grouped by."""
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """Which requests are meant. Unix times in seconds, both ends included.
-
-    Of each tuple any will do; an empty one says nothing. `cache` is whether the answer was given
-    out of the cache. `key`, `user`, `team` and `org` are those of `types.Owner`; `tag` must be
-    among its tags.
-    """
-
-    since: float = -math.inf
-    until: float = math.inf
-    status: tuple[str, ...] = ()
-    policy: tuple[str, ...] = ()
-    model: tuple[str, ...] = ()
-    deployment: tuple[str, ...] = ()
-    tier: tuple[int, ...] = ()
-    kind: tuple[str, ...] = ()
-    domain: tuple[str, ...] = ()
-    escalated: bool | None = None
-    failed_over: bool | None = None
-    cache: bool | None = None
-    key: tuple[str, ...] = ()
-    user: tuple[str, ...] = ()
-    team: tuple[str, ...] = ()
-    org: tuple[str, ...] = ()
-    tag: str | None = None
 
 
 class Total(Struct, frozen=True, kw_only=True):
@@ -237,14 +201,14 @@ def search(
     c = requests.c
     until = asked.until if before is None else min(asked.until, before[0])
     since = asked.since
-    if only and not id_begins:
+    if only.any and not id_begins:
         since = max(since, reach(connection, only, until, limit + 1))
     wanted = (
         select(c.seq, *(c[name] for name in _FIGURES), *_labels())
         .join_from(requests, shapes, shapes.c.id == c.shape)
         .outerjoin(owners, owners.c.id == c.owner)
         .where(*in_time(c.at, since, until))
-        .where(*(c[name].in_(values) for name, values in only))
+        .where(*only.rows(c.shape, c.owner))
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit + 1)
     )
@@ -270,88 +234,7 @@ _SHAPE_FIELDS = tuple(name for name in SHAPE_COLUMNS if name not in ("small", "p
 _OWNER_FIELDS = ("key", "user", "team", "org")
 
 
-def bounds_of(connection: Connection, asked: Asked) -> list[tuple[str, Any]]:
-    """The columns `shape` and `owner`, and what they must be in, as far as that was asked for."""
-    named = ("status", "policy", "model", "deployment", "tier", "kind", "domain")
-    wanted: list[ColumnElement[bool]] = [
-        shapes.c[name].in_(some) for name in named if (some := getattr(asked, name))
-    ]
-    if asked.escalated is not None:
-        wanted.append(shapes.c.escalated == int(asked.escalated))
-    if asked.failed_over is not None:
-        wanted.append(shapes.c.failovers > 0 if asked.failed_over else shapes.c.failovers == 0)
-    if asked.cache is not None:
-        given = shapes.c.deployment == CACHE
-        wanted.append(given if asked.cache else ~given)
-    whose = _whose(asked)
-    mark = read_marks(connection).requests
-    if whose and _is_everybody(connection, and_(*whose), requests, daily, mark):
-        # Such as the one organisation that there is. To tell nobody from nobody else costs a page
-        # of millions of requests a second.
-        whose = []
-    only: list[tuple[str, Any]] = []
-    for column, table, terms in (("shape", shapes, wanted), ("owner", owners, whose)):
-        if terms:
-            only.append((column, _chosen(connection, table, terms)))
-    return only
-
-
-def owners_of(connection: Connection, asked: Asked) -> list[int] | Select[Any] | None:
-    """Whose requests for no answer are meant; None if that is everybody, and nobody, too."""
-    whose = _whose(asked)
-    known = read_marks(connection)
-    if not whose or _is_everybody(connection, and_(*whose), asides, daily_asides, known.asides):
-        return None
-    return _chosen(connection, owners, whose)
-
-
-def _whose(asked: Asked) -> list[ColumnElement[bool]]:
-    whose: list[ColumnElement[bool]] = [
-        owners.c[name].in_(some) for name in _OWNER_FIELDS if (some := getattr(asked, name))
-    ]
-    if asked.tag is not None:
-        # As it stands in a JSON array; a part of another tag has no quotes around it.
-        whose.append(owners.c.tags.contains(_quoted(asked.tag), autoescape=True))
-    return whose
-
-
-def _chosen(
-    connection: Connection, table: Table, terms: Sequence[ColumnElement[bool]]
-) -> list[int] | Select[Any]:
-    """The numbers of what this holds for, or what asks for them if they are many."""
-    chosen = select(table.c.id).where(and_(*terms))
-    found = list(connection.scalars(chosen.limit(FEW + 1)))
-    return found if len(found) <= FEW else chosen
-
-
-def _is_everybody(
-    connection: Connection, whose: ColumnElement[bool], rows: Table, days: Table, mark: int
-) -> bool:
-    """Whether all of these rows are theirs: no owner is anybody else, and no row has none."""
-    nobody = [days.c.owner == 0]
-    if days is daily:
-        nobody.append(days.c.part == int(Part.OWNERS))
-    others = (
-        select(owners.c.id).where(~whose),
-        select(days.c.owner).where(*nobody),
-        select(rows.c.seq).where(rows.c.seq > mark, rows.c.owner.is_(None)),
-    )
-    return all(connection.execute(one.limit(1)).first() is None for one in others)
-
-
-def _quoted(tag: str) -> str:
-    return msgspec.json.encode(tag).decode()
-
-
-def part_of(only: Sequence[tuple[str, Any]], by: Sequence[str] = ()) -> Part:
-    """The smallest part that tells all of this apart."""
-    columns = {column for column, _ in only}
-    shape = "shape" in columns or any(name in SHAPE_COLUMNS for name in by)
-    owner = "owner" in columns or any(name in ("owner", *OWNER_COLUMNS) for name in by)
-    return Part.BOTH if shape and owner else Part.OWNERS if owner else Part.SHAPES
-
-
-def reach(connection: Connection, only: Sequence[tuple[str, Any]], until: float, few: int) -> float:
+def reach(connection: Connection, only: Bounds, until: float, few: int) -> float:
     """A time since which there are that many of these requests until another, if there are.
 
     A search for what is rare would otherwise look through all that is not.
@@ -367,7 +250,7 @@ def _enough(
     table: Any,
     time: str,
     unit: int,
-    only: Sequence[tuple[str, Any]],
+    only: Bounds,
     since: float,
     until: float,
     few: int,
@@ -380,7 +263,7 @@ def _enough(
     counts = connection.execute(
         select(column, func.sum(table.c.requests))
         .where(table.c.part == int(part_of(only)), *bounds)
-        .where(*(table.c[name].in_(values) for name, values in only))
+        .where(*only.sums(table, part_of(only)))
         .group_by(column)
         .order_by(column.desc())
     )

@@ -10,7 +10,6 @@ Each request is in exactly one of these, so sums are exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -19,6 +18,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    Table,
     and_,
     case,
     false,
@@ -121,12 +121,43 @@ def whole_days(span: Span, pruned: int = 0) -> Borders:
     return Borders(since, first, first, last, last, until)
 
 
-Only = Sequence[tuple[str, Any]]
-"""Columns (`shape`, `owner`), and what they must be in."""
+Numbers = list[int] | Select[Any]
+"""Numbers of rows of `shapes` or `owners`, or what asks for them."""
+
+
+class Bounds(NamedTuple):
+    """What shapes and owners must be in; None where anything will do.
+
+    `org` has, where `owner` has all owners of some organisations, those that stand for the whole of
+    each (see `Part.ORGS`).
+    """
+
+    shape: Numbers | None = None
+    owner: Numbers | None = None
+    org: Numbers | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there are some."""
+        return self.shape is not None or self.owner is not None
+
+    def rows(self, shape: Any, owner: Any) -> list[ColumnElement[bool]]:
+        """What must hold for these columns of single requests."""
+        pairs = (shape, self.shape), (owner, self.owner)
+        return [column.in_(some) for column, some in pairs if some is not None]
+
+    def sums(self, table: Table, part: Part) -> list[ColumnElement[bool]]:
+        """What must hold for the rows of a part of `hourly` or `daily`."""
+        whose = self.org if part is Part.ORGS else self.owner
+        pairs = (table.c.shape, self.shape), (table.c.owner, whose)
+        return [column.in_(some) for column, some in pairs if some is not None]
+
+
+ALL = Bounds()
 
 
 def alike(
-    span: Span, known: Marks, part: Part, *, only: Only = (), by_hour: bool = False
+    span: Span, known: Marks, part: Part, *, only: Bounds = ALL, by_hour: bool = False
 ) -> FromClause:
     """All requests of a period, those that are alike together.
 
@@ -144,7 +175,7 @@ def alike(
             since = edge.since
             edge = Borders(since, since, since, since, since, edge.until)
     else:
-        edge = borders(span, known.pruned)
+        edge = borders(_from_a_day(span, known) if part is Part.ORGS else span, known.pruned)
         hour = hourly.c.hour
         before = (edge.first_hour, edge.last_hour if by_hour else edge.first_day)
         after = (edge.last_day, edge.last_hour)
@@ -203,16 +234,23 @@ def times_alike(span: Span, known: Marks, measure: str) -> FromClause:
     return union_all(hours, *(rows.where(which) for which in after)).subquery("times_alike")
 
 
-def _rolled(table: Any, part: Part, only: Only) -> Select[Any]:
+def _from_a_day(span: Span, known: Marks) -> Span:
+    """A period that begins with the day if rows at its beginning may be gone.
+
+    Of hours before a ledger knew organisations by the hour there are only rows.
+    """
+    since, until = span
+    return (_down(since, DAY_S) if known.pruned and since < known.pruned else since), until
+
+
+def _rolled(table: Any, part: Part, only: Bounds) -> Select[Any]:
     time = table.c.day if "day" in table.c else table.c.hour
     keys = (time.label("hour"), table.c.shape, table.c.owner, table.c.checks)
     chosen = select(*keys, *(table.c[name] for name in FIGURES))
-    return chosen.where(
-        table.c.part == int(part), *(table.c[name].in_(values) for name, values in only)
-    )
+    return chosen.where(table.c.part == int(part), *only.sums(table, part))
 
 
-def _rows(only: Only) -> Select[Any]:
+def _rows(only: Bounds) -> Select[Any]:
     """Rows of `requests` as if each were an hour's figures of its own."""
     r = requests.c
     saving = r.reference_cost_usd - r.cost_usd
@@ -224,14 +262,13 @@ def _rows(only: Only) -> Select[Any]:
         "latency_squares": r.latency_s * r.latency_s,
     }
     owner = func.coalesce(r.owner, 0)
-    chosen = {"shape": r.shape, "owner": owner}
     return select(
         (Whole(r.at / HOUR_S) * HOUR_S).label("hour"),
         r.shape,
         owner.label("owner"),
         func.coalesce(r.checks, 0).label("checks"),
         *(made[name].label(name) if name in made else r[name] for name in FIGURES),
-    ).where(*(chosen[name].in_(values) for name, values in only))
+    ).where(*only.rows(r.shape, r.owner))
 
 
 def besides(table: Any, mark: int, edge: Borders) -> list[ColumnElement[bool]]:

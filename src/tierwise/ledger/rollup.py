@@ -32,12 +32,14 @@ class Part(IntEnum):
     """By what rows of `hourly` and `daily` are kept apart; what they are not is 0.
 
     Shapes and owners together are so many that by the hour there would be as many as requests, so
-    that is kept by the day alone.
+    that is kept by the day alone. Shapes and whole organisations are fewer: of `ORGS` the owner is
+    one with nothing but an organisation, and requests of nobody's are left out.
     """
 
     SHAPES = 0
     OWNERS = 1
     BOTH = 2
+    ORGS = 3
 
 
 class Dialect(NamedTuple):
@@ -108,11 +110,14 @@ def statements(dialect: Dialect) -> dict[str, tuple[str, ...]]:
             "CREATE TEMP TABLE IF NOT EXISTS fresh AS SELECT * FROM hourly WHERE 1 = 0",
             "DELETE FROM fresh",
             _fresh(dialect),
+            WHOLE_ORGS.format("SELECT DISTINCT owner FROM fresh"),
             _figures("hourly", "hour", Part.SHAPES),
             _figures("hourly", "hour", Part.OWNERS),
+            _figures("hourly", "hour", Part.ORGS),
             _figures("daily", "day", Part.SHAPES),
             _figures("daily", "day", Part.OWNERS),
             _figures("daily", "day", Part.BOTH),
+            _figures("daily", "day", Part.ORGS),
             _times(dialect, "latency", "latency_s"),
             _times(dialect, "ttft", "ttft_s"),
             _DONE.format("requests"),
@@ -137,10 +142,23 @@ def newest(table: str) -> str:
 
 _KEYS = ("shape", "owner", "checks")
 _KEPT = {
-    Part.SHAPES: ("shape", "checks"),
-    Part.OWNERS: ("owner",),
-    Part.BOTH: ("shape", "owner"),
+    Part.SHAPES: {"shape": "shape", "checks": "checks"},
+    Part.OWNERS: {"owner": "owner"},
+    Part.BOTH: {"shape": "shape", "owner": "owner"},
+    Part.ORGS: {"shape": "shape", "owner": "g.id"},
 }
+WHOLE_ORGS = (
+    'INSERT INTO owners (key, "user", team, org, tags)'
+    " SELECT DISTINCT '', '', '', o.org, '' FROM owners AS o WHERE o.org <> '' AND o.id IN ({})"
+    " AND NOT EXISTS (SELECT 1 FROM owners AS g WHERE g.key = '' AND g.\"user\" = ''"
+    " AND g.team = '' AND g.org = o.org AND g.tags = '') ON CONFLICT DO NOTHING"
+)
+"""Makes the owners that stand for the organisations of some owners."""
+OF_ORGS = (
+    " JOIN owners AS o ON o.id = owner AND o.org <> '' JOIN owners AS g ON g.key = ''"
+    " AND g.\"user\" = '' AND g.team = '' AND g.org = o.org AND g.tags = ''"
+)
+"""Joins to rows with an `owner` the one that stands for its organisation, as `g`."""
 _DONE = "UPDATE marks SET value = :high WHERE name = '{}' AND value = :low"
 _ASKED = (
     "UPDATE feedback SET (asked_at, shape, checks) = (SELECT r.at, r.shape, r.checks"
@@ -162,12 +180,13 @@ def _fresh(dialect: Dialect) -> str:
 def _figures(table: str, column: str, part: Part) -> str:
     keys = ("part", column, *_KEYS)
     begin = "hour" if column == "hour" else f"hour - hour % {DAY_S}"
-    kept = ", ".join(name if name in _KEPT[part] else "0" for name in _KEYS)
+    kept = ", ".join(_KEPT[part].get(name, "0") for name in _KEYS)
     sums = ", ".join(f"sum({name})" for name in FIGURES)
+    joined = OF_ORGS if part is Part.ORGS else ""
     return (
         f"INSERT INTO {table} ({', '.join((*keys, *FIGURES))})"  # noqa: S608 - names of ours
-        f" SELECT {part:d}, {begin}, {kept}, {sums} FROM fresh WHERE 1 = 1 GROUP BY 1, 2, 3, 4, 5"
-        f" {_added(table, keys, tuple(FIGURES))}"
+        f" SELECT {part:d}, {begin}, {kept}, {sums} FROM fresh{joined} WHERE 1 = 1"
+        f" GROUP BY 1, 2, 3, 4, 5 {_added(table, keys, tuple(FIGURES))}"
     )
 
 

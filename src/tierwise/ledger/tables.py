@@ -16,15 +16,17 @@
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
                 was passed through to a provider; NULL where nobody knows what it cost;
                 `guardrails` is a JSON array of what those said, NULL for nothing
-    owners      whose requests were, each combination once; `tags` is a JSON array, '' for none.
+    owners      whose requests were, each combination once; `tags` is a JSON array, '' for none. One
+                with nothing but an organisation stands for the whole of it in what is added up.
                 NULL in `requests` where nobody had to say who they are, and before version 4; in
                 `asides` also before version 5
 
 What follows is added up from the rows above, some time after they were written: `marks` says up to
 which `seq`, so whoever reads adds the rows after that (see `rollup` and `figures`).
 
-    hourly      the figures of all requests of an hour that are alike, once by shape and checks and
-                once by owner (see `rollup.Part`); 0 stands for none
+    hourly      the figures of all requests of an hour that are alike, once by shape and checks,
+                once by owner, and once by shape and organisation (see `rollup.Part`); 0 stands for
+                none
     daily       the same of a day (UTC), and by shape and owner together
     hourly_calls   the rows of `attempts` of an hour that are alike
     hourly_times   how many ok requests of an hour took how long: `measure` is `latency` or `ttft`,

@@ -253,6 +253,49 @@ _VERSION_5 = ("ALTER TABLE asides ADD COLUMN owner INTEGER REFERENCES owners (id
 
 _VERSION_6 = ("ALTER TABLE asides ADD COLUMN guardrails TEXT",)
 
+_WHOLE = (
+    "JOIN owners AS o ON o.id = owner AND o.org <> ''"
+    " JOIN owners AS g ON g.key = '' AND g.\"user\" = '' AND g.team = '' AND g.org = o.org"
+    " AND g.tags = ''"
+)
+_SUMMED = (
+    *("requests", "cost_usd", "cost_squares", "reference_cost_usd", "reference_squares"),
+    *("saving_squares", "wasted_usd", "input_tokens", "output_tokens", "cached_input_tokens"),
+    *("cache_write_tokens", "latency_s", "latency_squares"),
+)
+
+
+def sums_of_organisations(hour: str) -> tuple[str, ...]:
+    """Adds what is there up by whole organisations (`ledger.rollup.Part.ORGS`), for migrations.
+
+    Days are added up from those by owner, also of rows that are gone; hours from rows.
+
+    Args:
+        hour: the beginning of a row's hour, in the database's words.
+    """
+    names = ", ".join(_SUMMED)
+    saving = "(reference_cost_usd - cost_usd)"
+    squares = {
+        "requests": "count(*)",
+        "cost_squares": "sum(cost_usd * cost_usd)",
+        "reference_squares": "sum(reference_cost_usd * reference_cost_usd)",
+        "saving_squares": f"sum({saving} * {saving})",
+        "latency_squares": "sum(latency_s * latency_s)",
+    }
+    of_rows = ", ".join(squares.get(name, f"sum({name})") for name in _SUMMED)
+    of_days = ", ".join(f"sum({name})" for name in _SUMMED)
+    return (
+        "INSERT INTO owners (key, \"user\", team, org, tags) SELECT DISTINCT '', '', '', org, ''"
+        " FROM owners WHERE org <> '' ON CONFLICT DO NOTHING",
+        f"INSERT INTO daily (part, day, shape, owner, checks, {names})"  # noqa: S608
+        f" SELECT 3, day, shape, g.id, 0, {of_days} FROM daily {_WHOLE}"
+        " WHERE part = 2 GROUP BY 2, 3, 4",
+        f"INSERT INTO hourly (part, hour, shape, owner, checks, {names})"  # noqa: S608
+        f" SELECT 3, {hour}, shape, g.id, 0, {of_rows} FROM requests {_WHOLE}"
+        " WHERE seq <= (SELECT value FROM marks WHERE name = 'requests') GROUP BY 2, 3, 4",
+    )
+
+
 _ASIDE_SUMS = """
         kind TEXT NOT NULL,
         provider TEXT NOT NULL,
@@ -282,6 +325,7 @@ _VERSION_7 = (
     ) WITHOUT ROWID
     """,
     "INSERT OR REPLACE INTO marks (name, value) VALUES ('asides', 0), ('pruning', 0)",
+    *sums_of_organisations("CAST(at / 3600 AS INTEGER) * 3600"),
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

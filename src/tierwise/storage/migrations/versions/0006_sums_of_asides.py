@@ -1,4 +1,5 @@
-"""Requests for no answer added up by hour and day, so that they can be pruned, and who prunes when.
+"""Requests for no answer added up by hour and day, so that they can be pruned; answers added up by
+whole organisations; and when it is whose turn to prune.
 
 Version 7 of the ledger's file.
 """
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from tierwise.storage.migrate import reach_sqlite
+from tierwise.storage.sqlite_ledger import sums_of_organisations
 
 revision = "0006"
 down_revision = "0005"
@@ -25,6 +27,8 @@ def upgrade() -> None:
     op.create_index("asides_by_owner", "asides", ["owner", "at"])
     marks = sa.table("marks", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
     op.bulk_insert(marks, [{"name": "asides", "value": 0}, {"name": "pruning", "value": 0}])
+    for statement in sums_of_organisations("CAST(floor(at / 3600) AS BIGINT) * 3600"):
+        op.execute(statement)
 
 
 def _sums(name: str, time: str, *whose: sa.Column[int]) -> None:
