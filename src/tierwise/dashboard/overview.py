@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -19,8 +18,8 @@ from tierwise.ledger import aside_figures
 from tierwise.ledger.aside_figures import read_beside
 from tierwise.ledger.asides import EMBEDDINGS
 from tierwise.ledger.asked import Asked, owners_of
-from tierwise.ledger.glance import Sum, by_labels, by_slot, rated, records
-from tierwise.ledger.pages import Saving, Total, saving_of, totals
+from tierwise.ledger.glance import NOTHING, Amount, Sum, by_labels, by_slot, rated, records
+from tierwise.ledger.pages import Saving, saving_of
 from tierwise.types import CACHE, Record
 
 SAMPLE = 200
@@ -117,11 +116,13 @@ def overview(connection: Connection, visitor: Visitor, period: Period, now: floa
     slot = period.slot_s
     since = (int(now) // slot + 1) * slot - period.lasts_s
     asked = asked_by(visitor, since=float(since), until=now)
-    found = by_labels(connection, asked)
+    found, timed = by_labels(connection, asked, "hour" if period.by == "hour" else "day")
+    if period.by == "slot":
+        timed = by_slot(connection, asked, slot)
     requests = sum(one.requests for one in found)
     beside = read_beside(connection, (float(since), now), slot, owners_of(connection, asked))
     beside_usd = sum(one.cost_usd for one in beside)
-    slots = _slots(connection, asked, period, since, now, beside)
+    slots = _slots(timed, period, since, now, beside)
     return Overview(
         period=period,
         requests=requests,
@@ -160,34 +161,24 @@ def _saving(some: Sequence[Sum]) -> Saving:
 
 
 def _slots(
-    connection: Connection,
-    asked: Asked,
+    timed: Mapping[int, Amount],
     period: Period,
     since: int,
     now: float,
     beside: Sequence[aside_figures.Beside],
 ) -> list[charts.Slot]:
-    if period.by == "slot":
-        found = by_slot(connection, asked, period.slot_s)
-    else:
-        found = totals(connection, asked, period.by)
-    known: Mapping[Any, Total] = {int(t.names[0]): t for t in found}
-    besides: dict[int, tuple[float, int]] = {}
+    besides: dict[int, Amount] = {}
     for one in beside:
-        usd, count = besides.get(one.at, (0.0, 0))
-        besides[one.at] = usd + one.cost_usd, count + one.requests
+        more = one.requests, one.cost_usd, one.cost_usd
+        besides[one.at] = besides.get(one.at, NOTHING).with_more(*more)
     made = []
     for at in range(since, int(now) + 1, period.slot_s):
-        total = known.get(at)
-        spent, requests = besides.get(at, (0.0, 0))
-        reference = spent
-        if total is not None:
-            spent += total.cost_usd
-            reference += total.reference_cost_usd
-            requests += total.requests
+        total, more_of = timed.get(at, NOTHING), besides.get(at, NOTHING)
+        all_ = total.with_more(more_of.requests, more_of.cost_usd, more_of.reference_cost_usd)
         text = words.moment(at)
         label = text[5:10] if period.by == "day" else text[11:16]
-        made.append(charts.Slot(label, spent, reference, requests))
+        slot = charts.Slot(label, all_.cost_usd, all_.reference_cost_usd, all_.requests)
+        made.append(slot)
     return made
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from operator import add
+from typing import Any, Literal
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
-from tierwise.ledger.pages import SUMS, Total, in_time, reach, total_of
+from tierwise.ledger.pages import in_time, reach
 from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.rollup import DAY_S
 from tierwise.ledger.tables import bundles, feedback, requests, shapes
 from tierwise.types import Record
 
 RATINGS = 5000
 """So many ratings tell how good answers are."""
 _LABELS = ("status", "policy", "model", "deployment", "tier", "failovers")
-_SQUARES = ("cost_squares", "reference_squares", "saving_squares")
+_SUMMED = (
+    *("requests", "cost_usd", "reference_cost_usd", "wasted_usd", "latency_s"),
+    *("cost_squares", "reference_squares", "saving_squares"),
+)
+BUNDLES = 50
+"""So many bundles of records are unpacked for a page at most."""
 
 
 class Sum(Struct, frozen=True, kw_only=True):
@@ -40,37 +48,69 @@ class Sum(Struct, frozen=True, kw_only=True):
     saving_squares: float
 
 
-def by_labels(connection: Connection, asked: Asked) -> list[Sum]:
-    """The requests by their labels, read in one go: what a page makes of them costs nothing."""
+class Amount(Struct, frozen=True):
+    """So many requests, and what they cost in USD, beside what the reference would have cost."""
+
+    requests: int
+    cost_usd: float
+    reference_cost_usd: float
+
+    def with_more(self, requests: int, cost_usd: float, reference_cost_usd: float) -> Amount:
+        """These and others."""
+        return Amount(
+            self.requests + int(requests),
+            self.cost_usd + cost_usd,
+            self.reference_cost_usd + reference_cost_usd,
+        )
+
+
+NOTHING = Amount(0, 0.0, 0.0)
+
+
+def by_labels(
+    connection: Connection, asked: Asked, by: Literal["hour", "day"]
+) -> tuple[list[Sum], dict[int, Amount]]:
+    """The requests by their labels, and by the hour or day; both are read in one go."""
     known = read_marks(connection)
     only = bounds_of(connection, asked)
-    part = part_of(only, ("model",))
-    found = alike((asked.since, asked.until), known, part, only=only)
-    names = ("requests", "cost_usd", "reference_cost_usd", "wasted_usd", "latency_s", *_SQUARES)
-    sums = [func.sum(found.c[name]).label(name) for name in names]
-    rows = connection.execute(select(found.c.shape, *sums).group_by(found.c.shape)).all()
+    span, part = (asked.since, asked.until), part_of(only, ("model",))
+    c = alike(span, known, part, only=only, by_hour=by == "hour").c
+    time = c.hour if by == "hour" else c.hour - c.hour % DAY_S
+    sums = [func.sum(c[name]).label(name) for name in _SUMMED]
+    wanted = select(c.shape, time.label("time"), *sums).group_by(c.shape, "time")
+    shaped: dict[int, list[float]] = {}
+    timed: dict[int, Amount] = {}
+    for shape, at, *figures in connection.execute(wanted):
+        if not figures[0]:
+            continue
+        before = shaped.get(shape)
+        values = map(float, figures)
+        shaped[shape] = list(values if before is None else map(add, before, values))
+        timed[at] = timed.get(at, NOTHING).with_more(*figures[:3])
+    return _labelled(connection, shaped), timed
+
+
+def _labelled(connection: Connection, shaped: Mapping[int, Sequence[float]]) -> list[Sum]:
     # The few shapes are looked up afterwards, so that the many rows are grouped by one number.
-    wanted = [row.shape for row in rows if row.requests]
+    wanted = list(shaped)
     labels = [shapes.c.id, *(shapes.c[name] for name in _LABELS), shapes.c.escalated]
-    said: dict[int, Any] = {}
+    made = []
     for first in range(0, len(wanted), FEW):
         chosen = select(*labels).where(shapes.c.id.in_(wanted[first : first + FEW]))
-        said |= {one.id: one for one in connection.execute(chosen)}
-    made = []
-    for row in rows:
-        if row.shape in said:
-            fields: dict[str, Any] = {n: getattr(said[row.shape], n) for n in _LABELS}
-            fields |= {name: float(getattr(row, name)) for name in names}
-            fields |= {
-                "escalated": bool(said[row.shape].escalated),
-                "requests": int(row.requests),
-            }
+        for one in connection.execute(chosen):
+            fields: dict[str, Any] = {name: getattr(one, name) for name in _LABELS}
+            fields |= dict(zip(_SUMMED, shaped[one.id], strict=True))
+            fields |= {"escalated": bool(one.escalated), "requests": int(fields["requests"])}
             made.append(Sum(**fields))
     return made
 
 
 def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]:
-    """The records of the newest requests that are meant; one that cannot be read is left out."""
+    """The records of the newest requests that are meant; one that cannot be read is left out.
+
+    Those that lie far apart, such as of somebody who asks seldom among many who ask often, are as
+    few as can be read in a moment: a record is unpacked with its whole bundle.
+    """
     only = bounds_of(connection, asked)
     c = requests.c
     since = asked.since
@@ -83,36 +123,30 @@ def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit)
     ).all()
-    found: dict[int, Any] = {}
-    numbers = sorted({row.bundle for row in rows})
-    for first in range(0, len(numbers), FEW):
-        chosen = select(bundles.c.id, bundles.c.codec, bundles.c.records).where(
-            bundles.c.id.in_(numbers[first : first + FEW])
-        )
-        for number, codec, data in connection.execute(chosen):
-            found[number] = packed.readable(number, codec, data)
+    numbers = list(dict.fromkeys(row.bundle for row in rows))[:BUNDLES]
+    chosen = select(bundles.c.id, bundles.c.codec, bundles.c.records)
+    found = {
+        number: packed.readable(number, codec, data)
+        for number, codec, data in connection.execute(chosen.where(bundles.c.id.in_(numbers)))
+    }
     made = (packed.record(found.get(row.bundle, []), row.bundle, row.slot) for row in rows)
     return [record for record in made if record is not None]
 
 
-def by_slot(connection: Connection, asked: Asked, slot_s: int) -> list[Total]:
-    """Totals by slots of so many seconds, for periods of an hour or so: rows are added up."""
+def by_slot(connection: Connection, asked: Asked, slot_s: int) -> dict[int, Amount]:
+    """What was spent in slots of so many seconds, for periods of an hour or so: rows are read."""
     only = bounds_of(connection, asked)
     c = requests.c
     at = cast(c.at, BigInteger)  # which one server rounds and another cuts off: a second at most
-    place = (at - at % slot_s).label("by_0")
-    sums = [
-        func.count().label("requests"),
-        *(func.sum(c[name]).label(name) for name in SUMS if name != "requests"),
-    ]
-    wanted = (
+    place = (at - at % slot_s).label("place")
+    sums = (func.count(), func.sum(c.cost_usd), func.sum(c.reference_cost_usd))
+    rows = connection.execute(
         select(place, *sums)
         .where(*in_time(c.at, asked.since, asked.until))
         .where(*only.rows(c.shape, c.owner))
         .group_by(place)
-        .order_by(place)
     )
-    return [total_of(row, 1) for row in connection.execute(wanted) if row.requests]
+    return {int(at): NOTHING.with_more(*figures) for at, *figures in rows}
 
 
 def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
