@@ -131,7 +131,7 @@ def test_the_columns_that_are_written_are_all_that_there_are(
 ) -> None:
     numbered = {"seq", "id"} - set(columns)
     if table == "feedback":  # filled in later
-        numbered |= {"asked_at", "shape", "checks"}
+        numbered |= {"asked_at", "shape", "checks", "owner"}
     assert set(metadata.tables[table].c.keys()) - numbered == set(columns)
 
 

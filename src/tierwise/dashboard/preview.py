@@ -27,7 +27,7 @@ from tierwise.routing.exchange import Exchange
 from tierwise.routing.predict import Latency
 from tierwise.types import CACHE, Decision, Estimate, Model, Policy, Profile, Record, Task, Usage
 
-MOST = 2000
+MOST = 1000
 """So many of the newest requests are decided again."""
 PATIENCE_S = 4.0
 """After so long those that are left are left out."""

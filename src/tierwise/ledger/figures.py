@@ -86,7 +86,7 @@ def read_labels(connection: Connection, span: Span) -> list[Labels]:
             place.label("place"),
         )
         .where(feedback.c.source.in_(SOURCES))
-        .subquery("opinions")
+        .cte("opinions")  # which both halves below read
     )
     c, r = opinions.c, requests.c
     known = select(c.shape, c.checks, c.score).where(

@@ -7,7 +7,7 @@ from operator import add
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select, union_all
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
@@ -154,13 +154,22 @@ def rated(connection: Connection, asked: Asked) -> tuple[int, float | None]:
 
     Only the newest `RATINGS` of all are looked at, so that many of them do not keep a page waiting.
     """
-    c, said = requests.c, feedback.c
-    newest = select(said.seq, said.request_id).order_by(said.seq.desc()).limit(RATINGS).subquery()
-    latest = select(func.max(newest.c.seq)).group_by(newest.c.request_id)
-    row = connection.execute(
-        select(func.count().label("answers"), func.avg(said.score).label("mean"))
-        .join_from(feedback, requests, c.id == said.request_id)
-        .where(said.seq.in_(latest), *in_time(c.at, asked.since, asked.until))
-        .where(*bounds_of(connection, asked).rows(c.shape, c.owner))
-    ).one()
-    return int(row.answers), None if row.mean is None else float(row.mean)
+    names = ("seq", "request_id", "score", "asked_at", "shape", "owner")
+    chosen = select(*(feedback.c[name] for name in names)).order_by(feedback.c.seq.desc())
+    said = chosen.limit(RATINGS).cte("newest").c
+    latest = said.seq.in_(select(func.max(said.seq)).group_by(said.request_id))
+    only = bounds_of(connection, asked)
+    span = asked.since, asked.until
+    known = select(said.score).where(
+        latest, said.shape.is_not(None), *in_time(said.asked_at, *span),
+        *only.rows(said.shape, said.owner),
+    )  # fmt: skip
+    # Of the others nobody has looked the request up yet.
+    c = requests.c
+    fresh = select(said.score).where(
+        latest, said.shape.is_(None), c.id == said.request_id, *in_time(c.at, *span),
+        *only.rows(c.shape, c.owner),
+    )  # fmt: skip
+    scores = union_all(known, fresh).subquery("scores").c
+    count, mean = connection.execute(select(func.count(), func.avg(scores.score))).one()
+    return int(count), None if mean is None else float(mean)

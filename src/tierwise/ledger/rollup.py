@@ -161,7 +161,8 @@ OF_ORGS = (
 """Joins to rows with an `owner` the one that stands for its organisation, as `g`."""
 _DONE = "UPDATE marks SET value = :high WHERE name = '{}' AND value = :low"
 _ASKED = (
-    "UPDATE feedback SET (asked_at, shape, checks) = (SELECT r.at, r.shape, r.checks"
+    "UPDATE feedback SET (asked_at, shape, checks, owner) ="
+    " (SELECT r.at, r.shape, r.checks, r.owner"
     " FROM requests AS r WHERE r.id = feedback.request_id ORDER BY r.seq DESC LIMIT 1)"
     " WHERE seq > :low AND seq <= :high"
 )

@@ -11,8 +11,8 @@
                 points to what they said of the answer that the client got, `attempts` to what
                 they said of that attempt's; NULL where nobody judged, and before version 2
     feedback    how good answers were, as somebody said later; all is kept, and the latest of each
-                source counts; `asked_at`, `shape` and `checks` are the request's, and are filled in
-                when rows are added up
+                source counts; `asked_at`, `shape`, `checks` and `owner` are the request's, and are
+                filled in when rows are added up
     asides      requests that are for no answer: embeddings, whose calls are in `attempts`, and what
                 was passed through to a provider; NULL where nobody knows what it cost;
                 `guardrails` is a JSON array of what those said, NULL for nothing
@@ -200,6 +200,7 @@ feedback = Table(
     _real("asked_at", nullable=True),
     Column("shape", ForeignKey("shapes.id")),
     Column("checks", ForeignKey("checks.id")),
+    Column("owner", ForeignKey("owners.id")),
     Index("feedback_by_request", "request_id"),
 )
 

@@ -253,6 +253,11 @@ _VERSION_5 = ("ALTER TABLE asides ADD COLUMN owner INTEGER REFERENCES owners (id
 
 _VERSION_6 = ("ALTER TABLE asides ADD COLUMN guardrails TEXT",)
 
+OWNERS_OF_FEEDBACK = (
+    "UPDATE feedback SET owner = (SELECT r.owner FROM requests AS r"
+    " WHERE r.id = feedback.request_id ORDER BY r.seq DESC LIMIT 1) WHERE shape IS NOT NULL"
+)
+"""Whose answers were rated, of those whose other labels are there already; for migrations."""
 _WHOLE = (
     "JOIN owners AS o ON o.id = owner AND o.org <> ''"
     " JOIN owners AS g ON g.key = '' AND g.\"user\" = '' AND g.team = '' AND g.org = o.org"
@@ -325,6 +330,8 @@ _VERSION_7 = (
     ) WITHOUT ROWID
     """,
     "INSERT OR REPLACE INTO marks (name, value) VALUES ('asides', 0), ('pruning', 0)",
+    "ALTER TABLE feedback ADD COLUMN owner INTEGER REFERENCES owners (id)",
+    OWNERS_OF_FEEDBACK,
     *sums_of_organisations("CAST(at / 3600 AS INTEGER) * 3600"),
 )
 

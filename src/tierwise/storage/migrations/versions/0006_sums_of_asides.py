@@ -1,5 +1,5 @@
 """Requests for no answer added up by hour and day, so that they can be pruned; answers added up by
-whole organisations; and when it is whose turn to prune.
+whole organisations; whose answers were rated; and when it is whose turn to prune.
 
 Version 7 of the ledger's file.
 """
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from tierwise.storage.migrate import reach_sqlite
-from tierwise.storage.sqlite_ledger import sums_of_organisations
+from tierwise.storage.sqlite_ledger import OWNERS_OF_FEEDBACK, sums_of_organisations
 
 revision = "0006"
 down_revision = "0005"
@@ -27,6 +27,8 @@ def upgrade() -> None:
     op.create_index("asides_by_owner", "asides", ["owner", "at"])
     marks = sa.table("marks", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
     op.bulk_insert(marks, [{"name": "asides", "value": 0}, {"name": "pruning", "value": 0}])
+    op.add_column("feedback", sa.Column("owner", sa.Integer, sa.ForeignKey("owners.id")))
+    op.execute(OWNERS_OF_FEEDBACK)
     for statement in sums_of_organisations("CAST(floor(at / 3600) AS BIGINT) * 3600"):
         op.execute(statement)
 
