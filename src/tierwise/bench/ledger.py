@@ -80,14 +80,15 @@ def measure(url: str, rows: int, say: Say) -> Times:
         keys = people(accounts)
         seen = persons(accounts, keys, OPERATOR_KEY)
         _filled(engine, url, rows, keys, say)
+        middle = time.time() - 12 * DAY_S
+        some = ledger_rows.an_id(engine, middle)
     finally:
         accounts.close()
         engine.dispose()
     say("Reports.")
     now = time.time()
-    readings = [_timed(url, name, ask) for name, ask in _questions(now, keys)]
+    readings = [_timed(url, name, ask) for name, ask in _questions(now, middle, keys, some[:16])]
     say("Pages.")
-    middle = now - 12 * DAY_S
     found = _with_gateway(url, lambda port: page_times(port, seen, keys[SELDOM].id, middle))
     return Times(requests=state(url).requests, readings=tuple(readings), pages=tuple(found))
 
@@ -170,7 +171,7 @@ def server(directory: Path) -> Iterator[str]:
 
 
 def _questions(
-    now: float, keys: Sequence[Key]
+    now: float, middle: float, keys: Sequence[Key], id_begins: str
 ) -> list[tuple[str, Callable[[str, Connection], object]]]:
     asked, seldom = Asked, keys[SELDOM]
     day, week = asked(since=now - DAY_S, until=now), asked(since=now - 7 * DAY_S, until=now)
@@ -178,7 +179,6 @@ def _questions(
     rare = asked(until=now, status=("error",), model=("sim-large",))
     whose = asked(until=now, key=(seldom.id,), kind=("code",))
     nothing = asked(until=now, key=(seldom.id,), status=("error",), kind=("translation",))
-    middle = now - 12 * DAY_S
     return [
         ("report of everything", lambda u, _: report(u, now=now)),
         ("report of 7 days", lambda u, _: report(u, since_s=7 * DAY_S, now=now)),
@@ -201,8 +201,7 @@ def _questions(
         ("errors of a model", lambda _, c: pages.search(c, rare)),
         ("code of one key", lambda _, c: pages.search(c, whose)),
         ("what hardly happens", lambda _, c: pages.search(c, nothing)),
-        ("an id by its beginning", lambda _, c: pages.search(
-            c, month, id_begins=f"{int(middle):011}"[:7])),
+        ("an id by its beginning", lambda _, c: pages.search(c, month, id_begins=id_begins)),
     ]  # fmt: skip
 
 

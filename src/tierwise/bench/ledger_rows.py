@@ -32,6 +32,13 @@ _SHORT_S = 60.0
 Say = Callable[[str], None]
 
 
+def an_id(engine: Engine, at: float) -> str:
+    """The id of a request that was asked about then."""
+    c = tables.requests.c
+    with engine.connect() as connection:
+        return str(connection.scalar(select(c.id).where(c.at >= at).order_by(c.at).limit(1)))
+
+
 def is_empty(engine: Engine) -> bool:
     """Whether there is no request yet."""
     with engine.connect() as connection:
@@ -125,7 +132,7 @@ _STATEMENTS = (
     INSERT INTO requests (id, at, cost_usd, reference_cost_usd, wasted_usd, latency_s, ttft_s,
         input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, shape, bundle, slot,
         checks, owner)
-    SELECT lpad((:begin)::bigint || '', 11, '0') || md5(n || ''),
+    SELECT md5(:begin || '-' || n) || '00000000000',
         :begin + :seconds * (n::float8 / :rows + :swing * sin(6.2832 * n / :rows)),
         cost, cost * (1 + 9 * random()), 0, exp(random() * 5 - 2), exp(random() * 3 - 2),
         (random() * 2000)::int, (random() * 500)::int, 0, 0, shape,
