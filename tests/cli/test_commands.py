@@ -59,6 +59,20 @@ def test_a_good_configuration_passes_the_check(file: Path, tmp_path: Path) -> No
     assert machine["ping"] is None
 
 
+def test_the_check_says_for_how_long_what_is_kept(file: Path, tmp_path: Path) -> None:
+    assert "kept: every request" in tierwise("check", cwd=tmp_path).stdout
+    text = file.read_text()
+    file.write_text(text.replace("ledger:\n", "ledger:\n  keep_days: 90\n"))
+    assert "kept: requests for 90 days" in " ".join(tierwise("check", cwd=tmp_path).stdout.split())
+    machine = json.loads(tierwise("check", "--json", cwd=tmp_path).stdout)
+    assert machine["ledger_keep_days"] == 90
+    file.write_text(text.replace("ledger:\n", "ledger:\n  keep_days: 0\n"))
+    done = tierwise("check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ledger.keep_days" in done.stderr
+    assert "greater than or equal to 1 (got 0)" in done.stderr
+
+
 def _misspelt(text: str) -> str:
     return text.replace("base_url", "base_ulr")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tierwise.ledger import Feedback, Ledger
 from tierwise.ledger.glance import by_labels, by_slot, rated, records
-from tierwise.ledger.pages import Asked, saving, saving_of, totals
+from tierwise.ledger.pages import Asked, saving, saving_of, search, totals
 from tierwise.types import Owner, Record
 
 MakeRecord = Callable[..., Record]
@@ -143,3 +143,34 @@ def test_one_request_of_somebody_else_is_left_out_among_many(
         ledger.record(lambda: make_record(id="x", at=BEGIN + 4, owner=other))
         assert ledger.flush(30)
         assert seen(ledger) == (9, 9, 9)
+
+
+@pytest.mark.parametrize("few", [0, 2000])
+def test_what_is_rare_is_found_page_by_page_however_it_is_looked_for(
+    place: str, make_record: MakeRecord, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.newest.FEW", few)
+    made = [
+        make_record(
+            id=f"{n:03}",
+            at=BEGIN + 5000 * n,
+            owner=(OURS, THEIRS)[n % 2],
+            policy=("auto", "economy", "best")[n % 3],
+        )
+        for n in range(90)
+    ]
+    with filled(place, *made) as ledger:
+        ledger._store.roll(70)
+        with ledger.reading() as connection:
+            asked = Asked(key=("k1",), policy=("best",), since=BEGIN + 20_000)
+            seen, before = [], None
+            while True:
+                page = search(connection, asked, before=before, limit=4)
+                seen += [one.id for one in page.found]
+                before = page.next
+                if before is None:
+                    break
+            newest = records(connection, asked, limit=3)
+    mine = [f"{n:03}" for n in range(89, 3, -1) if n % 6 == 2]
+    assert seen == mine
+    assert [one.decision.id for one in newest] == mine[:3]

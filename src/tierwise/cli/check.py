@@ -153,8 +153,8 @@ def _kept(config: Config) -> str:
     """For how long the ledger keeps what."""
     days = config.ledger.keep_days
     if days is None:
-        return "every request is kept"
-    return f"requests are kept for {days:g} days, and what they added up to for good"
+        return "every request"
+    return f"requests for {days:g} days, what they added up to for good"
 
 
 def _fields(error: ConfigError) -> dict[str, object]:
@@ -190,7 +190,8 @@ def _show(
     word = "[red]failed[/]" if failed else "[green]ok[/]"
     console.print(f"{word} {escape(found.origin)}")
     console.print(f"router: {escape(found.config.router.artifact)}")
-    console.print(f"ledger: {escape(_ledger(found.config))}; {_kept(found.config)}")
+    console.print(f"ledger: {escape(_ledger(found.config))}")
+    console.print(f"kept: {_kept(found.config)}")
     for line in _guardrails(found.config):
         console.print(escape(line))
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, cast, func, select, union_all
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
-from tierwise.ledger.pages import in_time, reach
+from tierwise.ledger.newest import in_time, newest
 from tierwise.ledger.rolled import alike, read_marks
 from tierwise.ledger.rollup import DAY_S
 from tierwise.ledger.tables import bundles, feedback, requests, shapes
@@ -113,13 +113,9 @@ def records(connection: Connection, asked: Asked, *, limit: int) -> list[Record]
     """
     only = bounds_of(connection, asked)
     c = requests.c
-    since = asked.since
-    if only.any:
-        since = max(since, reach(connection, only, asked.until, limit))
     rows = connection.execute(
         select(c.bundle, c.slot)
-        .where(*in_time(c.at, since, asked.until))
-        .where(*only.rows(c.shape, c.owner))
+        .where(*newest(connection, only, asked.since, asked.until, limit))
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit)
     ).all()

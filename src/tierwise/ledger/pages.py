@@ -22,12 +22,11 @@ from sqlalchemy import (
 )
 
 from tierwise.ledger.asked import Asked, bounds_of, part_of
-from tierwise.ledger.rolled import Bounds, alike, read_marks
-from tierwise.ledger.rollup import DAY_S, HOUR_S, Part
+from tierwise.ledger.newest import in_time, newest
+from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.rollup import DAY_S
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import (
-    daily,
-    hourly,
     owners,
     requests,
     shapes,
@@ -200,22 +199,21 @@ def search(
     only = bounds_of(connection, asked)
     c = requests.c
     until = asked.until if before is None else min(asked.until, before[0])
-    since = asked.since
-    if only.any and not id_begins:
-        since = max(since, reach(connection, only, until, limit + 1))
+    if id_begins:
+        which = [*in_time(c.at, asked.since, until), *only.rows(c.shape, c.owner)]
+        which += [c.id >= id_begins, c.id < id_begins + "\U0010ffff"]
+    else:
+        which = newest(connection, only, asked.since, until, limit + 1)
     wanted = (
         select(c.seq, *(c[name] for name in _FIGURES), *_labels())
         .join_from(requests, shapes, shapes.c.id == c.shape)
         .outerjoin(owners, owners.c.id == c.owner)
-        .where(*in_time(c.at, since, until))
-        .where(*only.rows(c.shape, c.owner))
+        .where(*which)
         .order_by(c.at.desc(), c.seq.desc())
         .limit(limit + 1)
     )
     if before is not None:
         wanted = wanted.where(tuple_(c.at, c.seq) < tuple_(*before))
-    if id_begins:
-        wanted = wanted.where(c.id >= id_begins, c.id < id_begins + "\U0010ffff")
     rows = connection.execute(wanted).all()
     shown = rows[:limit]
     following = (shown[-1].at, shown[-1].seq) if len(rows) > limit else None
@@ -234,47 +232,6 @@ _SHAPE_FIELDS = tuple(name for name in SHAPE_COLUMNS if name not in ("small", "p
 _OWNER_FIELDS = ("key", "user", "team", "org")
 
 
-def reach(connection: Connection, only: Bounds, until: float, few: int) -> float:
-    """A time since which there are that many of these requests until another, if there are.
-
-    A search for what is rare would otherwise look through all that is not.
-    """
-    day = _enough(connection, daily, "day", DAY_S, only, -math.inf, until, few)
-    if part_of(only) is Part.BOTH:
-        return day
-    return _enough(connection, hourly, "hour", HOUR_S, only, day, until, few)
-
-
-def _enough(
-    connection: Connection,
-    table: Any,
-    time: str,
-    unit: int,
-    only: Bounds,
-    since: float,
-    until: float,
-    few: int,
-) -> float:
-    column = table.c[time]
-    whole = until if math.isinf(until) else math.floor(until / unit) * unit
-    bounds = [] if math.isinf(since) else [column >= int(since)]
-    if not math.isinf(whole):
-        bounds.append(column < int(whole))  # what lies partly after `until` may not count
-    counts = connection.execute(
-        select(column, func.sum(table.c.requests))
-        .where(table.c.part == int(part_of(only)), *bounds)
-        .where(*only.sums(table, part_of(only)))
-        .group_by(column)
-        .order_by(column.desc())
-    )
-    seen = 0
-    for at, count in counts:
-        seen += int(count)
-        if seen >= few:
-            return float(at)
-    return since
-
-
 def _column(found: FromClause, name: str) -> ColumnElement[Any]:
     if name == "day":
         return found.c.hour - found.c.hour % DAY_S
@@ -290,15 +247,6 @@ def _labels() -> list[ColumnElement[Any]]:
         *(shapes.c[name] for name in _SHAPE_FIELDS),
         *(owners.c[name] for name in _OWNER_FIELDS),
     ]
-
-
-def in_time(at: ColumnElement[float], since: float, until: float) -> list[ColumnElement[bool]]:
-    bounds = []
-    if since > -math.inf:
-        bounds.append(at >= since)
-    if until < math.inf:
-        bounds.append(at <= until)
-    return bounds
 
 
 def total_of(row: Any, names: int) -> Total:
