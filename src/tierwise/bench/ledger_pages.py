@@ -16,7 +16,8 @@ from msgspec import Struct
 from tierwise.bench.ledger_people import Person
 from tierwise.bench.programs import BenchError
 
-RUNS = 7
+RUNS = 11
+"""More than ten: a server that has prepared a statement may plan it otherwise from then on."""
 ASKED = 30
 """So many requests are asked before pages are looked at, so that there are newest ones."""
 _TIMEOUT_S = 120.0

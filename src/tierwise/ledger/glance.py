@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import add
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, func, select, union_all
+from sqlalchemy import BigInteger, Connection, cast, func, literal, select, union_all
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
@@ -76,18 +75,22 @@ def by_labels(
     span, part = (asked.since, asked.until), part_of(only, ("model",))
     c = alike(span, known, part, only=only, by_hour=by == "hour").c
     time = c.hour if by == "hour" else c.hour - c.hour % DAY_S
-    sums = [func.sum(c[name]).label(name) for name in _SUMMED]
-    wanted = select(c.shape, time.label("time"), *sums).group_by(c.shape, "time")
-    shaped: dict[int, list[float]] = {}
-    timed: dict[int, Amount] = {}
-    for shape, at, *figures in connection.execute(wanted):
-        if not figures[0]:
+    figures = [func.sum(c[name]).label(name) for name in _SUMMED]
+    both = select(c.shape, time.label("time"), *figures).group_by(c.shape, "time").cte("both").c
+    again = [func.sum(both[name]) for name in _SUMMED]
+    # The database adds up both ways: there are thousands of shapes in an hour or day.
+    shaped = select(literal(True), both.shape, *again).group_by(both.shape)
+    timed = select(literal(False), both.time, *again).group_by(both.time)
+    shapes_of: dict[int, list[float]] = {}
+    times: dict[int, Amount] = {}
+    for is_shape, number, *found in connection.execute(union_all(shaped, timed)):
+        if not found[0]:
             continue
-        before = shaped.get(shape)
-        values = map(float, figures)
-        shaped[shape] = list(values if before is None else map(add, before, values))
-        timed[at] = timed.get(at, NOTHING).with_more(*figures[:3])
-    return _labelled(connection, shaped), timed
+        if is_shape:
+            shapes_of[number] = list(map(float, found))
+        else:
+            times[int(number)] = NOTHING.with_more(*found[:3])
+    return _labelled(connection, shapes_of), times
 
 
 def _labelled(connection: Connection, shaped: Mapping[int, Sequence[float]]) -> list[Sum]:

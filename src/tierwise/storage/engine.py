@@ -132,6 +132,10 @@ def _patience(url: URL) -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "application_name": "tierwise",
+        # A prepared statement is planned for any values sooner or later, and for a month that is
+        # another plan than for an hour: pages took seconds at their tenth time. Connection pools
+        # between us and the server can do without, too.
+        "prepare_threshold": None,
     }
     return {name: value for name, value in wanted.items() if name not in url.query}
 
