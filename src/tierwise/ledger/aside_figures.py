@@ -21,7 +21,17 @@ from sqlalchemy import (
 )
 
 from tierwise.ledger.asides import EMBEDDINGS, PassedGroup
-from tierwise.ledger.rolled import Marks, Whole, besides, between, borders, read_marks, whole_days
+from tierwise.ledger.newest import in_time
+from tierwise.ledger.rolled import (
+    Marks,
+    Whole,
+    besides,
+    between,
+    borders,
+    open_ended,
+    read_marks,
+    whole_days,
+)
 from tierwise.ledger.rollup import ASIDE_FIGURES, DAY_S, HOUR_S
 from tierwise.ledger.rows import Shape
 from tierwise.ledger.schema import ASIDE_LABELS
@@ -132,7 +142,7 @@ def read_beside(
         owners: whose; None for everybody's, also nobody's.
     """
     known = read_marks(connection)
-    found = _alike(span, known, slot_s, owners)
+    found = _alike(open_ended(connection, asides, span), known, slot_s, owners)
     c = found.c
     labels = (c.at, c.kind, c.provider, c.model, c.status)
     sums = [func.sum(c[name]).label(name) for name in ASIDE_FIGURES]
@@ -175,8 +185,7 @@ def _alike(
     rows = _rows(slot_s).where(*which)
     if slot_s < HOUR_S or (owners is not None and slot_s < DAY_S):
         # So fine only rows tell.
-        since, until = span
-        return rows.where(asides.c.at.between(since, until)).subquery("asides_alike")
+        return rows.where(*in_time(asides.c.at, *span)).subquery("asides_alike")
     added = select(
         (time - time % slot_s).label("at"),
         *(table.c[name] for name in (*ASIDE_LABELS, *ASIDE_FIGURES)),

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, func, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, literal, select, union_all
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger.asked import FEW, Asked, bounds_of, part_of
 from tierwise.ledger.newest import in_time, newest
-from tierwise.ledger.rolled import alike, read_marks
-from tierwise.ledger.rollup import DAY_S
+from tierwise.ledger.rolled import alike, open_ended, read_marks
+from tierwise.ledger.rollup import DAY_S, Part
 from tierwise.ledger.tables import bundles, feedback, requests, shapes
 from tierwise.types import Record
 
@@ -23,6 +23,7 @@ _SUMMED = (
     *("requests", "cost_usd", "reference_cost_usd", "wasted_usd", "latency_s"),
     *("cost_squares", "reference_squares", "saving_squares"),
 )
+_MODEL = ("model",)
 BUNDLES = 50
 """So many bundles of records are unpacked for a page at most."""
 
@@ -72,18 +73,27 @@ def by_labels(
     """The requests by their labels, and by the hour or day; both are read in one go."""
     known = read_marks(connection)
     only = bounds_of(connection, asked)
-    span, part = (asked.since, asked.until), part_of(only, ("model",))
-    c = alike(span, known, part, only=only, by_hour=by == "hour").c
-    time = c.hour if by == "hour" else c.hour - c.hour % DAY_S
-    figures = [func.sum(c[name]).label(name) for name in _SUMMED]
-    both = select(c.shape, time.label("time"), *figures).group_by(c.shape, "time").cte("both").c
-    again = [func.sum(both[name]) for name in _SUMMED]
-    # The database adds up both ways: there are thousands of shapes in an hour or day.
-    shaped = select(literal(True), both.shape, *again).group_by(both.shape)
-    timed = select(literal(False), both.time, *again).group_by(both.time)
+    span, part = open_ended(connection, requests, (asked.since, asked.until)), part_of(only, _MODEL)
+    if by == "hour" and part is Part.BOTH and only.shape is None:
+        # Of these no hours are known, but of their owners.
+        labelled = alike(span, known, part, only=only).c
+        timed = alike(span, known, Part.OWNERS, only=only, by_hour=True).c
+        time = timed.hour
+    else:
+        c = alike(span, known, part, only=only, by_hour=by == "hour").c
+        hour = c.hour if by == "hour" else c.hour - c.hour % DAY_S
+        # The database adds up both ways: there are thousands of shapes in an hour or day.
+        sums = [func.sum(c[name]).label(name) for name in _SUMMED]
+        both = select(c.shape, hour.label("time"), *sums).group_by(c.shape, "time").cte("both").c
+        labelled = timed = both
+        time = both.time
+    rows = union_all(
+        select(literal(True), labelled.shape, *_sums(labelled)).group_by(labelled.shape),
+        select(literal(False), time, *_sums(timed)).group_by(time),
+    )
     shapes_of: dict[int, list[float]] = {}
     times: dict[int, Amount] = {}
-    for is_shape, number, *found in connection.execute(union_all(shaped, timed)):
+    for is_shape, number, *found in connection.execute(rows):
         if not found[0]:
             continue
         if is_shape:
@@ -91,6 +101,10 @@ def by_labels(
         else:
             times[int(number)] = NOTHING.with_more(*found[:3])
     return _labelled(connection, shapes_of), times
+
+
+def _sums(columns: Any) -> list[ColumnElement[Any]]:
+    return [func.sum(columns[name]) for name in _SUMMED]
 
 
 def _labelled(connection: Connection, shaped: Mapping[int, Sequence[float]]) -> list[Sum]:

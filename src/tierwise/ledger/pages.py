@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from tierwise.ledger.asked import Asked, bounds_of, part_of
 from tierwise.ledger.newest import in_time, newest
-from tierwise.ledger.rolled import alike, read_marks
+from tierwise.ledger.rolled import alike, open_ended, read_marks
 from tierwise.ledger.rollup import DAY_S
 from tierwise.ledger.schema import OWNER_COLUMNS, SHAPE_COLUMNS
 from tierwise.ledger.tables import (
@@ -113,7 +113,7 @@ def totals(connection: Connection, asked: Asked, *by: str) -> list[Total]:
     """The requests by any of `BY`, one or several together; all in one without any."""
     known = read_marks(connection)
     only = bounds_of(connection, asked)
-    span = (asked.since, asked.until)
+    span = open_ended(connection, requests, (asked.since, asked.until))
     found = alike(span, known, part_of(only, by), only=only, by_hour="hour" in by)
     columns = [_column(found, name).label(f"by_{place}") for place, name in enumerate(by)]
     tables = found
@@ -136,7 +136,8 @@ def saving(connection: Connection, asked: Asked) -> Saving:
         asked = replace(asked, cache=False)
     known = read_marks(connection)
     only = bounds_of(connection, asked)
-    found = alike((asked.since, asked.until), known, part_of(only), only=only)
+    span = open_ended(connection, requests, (asked.since, asked.until))
+    found = alike(span, known, part_of(only), only=only)
     names = ("requests", "cost_usd", "reference_cost_usd")
     squares = ("cost_squares", "reference_squares", "saving_squares")
     row = connection.execute(

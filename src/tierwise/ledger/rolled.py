@@ -80,6 +80,18 @@ def read_marks(connection: Connection) -> Marks:
     return Marks(found["requests"], found["attempts"], found["asides"], found["pruned"])
 
 
+def open_ended(connection: Connection, table: Table, span: Span) -> Span:
+    """A period without its end, if there is nothing of a table after it, which is then the same.
+
+    So it is when it ends now: the sums of this hour and day can be taken as they are.
+    """
+    since, until = span
+    later = select(table.c.seq).where(table.c.at > until).limit(1)
+    if math.isinf(until) or connection.execute(later).first() is not None:
+        return span
+    return since, math.inf
+
+
 class Borders(NamedTuple):
     """The whole hours and days of a period, each from a Unix time until before another.
 
