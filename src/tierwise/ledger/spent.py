@@ -1,21 +1,21 @@
 """What somebody has spent since the beginning of a day, for the budgets of a gateway that starts.
 
-Days that are added up already are read as such, and only rows after that one by one; both in one
-statement, so that what is added up meanwhile counts neither twice nor never.
+Days that are added up already are read as such, and only rows after that one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Engine, ScalarSelect, Select, column, func, select, table
+from sqlalchemy import ColumnElement, Engine, ScalarSelect, column, func, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.budget import Scope
 from tierwise.errors import AccountsAway
+from tierwise.ledger.reading import one_moment
+from tierwise.ledger.rolled import Marks, read_marks
 from tierwise.ledger.rollup import Part
-from tierwise.ledger.tables import asides, daily, daily_asides, marks, owners, requests
+from tierwise.ledger.tables import asides, daily, daily_asides, owners, requests
 
 _KEYS = table("keys", column("id"), column("user"), column("team"), column("org"))
 """Of the accounts, which lie beside the ledger: of older requests for no answer only the key is
@@ -42,31 +42,10 @@ class LedgerSpending:
         Raises:
             AccountsAway: the database cannot be read.
         """
-        theirs = select(owners.c.id).where(owners.c[scope] == owner)
-        mark = select(marks.c.value).where(marks.c.name == "requests").scalar_subquery()
-        added_up = (
-            select(func.coalesce(func.sum(daily.c.cost_usd), 0.0))
-            .where(
-                daily.c.part == int(Part.OWNERS),  # the same is there by shape and owner, too
-                daily.c.owner.in_(theirs),
-                daily.c.day >= int(since),
-            )
-            .scalar_subquery()
-        )
-        after = (
-            select(func.coalesce(func.sum(requests.c.cost_usd), 0.0))
-            .where(
-                requests.c.seq > func.coalesce(mark, 0),
-                requests.c.owner.in_(theirs),
-                requests.c.at >= since,
-            )
-            .scalar_subquery()
-        )
-        return self._sum(added_up, after, *_for_no_answer(scope, owner, since, theirs))
-
-    def _sum(self, *parts: ScalarSelect[Any]) -> float:
         try:
-            with self._engine.connect() as connection:
+            # Of one moment, so that what is added up meanwhile counts neither twice nor never.
+            with one_moment(self._engine) as connection:
+                parts = _parts(read_marks(connection), scope, owner, since)
                 return float(connection.execute(select(sum(parts[1:], parts[0]))).scalar_one())
         except SQLAlchemyError as error:
             raise AccountsAway(
@@ -75,19 +54,38 @@ class LedgerSpending:
             ) from error
 
 
-def _for_no_answer(
-    scope: Scope, owner: str, since: float, theirs: Select[Any]
-) -> Iterator[ScalarSelect[Any]]:
-    """As above, what was spent on embeddings and calls that were passed through."""
-    mark = select(marks.c.value).where(marks.c.name == "asides").scalar_subquery()
-    cost = select(func.coalesce(func.sum(asides.c.cost_usd), 0.0)).where(asides.c.at >= since)
-    added_up = select(func.coalesce(func.sum(daily_asides.c.cost_usd), 0.0)).where(
-        daily_asides.c.owner.in_(theirs), daily_asides.c.day >= int(since)
-    )
+def _parts(known: Marks, scope: Scope, owner: str, since: float) -> list[ScalarSelect[Any]]:
+    """What was added up and what was not yet, of answers and of what was for none.
+
+    How far that came is given as numbers: a server that has to look them up itself does not know
+    how few rows are left, and looks through all of an owner's.
+    """
+    theirs = select(owners.c.id).where(owners.c[scope] == owner)
     callers = select(_KEYS.c["id"]).where(_KEYS.c["id" if scope == "key" else scope] == owner)
-    yield added_up.scalar_subquery()
-    yield cost.where(
-        asides.c.seq > func.coalesce(mark, 0), asides.c.owner.in_(theirs)
-    ).scalar_subquery()
-    # Of older versions; they are never taken out.
-    yield cost.where(asides.c.owner.is_(None), asides.c.caller.in_(callers)).scalar_subquery()
+    aside = asides.c
+    return [
+        _sum(
+            daily.c.cost_usd,
+            daily.c.part == int(Part.OWNERS),  # the same is there by shape and owner, too
+            daily.c.owner.in_(theirs),
+            daily.c.day >= int(since),
+        ),
+        _sum(
+            requests.c.cost_usd,
+            requests.c.seq > known.requests,
+            requests.c.owner.in_(theirs),
+            requests.c.at >= since,
+        ),
+        _sum(
+            daily_asides.c.cost_usd,
+            daily_asides.c.owner.in_(theirs),
+            daily_asides.c.day >= int(since),
+        ),
+        _sum(aside.cost_usd, aside.seq > known.asides, aside.owner.in_(theirs), aside.at >= since),
+        # Of older versions; they are never taken out.
+        _sum(aside.cost_usd, aside.owner.is_(None), aside.caller.in_(callers), aside.at >= since),
+    ]
+
+
+def _sum(column: ColumnElement[float], *which: ColumnElement[bool]) -> ScalarSelect[Any]:
+    return select(func.coalesce(func.sum(column), 0.0)).where(*which).scalar_subquery()
