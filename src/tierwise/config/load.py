@@ -16,6 +16,7 @@ from tierwise.config.explain import dotted, explain, is_secret
 from tierwise.config.keeping import LedgerConfig
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.origin import Origin
+from tierwise.config.reading import data_of
 from tierwise.config.references import References
 from tierwise.config.schema import Config
 from tierwise.errors import ConfigError
@@ -91,7 +92,7 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], Origin]:
     try:
         # First what it is made of, since aliases are written out where it is read.
         _number(yaml.compose(text, Loader=yaml.SafeLoader), (), lines, mistakes)
-        data = yaml.safe_load(text)
+        data = data_of(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tierwise.config.reading import data_of
+
 _INDENT = 2
 
 
@@ -26,7 +28,7 @@ def written(name: str, policy: Mapping[str, Any], indent: int = 0) -> str:
 
 def in_file(text: str, name: str) -> dict[str, Any]:
     """What a file says of a policy, empty where it says nothing."""
-    data = yaml.safe_load(text) or {}
+    data = data_of(text) or {}
     found = (data.get("policies") or {}).get(name) or {}
     return dict(found)
 
@@ -44,7 +46,7 @@ def with_policy(text: str, name: str, policy: Mapping[str, Any]) -> str:
     key, value = section
     lines = text.splitlines(keepends=True)
     if not isinstance(value, yaml.MappingNode) or value.flow_style or not value.value:
-        data = yaml.safe_load(text)["policies"] or {}
+        data = data_of(text)["policies"] or {}
         block = "policies:\n" + "".join(
             written(one, (policy if one == name else data[one]) or {}, _INDENT)
             for one in dict.fromkeys([*data, name])
@@ -70,7 +72,7 @@ def difference(before: str, after: str, name: str) -> list[str]:
 
 def _in_flow(text: str, name: str, policy: Mapping[str, Any]) -> str:
     """The same for a file that is one flow, such as JSON."""
-    data = yaml.safe_load(text)
+    data = data_of(text)
     policies = {**(data.get("policies") or {}), name: dict(policy)}
     data["policies"] = policies
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

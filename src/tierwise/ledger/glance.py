@@ -24,7 +24,7 @@ _SUMMED = (
     *("cost_squares", "reference_squares", "saving_squares"),
 )
 _MODEL = ("model",)
-BUNDLES = 50
+BUNDLES = 32
 """So many bundles of records are unpacked for a page at most."""
 
 
