@@ -142,6 +142,8 @@ def _pages(browser: Browser, own: str, key: str, middle: float) -> Iterator[Page
     yield "keys and budgets", "/dashboard/keys", None
     yield "policies", "/dashboard/policies", None
     yield "playground", "/dashboard/playground", None
+    if browser.name in ("operator", "admin"):
+        yield "audit log", "/dashboard/audit", None
     if browser.name == "operator":
         edited = "/dashboard/policies/auto"
         yield "a policy", edited, None
