@@ -25,5 +25,6 @@ def age(database: Path, version: int) -> None:
         for (table,) in tables.fetchall():
             columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
             old.execute(
-                f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM younger.{table}"  # noqa: S608
+                f"INSERT OR REPLACE INTO main.{table} ({columns})"  # noqa: S608
+                f" SELECT {columns} FROM younger.{table}"
             )

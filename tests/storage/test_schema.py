@@ -18,6 +18,11 @@ from older_ledgers import age
 from postgres import Postgres
 from tierwise.errors import ConfigError
 from tierwise.ledger import Feedback, Ledger, Report, report
+from tierwise.ledger.asked import Asked
+from tierwise.ledger.catch_up import catch_up
+from tierwise.ledger.glance import rated
+from tierwise.ledger.pages import totals
+from tierwise.ledger.reading import reading
 from tierwise.ledger.schema import (
     ATTEMPT_COLUMNS,
     FEEDBACK_COLUMNS,
@@ -29,7 +34,7 @@ from tierwise.ledger.schema import (
 from tierwise.storage import migrate, sqlite_ledger
 from tierwise.storage.engine import file_url, open_engine
 from tierwise.storage.metadata import metadata
-from tierwise.types import Attempt, Record
+from tierwise.types import Attempt, Owner, Record
 
 MakeRecord = Callable[..., Record]
 LEDGER = [
@@ -201,3 +206,39 @@ def test_what_is_no_url_of_a_database_is_refused_without_being_shown(url: str) -
         open_engine(url)
     assert "hush" not in str(caught.value)
     assert caught.value.field == "ledger.url"
+
+
+def test_an_older_ledger_knows_its_organisations_as_before(
+    database: Path, make_record: MakeRecord
+) -> None:
+    """Which were added up by owner alone until then."""
+    hour = 3600.0
+    with Ledger(database) as ledger:
+        for number in range(60):
+            record = make_record(
+                at=20_000 * 86_400 + number * 0.9 * hour,
+                owner=Owner(key=f"k{number % 4}", org=("ours", "theirs")[number % 2]),
+                cost_usd=0.001 * number,
+            )
+            ledger.record(lambda record=record: record)  # type: ignore[misc]
+        ledger.rated(Feedback(decision_id="id-0002", at=1.0, score=0.5, source="user"))
+        assert ledger.flush(30)
+    catch_up(str(database))
+    asked = Asked(org=("ours",), since=20_000 * 86_400 + 2.5 * hour, until=20_001 * 86_400 + 7e3)
+
+    def seen() -> tuple[list[Any], list[Any], tuple[int, float | None]]:
+        with reading(database) as connection:
+            by_hour = [(t.names[0], t.requests) for t in totals(connection, asked, "hour")]
+            by_model = [round(t.cost_usd, 9) for t in totals(connection, asked, "model")]
+            return by_hour, by_model, rated(connection, asked)
+
+    before = seen()
+    age(database, 6)
+    with closing(sqlite3.connect(database)) as older:
+        older.execute("DELETE FROM hourly WHERE part = 3")
+        older.execute("DELETE FROM daily WHERE part = 3")
+        older.execute("DELETE FROM owners WHERE key = ''")
+        older.commit()
+    catch_up(str(database))
+    assert seen() == before
+    assert sum(count for _, count in before[0]) > 10
