@@ -14,6 +14,13 @@ from tierwise.accounts.wanted import NewKey, NewOrganisation, NewTeam, NewUser
 
 OPERATOR_KEY = "operator-key-1"
 """One of the configuration with `admin: true`; `KEY` is one without."""
+METRICS_KEY = "metrics-key-1"
+"""One of the configuration with `only: [metrics]`."""
+CONFIGURED = (
+    KEY,
+    {"key": OPERATOR_KEY, "name": "op", "admin": True},
+    {"key": METRICS_KEY, "name": "prometheus", "only": ["metrics"]},
+)
 
 Body = dict[str, Any]
 
@@ -83,7 +90,7 @@ def tenants(folder: Path, **sections: Any) -> Iterator[Tenants]:
             **{
                 "ledger": {"path": str(folder / "ledger.db")},
                 "accounts": {"enabled": True},
-                "server": {"api_keys": [KEY, {"key": OPERATOR_KEY, "name": "op", "admin": True}]},
+                "server": {"api_keys": list(CONFIGURED)},
                 **sections,
             },
         )

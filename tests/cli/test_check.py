@@ -53,3 +53,17 @@ def test_models_that_give_vectors_are_shown_too(tmp_path: Path) -> None:
     told = json.loads(tierwise("check", "--json", cwd=tmp_path).stdout)
     assert told["embeddings"] == ["vectors/v"]
     assert "vectors/v" not in told["deployments"]
+
+
+def test_what_keys_are_good_for_is_shown(tmp_path: Path) -> None:
+    keys = ["k-1", {"key": "k-2", "name": "prometheus", "only": ["metrics"]}]
+    server = {"api_keys": keys}
+    lines = checked(tmp_path, server=server).stdout.splitlines()
+    assert [line for line in lines if line.startswith("key ")] == [
+        "key prometheus: good for metrics only"
+    ]
+    done = checked(tmp_path, "--json", server=server)
+    first, second = json.loads(done.stdout)["keys"]
+    assert second == {"name": "prometheus", "admin": False, "only": ["metrics"]}
+    assert first["only"] is None
+    assert "k-1" not in done.stdout

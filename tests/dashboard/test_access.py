@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 from starlette.datastructures import QueryParams
 
+from from_file import FromFile
 from gateway import RunningGateway, call
 from pages import Client, Person, ask, sign_in, token_of
-from tenants import OPERATOR_KEY, Tenants, tenants
+from tenants import METRICS_KEY, OPERATOR_KEY, Tenants, tenants
 from tierwise.dashboard.requests import Wanted
 from tierwise.dashboard.site import Site
 
@@ -294,6 +297,40 @@ def test_a_wrong_key_is_told_so_and_not_shown_again(gateway: RunningGateway) -> 
     assert "not one of this gateway" in answer.text
     assert "wrong-key-9" not in answer.text
     assert "tierwise_session" not in client.kept
+
+
+def test_a_key_for_metrics_alone_does_not_sign_in(both: Tenants) -> None:
+    client = Client(both.gateway.url)
+    token = token_of(client.get("/dashboard/login").text)
+    answer = client.post("/dashboard/login", token=token, key=METRICS_KEY)
+    assert answer.status == 403
+    assert "good for metrics only" in answer.text
+    assert "tierwise_session" not in client.kept
+
+
+def test_a_login_ends_when_its_key_is_for_metrics_alone(file: Path) -> None:
+    data = yaml.safe_load(file.read_text())
+
+    def write(key: object) -> None:
+        data["server"]["api_keys"] = [{"key": OPERATOR_KEY, "admin": True}, key]
+        file.write_text(yaml.safe_dump(data))
+
+    write("k-1")
+    with FromFile(file) as gateway:
+        person = sign_in(gateway.url, "k-1")
+        assert person.get("/").status == 200
+        write({"key": "k-1", "only": ["metrics"]})
+        assert call(gateway.url, "POST", "/v1/admin/reload", key=OPERATOR_KEY).status == 200
+        for path in PAGES:
+            answer = person.get(path)
+            assert answer.status == 403
+            assert "good for metrics only" in answer.text
+
+
+def test_operators_see_what_keys_of_the_configuration_are_for(people: dict[str, Person]) -> None:
+    shown = people["operator"].get("/dashboard/keys").text
+    assert re.search(r">op</span> <span[^>]*>operator<", shown)
+    assert re.search(r">prometheus</span> <span[^>]*>metrics only<", shown)
 
 
 @pytest.mark.parametrize(

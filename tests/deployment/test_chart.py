@@ -12,6 +12,7 @@ import yaml
 from deployment.checks import CHART, VALUES, run, tool
 from tierwise import __version__
 from tierwise.config.load import load
+from tierwise.config.serving import KeyConfig
 
 HELM = tool("helm")
 pytestmark = pytest.mark.skipif(HELM is None, reason="helm is not installed")
@@ -137,7 +138,9 @@ def test_the_configuration_is_a_right_one(tmp_path: Path) -> None:
         (tmp_path / name).write_text(value)
     file = tmp_path / "tierwise.yaml"
     file.write_text(text.replace("/run/secrets/tierwise/", ""))
-    load(file, {})
+    written = load(file, {}).server.api_keys
+    keys = {k.key.get_secret_value(): k.only for k in written if isinstance(k, KeyConfig)}
+    assert keys == {"tw-admin": None, "tw-metrics": ["metrics"]}
 
 
 @pytest.mark.parametrize(

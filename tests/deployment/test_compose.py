@@ -105,12 +105,12 @@ def test_nginx_gives_idle_connections_up_before_a_gateway_does() -> None:
     assert int(seconds) < options(config)["timeout_keep_alive"]
 
 
-def test_prometheus_shows_a_key_that_the_gateways_know() -> None:
+def test_prometheus_shows_a_key_that_the_gateways_know_and_that_buys_no_answers() -> None:
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     (shown,) = re.findall(r"credentials_file: /run/secrets/(\w+)", text)
     assert shown in SERVICES["prometheus"]["secrets"]
-    keys = [key["key"] for key in configuration("tierwise.yaml")["server"]["api_keys"]]
-    assert f"${{file:/run/secrets/{shown}}}" in keys
+    keys = {key["key"]: key for key in configuration("tierwise.yaml")["server"]["api_keys"]}
+    assert keys[f"${{file:/run/secrets/{shown}}}"]["only"] == ["metrics"]
 
 
 def test_the_made_up_providers_are_those_of_the_fleet() -> None:

@@ -121,6 +121,7 @@ def test_two_gateways_answer_as_one_and_one_is_enough(postgres: Postgres, tmp_pa
         until(lambda: rows(database) == 40, "the ledger")
         for gateway in gateways:
             shown = call(gateway.url, "GET", "/metrics", key=known["metrics_key"])
+            assert chat(gateway.url, "auto", key=known["metrics_key"]).status == 403
             assert re.search(r"^tierwise_requests_total\{.*\} [1-9]", shown.body.decode(), re.M)
 
         gateways[0].end(signal.SIGKILL)

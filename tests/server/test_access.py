@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from gateway import KEY, call, chat, config_for
-from tenants import OPERATOR_KEY, Body, Tenants, tenants
+from gateway import KEY, Reply, call, chat, config_for
+from tenants import METRICS_KEY, OPERATOR_KEY, Body, Tenants, tenants
 from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import NewBudget, NewKey, NewOrganisation, NewTeam, NewUser
 from tierwise.config import from_mapping
@@ -25,21 +25,24 @@ Rule = Mapping[str, object]
 """The status that each of `ACTORS` gets; `PASSES` where it depends on the request alone."""
 
 PASSES = "neither 401 nor 403"
-ACTORS = ("op", "root", "config", "admin", "viewer", "member", "other", "stranger")
-"""`op` and `config` are keys of the configuration, with and without `admin`; `root` operates the
-gateway from the database. The others are of an organisation: `member` is who owns what is asked
-for, `other` another member, `stranger` the admin of another organisation."""
+ACTORS = ("op", "root", "config", "metrics", "admin", "viewer", "member", "other", "stranger")
+"""`op` and `config` are keys of the configuration, with and without `admin`, and `metrics` is one
+with `only: [metrics]`; `root` operates the gateway from the database. The others are of an
+organisation: `member` is who owns what is asked for, `other` another member, `stranger` the admin
+of another organisation."""
 
 
 def rule(**statuses: object) -> Rule:
-    """What each actor gets; the two who operate the gateway are alike."""
+    """What each actor gets; who operates the gateway is alike, and `metrics` is refused."""
     statuses.setdefault("root", statuses["op"])
+    statuses.setdefault("metrics", 403)
     assert set(statuses) == set(ACTORS), set(ACTORS) ^ set(statuses)
     return statuses
 
 
 def everybody(status: object) -> Rule:
-    return dict.fromkeys(ACTORS, status)
+    """The same for all, but for a key that is good for metrics alone."""
+    return {**dict.fromkeys(ACTORS, status), "metrics": 403}
 
 
 VERTEX = "/v1/projects/{project}/locations/{location}/publishers/anthropic/models"
@@ -47,6 +50,7 @@ OPEN = None
 """For everybody, with or without a key."""
 KEYED = everybody(PASSES)
 WATCH = rule(op=200, config=200, admin=403, viewer=403, member=403, other=403, stranger=403)
+SCRAPE = {**WATCH, "metrics": 200}
 OPERATE = rule(op=PASSES, config=403, admin=403, viewer=403, member=403, other=403, stranger=403)
 PASSED = rule(op=PASSES, config=PASSES, admin=403, viewer=403, member=403, other=403, stranger=403)
 LIST = everybody(200)
@@ -102,7 +106,7 @@ RULES: dict[tuple[str, str], Rule | None] = {
     ("GET", "/v1/certificate"): KEYED,
     ("POST", "/v1/feedback"): KEYED,
     ("GET", "/v1/status"): WATCH,
-    ("GET", "/metrics"): WATCH,
+    ("GET", "/metrics"): SCRAPE,
     ("POST", "/v1/admin/deployments/{deployment:path}/drain"): OPERATE,
     ("POST", "/v1/admin/deployments/{deployment:path}/restore"): OPERATE,
     ("POST", "/v1/admin/reload"): OPERATE,
@@ -179,6 +183,7 @@ class World:
             "op": OPERATOR_KEY,
             "root": accounts.keyring.create(OPERATOR, root)[1].value,
             "config": KEY,
+            "metrics": METRICS_KEY,
             "admin": ours.secrets["admin"],
             "viewer": ours.secrets["viewer"],
             "member": ours.secrets["member"],
@@ -289,11 +294,16 @@ ENDS_ALL = {
 }
 
 
-def ask(world: World, method: str, path: str, key: str | None) -> int:
-    """The status of a call."""
+def answered(world: World, method: str, path: str, key: str | None) -> Reply:
+    """What a call is answered."""
     url = world.tenants.gateway.url
     named, body = world.path(path), world.body(method, path)
-    return call(url, method, named, body, key=key).status
+    return call(url, method, named, body, key=key)
+
+
+def ask(world: World, method: str, path: str, key: str | None) -> int:
+    """The status of a call."""
+    return answered(world, method, path, key).status
 
 
 def check(world: World, method: str, path: str, actor: str) -> None:
@@ -339,6 +349,13 @@ def test_no_wrong_revoked_or_expired_key_gets_anywhere(
     time.sleep(0.06)
     for key in (None, "", "wrong", "tw-" + "A" * 43, gone.value, expired):
         assert ask(world, method, path, key) == 401
+
+
+@pytest.mark.parametrize(("method", "path"), KEYED_ROUTES)
+def test_a_key_for_metrics_is_told_so_everywhere_else(world: World, method: str, path: str) -> None:
+    reply = answered(world, method, path, METRICS_KEY)
+    told = "This key is good for metrics only" in reply.body.decode()
+    assert (reply.status, told) == ((200, False) if path == "/metrics" else (403, True))
 
 
 @pytest.mark.parametrize(("method", "path"), [r for r in ROUTES if RULES.get(r) is OPEN])

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from builders import a_body
 from gateway import KEY, PATIENCE_S, Provider, RunningGateway, chat, config_for, says
 from tierwise.config import from_mapping
-from tierwise.errors import ConfigError, Overloaded
+from tierwise.config.serving import KeyConfig
+from tierwise.errors import AuthenticationFailed, ConfigError, NotPermitted, Overloaded
 from tierwise.server.admission import Admission
 from tierwise.server.keys import Keys
 from tierwise.server.request import with_headers
@@ -201,6 +203,7 @@ def test_a_key_without_a_value_is_refused_in_both_forms() -> None:
     [
         (["k-1", {"key": "k-1", "admin": True}], "written twice, with different rights"),
         ([{"key": "k-1", "admin": True}, "k-1 "], "written twice, with different rights"),
+        (["k-1", {"key": "k-1", "only": ["metrics"]}], "written twice, with different rights"),
         ([{"key": "k-1", "limits": {"rpm": 5}}, "k-1"], "have different limits"),
         (
             [
@@ -210,7 +213,7 @@ def test_a_key_without_a_value_is_refused_in_both_forms() -> None:
             "two keys of 'acme' have different limits",
         ),
     ],
-    ids=["rights", "rights lost", "limits", "name"],
+    ids=["rights", "rights lost", "use", "limits", "name"],
 )
 def test_keys_of_which_nobody_can_say_what_they_may_do_are_refused(
     written: list[Any], words: str
@@ -220,6 +223,47 @@ def test_keys_of_which_nobody_can_say_what_they_may_do_are_refused(
         check_exposure(config)
     assert caught.value.field == "server.api_keys"
     assert "k-1" not in str(caught.value)
+
+
+def test_a_key_for_metrics_alone_does_not_do_for_anything_else_once_it_was_shown() -> None:
+    keys = Keys([KeyConfig(key=SecretStr("k-1"), name="prometheus", only=["metrics"])])
+    for _ in range(2):
+        assert keys.client(b"Bearer k-1", use="metrics").name == "prometheus"
+        with pytest.raises(NotPermitted, match="good for metrics only"):
+            keys.client(b"Bearer k-1")
+
+
+def test_where_metrics_alone_have_a_key_nobody_is_let_in_without_one() -> None:
+    keys = Keys([KeyConfig(key=SecretStr("k-1"), only=["metrics"])])
+    assert keys.guarded
+    with pytest.raises(AuthenticationFailed):
+        keys.client(None)
+
+
+def test_other_keys_do_for_metrics_too() -> None:
+    keys = Keys([SecretStr("k-1")])
+    for use in (None, "metrics", None):
+        assert keys.client(b"Bearer k-1", use=use).admin is False
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"admin": True}, {"priority": "low"}, {"limits": {"rpm": 5}}],
+    ids=lambda m: next(iter(m)),
+)
+def test_a_key_for_metrics_alone_has_nothing_that_is_for_more(more: dict[str, Any]) -> None:
+    written = [{"key": "k-1", "name": "prometheus", "only": ["metrics"], **more}]
+    config = from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": written}))
+    with pytest.raises(ConfigError, match=f"where `{next(iter(more))}` says nothing") as caught:
+        check_exposure(config)
+    assert "'prometheus'" in str(caught.value)
+
+
+@pytest.mark.parametrize("only", [[], ["answers"], "metrics"])
+def test_what_a_key_is_good_for_is_one_of_those_that_there_are(only: object) -> None:
+    written = [{"key": "k-1", "only": only}]
+    with pytest.raises(ConfigError, match=r"server\.api_keys\.0\.only"):
+        from_mapping(config_for("http://127.0.0.1:9", server={"api_keys": written}))
 
 
 def test_a_key_may_be_written_twice_and_a_name_have_two_keys() -> None:

@@ -20,6 +20,7 @@ from tierwise.cli.configuration import (
 if TYPE_CHECKING:
     from tierwise.config import Config, Setup
     from tierwise.config.mistakes import Mistakes
+    from tierwise.config.serving import KeyConfig
     from tierwise.errors import ConfigError
     from tierwise.types import Deployment
 
@@ -57,6 +58,10 @@ def command(
                 "deployments": [d.id for d in setup.all_deployments()],
                 "embeddings": [d.id for group in setup.embeddings.values() for d in group],
                 "policies": sorted(setup.policies),
+                "keys": [
+                    {"name": name, "admin": key.admin, "only": key.only}
+                    for name, key in _keys(found.config)
+                ],
                 "router": found.config.router.artifact,
                 "ledger": _ledger(found.config),
                 "ledger_keep_days": found.config.ledger.keep_days,
@@ -140,6 +145,21 @@ def _look_at_what_serving_needs(config: Config, mistakes: Mistakes) -> None:
             import tierwise.dashboard.oidc  # noqa: F401 - it says itself what it lacks
 
 
+def _keys(config: Config) -> list[tuple[str, KeyConfig]]:
+    """The keys of clients, each with the name of its holder."""
+    from tierwise.config.clients import caller_of
+    from tierwise.config.serving import KeyConfig
+
+    written = config.server.api_keys
+    keys = [key if isinstance(key, KeyConfig) else KeyConfig(key=key) for key in written]
+    return [(caller_of(key), key) for key in keys]
+
+
+def _narrow(config: Config) -> list[tuple[str, str]]:
+    """The names of keys that are good for something alone, and for what."""
+    return [(name, " and ".join(key.only)) for name, key in _keys(config) if key.only]
+
+
 def _ledger(config: Config) -> str:
     """Where the ledger is, without the password that its URL may hold."""
     if config.ledger.url is None:
@@ -192,6 +212,8 @@ def _show(
     console.print(f"router: {escape(found.config.router.artifact)}")
     console.print(f"ledger: {escape(_ledger(found.config))}")
     console.print(f"kept: {_kept(found.config)}")
+    for name, only in _narrow(found.config):
+        console.print(escape(f"key {name}: good for {only} only"))
     for line in _guardrails(found.config):
         console.print(escape(line))
     table = Table("deployment", "model", "in $/M", "out $/M", "key", "ping")

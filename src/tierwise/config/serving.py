@@ -21,6 +21,10 @@ class LimitsConfig(_Section):
     concurrency: int | None = Field(None, gt=0, le=1_000_000, description="Calls at a time.")
 
 
+Use = Literal["metrics"]
+"""What a key may be good for alone."""
+
+
 class KeyConfig(_Section):
     """A key that clients may use, with a name and with bounds of its own."""
 
@@ -36,6 +40,12 @@ class KeyConfig(_Section):
     )
     admin: bool = Field(
         False, description="May drain and restore deployments, and reload the configuration."
+    )
+    only: list[Use] | None = Field(
+        None,
+        min_length=1,
+        description="What it is good for, and nothing else: `metrics` is GET /metrics. Everything "
+        "where nothing is written.",
     )
 
 

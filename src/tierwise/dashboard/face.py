@@ -68,10 +68,18 @@ class Face(Protocol):
         """Whether anybody needs a key."""
 
     def digest_of(self, key: str) -> bytes | None:
-        """By what a key is known; None for one that is not valid."""
+        """By what a key is known; None for one that is not valid.
+
+        Raises:
+            NotPermitted: the key is not for pages.
+        """
 
     def holder(self, digest: bytes) -> Visitor | None:
-        """Whoever holds a key that was valid once; None if it is so no more."""
+        """Whoever holds a key that was valid once; None if it is so no more.
+
+        Raises:
+            NotPermitted: the key is not for pages any more.
+        """
 
     async def ask(self, visitor: Visitor, digest: bytes | None, body: bytes, send: Send) -> None:
         """Answers a chat request as the endpoint does, for whoever holds that key."""

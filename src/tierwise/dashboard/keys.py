@@ -262,12 +262,13 @@ async def _balances(visit: Visit, budgets: Sequence[Budget]) -> list[BudgetRow]:
     return sorted(rows, key=lambda row: -row.filled)
 
 
-def _configured(visit: Visit) -> list[tuple[str, bool]]:
-    """The keys of the configuration: their names, and whether they operate the gateway."""
+def _configured(visit: Visit) -> list[tuple[str, str]]:
+    """The keys of the configuration: their names, and what sets them apart from others."""
     found = []
     for one in visit.face.config.server.api_keys:
         config = one if isinstance(one, KeyConfig) else KeyConfig(key=one)
-        found.append((caller_of(config), config.admin))
+        only = f"{' and '.join(config.only)} only" if config.only else ""
+        found.append((caller_of(config), "operator" if config.admin else only))
     return found
 
 

@@ -18,6 +18,7 @@ from tierwise.dashboard.context import FormRefused, bounded
 from tierwise.dashboard.face import Face, Visitor
 from tierwise.dashboard.rendering import HEADERS, Rendering
 from tierwise.dashboard.sessions import COOKIE, Session, Sessions
+from tierwise.errors import NotPermitted
 
 if TYPE_CHECKING:
     from tierwise.dashboard.oidc import Oidc
@@ -79,7 +80,10 @@ class Login:
         if before is None or not self._sessions.is_token(before, fields.get("token", "")):
             return self._form(request, _within(fields.get("next")), "Please try once more.", 403)
         key = fields.get("key", "").strip()
-        digest = await asyncio.to_thread(self._face.digest_of, key)
+        try:
+            digest = await asyncio.to_thread(self._face.digest_of, key)
+        except NotPermitted as error:
+            return self._form(request, _within(fields.get("next")), str(error), 403)
         visitor = None if digest is None else await asyncio.to_thread(self._face.holder, digest)
         if digest is None or visitor is None:
             log.warning("somebody tried to sign in with a key that is none of this gateway's")

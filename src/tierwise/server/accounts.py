@@ -33,7 +33,7 @@ class AccountEndpoint:
     """Reads calls about accounts, and has them carried out in a thread.
 
     Args:
-        client: whoever asks; raises `AuthenticationFailed`.
+        client: whoever asks; raises as `Keys.client` does.
     """
 
     def __init__(

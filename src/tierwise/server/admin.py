@@ -177,6 +177,7 @@ class AdminEndpoint:
 
         Raises:
             AuthenticationFailed: no key, or an unknown one.
+            NotPermitted: a key that is good for something else alone.
             AdminOnly: it is no operator.
         """
         headers = dict(request.scope["headers"])

@@ -31,7 +31,7 @@ class CountEndpoint:
     """Counts; without a key nobody comes here.
 
     Args:
-        client: whoever asks; raises `AuthenticationFailed`.
+        client: whoever asks; raises as `Keys.client` does.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ class EarlierEndpoint:
     """Gives a kept answer, its input, or forgets it.
 
     Args:
-        caller: the name of whoever asks; raises `AuthenticationFailed`.
+        caller: the name of whoever asks; raises as `Keys.client` does.
     """
 
     def __init__(self, kept: KeptResponses, caller: Callable[[Request], str | None]) -> None:

@@ -34,7 +34,7 @@ class EmbeddingEndpoint:
     """Has embeddings made.
 
     Args:
-        client: whoever asks; raises `AuthenticationFailed`.
+        client: whoever asks; raises as `Keys.client` does.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from tierwise.config import Config
 from tierwise.config.clients import limits_of
+from tierwise.config.serving import Use
 from tierwise.errors import (
     GatewayBroke,
     HeadTooLarge,
@@ -231,7 +232,7 @@ class Endpoints:
             Route("/v1/certificate", self._with_key(self._certificates)),
             Route("/v1/feedback", self._feedback.post, methods=_POST),
             Route("/v1/status", self._with_key(self._status)),
-            Route("/metrics", self._with_key(self._scrape)),
+            Route("/metrics", self._with_key(self._scrape, "metrics")),
             *self._admin.routes(),
             *AccountEndpoint(self._orchestrator, self._lasting, self._client).routes(),
             *(Route(path, endpoint, methods=_POST) for path, endpoint in self._answers.items()),
@@ -248,23 +249,19 @@ class Endpoints:
         )
 
     def _with_key(
-        self, endpoint: Callable[[Request], Awaitable[Response]]
+        self, endpoint: Callable[[Request], Awaitable[Response]], use: Use | None = None
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            request.state.client = self._client(request)
+            request.state.client = self._client(request, use)
             return await endpoint(request)
 
         return guarded
 
-    def _client(self, request: Request) -> Client:
-        """Whoever asks.
-
-        Raises:
-            AuthenticationFailed: no key, or an unknown one.
-        """
+    def _client(self, request: Request, use: Use | None = None) -> Client:
+        """Whoever asks, and what for. Raises as `Keys.client` does."""
         speech = self._speeches.of(request.scope)
         headers = dict(request.scope["headers"])
-        client = self._keys.client(speech.credential(request.scope, headers), speech.proves)
+        client = self._keys.client(speech.credential(request.scope, headers), speech.proves, use)
         self._lasting.note(headers, client)
         return client
 

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from tierwise.budget import Budget
 from tierwise.config.clients import caller_of, share_of
-from tierwise.config.serving import KeyConfig, LimitsConfig
-from tierwise.errors import AuthenticationFailed, ConfigError
+from tierwise.config.serving import KeyConfig, LimitsConfig, Use
+from tierwise.errors import AuthenticationFailed, ConfigError, NotPermitted
 from tierwise.types import Limits, Owner, Priority
 
 if TYPE_CHECKING:
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 
 _KNOWN_HEADERS = 1000
 _BEARER = "`Authorization: Bearer <key>`"
+_MORE = ("admin", "priority", "limits")
+"""Fields of a key that say nothing of one that is good for metrics alone."""
 
 
 class Client(Struct, frozen=True):
     """The holder of a key: its name in the ledger, and the highest priority that it may ask for.
 
     Without a name nobody had to say who they are. Without a priority any may be asked for. `admin`
-    says that the calls for operators are open.
+    says that the calls for operators are open. With `only` nothing is open but that.
 
     The rest is of keys of the accounts; `org` and `role` also of those of the configuration, where
     there are accounts. `title` is what people call the key, whose name in the ledger is its id.
@@ -43,6 +45,7 @@ class Client(Struct, frozen=True):
     name: str | None = None
     priority: Priority | None = None
     admin: bool = False
+    only: frozenset[Use] = frozenset()
     title: str | None = None
     org: str | None = None
     role: Literal["admin", "member", "viewer"] | None = None
@@ -95,14 +98,18 @@ class Keys:
         self._limits = limits or Limits()
         self._workers = workers
 
-    def client(self, authorization: bytes | None, proves: str = _BEARER) -> Client:
+    def client(
+        self, authorization: bytes | None, proves: str = _BEARER, use: Use | None = None
+    ) -> Client:
         """The holder of the key in this `authorization` header.
 
         Args:
             proves: how to send a key, for those who sent none.
+            use: what for, where keys that are good for that alone are let in too.
 
         Raises:
             AuthenticationFailed: no key, or an unknown one.
+            NotPermitted: a key that is good for something else alone.
         """
         directory = self._directory
         if directory is not None:
@@ -138,6 +145,9 @@ class Keys:
                 "there are accounts; provider keys are not accepted here.",
                 param="authorization",
             )
+        if client.only:
+            _check_use(client, use)
+            return client  # not among the known, who are let in without a look at what for
         if len(self._known) < _KNOWN_HEADERS:
             self._known[authorization] = client
         return client
@@ -156,7 +166,11 @@ class Keys:
         return bool(self._clients) or self._directory is not None
 
     def holder(self, digest: bytes) -> Client | None:
-        """The holder of the key of this digest (SHA-256); None where there is none, or no more."""
+        """The holder of the key of this digest (SHA-256); None where there is none, or no more.
+
+        Raises:
+            NotPermitted: the key is good for something alone, and so for no page.
+        """
         directory = self._directory
         if directory is not None:
             directory.look()
@@ -166,6 +180,8 @@ class Keys:
         if client is None and directory is not None:
             holder = directory.find(digest)
             client = None if holder is None else self._of(holder)
+        if client is not None and client.only:
+            _check_use(client, None)
         return client
 
     def _of(self, holder: Holder) -> Client:
@@ -191,6 +207,15 @@ class Keys:
             budgets=holder.budgets,
             passthrough=key.passthrough or key.gateway,
             until=holder.until,
+        )
+
+
+def _check_use(client: Client, use: Use | None) -> None:
+    if use not in client.only:
+        raise NotPermitted(
+            f"This key is good for {' and '.join(sorted(client.only))} only, as `only` says in "
+            "`server.api_keys`. Use another key here.",
+            param="authorization",
         )
 
 
@@ -236,7 +261,11 @@ def _clients(written: Iterable[SecretStr | KeyConfig]) -> dict[bytes, Client]:
 
 
 def _client(config: KeyConfig) -> tuple[bytes, Client]:
-    """A key's digest, and who holds it. Raises `ConfigError` if the key is empty."""
+    """A key's digest, and who holds it.
+
+    Raises:
+        ConfigError: the key is empty, or is to be good for metrics alone and for more.
+    """
     key = config.key.get_secret_value().strip()
     if not key:
         raise ConfigError(
@@ -244,5 +273,15 @@ def _client(config: KeyConfig) -> tuple[bytes, Client]:
             field="server.api_keys",
             remedy="Give it a value, or remove it; check the environment variable behind it.",
         )
+    name, only = caller_of(config), frozenset(config.only or ())
+    if only:
+        more = [field for field in _MORE if getattr(config, field)]
+        if more:
+            raise ConfigError(
+                f"the key of {name!r} is good for {' and '.join(sorted(only))} only, where "
+                f"`{more[0]}` says nothing",
+                field="server.api_keys",
+                remedy=f"Leave out `{more[0]}`, or `only`.",
+            )
     digest = hashlib.sha256(key.encode()).digest()
-    return digest, Client(caller_of(config), config.priority, config.admin)
+    return digest, Client(name, config.priority, config.admin, only)
