@@ -10,7 +10,10 @@ import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from gateway import config_for
+from tierwise.config import from_mapping
 from tierwise.server.corked import CorkedTransport, QuickCycle
+from tierwise.server.run import options
 
 UVICORNS = QuickCycle.__bases__[0]
 
@@ -85,6 +88,13 @@ ANSWER: Headers = [
 ]
 
 
+EVERY_ANSWERS: Headers = [
+    (name.encode(), value.encode())
+    for name, value in options(from_mapping(config_for("http://127.0.0.1:1")))["headers"]
+]
+"""What the gateway has uvicorn put before those of each answer."""
+
+
 async def written(kind: type[RequestResponseCycle], status: int, headers: Headers) -> list[object]:
     """What a connection is told of an answer, by uvicorn's cycle or by ours."""
     recorder = Recorder()
@@ -95,7 +105,7 @@ async def written(kind: type[RequestResponseCycle], status: int, headers: Header
         logger=logging.getLogger("test"),
         access_logger=logging.getLogger("test"),
         access_log=False,
-        default_headers=[],
+        default_headers=EVERY_ANSWERS,
         message_event=asyncio.Event(),
         expect_100_continue=True,
         keep_alive=True,
@@ -125,6 +135,7 @@ async def written(kind: type[RequestResponseCycle], status: int, headers: Header
         (200, [(b"x-tierwise-model", b"a\x00b"), *ANSWER]),
         (200, [(b"x-tierwise-model", b"a\tb"), *ANSWER]),
         (200, [(b"bad name", b"1"), *ANSWER]),
+        (200, [(b"age", b"3"), *ANSWER]),
     ],
 )
 async def test_a_head_is_written_as_uvicorn_would_write_it(status: int, headers: Headers) -> None:

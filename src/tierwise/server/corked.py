@@ -65,6 +65,7 @@ _LINES = {
         b"request-id",
         b"x-request-id",
         b"x-upstream-request-id",
+        *(b"age", b"x-content-type-options", b"strict-transport-security"),
         *(b"x-tierwise-" + own for own in (b"decision-id", b"model", b"deployment", b"tier")),
         *(b"x-tierwise-" + own for own in (b"cost-usd", b"attempts", b"dropped", b"cache")),
     )
@@ -99,13 +100,13 @@ class QuickCycle(RequestResponseCycle):
             or not self.keep_alive
             or self.disconnected
             or self.flow.write_paused
-            or self.default_headers
             or self.access_log
         ):
             return None
         length: bytes | None = None
         parts = [b"HTTP/1.1 200 OK\r\n"]
-        for name, value in message["headers"]:
+        headers = [*self.default_headers, *message["headers"]]
+        for name, value in headers:
             line = _LINES.get(name)
             if line is None:
                 return None
@@ -116,7 +117,7 @@ class QuickCycle(RequestResponseCycle):
             return None
         parts.append(b"\r\n")
         head = b"".join(parts)
-        ends = len(message["headers"]) + 2
+        ends = len(headers) + 2
         if len(head.translate(None, _CONTROLS)) != len(head) - 2 * ends:
             return None  # uvicorn says what is wrong with it
         self.expected_content_length = int(length)
