@@ -62,6 +62,28 @@ def test_a_budget_s_act_names_its_owner_and_money(people: dict[str, Person], bot
     store.delete_budget(OPERATOR, more)
 
 
+def test_what_is_done_to_the_gateway_itself_is_told_to_operators(
+    people: dict[str, Person], both: Tenants
+) -> None:
+    for path in ("deployments/alpha/small/drain", "deployments/alpha/small/restore", "cache/clear"):
+        assert both.call("POST", path).status == 200
+    with both.accounts.database.act(OPERATOR) as act:
+        act.note("configuration.reload", "tierwise.yaml", None)
+    done = {
+        "deployment.drain": "deployment drained",
+        "deployment.restore": "deployment restored",
+        "cache.clear": "cache emptied",
+        "configuration.reload": "configuration read again",
+    }
+    for action, words in done.items():
+        (latest, *_) = rows(people["operator"], f"?action={action}")
+        assert words in latest
+        assert "the gateway" in latest
+        option = f'<option value="{action}"'
+        assert option in people["operator"].get(AUDIT).text
+        assert option not in people["admin"].get(AUDIT).text
+
+
 def test_nothing_of_another_organisation_is_in_it(people: dict[str, Person], both: Tenants) -> None:
     ours, theirs = both.ours, both.theirs
     mine = people["admin"].get(AUDIT).text

@@ -20,6 +20,12 @@ NOUNS: Mapping[str, tuple[str, ...]] = {
     "policy": ("change",),
 }
 """What acts can be about, and what can be done to it: an action is both, with a dot between."""
+OF_THE_GATEWAY: Mapping[str, tuple[str, ...]] = {
+    "deployment": ("drain", "restore"),
+    "configuration": ("reload",),
+    "cache": ("clear",),
+}
+"""The same of the gateway itself; these are of no organisation."""
 _NAMED = (keys, users, teams, organisations)
 
 

@@ -1,4 +1,5 @@
-"""The audit log: who did what to accounts and policies, when, and how it was before and after."""
+"""The audit log: who did what to accounts, policies and the gateway itself, when, and how it was
+before and after."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from tierwise.accounts.acts import NOUNS, Found, Wanted, search
+from tierwise.accounts.acts import NOUNS, OF_THE_GATEWAY, Found, Wanted, search
 from tierwise.accounts.types import AuditEntry
 from tierwise.dashboard import words
 from tierwise.dashboard.context import Visit
@@ -27,6 +28,10 @@ _DONE = {
     "rotate": "given a new secret",
     "revoke": "revoked",
     "delete": "ended",
+    "drain": "drained",
+    "restore": "restored",
+    "reload": "read again",
+    "clear": "emptied",
 }
 _UNTOLD = frozenset(
     {"id", "org", "owner", "owner_name", "scope", "created_at", "revoked_at", "ended_at"}
@@ -80,13 +85,14 @@ async def show(visit: Visit) -> Response:
     further = None
     if found is not None and found.more:
         further = _address(said, before=str(found.acts[-1].id))
+    nouns = {**NOUNS, **OF_THE_GATEWAY} if visit.visitor.operates else NOUNS
     return visit.page(
         "audit.html",
         title="Audit log",
         rows=None if found is None else [_row(act, found) for act in found.acts],
         said=said,
         filtered=any(said.values()),
-        actions=[(f"{noun}.{verb}", _words(noun, verb)) for noun in NOUNS for verb in NOUNS[noun]],
+        actions=[(f"{noun}.{verb}", _words(noun, verb)) for noun in nouns for verb in nouns[noun]],
         periods=PERIODS.values(),
         further=further,
         first=_address(said) if before is not None else None,
