@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,20 @@ def pair(
 ) -> Iterator[list[RunningGateway]]:
     # The machine may have much else to do: what is late here is late there.
     monkeypatch.setattr(lookups, "WAIT_S", 5.0)
+    with two(tmp_path, provider, redis) as both:
+        yield both
+
+
+@contextmanager
+def two(
+    tmp_path: Path, provider: Provider, redis: RedisServer, **cache: Any
+) -> Iterator[list[RunningGateway]]:
     keys = [KEY, OTHER, {"key": OPERATOR, "name": "operator", "admin": True}]
     data: dict[str, Any] = config_for(
         provider.url,
         server={"api_keys": keys, "grace_s": 1},
         state={"url": redis.url, "timeout_s": 3.0},
-        cache={"mode": "exact"},
+        cache={"mode": "exact", **cache},
     )
     data["policies"]["stepwise"]["cache"] = "semantic"
     data["policies"]["fresh"] = {"tiers": [{"model": "small"}], "cache": "off"}
@@ -121,6 +130,18 @@ def test_an_operator_empties_the_cache_of_all_gateways(
     assert (failed.status, failed.error["code"]) == (503, "state_unavailable")
     assert "retry-after" in failed.headers
     assert chat(first.url).headers[SAID] == "miss"
+
+
+def test_what_is_kept_out_of_redis_is_forgotten_by_all_gateways_too(
+    tmp_path: Path, provider: Provider, redis: RedisServer
+) -> None:
+    with two(tmp_path, provider, redis, shared_max_mb=0) as (first, second):
+        for said in ("miss", "hit"):
+            assert chat(second.url).headers[SAID] == said
+        assert call(first.url, "POST", "/v1/admin/cache/clear", key=OPERATOR).status == 200
+        cache = second.orchestrator.cached.cache  # type: ignore[union-attr]
+        until(lambda: len(cache.here) == 0, "the other one to forget")
+        assert chat(second.url).headers[SAID] == "miss"
 
 
 def test_each_gateway_goes_on_with_its_own_answers_while_redis_is_gone(

@@ -265,15 +265,17 @@ def _share_cache(orchestrator: Orchestrator, config: Config, replicas: Replicas)
 
     own, shared = config.cache, replicas.cached
     cache = orchestrator.cached.cache if orchestrator.cached is not None else None
+    # What is kept by this replica alone is to be forgotten as well.
+    shared.cleared = cache.clear if cache is not None else _nothing
     if cache is None or own.shared_max_mb == 0:
         if cache is not None:
             cache.share(None)
         shared.listen(None)
-        replicas.news.replaced, shared.cleared = _nobody, _nothing
+        replicas.news.replaced = _nobody
         return
     shared.bounds = Bounds(_bytes(own.shared_max_mb), _bytes(own.shared_max_mb_each))
     cache.share(shared)
-    replicas.news.replaced, shared.cleared = cache.here.forget, cache.clear
+    replicas.news.replaced = cache.here.forget
     shared.listen(cache.similar.hear if cache.similar is not None else None)
 
 
