@@ -1,4 +1,4 @@
-"""A key that is revoked at one replica is refused by all."""
+"""A key that is revoked at one replica is refused by all; what was done is in the audit log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import RunningGateway, chat, config_for, until
+from gateway import RunningGateway, call, chat, config_for, until
 from replicated import RedisServer
 from tenants import OPERATOR_KEY, ready, tenants
 from tierwise.accounts.counter import InMemory
@@ -38,3 +38,20 @@ def test_a_key_that_is_revoked_at_one_replica_is_refused_by_all(
                 assert chat(one.gateway.url, key=secret).status == 200
                 one.accounts.keyring.revoke(OPERATOR, one.ours.keys["leaked"].id)
                 until(lambda: chat(other.url, key=secret).status == 401, "the revocation")
+
+
+def test_an_emptied_cache_is_in_the_audit_log_though_redis_was_not_there(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "redis") as redis,
+        tenants(tmp_path, state={"url": redis.url}) as one,
+    ):
+
+        def lost() -> bool:
+            ready = call(one.gateway.url, "GET", "/health/ready").json
+            return bool(ready["shared"]["status"] == "lost")
+
+        redis.kill()
+        until(lost, "the loss")
+        assert one.call("POST", "cache/clear").status == 503
+        (latest,) = one.call("GET", "audit?limit=1").json["data"]
+        assert latest["action"] == "cache.clear"

@@ -108,9 +108,9 @@ class AdminEndpoint:
             here = len(cached.cache.here)
             cached.cache.clear()
         self._lasting.clearing.give()
+        await self._note(client, "cache.clear", "")
         replicas = self._lasting.replicas
         shared = await _clear_shared(replicas) if replicas is not None else None
-        await self._note(client, "cache.clear", "")
         workers = self._orchestrator.crew.workers
         return _json(
             {

@@ -50,7 +50,8 @@ class Supervisor(Multiprocess):
         hold the port open any more, this process neither: connections would be taken in by the
         kernel, and answered by nobody.
         """
-        self._tell(signal.SIGUSR1)
+        if hasattr(signal, "SIGUSR1"):  # Windows has none
+            self._tell(signal.SIGUSR1)
         until = time.monotonic() + self._notice_s
         while time.monotonic() < until and not self.signal_queue:  # a second signal is impatient
             time.sleep(_LOOK_S)
