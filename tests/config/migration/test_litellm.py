@@ -203,6 +203,19 @@ def test_settings_that_have_no_place_are_named() -> None:
         assert f"`{name}`" in said(made)
 
 
+def test_what_is_said_has_the_order_of_the_file() -> None:
+    settings = ["set_verbose", "json_logs", "num_retries", "stream_timeout", "max_budget", "other"]
+    nobody = ["first", "second", "third", "fourth", "fifth"]
+    notes = taken_over(
+        entry("gpt-4o", "openai/gpt-4o"),
+        litellm_settings=dict.fromkeys(settings, 1),
+        router_settings={"fallbacks": [{name: ["gpt-4o"]} for name in nobody]},
+    ).notes
+    for words in ([f"`{name}`" for name in settings], [f"{name!r}" for name in nobody]):
+        found = [word for note in notes for word in words if word in note]
+        assert found == words
+
+
 def test_what_a_deployment_says_and_has_no_place_is_named_without_its_value() -> None:
     made = taken_over(
         entry(

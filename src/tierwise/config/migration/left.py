@@ -123,8 +123,8 @@ def left_sections(source: Mapping[str, Any]) -> Iterator[str]:
 def left_settings(*sections: Mapping[str, Any]) -> Iterator[str]:
     """A sentence about each setting that is left out."""
     for section in sections:
-        for name in section.keys() - _TAKEN:
-            if name in _WORDS or section[name] not in (None, False, [], {}):
+        for name, value in section.items():
+            if name not in _TAKEN and (name in _WORDS or value not in (None, False, [], {})):
                 yield f"`{name}` was left out{_why(_WORDS, name)}."
 
 

@@ -132,8 +132,9 @@ class _Migration:
                 groups[alias] = groups[name]
                 if name in fallbacks:
                     fallbacks = {alias: fallbacks[name], **fallbacks}
-        for name in fallbacks.keys() - groups.keys() - {_ANY}:
-            self.notes.append(f"the fallbacks of {name!r} are of no model_name; left out.")
+        for name in fallbacks:
+            if name not in groups and name != _ANY:
+                self.notes.append(f"the fallbacks of {name!r} are of no model_name; left out.")
         made: dict[str, Any] = {}
         for name, group in groups.items():
             behind = self._groups_of(fallbacks.get(name, fallbacks.get(_ANY, ())))
