@@ -95,6 +95,49 @@ def test_nobody_gives_more_than_they_have(world: Tenants, field: str, value: obj
     assert field in refused.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("field", "mine", "others"),
+    [
+        ("role", "member", "admin"),
+        ("passthrough", False, True),
+        ("models", ("small",), ()),
+        ("models", ("small",), ("small", "large")),
+        ("policies", ("auto",), ("hasty",)),
+        ("priority", "normal", "high"),
+        ("priority", "normal", None),
+        ("expires_at", time.time() + 3600, time.time() + 7200),
+        ("expires_at", time.time() + 3600, None),
+        ("rpm", 5, 50),
+        ("tpm", 500, None),
+        ("concurrency", 1, 2),
+    ],
+)
+def test_a_key_gives_no_new_secret_of_one_that_may_do_more(
+    world: Tenants, field: str, mine: Any, others: Any
+) -> None:
+    named = f"{field}-{others}"
+    less, more = hers(world, f"less-{named}", **{field: mine}), f"more-{named}"
+    secret = hers(world, more, **{field: others})
+    name = world.ours.keys[more].id
+    refused = world.call("POST", f"keys/{name}/rotate", {}, key=less)
+    assert refused.status == 403, refused.body
+    assert field in refused.error["message"]
+    itself = world.ours.keys[f"less-{named}"].id
+    for target, key in ((name, secret), (itself, less)):
+        assert world.call("POST", f"keys/{target}/rotate", {}, key=key).status == 200
+
+
+def test_a_key_with_a_budget_gives_no_new_secret_of_one_without(world: Tenants) -> None:
+    poor = hers(world, "poorer")
+    hers(world, "richer")
+    wanted = NewBudget(scope="key", owner=world.ours.keys["poorer"].id, period="day", hard_usd=1)
+    world.accounts.store.create_budget(OPERATOR, wanted)
+    name = world.ours.keys["richer"].id
+    refused = world.call("POST", f"keys/{name}/rotate", {}, key=poor)
+    assert refused.status == 403
+    assert "a budget" in refused.error["message"]
+
+
 def test_nobody_makes_a_key_for_somebody_else(world: Tenants) -> None:
     ours, theirs = world.ours, world.theirs
     store = world.accounts.store

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from tierwise.accounts.database import Act, Database, new_id
 from tierwise.accounts.kinds import KEY, TEAM, USER, administer, operate
-from tierwise.accounts.own import Bounds, bounds_of, own_key
+from tierwise.accounts.own import Bounds, bounds_of, check_secret, own_key
 from tierwise.accounts.secrets import Secret, new_secret
 from tierwise.accounts.store import change, check_within, org_for, seen
 from tierwise.accounts.tables import key_secrets, keys
@@ -73,10 +73,16 @@ class Keyring:
             return change(act, KEY, before, before.org, wanted)
 
     def rotate(self, actor: Actor, name: str, overlap_s: float = 0.0) -> tuple[Key, Secret]:
-        """A new secret for a key; those that it has stay valid for so many seconds."""
+        """A new secret for a key; those that it has stay valid for so many seconds.
+
+        Raises:
+            NotPermitted: it is not theirs, or may do more than the key in their hands.
+        """
         with self._database.act(actor) as act:
             before = self._live(act.connection, actor, name)
             _check_own(actor, before)
+            if not _administers(actor):
+                check_secret(act.connection, actor, before)
             secret = new_secret()
             until = act.at + overlap_s
             act.connection.execute(

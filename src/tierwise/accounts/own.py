@@ -1,7 +1,9 @@
-"""Keys that members make for themselves: of their own user, and within what they hold already."""
+"""Keys that members make for themselves, or give a new secret: of their own user, and within what
+they hold already."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import get_args
 
@@ -12,7 +14,7 @@ from sqlalchemy import Connection, func, or_, select
 from tierwise.accounts.kinds import KEY, ORGANISATION, TEAM, USER
 from tierwise.accounts.store import seen, unknown
 from tierwise.accounts.tables import budgets, keys
-from tierwise.accounts.types import Actor
+from tierwise.accounts.types import Actor, Key
 from tierwise.accounts.wanted import NewKey
 from tierwise.errors import InvalidRequest, NotPermitted
 from tierwise.types import Priority
@@ -106,6 +108,53 @@ def own_key(connection: Connection, actor: Actor, wanted: NewKey, now: float) ->
         priority=_priority(wanted.priority, bounds.priority),
         expires_at=_expiry(wanted.expires_at, bounds.expires_at),
     )
+
+
+def check_secret(connection: Connection, actor: Actor, key: Key) -> None:
+    """Whether a member may have a new secret of a key of theirs, which may do no more than the one
+    in their hands: that may have come into other hands.
+
+    Raises:
+        NotPermitted: it may do more.
+    """
+    if actor.key in (None, key.id):
+        return
+    own = seen(connection, actor, KEY, actor.key)
+    beyond = [
+        name
+        for name, more in (
+            ("role", key.role == "admin" != own.role),
+            ("passthrough", key.passthrough and not own.passthrough),
+            ("models", _reaches_further(key.models, own.models)),
+            ("policies", _reaches_further(key.policies, own.policies)),
+            ("priority", _rank(key.priority) < _rank(own.priority)),
+            *(
+                (name, _or_endless(getattr(key, name)) > _or_endless(getattr(own, name)))
+                for name in ("rpm", "tpm", "concurrency", "expires_at")
+            ),
+        )
+        if more
+    ]
+    if _has_budget(connection, own.id) and not _has_budget(connection, key.id):
+        beyond.append("a budget")
+    if beyond:
+        raise _refused(
+            f"The key {key.id!r} may do more than the one in use ({', '.join(beyond)}), which "
+            "gives it no new secret. Use that key itself, or ask an admin of the organisation."
+        )
+
+
+def _reaches_further(names: tuple[str, ...], allowed: tuple[str, ...]) -> bool:
+    """Empty is all."""
+    return bool(allowed) and not (names and set(names) <= set(allowed))
+
+
+def _rank(priority: Priority | None) -> int:
+    return -1 if priority is None else _PRIORITIES.index(priority)
+
+
+def _or_endless(most: float | None) -> float:
+    return math.inf if most is None else most
 
 
 def _within(field: str, wanted: Sequence[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
