@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
@@ -64,35 +64,46 @@ async def embed_booked(
             error.decision_id, error.attempts = name, len(attempts)
         raise
     finally:
-        # Nobody bills what it does not answer, but what was left before that.
-        usd = embedded.cost_usd if embedded is not None else sum(one.cost_usd for one in attempts)
-        if purse is not None:
-            purse.settle(usd)
-        ledger.noted(
-            Aside(
-                id=name,
-                at=at,
-                kind=EMBEDDINGS,
-                asked=asked.model,
-                status=status,
-                latency_s=time.monotonic() - began,
-                caller=caller,
-                owner=owner,
-                provider=None if embedded is None else embedded.deployment.partition("/")[0],
-                model=None if embedded is None else embedded.model,
-                deployment=None if embedded is None else embedded.deployment,
-                code=attempts[-1].status if attempts else None,
-                cost_usd=usd,
-                input_tokens=0 if embedded is None else embedded.usage.input_tokens,
-                output_tokens=0,
-                error=said,
-                attempts=tuple(attempts),
-                guardrails=tuple(found),
-                told=replace(
-                    told,
-                    dimensions=asked.dimensions,
-                    encoding="base64" if asked.base64 else None,
-                ),
-            )
+        over = Aside(
+            id=name,
+            at=at,
+            kind=EMBEDDINGS,
+            asked=asked.model,
+            status=status,
+            latency_s=time.monotonic() - began,
+            caller=caller,
+            owner=owner,
+            error=said,
+            guardrails=tuple(found),
+            told=replace(
+                told, dimensions=asked.dimensions, encoding="base64" if asked.base64 else None
+            ),
         )
+        over = _with_calls(over, attempts, embedded)
+        if purse is not None:
+            purse.settle(over.cost_usd or 0.0)
+        ledger.noted(over)
     return embedded
+
+
+def _with_calls(over: Aside, attempts: Sequence[Attempt], embedded: Embedded | None) -> Aside:
+    """A request for vectors with the calls behind it, and what the last one gave, if it did."""
+    over = replace(
+        over,
+        code=attempts[-1].status if attempts else None,
+        # Nobody bills what it does not answer, but what was left before that.
+        cost_usd=sum(one.cost_usd for one in attempts),
+        input_tokens=0,
+        output_tokens=0,
+        attempts=tuple(attempts),
+    )
+    if embedded is None:
+        return over
+    return replace(
+        over,
+        provider=embedded.deployment.partition("/")[0],
+        model=embedded.model,
+        deployment=embedded.deployment,
+        cost_usd=embedded.cost_usd,
+        input_tokens=embedded.usage.input_tokens,
+    )
