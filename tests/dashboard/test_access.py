@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 from pathlib import Path
@@ -63,6 +65,16 @@ def test_every_role_can_look_at_every_page(people: dict[str, Person], path: str,
     assert answer.status == 200, answer.text
     assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/dashboard/login", "/dashboard/static/app.css"])
+def test_no_header_is_given_twice(people: dict[str, Person], path: str) -> None:
+    connection = http.client.HTTPConnection(people["admin"].client.url.removeprefix("http://"))
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        given = [name.lower() for name, _ in connection.getresponse().getheaders()]
+    assert "x-content-type-options" in given
+    assert [name for name in set(given) if given.count(name) > 1] == []
 
 
 @pytest.mark.parametrize("role", ["operator", "admin", "member", "viewer"])

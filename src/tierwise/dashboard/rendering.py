@@ -21,12 +21,12 @@ _POLICY = (
 HEADERS = {
     "content-security-policy": _POLICY,
     "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
+"""Beside those that every answer of the gateway has."""
 
 
 class Rendering:
@@ -59,10 +59,7 @@ class Rendering:
         if data is None:
             return None
         kind = _TYPES[name[name.rindex(".") :]]
-        headers = {
-            "cache-control": "public, max-age=31536000, immutable",
-            "x-content-type-options": "nosniff",
-        }
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
         return Response(data, media_type=kind, headers=headers)
 
 
