@@ -73,6 +73,7 @@ def test_a_page_of_elsewhere_is_refused(
         ("host", "[::1]:4100"),
         ("host", "192.168.1.7"),
         ("host", "host.docker.internal:4100"),
+        ("host", "tierwise.default.svc:4100"),
         ("host", "gateway:4100"),
     ],
 )

@@ -15,8 +15,9 @@ from tierwise.errors import NotPermitted
 
 _TELLING = frozenset({b"origin", b"host"})
 _MOST_KNOWN = 100
-_NOBODYS = ("localhost", "local", "internal", "test", "home.arpa")
-"""Below these nobody can have a name that points here (RFC 6761, 6762, 8375, and ICANN's)."""
+_NOBODYS = ("localhost", "local", "internal", "test", "home.arpa", "svc")
+"""Below these nobody can have a name that points here (RFC 6761, 6762, 8375, and ICANN's); the last
+is that of services inside Kubernetes."""
 _OF_PAGES = ("http", "https", "null", "")
 """Others are those of apps and of a browser's own parts, which no page can claim to be."""
 
