@@ -21,7 +21,7 @@ from tierwise.ledger import (
     read_feedback,
     report,
 )
-from tierwise.types import Attempt, Record, Usage
+from tierwise.types import Attempt, Owner, Record, Usage
 
 PATIENCE_S = 30.0
 MakeRecord = Callable[..., Record]
@@ -104,6 +104,24 @@ def test_they_come_back_as_they_were(place: str) -> None:
         assert ledger.aside("another") is None
         assert ledger.asides() == [other, one]
         assert ledger.asides(1) == ledger.asides(since=55.0) == [other]
+
+
+def test_they_come_back_with_whoever_asked(place: str) -> None:
+    """The owner decides who may see them, as it does with answers."""
+    tagged = Owner(key="k1", user="u1", team="t1", org="o1", tags=("naïve", "b"))
+    some = Owner(user="u2", org="o1")
+    asked = [
+        embedding("e1", "accepted", caller="k1", owner=tagged),
+        passed("p1", caller="ann@example.org", owner=some),
+        passed("p2", caller="a name and no more"),
+        passed("p3"),
+    ]
+    with Ledger(place) as ledger:
+        for one in asked:
+            ledger.noted(one)
+        assert ledger.flush(PATIENCE_S)
+        assert [ledger.aside(one.id) for one in asked] == asked
+        assert sorted(ledger.asides(), key=lambda one: one.id) == asked
 
 
 def test_embeddings_are_in_the_totals_and_save_nothing(place: str, make_record: MakeRecord) -> None:

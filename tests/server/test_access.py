@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway import KEY, Reply, call, chat, config_for
+from gateway import KEY, Reply, call, chat, config_for, until
 from tenants import METRICS_KEY, OPERATOR_KEY, Body, Tenants, tenants
 from tierwise.accounts.types import OPERATOR
 from tierwise.accounts.wanted import NewBudget, NewKey, NewOrganisation, NewTeam, NewUser
@@ -361,6 +361,26 @@ def test_a_key_for_metrics_is_told_so_everywhere_else(world: World, method: str,
 @pytest.mark.parametrize(("method", "path"), [r for r in ROUTES if RULES.get(r) is OPEN])
 def test_what_is_open_needs_no_key(world: World, method: str, path: str) -> None:
     assert call(world.tenants.gateway.url, method, path, key=None).status == 200
+
+
+def test_a_decision_about_no_answer_is_seen_by_whoever_sees_those_about_answers(
+    world: World,
+) -> None:
+    ours, gateway = world.tenants.ours, world.tenants.gateway
+    key = ours.key("passing", user=ours.user, passthrough=True)
+    name = call(gateway.url, "GET", "/v1/files", key=key).headers["x-tierwise-decision-id"]
+    ledger = gateway.orchestrator.ledger
+    until(lambda: ledger.flush() and ledger.aside(name), "the request is booked")
+    replies = {
+        actor: call(gateway.url, "GET", f"/v1/decisions/{name}", key=secret)
+        for actor, secret in world.keys.items()
+    }
+    assert {actor: reply.status for actor, reply in replies.items()} == dict(RECORD)
+    assert replies["viewer"].json["owner"]["org"] == ours.id
+    none = f"{name[:-4]}0000"
+    nowhere = call(gateway.url, "GET", f"/v1/decisions/{none}", key=world.keys["stranger"])
+    told = replies["stranger"].error["message"]
+    assert told.replace(name, none) == nowhere.error["message"]
 
 
 @pytest.mark.parametrize("kind", ["organisations", "teams", "users", "keys", "budgets", "audit"])

@@ -17,12 +17,15 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from tierwise.ledger.rows import Key, Value, owner_key
-from tierwise.ledger.schema import ASIDE_COLUMNS
+from tierwise.ledger.schema import ASIDE_COLUMNS, OWNER_COLUMNS
 from tierwise.types import Attempt, Owner, Trace, Usage
 
 EMBEDDINGS = "embeddings"
 """The kind of requests for embeddings; reports group them under this name, whatever they group by.
 No kind of answers is called so."""
+_READ = ", ".join(
+    (*(f"asides.{name}" for name in ASIDE_COLUMNS), *(f'owners."{name}"' for name in OWNER_COLUMNS))
+)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -51,8 +54,8 @@ class Aside(Struct, frozen=True, kw_only=True):
     `code` is the provider's HTTP status. `cost_usd` and tokens are None where they are unknown,
     which is not 0. `error` begins with the name of an error's type. Money is USD, times are
     seconds, `at` is Unix time. `attempts` are the calls that asked for embeddings, `guardrails`
-    what guardrails found, in words. `owner` is whose request it was, for sums of spending; it is
-    not read back. `told` is for those who watch, and not kept.
+    what guardrails found, in words. `owner` is whose request it was; None where nobody had to say
+    who they are, or no more than a name. `told` is for those who watch, and not kept.
     """
 
     id: str
@@ -120,6 +123,24 @@ def owner_of(aside: Aside) -> Key | None:
     return owner_key(aside.owner, aside.caller)
 
 
+def owner_in(row: Sequence[Any]) -> Owner | None:
+    """Whose a request was, as a row of `owners` says in the order of `schema.OWNER_COLUMNS`.
+
+    All of it is None where a request has no such row. Of a key without accounts it has the name
+    alone, which is the request's `caller`.
+    """
+    key, user, team, org, tags = row
+    if not (user or team or org or tags):
+        return None
+    return Owner(
+        key=key or None,
+        user=user or None,
+        team=team or None,
+        org=org or None,
+        tags=msgspec.json.decode(tags, type=tuple[str, ...]) if tags else (),
+    )
+
+
 def attempt_rows(aside: Aside) -> Iterator[tuple[Value, ...]]:
     """The values of its attempts in the order of `schema.ATTEMPT_COLUMNS`."""
     for index, one in enumerate(aside.attempts):
@@ -136,15 +157,16 @@ def read_asides(
 ) -> list[Aside]:
     """Those that a condition holds for, newest first, with their attempts."""
     found = connection.execute(
-        f"SELECT {', '.join(ASIDE_COLUMNS)} FROM asides WHERE {where}"  # noqa: S608 - our own words
-        " ORDER BY at DESC, seq DESC",
+        f"SELECT {_READ} FROM asides LEFT JOIN owners ON owners.id = asides.owner"  # noqa: S608
+        f" WHERE {where} ORDER BY asides.at DESC, asides.seq DESC",
         values,
     )
     return [_aside(connection, row) for row in islice(found, limit)]
 
 
 def _aside(connection: sqlite3.Connection, row: Sequence[Value]) -> Aside:
-    given: dict[str, Any] = dict(zip(ASIDE_COLUMNS, row, strict=True))
+    given: dict[str, Any] = dict(zip(ASIDE_COLUMNS, row, strict=False))
+    given["owner"] = owner_in(row[len(ASIDE_COLUMNS) :])
     attempts = connection.execute(
         "SELECT deployment, model, tier, outcome, status, cost_usd, input_tokens, output_tokens,"
         " latency_s, error FROM attempts WHERE at = ? AND request_id = ? ORDER BY idx",

@@ -9,9 +9,14 @@ from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
 
 from tierwise.ledger import bundles as packed
 from tierwise.ledger import tables
-from tierwise.ledger.asides import Aside, guardrails_in
+from tierwise.ledger.asides import Aside, guardrails_in, owner_in
 from tierwise.ledger.feedback import Feedback
-from tierwise.ledger.schema import ASIDE_COLUMNS, ATTEMPT_COLUMNS, FEEDBACK_COLUMNS
+from tierwise.ledger.schema import (
+    ASIDE_COLUMNS,
+    ATTEMPT_COLUMNS,
+    FEEDBACK_COLUMNS,
+    OWNER_COLUMNS,
+)
 from tierwise.ledger.tables import bundles, feedback, requests
 from tierwise.types import Attempt, Record, Usage
 
@@ -45,8 +50,12 @@ def opinions(connection: Connection, decision_id: str) -> list[Feedback]:
 
 def asides(connection: Connection, which: ColumnElement[bool], limit: int | None) -> list[Aside]:
     """Those that a condition holds for, newest first, with their attempts."""
-    c = tables.asides.c
-    wanted = select(*(c[name] for name in ASIDE_COLUMNS)).where(which)
+    c, o = tables.asides.c, tables.owners.c
+    wanted = (
+        select(*(c[name] for name in ASIDE_COLUMNS), *(o[name] for name in OWNER_COLUMNS))
+        .join_from(tables.asides, tables.owners, c.owner == o.id, isouter=True)
+        .where(which)
+    )
     rows = connection.execute(wanted.order_by(c.at.desc(), c.seq.desc()).limit(limit)).all()
     calls: dict[tuple[float, str], list[Attempt]] = {}
     a = tables.attempts.c
@@ -63,6 +72,7 @@ def _aside(row: Any, attempts: list[Attempt]) -> Aside:
     given = {name: row._mapping[name] for name in ASIDE_COLUMNS}
     del given["failovers"], given["error_kind"]
     given["guardrails"] = guardrails_in(given["guardrails"])
+    given["owner"] = owner_in(row[len(ASIDE_COLUMNS) :])
     return Aside(**given, attempts=tuple(attempts))
 
 

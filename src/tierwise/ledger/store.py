@@ -222,13 +222,13 @@ class Store:
     def aside(self, wanted: str) -> Aside | None:
         """The request of this id that is for no answer; None if there is none."""
         with self._looking() as connection:
-            found = read_asides(connection, "id = ?", (wanted,), 1)
+            found = read_asides(connection, "asides.id = ?", (wanted,), 1)
         return found[0] if found else None
 
     def asides(self, *, since: float, limit: int | None) -> list[Aside]:
         """Requests that are for no answer, newest first."""
         with self._looking() as connection:
-            return read_asides(connection, "at >= ?", (since,), limit)
+            return read_asides(connection, "asides.at >= ?", (since,), limit)
 
     def page(
         self, *, since: float, before: tuple[float, int] | None, limit: int

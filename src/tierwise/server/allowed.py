@@ -76,8 +76,8 @@ def check_watching(client: Client) -> None:
         )
 
 
-def may_see(record: Record, client: Client) -> bool:
-    """Whether somebody may see how a request went.
+def may_see(record: Record | Aside, client: Client) -> bool:
+    """Whether somebody may see how a request went, be it for an answer or for none.
 
     Without accounts everybody may. With them it is whoever operates the gateway, admins and viewers
     of the organisation, and members whose own it is.
@@ -93,11 +93,6 @@ def may_see(record: Record, client: Client) -> bool:
         return True
     own = client.owner
     return own is not None and own.user is not None and own.user == owner.user
-
-
-def may_see_aside(aside: Aside, client: Client) -> bool:
-    """The same of a request that was for no answer, of which only the key is known."""
-    return client.org is None or client.admin or aside.caller == client.name
 
 
 def narrowed(setup: Setup, client: Client) -> Setup:

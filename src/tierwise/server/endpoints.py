@@ -32,7 +32,7 @@ from tierwise.orchestrator import Orchestrator
 from tierwise.promised import described
 from tierwise.server.accounts import AccountEndpoint
 from tierwise.server.admin import AdminEndpoint, Reload
-from tierwise.server.allowed import check_watching, may_see, may_see_aside
+from tierwise.server.allowed import check_watching, may_see
 from tierwise.server.answers import AnswerEndpoint
 from tierwise.server.claude_on_vertex import COUNT as COUNT_ON_VERTEX
 from tierwise.server.claude_on_vertex import claude_in
@@ -296,7 +296,7 @@ class Endpoints:
         record = self._orchestrator.ledger.get(wanted)
         if record is None:
             aside = self._orchestrator.ledger.aside(wanted)
-            if aside is not None and may_see_aside(aside, client):
+            if aside is not None and may_see(aside, client):
                 return _json(aside)
         if record is None or not may_see(record, client):
             return _error(
