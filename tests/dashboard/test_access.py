@@ -14,7 +14,7 @@ import yaml
 from starlette.datastructures import QueryParams
 
 from from_file import FromFile
-from gateway import RunningGateway, call
+from gateway import KEY, Provider, RunningGateway, call, config_for
 from pages import Client, Person, ask, sign_in, token_of
 from tenants import METRICS_KEY, OPERATOR_KEY, Tenants, tenants
 from tierwise.dashboard.requests import Wanted
@@ -368,6 +368,45 @@ def test_signing_out_ends_it(keyed: Person) -> None:
     assert keyed.get("/").status == 200
     assert keyed.post("/dashboard/logout").status == 303
     assert keyed.get("/").status == 303
+
+
+def test_a_cookie_that_somebody_has_kept_is_good_for_nothing_after_signing_out(
+    gateway: RunningGateway, keyed: Person
+) -> None:
+    stolen = Client(gateway.url, dict(keyed.client.kept))
+    token = token_of(stolen.get("/dashboard/keys").text)
+    asked = '{"model": "small", "prompt": "Hello"}'
+    headers = {"content-type": "application/json", "x-csrf-token": token}
+    ask_path = "/dashboard/playground/ask"
+    assert stolen.request("POST", ask_path, asked, headers).status == 200
+    beside = sign_in(gateway.url, KEY)
+    assert keyed.post("/dashboard/logout").status == 303
+    assert stolen.get("/").status == 303
+    assert stolen.request("POST", ask_path, asked, headers).status == 403
+    assert beside.get("/").status == 200
+
+
+def test_nobody_else_s_page_signs_somebody_out(keyed: Person) -> None:
+    assert keyed.client.post("/dashboard/logout", token="0" * 64).status == 403
+    assert keyed.get("/").status == 200
+
+
+def test_a_login_that_was_ended_stays_so_after_a_restart(
+    tmp_path: Path, provider: Provider
+) -> None:
+    data = config_for(
+        provider.url,
+        ledger={"path": str(tmp_path / "ledger.db")},
+        dashboard={"session_secret": "s" * 32},
+        server={"api_keys": [KEY]},
+    )
+    kept: list[dict[str, str]] = []
+    with RunningGateway(data) as gateway:
+        ended, going_on = sign_in(gateway.url, KEY), sign_in(gateway.url, KEY)
+        kept += [dict(ended.client.kept), dict(going_on.client.kept)]
+        assert ended.post("/dashboard/logout").status == 303
+    with RunningGateway(data) as gateway:
+        assert [Client(gateway.url, one).get("/").status for one in kept] == [303, 200]
 
 
 def test_the_playground_is_not_for_viewers(people: dict[str, Person]) -> None:

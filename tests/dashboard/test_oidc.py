@@ -12,9 +12,9 @@ import pytest
 from oidc_provider import CLIENT, SECRET, OidcProvider
 from pages import Answer, Client, Person
 from tenants import Tenants, tenants
-from tierwise.accounts.kinds import USER
+from tierwise.accounts.kinds import ORGANISATION, USER
 from tierwise.accounts.types import OPERATOR, User
-from tierwise.accounts.wanted import NewUser
+from tierwise.accounts.wanted import NewOrganisation, NewUser
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,39 @@ def test_a_user_who_has_ended_is_let_in_by_no_claim(gateway: Tenants, idp: OidcP
     assert client.get("/").status == 303
     _, again = come(gateway, idp, email="left@ours.example", groups=["readers"])
     assert again.status == 403
+
+
+def test_a_login_of_a_user_who_has_ended_is_over_whatever_a_claim_says(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    """Else they would go on as somebody else: as what the claim makes of them."""
+    user = make_user(gateway, "going@ours.example", gateway.ours.id)
+    client, _ = come(gateway, idp, email="going@ours.example", groups=["readers"])
+    assert client.get("/").status == 200
+    gateway.accounts.store.end(OPERATOR, USER, user.id)
+    assert client.get("/").status == 303
+
+
+def test_nobody_is_let_in_as_a_user_of_an_organisation_that_has_ended(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    store = gateway.accounts.store
+    org = store.create_organisation(OPERATOR, NewOrganisation(name="brief")).id
+    make_user(gateway, "brief@ours.example", org)
+    client, answer = come(gateway, idp, email="brief@ours.example")
+    assert (answer.status, client.get("/").status) == (200, 200)
+    store.end(OPERATOR, ORGANISATION, org)
+    assert client.get("/").status == 303
+    assert come(gateway, idp, email="brief@ours.example")[1].status == 403
+
+
+def test_signing_out_ends_it_for_all_who_have_the_cookie(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    client, _ = come(gateway, idp, email="Ann@ours.example", email_verified=True)
+    stolen = Client(client.url, dict(client.kept))
+    assert Person(client).post("/dashboard/logout").status == 303
+    assert stolen.get("/").status == 303
 
 
 def test_a_claim_alone_shows_no_tenant_s_keys(gateway: Tenants, idp: OidcProvider) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from tierwise.accounts.accounts import Accounts
 from tierwise.accounts.types import Actor
 from tierwise.config import Config
+from tierwise.dashboard.ended import Ended
 from tierwise.orchestrator import Orchestrator
 from tierwise.state.budgets import Budgets
 
@@ -62,6 +63,10 @@ class Face(Protocol):
     budgets: Budgets | None
     secret: bytes
     """What sessions are signed with."""
+
+    @property
+    def ended(self) -> Ended:
+        """Logins that are over before their time."""
 
     @property
     def guarded(self) -> bool:

@@ -61,10 +61,15 @@ class Login:
 
     async def visitor(self, session: Session) -> Visitor | None:
         """Whoever has signed in, as they are now; None if they are let in no more."""
+        if await self._face.ended.has(session):
+            return None
         if session.digest is not None:
             return await asyncio.to_thread(self._face.holder, session.digest)
         if session.address is not None and self._oidc is not None:
-            return await asyncio.to_thread(self._known, session.address, session.role)
+            found = await asyncio.to_thread(self._known, session.address, session.role)
+            # Who is a user no more, or is another one's, signs in again to be what a claim makes
+            # of them.
+            return found if found is not None and found.actor.user == session.user else None
         return None
 
     async def form(self, request: Request) -> Response:
@@ -96,11 +101,13 @@ class Login:
         return response
 
     async def leave(self, request: Request) -> Response:
-        """Signs out."""
+        """Signs out: whoever else has the cookie, too."""
         session = self._sessions.open(request.cookies.get(COOKIE))
         fields = dict(parse_qsl((await bounded(request)).decode("utf-8", "replace")))
         if session is not None and not self._sessions.is_token(session, fields.get("token", "")):
             raise FormRefused("This form is from another page.")
+        if session is not None and self._face.guarded:
+            await self._face.ended.end(session)
         response = RedirectResponse("/dashboard/login", status_code=303, headers=HEADERS)
         response.delete_cookie(COOKIE)
         return response
@@ -125,7 +132,7 @@ class Login:
         log.info("%s has signed in", visitor.actor.name)
         # The browser comes from elsewhere, and sends a strict cookie only after a page of ours.
         response = self._rendering.page("onward.html", {"onward": came.onward})
-        session = self._sessions.new(address=came.address, role=came.role)
+        session = self._sessions.new(address=came.address, role=came.role, user=visitor.actor.user)
         give_cookie(response, request, self._sessions, session)
         self._oidc.forget(response)
         return response
@@ -142,11 +149,15 @@ class Login:
         if role == "operator":
             return Visitor(actor=Actor(name=address, role="admin", gateway=True), tenants=tenants)
         if accounts is not None:
-            users = tables.users
-            asked = select(users).where(func.lower(users.c.name) == address.lower())
+            users, orgs = tables.users.c, tables.organisations.c
+            asked = (
+                select(tables.users, orgs.ended_at.label("org_ended_at"))
+                .join_from(tables.users, tables.organisations, users.org == orgs.id)
+                .where(func.lower(users.name) == address.lower())
+            )
             with accounts.database.reading() as connection:
                 rows = connection.execute(asked).mappings().all()
-            live = [row for row in rows if row["ended_at"] is None]
+            live = [row for row in rows if row["ended_at"] is None and row["org_ended_at"] is None]
             if len(live) > 1:
                 log.warning("%s is a user of several organisations, and not let in", address)
             if len(live) != 1:

@@ -1,8 +1,8 @@
 """Logins: a cookie that only this gateway can make or read, and a token against foreign forms.
 
 A cookie holds who somebody is and until when, encrypted and signed with keys that follow from one
-secret; whether they still are is asked for with every page. Nothing is kept here, so that every
-worker and replica with the same secret knows every login.
+secret; whether they still are is asked for with every page. Of a login nothing is kept but that it
+was ended (`ended`), so that every worker and replica with the same secret knows every login.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _MOST = 4096
 class Session(Struct, frozen=True, kw_only=True):
     """A login. One of `digest` (of a key) and `address` (by OIDC), or neither: nobody needs one.
 
-    `role` is what a claim has made of somebody; `until` a Unix time; `mark` is random.
+    `role` is what a claim has made of somebody, `user` the id of the user of the accounts that an
+    address led to; `until` a Unix time; `mark` is random.
     """
 
     mark: bytes
@@ -36,6 +37,7 @@ class Session(Struct, frozen=True, kw_only=True):
     digest: bytes | None = None
     address: str | None = None
     role: str | None = None
+    user: str | None = None
 
 
 class Sessions:
@@ -54,7 +56,12 @@ class Sessions:
         self.lasts_s = lasts_s
 
     def new(
-        self, *, digest: bytes | None = None, address: str | None = None, role: str | None = None
+        self,
+        *,
+        digest: bytes | None = None,
+        address: str | None = None,
+        role: str | None = None,
+        user: str | None = None,
     ) -> Session:
         """A login that begins now."""
         return Session(
@@ -63,6 +70,7 @@ class Sessions:
             digest=digest,
             address=address,
             role=role,
+            user=user,
         )
 
     def seal(self, value: Struct) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
+    from tierwise.dashboard.ended import Ended
     from tierwise.state.shared.replicas import Replicas
 
 
@@ -72,6 +73,8 @@ class Lasting:
         self.clearing = Clearing(orchestrator.crew)
         self.accounts, self.budgets = _accounts(orchestrator.crew, config, self.replicas)
         self.session_secret = _session_secret(orchestrator.crew)
+        self.ended: Ended | None = None
+        """Logins that are over; None until the first page is asked for."""
         self.state: Literal["starting", "ready", "draining"] = "starting"
         self.started = time.monotonic()
         self.loaded_at = time.time()
@@ -124,6 +127,8 @@ class Lasting:
             self.telemetry.close()
         if self.access is not None:
             self.access.close()
+        if self.ended is not None:
+            self.ended.close()
 
     def _figures(self) -> Iterable[Sample]:
         """What `/metrics` has of all this."""

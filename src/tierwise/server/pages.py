@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
     from tierwise.accounts.types import Actor
     from tierwise.budget import Budget
+    from tierwise.dashboard.ended import Ended
     from tierwise.dashboard.face import Visitor
     from tierwise.dashboard.site import Site
 
@@ -62,6 +63,7 @@ class Pages:
         self.secret = (
             lasting.session_secret if configured is None else configured.get_secret_value().encode()
         )
+        self._lasting = lasting
         self._keys = keys
         self._reload = reload
         self._answer = answer
@@ -87,6 +89,17 @@ class Pages:
         from tierwise.dashboard.site import Site
 
         return Site(self)
+
+    @property
+    def ended(self) -> Ended:
+        """Logins that are over before their time."""
+        from tierwise.dashboard.ended import ended_of
+
+        lasting = self._lasting
+        if lasting.ended is None:
+            elsewhere = None if lasting.replicas is None else lasting.replicas.ended
+            lasting.ended = ended_of(self.config.ledger, self.orchestrator.crew, elsewhere)
+        return lasting.ended
 
     @property
     def guarded(self) -> bool:

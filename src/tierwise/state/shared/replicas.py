@@ -15,6 +15,7 @@ from tierwise.state.shared.books import SharedBooks
 from tierwise.state.shared.cached import SharedCache
 from tierwise.state.shared.circle import Circle
 from tierwise.state.shared.connection import Link, Lost
+from tierwise.state.shared.ended import SharedEnded
 from tierwise.state.shared.limits import LEASE_S, SharedLimits
 from tierwise.state.shared.loads import SharedLoads
 from tierwise.state.shared.lookups import Lookups
@@ -55,6 +56,7 @@ class Replicas:
         self.news.cleared = self.cached.heard_cleared
         self.sessions = SharedSessions(self.link, self._lookups)
         self.once = SharedOnce(self.link, self.name)
+        self.ended = SharedEnded(self.link)
         self._loads = SharedLoads(self.link, self.name, self.members)
         self._tasks: set[asyncio.Task[None]] = set()
         self.link.watch(back=self._back, hear=self.news.hear)
