@@ -465,8 +465,6 @@ def test_without_keys_only_this_machine_s_own_names_are_answered(
 
 
 def test_a_dashboard_that_is_switched_off_is_not_there(provider: object) -> None:
-    from gateway import Provider, config_for
-
     assert isinstance(provider, Provider)
     data = config_for(provider.url, dashboard={"enabled": False})
     with RunningGateway(data) as gateway:

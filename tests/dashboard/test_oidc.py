@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gateway import config_for
 from oidc_provider import CLIENT, SECRET, OidcProvider
 from pages import Answer, Client, Person
 from tenants import Tenants, tenants
 from tierwise.accounts.kinds import ORGANISATION, USER
 from tierwise.accounts.types import OPERATOR, User
 from tierwise.accounts.wanted import NewOrganisation, NewUser
+from tierwise.config import build, from_mapping
+from tierwise.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +27,31 @@ def idp() -> Iterator[OidcProvider]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def gateway(idp: OidcProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
-    oidc = {
+def oidc_at(idp: OidcProvider, **more: Any) -> dict[str, Any]:
+    """How people sign in."""
+    return {
         "issuer": idp.url,
         "client_id": CLIENT,
         "client_secret": SECRET,
         "allowed_domains": ["ours.example", "operators.example"],
         "roles_claim": "groups",
-        "roles": {"platform": "operator", "readers": "viewer"},
+        "roles": {"platform": "operator", "staff": "member", "readers": "viewer"},
+        **more,
     }
+
+
+@pytest.fixture(scope="module")
+def gateway(idp: OidcProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    oidc = oidc_at(idp)
     with tenants(tmp_path_factory.mktemp("oidc"), dashboard={"oidc": oidc}) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def narrow(idp: OidcProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    """A gateway that lets those who sign in so ask not everything."""
+    oidc = oidc_at(idp, models=["small"], policies=["auto"])
+    with tenants(tmp_path_factory.mktemp("narrow"), dashboard={"oidc": oidc}) as found:
         yield found
 
 
@@ -151,6 +169,54 @@ def test_signing_out_ends_it_for_all_who_have_the_cookie(
     stolen = Client(client.url, dict(client.kept))
     assert Person(client).post("/dashboard/logout").status == 303
     assert stolen.get("/").status == 303
+
+
+def ask(client: Client, model: str) -> int:
+    """The status of a question in the playground."""
+    headers = {"content-type": "application/json", "x-csrf-token": Person(client).token()}
+    body = json.dumps({"model": model, "prompt": "Hello"})
+    return client.request("POST", "/dashboard/playground/ask", body, headers).status
+
+
+@pytest.mark.parametrize(
+    ("who", "asked"),
+    [
+        ({"email": "Ann@ours.example"}, {"small": 200, "large": 403, "auto": 200, "stepwise": 403}),
+        (
+            {"email": "new@ours.example", "groups": ["staff"]},
+            {"small": 200, "large": 403, "auto": 200, "stepwise": 403},
+        ),
+        ({"email": "root@operators.example", "groups": ["platform"]}, {"large": 200}),
+    ],
+)
+def test_those_who_sign_in_ask_what_the_configuration_lets_them(
+    narrow: Tenants, idp: OidcProvider, who: dict[str, Any], asked: dict[str, int]
+) -> None:
+    client, _ = come(narrow, idp, **who)
+    assert {model: ask(client, model) for model in asked} == asked
+    shown = client.get("/dashboard/playground").text
+    assert all((f'value="{model}"' in shown) == (asked[model] == 200) for model in asked)
+
+
+def test_a_key_that_they_make_may_use_no_more(narrow: Tenants, idp: OidcProvider) -> None:
+    client, _ = come(narrow, idp, email="Ann@ours.example")
+    refused = Person(client).post("/dashboard/keys", name="wide", role="member", models="large")
+    assert refused.status == 403
+    assert "may use small" in refused.text
+    assert Person(client).post("/dashboard/keys", name="mine", role="member").status == 200
+    listed = narrow.call("GET", f"keys?org={narrow.ours.id}").json["data"]
+    (made,) = [one for one in listed if one["name"] == "mine"]
+    assert (made["models"], made["policies"]) == (["small"], ["auto"])
+
+
+@pytest.mark.parametrize(("part", "under"), [("models", "providers"), ("policies", "policies")])
+def test_what_they_may_ask_has_to_be_configured(part: str, under: str) -> None:
+    oidc = {"issuer": "https://id.example", "client_id": "c", "client_secret": "s", part: ["huge"]}
+    with pytest.raises(ConfigError) as caught:
+        build(from_mapping(config_for("http://127.0.0.1:9/v1", dashboard={"oidc": oidc})))
+    assert caught.value.field == f"dashboard.oidc.{part}.0"
+    assert caught.value.remedy is not None
+    assert under in caught.value.remedy
 
 
 def test_a_claim_alone_shows_no_tenant_s_keys(gateway: Tenants, idp: OidcProvider) -> None:

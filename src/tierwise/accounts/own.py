@@ -30,7 +30,8 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """What a key that a member makes may be at most: what the key in their hands is.
 
     Empty `models` and `policies` allow all; `tags` are put on it, whatever else it has; None is no
-    bound. Who has signed in without a key is bound by their user's budgets alone.
+    bound. Who has signed in without a key is bound by what their login may use, and their user's
+    budgets.
     """
 
     models: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ def bounds_of(connection: Connection, actor: Actor, now: float) -> Bounds:
     if _live(connection, actor.user, now) >= MOST:
         raise _refused(f"Your user has {MOST} valid keys already. Revoke one that is not needed.")
     if actor.key is None:
-        return Bounds()
+        return Bounds(models=actor.models, policies=actor.policies)
     own = seen(connection, actor, KEY, actor.key)
     bounded = [name for name in ("rpm", "tpm", "concurrency") if getattr(own, name) is not None]
     if _has_budget(connection, own.id):
@@ -161,8 +162,8 @@ def _within(field: str, wanted: Sequence[str], allowed: tuple[str, ...]) -> tupl
     beyond = [name for name in wanted if allowed and name not in allowed]
     if beyond:
         raise _refused(
-            f"`{field}` has {beyond[0]!r}, which the key in use may not use itself. It may use "
-            f"{', '.join(allowed)}.",
+            f"`{field}` has {beyond[0]!r}, which the key or login in use may not use itself. It "
+            f"may use {', '.join(allowed)}.",
             field,
         )
     return tuple(wanted) or allowed

@@ -117,7 +117,8 @@ class Holder(Struct, frozen=True, kw_only=True):
 class Actor(Struct, frozen=True, kw_only=True):
     """Whoever does something to accounts, as the audit log calls them, and what they may do.
 
-    A `gateway` actor may do everything everywhere; all others are bound to `org`.
+    A `gateway` actor may do everything everywhere; all others are bound to `org`. `models` and
+    `policies` are what somebody without a key may use, as those of a key.
     """
 
     name: str
@@ -127,6 +128,8 @@ class Actor(Struct, frozen=True, kw_only=True):
     key: str | None = None
     user: str | None = None
     team: str | None = None
+    models: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
 
 
 OPERATOR = Actor(name="the command line", role="admin", gateway=True)

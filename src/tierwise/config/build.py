@@ -12,6 +12,7 @@ import msgspec
 from tierwise.catalog import Catalog, ModelOverride
 from tierwise.config.certified import Certified, under_certificate
 from tierwise.config.clients import limits_of, share_of
+from tierwise.config.dashboard import OidcConfig
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.places import Place, place_of
 from tierwise.config.presets import PRESETS, Preset
@@ -123,6 +124,8 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
     mistakes.raise_any()
     ready = {name: policy_of(name, policy) for name, policy in policies.items()}
     held = _certificates(config, ready, models, mistakes) if certificates else {}
+    embeddings = _embeddings(config, catalog, deployments)
+    _check_login(config.dashboard.oidc, {*models, *embeddings}, ready, mistakes)
     mistakes.raise_any()
     return Setup(
         catalog=catalog,
@@ -130,7 +133,7 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
         deployments={model: tuple(group) for model, group in deployments.items()},
         policies=ready,
         certificates=held,
-        embeddings=_embeddings(config, catalog, deployments),
+        embeddings=embeddings,
     )
 
 
@@ -386,6 +389,24 @@ def _check_guardrails(
             )
 
 
+def _check_login(
+    config: OidcConfig | None,
+    models: Collection[str],
+    policies: Collection[str],
+    mistakes: Mistakes,
+) -> None:
+    """Notes what those who sign in may ask and is not configured."""
+    if config is None:
+        return
+    for part, names, known, under in (
+        ("models", config.models, models, "providers"),
+        ("policies", config.policies, policies, "policies"),
+    ):
+        for index, listed in enumerate(names):
+            with mistakes.noted(at=f"dashboard.oidc.{part}.{index}"):
+                _must_know(listed, known, under)
+
+
 def policy_of(name: str, config: PolicyConfig) -> Policy:
     """A policy as it is written, before any certificate."""
     gates = tuple(config.gates)
@@ -425,8 +446,8 @@ def policy_of(name: str, config: PolicyConfig) -> Policy:
     )
 
 
-def _must_know(name: str, known: Collection[str]) -> None:
+def _must_know(name: str, known: Collection[str], under: str = "providers") -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known) or sorted(known)
         others = f"Use one of: {', '.join(near)}; or add" if near else "Add"
-        raise ConfigError(f"{name!r} is not configured", remedy=f"{others} it under `providers`.")
+        raise ConfigError(f"{name!r} is not configured", remedy=f"{others} it under `{under}`.")

@@ -41,6 +41,14 @@ class OidcConfig(Section):
     default_role: DashboardRole | None = Field(
         None, description="Of who is known to neither accounts nor `roles`; without, refused."
     )
+    models: list[str] = Field(
+        default_factory=list,
+        description="What all but operators may ask, as of a key: in the playground, and by keys "
+        "that they make as members. Empty: all.",
+    )
+    policies: list[str] = Field(
+        default_factory=list, description="As `models`; each list bounds its own kind."
+    )
 
 
 class DashboardConfig(Section):

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from msgspec.structs import replace
 from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -42,12 +43,15 @@ class Login:
         self._rendering = rendering
         self._sessions = sessions
         self._oidc: Oidc | None = None
+        self._models: tuple[str, ...] = ()
+        self._policies: tuple[str, ...] = ()
         config = face.config.dashboard.oidc
         if config is not None:
             # Imported only here: it needs the extra `oidc`, and says so.
             from tierwise.dashboard.oidc import Oidc
 
             self._oidc = Oidc(config, sessions)
+            self._models, self._policies = tuple(config.models), tuple(config.policies)
 
     def routes(self) -> list[Route]:
         """Where that is done."""
@@ -168,11 +172,21 @@ class Login:
                 actor = Actor(
                     name=address, org=row["org"], role=row["role"], user=row["id"], team=row["team"]
                 )
-                return Visitor(actor=actor, tenants=True, watches=False)
+                return self._bounded(actor, tenants=True, watches=False)
         if role is None:
             return None
         claimed = Actor(name=address, org=DEFAULT_ORG, role=role)  # type: ignore[arg-type]
-        return Visitor(actor=claimed, tenants=tenants, watches=not tenants)
+        return self._bounded(claimed, tenants=tenants, watches=not tenants)
+
+    def _bounded(self, actor: Actor, *, tenants: bool, watches: bool) -> Visitor:
+        """Somebody who has no key that would say what they may use."""
+        return Visitor(
+            actor=replace(actor, models=self._models, policies=self._policies),
+            tenants=tenants,
+            watches=watches,
+            models=frozenset(self._models),
+            policies=frozenset(self._policies),
+        )
 
     def _form(self, request: Request, onward: str, told: str = "", status: int = 200) -> Response:
         before = self._sessions.open(request.cookies.get(_BEFORE)) or self._sessions.new()

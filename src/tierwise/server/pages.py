@@ -171,6 +171,8 @@ class Pages:
             org=actor.org,
             role=actor.role,
             owner=Owner(user=actor.user, team=actor.team, org=actor.org),
+            models=visitor.models,
+            policies=visitor.policies,
             budgets=() if self.accounts is None else self._budgets_of(self.accounts, actor),
             passthrough=False,
         )
