@@ -24,6 +24,7 @@ from gateway import (
     until,
     write_config,
 )
+from pages import Client, sign_in
 from replicated import RedisServer
 from tierwise.ledger import Ledger
 
@@ -64,6 +65,7 @@ def replica(folder: Path, provider: Provider, redis: RedisServer) -> GatewayProc
         server={"api_keys": KEYS, "grace_s": 5},
         ledger={"path": str(folder / "ledger.db")},
         state={"url": redis.url, "timeout_s": 1.0},
+        dashboard={"session_secret": "s" * 32},
     )
     return GatewayProcess("--config", str(write_config(folder / "tierwise.yaml", data)), cwd=folder)
 
@@ -91,6 +93,16 @@ def metric(url: str, name: str) -> float:
     scraped = call(url, "GET", "/metrics").body.decode()
     (line,) = [one for one in scraped.splitlines() if one.startswith(f"{name} ")]
     return float(line.rpartition(" ")[2])
+
+
+def test_a_login_that_is_ended_at_one_replica_is_over_at_the_other(
+    pair: list[GatewayProcess],
+) -> None:
+    person = sign_in(pair[0].url, KEY)
+    stolen = Client(pair[1].url, dict(person.client.kept))
+    assert stolen.get("/dashboard/models").status == 200
+    assert person.post("/dashboard/logout").status == 303
+    until(lambda: stolen.get("/dashboard/models").status == 303, "the other one knows")
 
 
 def test_a_key_may_ask_all_replicas_together_as_often_as_its_limit_says(
