@@ -15,7 +15,8 @@ import pytest_asyncio
 from required import lacking
 from tierwise.errors import ConnectFailed
 from tierwise.providers import connections as connections_module
-from tierwise.providers.connections import Connections, HttpStream, target_of
+from tierwise.providers.connections import Connections, HttpStream
+from tierwise.providers.target import target_of
 
 PATIENCE_S = 30.0
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -8,20 +8,17 @@ and whatever has arrived since the last read is one read.
 from __future__ import annotations
 
 import asyncio
-import base64
 import ssl
 import time
-import urllib.parse
-import urllib.request
 from collections import deque
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from typing import cast
 
 import httptools
-from msgspec import Struct
 
 from tierwise.errors import ConnectFailed
+from tierwise.providers.target import Target, target_of, written
 from tierwise.wire.compression import Inflater, NotCompressed, UnknownCoding, inflater
 
 IDLE_S = 60.0
@@ -30,27 +27,6 @@ MAX_IDLE_PER_HOST = 512
 _MAX_HEAD_BYTES = 64 << 10
 _HIGH_WATER = 256 << 10
 """Bytes that may wait to be read before the upstream is made to wait."""
-
-
-class Target(Struct, frozen=True):
-    """Where a URL leads: the server or proxy to connect to, and what to ask it for.
-
-    `tunnel` is the `host:port` behind a proxy, for https; `authorization` is for the proxy.
-    """
-
-    host: str
-    port: int
-    tls: bool
-    path: str
-    authority: str
-    server_name: str
-    tunnel: str | None = None
-    authorization: str | None = None
-
-    @property
-    def pool(self) -> tuple[str, int, bool, str | None]:
-        """Targets whose connections are interchangeable have this in common."""
-        return self.host, self.port, self.tls, self.tunnel
 
 
 class Connections:
@@ -76,7 +52,7 @@ class Connections:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         target = target_of(url)
-        request = _request(url, headers, body)
+        request = written(url, headers, body)
         reused = self._reused(target)
         if reused is not None:
             try:
@@ -429,66 +405,6 @@ async def _connect(target: Target) -> _Connection:
         transport.abort()
         raise
     return inside
-
-
-def _request(url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """A request as it is sent."""
-    # Whose part a call is, is said in other words each time; all else mostly stays.
-    lines_of = _lines.__wrapped__ if "traceparent" in headers else _lines
-    method = "GET" if body is None else "POST"
-    lines = lines_of(method, url, tuple(headers.items()))
-    if body is None:
-        return lines + b"\r\n"
-    return b"%bcontent-length: %d\r\n\r\n%b" % (lines, len(body), body)
-
-
-@lru_cache
-def _lines(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
-    """The head of a request without its last lines."""
-    target = target_of(url)
-    lines = [f"{method} {target.path} HTTP/1.1", f"host: {target.authority}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    if target.authorization is not None and target.tunnel is None:
-        lines.append(f"proxy-authorization: {target.authorization}")
-    lines += ["accept: */*", "accept-encoding: identity"]
-    head = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if head.count("\r") != breaks or head.count("\n") != breaks:
-        raise ConnectFailed("a configured header or URL has a line break in it")
-    try:
-        return (head + "\r\n").encode("latin-1")
-    except UnicodeEncodeError:
-        raise ConnectFailed("a configured header has letters in it that HTTP lacks") from None
-
-
-@cache
-def target_of(url: str) -> Target:
-    """Where a URL leads, through the proxy that the environment names for it, if any."""
-    parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ""
-    tls = parts.scheme == "https"
-    port = parts.port or (443 if tls else 80)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    authority = parts.netloc.rpartition("@")[2]
-    direct = Target(host, port, tls, path, authority, host)
-    named = urllib.request.getproxies().get(parts.scheme)
-    if not named or urllib.request.proxy_bypass(authority):
-        return direct
-    proxy = urllib.parse.urlsplit(named if "://" in named else f"http://{named}")
-    credentials = None
-    if proxy.username is not None:
-        pair = urllib.parse.unquote(f"{proxy.username}:{proxy.password or ''}")
-        credentials = "Basic " + base64.b64encode(pair.encode()).decode()
-    return Target(
-        host=proxy.hostname or "",
-        port=proxy.port or 80,
-        tls=tls,
-        path=path if tls else f"http://{authority}{path}",
-        authority=authority,
-        server_name=host,
-        tunnel=f"{host}:{port}" if tls else None,
-        authorization=credentials,
-    )
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Nothing of this happens while the request is on its way: the record says when what began and how
 long it took. The request is the root, with what was asked and what came of it; below it are its
-analysis, its routing, each call (a client's span, by the conventions for generative AI) and, below
-the call, each gate that judged its answer.
+analysis and its routing, unless the caller has named a model; each call (a client's span, by the
+conventions for generative AI) and, below the call, each gate that judged its answer.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ class Spans:
         above = _PARENT(0x22, 8, root)
         ended = routed + int(record.latency_s * _NS)
         found = [self._root(record, trace, ids, root, arrived, ended)]
-        if decision.policy is not None:  # else the caller has named a model, and nobody looked
+        if decision.policy is not None:  # else the caller has named a model: nothing to choose
             facts = self._analysis(record)
             found.append(_span(ids, new_span_bytes(), above, analysed, at, facts, LOCAL))
-        facts = self._routing(record)
-        found.append(_span(ids, new_span_bytes(), above, at, routed, facts, LOCAL))
+            facts = _routing_facts(decision)
+            found.append(_span(ids, new_span_bytes(), above, at, routed, facts, LOCAL))
         for attempt in record.attempts:
             self._calls(found, record, attempt, ids, above, routed)
         return found
@@ -165,16 +165,6 @@ class Spans:
             count_attribute(_ATTRIBUTE, "tierwise.input_tokens", profile.input_tokens),
             count_attribute(_ATTRIBUTE, "tierwise.expected_output_tokens", profile.output_tokens),
         )
-
-    def _routing(self, record: Record) -> bytes:
-        decision = record.decision
-        if decision.policy is None:
-            # There was nothing to choose: all of it hangs on the name.
-            known = self._others.get(decision.requested)
-            if known is None:
-                known = self._kept(self._others, decision.requested, _routing_facts(decision))
-            return known
-        return _routing_facts(decision)
 
     def _calls(
         self,
