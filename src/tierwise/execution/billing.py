@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tierwise.catalog import Catalog, cost
 from tierwise.types import Deployment, Prices, Profile, Usage
@@ -64,6 +65,7 @@ class Billing:
         return cost(usage, prices)
 
 
+@lru_cache(4096)
 def names_model(reported: str | None, model: str) -> bool:
     """Whether a body that says `reported` already names `model`, be it by a dated snapshot."""
     if reported is None or not reported.startswith(model):
