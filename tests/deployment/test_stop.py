@@ -32,12 +32,15 @@ from gateway import (
 
 pytestmark = pytest.mark.process
 
+UPSTREAM = Path(__file__).parents[2] / "deploy" / "nginx" / "upstream.conf"
 REQUESTS = int(os.environ.get("TIERWISE_STOP_REQUESTS", "3000"))
 """At the least; more are asked until all stops are over."""
 CLIENTS = 32
 THOUGHT_S = 0.05
 """Between two requests of a client: gateways that start want something of the machine, too."""
 START_S = 60.0
+FAIL_TIMEOUT_S = float(UPSTREAM.read_text().partition("fail_timeout=")[2].partition("s")[0])
+"""For how long nginx does not ask who has refused it, as deployed."""
 STOPS = 4
 """How often one of the two is stopped and started again, at the least."""
 
@@ -101,10 +104,15 @@ class Pair:
         return [f"127.0.0.1:{port}" for port in self.ports]
 
     def restart(self, number: int) -> None:
-        """Stops one as whoever replaces it does, and waits until the new one is asked."""
+        """Stops one as whoever replaces it does, and waits until nginx has taken the new one in.
+
+        A connection that was begun before the stop may reach the new one long before that.
+        """
         assert self.processes[number].end(signal.SIGTERM) == 0
         self.processes[number] = self._start(number)
-        _until(lambda: self._answered(number), "nginx to ask it again")
+        time.sleep(FAIL_TIMEOUT_S)
+        seen = self._answered(number)
+        _until(lambda: self._answered(number) > seen, "nginx to ask it again")
 
     def _start(self, number: int) -> GatewayProcess:
         place = self._folder / str(number)
@@ -113,12 +121,14 @@ class Pair:
         _until(lambda: "/v1" in gateway.stderr, "the new gateway")
         return gateway
 
-    def _answered(self, number: int) -> bool:
+    def _answered(self, number: int) -> float:
+        """How many requests it has answered."""
         try:
             shown = call(f"http://{self.hosts[number]}", "GET", "/metrics").body.decode()
         except OSError:
-            return False
-        return "tierwise_requests_total{" in shown
+            return 0.0
+        lines = [one for one in shown.splitlines() if one.startswith("tierwise_requests_total{")]
+        return sum(float(one.rpartition(" ")[2]) for one in lines)
 
 
 def _until(holds: Callable[[], bool], what: str) -> None:
