@@ -149,8 +149,7 @@ def _kind(measured: Measured, words: Set[bytes]) -> Kind:
         return "vision"
     if measured.has_tools:
         return "agent-step"
-    # To look for one letter, or among few words, is quicker than to look for a text.
-    if ("`" in question and "```" in question) or (b"def" in words and "def " in question):
+    if "```" in question or "def " in question:
         return "code"
     votes: dict[str, int] = {}
     for word in words & _KIND_WORDS:
@@ -159,8 +158,6 @@ def _kind(measured: Measured, words: Set[bytes]) -> Kind:
             votes[kind] = votes.get(kind, 0) + (1 if kind in ("qa", "chat") else 2)
     if not votes:
         return "qa" if "?" in question else "chat"
-    if len(votes) == 1:
-        return cast(Kind, next(iter(votes)))
     return cast(Kind, max(sorted(votes), key=votes.__getitem__))
 
 
@@ -178,7 +175,7 @@ def _domains(words: Set[bytes], context: str, kind: Kind) -> tuple[Domain, froze
         votes[kind] = votes.get(kind, 0) + 3
     elif kind == "math":
         votes["mathematics"] = votes.get("mathematics", 0) + 3
-    enough = [name for name in sorted(votes) if votes[name] >= _ENOUGH_VOTES] if votes else []
+    enough = [name for name in sorted(votes) if votes[name] >= _ENOUGH_VOTES]
     if not enough:
         return "general", _NO_DOMAINS
     best = max(enough, key=votes.__getitem__)

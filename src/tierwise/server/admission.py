@@ -67,15 +67,8 @@ class Admission:
         """How many wait for their turn."""
         return len(self._queue)
 
-    def free(self) -> Place | None:
-        """A place inside, which must be left again, if there is one now."""
-        if self.inside >= self._most:
-            return None
-        self.inside += 1
-        return self._place
-
     async def enter(self, priority: Priority, tenant: str, deadline: float) -> Place:
-        """As `free`; waits for a place where all are taken.
+        """A place inside, which must be left again; waits for one where all are taken.
 
         Args:
             deadline: a point of the clock, in seconds, after which no answer is wanted.
@@ -83,8 +76,9 @@ class Admission:
         Raises:
             Overloaded: there is no room, or none became free in time.
         """
-        place = self.free()
-        if place is None:
+        if self.inside < self._most:
+            self.inside += 1
+        else:
             await self._wait(priority, tenant, deadline)
         return self._place
 

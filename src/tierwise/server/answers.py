@@ -142,17 +142,9 @@ class AnswerEndpoint:
         task = exchange.task
         expected = len(task.body) // _BYTES_PER_TOKEN + (task.max_output_tokens or 0)
         now = time.monotonic()
-        allowances, admission = self._allowances, self._admission
-        taking = (
-            await allowances.admit(task.caller, expected, now, client.limits)
-            if allowances.is_shared
-            else allowances.enter(task.caller, expected, now, client.limits)
-        )
-        with taking as taken:
+        with await self._allowances.admit(task.caller, expected, now, client.limits) as taken:
             try:
-                with admission.free() or await admission.enter(
-                    task.priority, task.caller or "", task.deadline
-                ):
+                with await self._admission.enter(task.priority, task.caller or "", task.deadline):
                     run = await (self._stream if task.stream else self._whole)(exchange, sent)
             except TierwiseError:
                 if not sent.started:

@@ -111,11 +111,6 @@ class Allowances:
         else:
             limiter.change(limits, now)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether all replicas count together, so that one has to `admit`."""
-        return self._shared is not None
-
     async def admit(
         self, caller: str | None, tokens: int, now: float, limits: Limits | None = None
     ) -> Taking:

@@ -95,7 +95,7 @@ class DeploymentState:
         if self.unanswered < SILENT_CALLS or now - self.silent_since <= SILENT_S:
             return False
         usual = self.pace.p95_heard_s
-        return usual is not None and now - self.silent_since > max(SILENT_S, SILENT_TIMES * usual)
+        return usual is not None and now - self.silent_since > SILENT_TIMES * usual
 
     def as_sibling(self, now: float) -> Sibling:
         """How it compares with other places of its model."""

@@ -20,7 +20,7 @@ from tierwise.errors import (
 )
 from tierwise.state.capacity import capacity, is_full
 from tierwise.state.choice import by_load
-from tierwise.state.deployment import INFINITE, SILENT_CALLS, DeploymentState
+from tierwise.state.deployment import INFINITE, DeploymentState
 from tierwise.state.ejection import EJECT_S, LOOK_S, MAX_EJECT_S, outliers
 from tierwise.state.hints import Hint
 from tierwise.state.limits import Limiter
@@ -130,8 +130,6 @@ class Health:
     def admits(self, deployment: Deployment, tokens: int = 0) -> bool:
         """Whether a call may begin there now."""
         state = self.states[deployment.id]
-        if state.clear and state.in_flight < state.cap and state.unanswered < SILENT_CALLS:
-            return True
         now = self._clock()
         if state.clear and state.in_flight < state.cap and not state.is_silent(now):
             return True
