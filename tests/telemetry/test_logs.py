@@ -4,7 +4,9 @@ import json
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +14,10 @@ import pytest
 from gateway import config_for, until
 from tierwise.config import Config, from_mapping
 from tierwise.errors import ConfigError
-from tierwise.telemetry.access import AccessLog, Entry
+from tierwise.telemetry.access import AccessLog
 from tierwise.telemetry.in_hand import IN_HAND, InHand
 from tierwise.telemetry.logs import JsonLines, TextLines, iso, log_format, secrets_in
-from tierwise.types import Trace
+from tierwise.types import Trace, Usage
 
 
 def a_record(message: str, *args: Any, **extra: Any) -> logging.LogRecord:
@@ -30,7 +32,7 @@ def configured(**sections: Any) -> Config:
 
 @pytest.fixture
 def held() -> Iterator[InHand]:
-    mine = InHand()
+    mine = InHand(1_700_000_000.0, "GET", "/v1/models")
     token = IN_HAND.set(mine)
     yield mine
     IN_HAND.reset(token)
@@ -99,26 +101,26 @@ def test_the_variable_says_otherwise_than_the_file() -> None:
         log_format(config, {"TIERWISE_LOG_FORMAT": "xml"})
 
 
-def written(form: Any, *entries: Entry) -> list[str]:
+def written(form: Any, *requests: InHand) -> list[str]:
     """What an access log writes of these."""
     reader, writer = os.pipe()
     access = AccessLog(form, writer)
-    for entry in entries:
-        access.add(entry)
+    for over in requests:
+        access.add(over, 0.0123)
     access.close()
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as file:
         return file.read().removesuffix("\n").split("\n")
 
 
-def an_entry(path: str = "/v1/models", status: int | None = 200) -> Entry:
-    held = InHand()
-    held.status = status
-    return Entry(1_700_000_000.0, "GET", path, 0.0123, held)
+def a_request(path: str = "/v1/models", status: int | None = 200) -> InHand:
+    over = InHand(1_700_000_000.0, "GET", path)
+    over.status = status
+    return over
 
 
 def test_the_access_log_has_a_line_of_each_request() -> None:
-    first, second = written("json", an_entry(), an_entry(status=None))
+    first, second = written("json", a_request(), a_request(status=None))
     assert json.loads(first) == {
         "time": iso(1_700_000_000.0),
         "level": "info",
@@ -134,7 +136,7 @@ def test_the_access_log_has_a_line_of_each_request() -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_path_can_forge_a_line(form: str) -> None:
-    [line] = written(form, an_entry("/v1/x\nforged\u2028too"))
+    [line] = written(form, a_request("/v1/x\nforged\u2028too"))
     assert line.count("forged") == (2 if form == "json" else 1)
 
 
@@ -150,7 +152,7 @@ def test_many_lines_come_whole_and_in_order() -> None:
     reading = threading.Thread(target=read)
     reading.start()
     for number in range(2000):
-        access.add(an_entry(f"/{number}"))
+        access.add(a_request(f"/{number}"), 0.1)
     access.close()
     os.close(writer)
     reading.join()
@@ -164,9 +166,32 @@ def test_a_log_that_nobody_reads_costs_lines_and_not_memory(
     reader, writer = os.pipe()
     access = AccessLog("json", writer)
     for _ in range(5000):
-        access.add(an_entry("/" + "x" * 200))
+        access.add(a_request("/" + "x" * 200), 0.1)
     assert access.dropped > 0
     os.close(reader)  # its reader is gone: no more waiting, and no error
     until(lambda: not access._waiting, "the log to give up")
     access.close()
     os.close(writer)
+
+
+def test_a_line_that_waits_does_not_keep_the_request_with_its_body() -> None:
+    class Running:
+        decision = SimpleNamespace(id="d1", requested="auto", policy="economy")
+        model, deployment, tier, cost_usd = "small", "there/small", 1, 0.5
+        usage = Usage(input_tokens=3, output_tokens=4)
+
+    reader, writer = os.pipe()
+    access = AccessLog("json", writer)
+    over = a_request()
+    run = over.run = Running()  # type: ignore[assignment]
+    alive = weakref.ref(run)
+    access.add(over, 0.1)
+    del over, run
+    assert alive() is None
+    access.close()
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as file:
+        line = json.loads(file.read())
+    assert line["decision_id"] == "d1"
+    assert (line["requested"], line["policy"], line["model"]) == ("auto", "economy", "small")
+    assert (line["input_tokens"], line["output_tokens"], line["cost_usd"]) == (3, 4, 0.5)

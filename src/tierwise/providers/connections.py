@@ -43,8 +43,11 @@ class Connections:
         body: bytes | None,
         connect_s: float,
         timeout_s: float | None = None,
+        part_of: bytes = b"",
     ) -> HttpStream:
         """POSTs `body`, or GETs without one; returns when the answer's headers are here.
+
+        `part_of` are more lines of the head, as they are sent.
 
         Raises:
             ConnectFailed: no connection within `connect_s` seconds, or it broke.
@@ -52,7 +55,7 @@ class Connections:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         target = target_of(url)
-        request = written(url, headers, body)
+        request = written(url, headers, body, part_of)
         reused = self._reused(target)
         if reused is not None:
             try:

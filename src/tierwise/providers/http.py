@@ -26,7 +26,9 @@ class HttpRequest(Struct, frozen=True):
 
     `connect_s` bounds the connection's set-up, in seconds. `authorise` gives more headers for the
     call just before it is made, where they take a wait (credentials that are fetched anew) or hold
-    good only for a while (signatures). It raises an `UpstreamError` if it cannot.
+    good only for a while (signatures). It raises an `UpstreamError` if it cannot. `part_of` says
+    whose part the call is, as whole lines of its head: all else there mostly stays from call to
+    call, so these are kept apart.
     """
 
     url: str
@@ -34,6 +36,7 @@ class HttpRequest(Struct, frozen=True):
     body: bytes | None
     connect_s: float = 5.0
     authorise: Authorise | None = None
+    part_of: bytes = b""
 
 
 Authorise = Callable[[HttpRequest], Awaitable[Mapping[str, str]]]
@@ -114,7 +117,12 @@ class Transport:
         if authorise is not None:
             return self._open_authorised(request, authorise, timeout_s)
         return self._connections.open(
-            request.url, request.headers, request.body, request.connect_s, timeout_s
+            request.url,
+            request.headers,
+            request.body,
+            request.connect_s,
+            timeout_s,
+            request.part_of,
         )
 
     async def _open_authorised(
@@ -126,7 +134,7 @@ class Transport:
         if timeout_s is not None:
             timeout_s -= time.monotonic() - began
         return await self._connections.open(
-            request.url, headers, request.body, request.connect_s, timeout_s
+            request.url, headers, request.body, request.connect_s, timeout_s, request.part_of
         )
 
     async def close(self) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 
 from msgspec import Struct
 
 from tierwise.errors import ConnectFailed
-
-_OF_TRACES = ("traceparent", "tracestate")
-"""Headers that say whose part a call is, in other words each time; all others mostly stay."""
 
 
 class Target(Struct, frozen=True):
@@ -37,22 +34,22 @@ class Target(Struct, frozen=True):
         return self.host, self.port, self.tls, self.tunnel
 
 
-def written(url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+def written(
+    url: str, headers: Mapping[str, str], body: bytes | None, part_of: bytes = b""
+) -> bytes:
     """A request as it is sent: a POST of `body`, or a GET without one.
+
+    Args:
+        part_of: lines of the head that are others each time, where all the rest mostly stays.
 
     Raises:
         ConnectFailed: a header or the URL has something in it that HTTP lacks.
     """
     method = "GET" if body is None else "POST"
-    if _OF_TRACES[0] not in headers:
-        lines = _lines(method, url, tuple(headers.items()))
-    else:
-        others = tuple(item for item in headers.items() if item[0] not in _OF_TRACES)
-        own = tuple((name, headers[name]) for name in _OF_TRACES if name in headers)
-        lines = _lines(method, url, others) + _encoded([f"{name}: {value}" for name, value in own])
+    lines = _lines(method, url, tuple(headers.items()))
     if body is None:
-        return lines + b"\r\n"
-    return b"%bcontent-length: %d\r\n\r\n%b" % (lines, len(body), body)
+        return b"%b%b\r\n" % (lines, part_of)
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (lines, part_of, len(body), body)
 
 
 @lru_cache
@@ -63,10 +60,7 @@ def _lines(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> bytes
     lines += [f"{name}: {value}" for name, value in headers]
     if target.authorization is not None and target.tunnel is None:
         lines.append(f"proxy-authorization: {target.authorization}")
-    return _encoded([*lines, "accept: */*", "accept-encoding: identity"])
-
-
-def _encoded(lines: Sequence[str]) -> bytes:
+    lines += ["accept: */*", "accept-encoding: identity"]
     head = "\r\n".join(lines)
     breaks = len(lines) - 1
     if head.count("\r") != breaks or head.count("\n") != breaks:

@@ -77,6 +77,8 @@ _EXPOSED = [
     *(f"x-tierwise-{name}" for name in ("attempts", "dropped", "cache", "budget-warning")),
 ]
 """Headers that a page in a browser may read, where pages may ask at all."""
+_NOTING = (AnswerEndpoint, PassingEndpoint)
+"""What tells the log of the status by itself: see `noting`."""
 
 
 class Endpoints:
@@ -136,7 +138,7 @@ class Endpoints:
 
     def _served(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         endpoint = self._whoever_serves(scope)
-        if not isinstance(endpoint, AnswerEndpoint | PassingEndpoint):
+        if not isinstance(endpoint, _NOTING):
             send = noting(send)
         return endpoint(scope, receive, send)
 

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 async def observed(
     serve: ASGIApp, scope: Scope, receive: Receive, send: Send, access: AccessLog | None
 ) -> None:
-    """Serves one request. What is logged meanwhile has its ids; `access` gets a line of it."""
-    held = InHand()
+    """Serves one request. What is logged meanwhile has its ids; `access` gets a line of it.
+
+    That has the path as it came: endpoints may write another.
+    """
+    held = InHand(time.time(), scope["method"], scope["path"])
     IN_HAND.set(held)  # the task is this request's own
     if access is None:
         await serve(scope, receive, send)
         return
-    from tierwise.telemetry.access import Entry
-
-    at, began = time.time(), time.monotonic()
-    path = scope["path"]  # as it came: endpoints may write another
+    began = time.monotonic()
     if scope["method"] == "OPTIONS":
         send = noting(send)  # it may be answered before any endpoint hears of it
     try:
         await serve(scope, receive, send)
     finally:
-        access.add(Entry(at, scope["method"], path, time.monotonic() - began, held))
+        access.add(held, time.monotonic() - began)
 
 
 def noting(send: Send) -> Send:

@@ -24,18 +24,33 @@ _PIPED, _FILED = 4096, 65_536
 takes so much in one piece (PIPE_BUF of Linux), and a file all that is appended to it at once."""
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One request that is over. Without a status, its client was gone before there was one."""
+class _Line(msgspec.Struct, omit_defaults=True, gc=False):
+    """One line, in the order of its fields; what is not known is left out."""
 
-    at: float
+    time: str
+    level: str
+    logger: str
+    message: str
     method: str
     path: str
+    status: int | None
     latency_s: float
-    held: InHand
+    decision_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    key: str | None = None
+    requested: str | None = None
+    policy: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    tier: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 class AccessLog:
-    """Takes entries at once, and writes them soon.
+    """Takes requests that are over at once, and writes them soon.
 
     Args:
         file: what is written to, as the number of an open file; stderr unless given.
@@ -45,20 +60,23 @@ class AccessLog:
         self._line = _as_json if form == "json" else _as_text
         self._file = sys.stderr.fileno() if file is None else file
         self._piece = _FILED if stat.S_ISREG(os.fstat(self._file).st_mode) else _PIPED
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[tuple[float, _Line]] = deque()
         self._wake = threading.Event()
         self._stop = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="tierwise-access", daemon=True)
         self._thread.start()
 
-    def add(self, entry: Entry) -> None:
-        """Takes an entry; or drops it, if too many wait."""
+    def add(self, over: InHand, latency_s: float) -> None:
+        """Takes a request that took so many seconds; or drops it, if too many wait.
+
+        One without a status was left by its client before there was one.
+        """
         waiting = len(self._waiting)
         if waiting >= MOST_WAITING:
             self.dropped += 1
             return
-        self._waiting.append(entry)
+        self._waiting.append((over.at, _line_of(over, latency_s)))
         if waiting == _WAKE_AT:
             self._wake.set()
 
@@ -87,7 +105,7 @@ class AccessLog:
         lines: list[bytes] = []
         size = 0
         while self._waiting:
-            line = self._line(self._waiting.popleft()) + b"\n"
+            line = self._line(*self._waiting.popleft()) + b"\n"
             if lines and size + len(line) > self._piece:
                 yield b"".join(lines)
                 lines, size = [], 0
@@ -102,44 +120,16 @@ def _write(file: int, data: bytes) -> None:
         data = data[os.write(file, data) :]
 
 
-class _Line(msgspec.Struct, omit_defaults=True, gc=False):
-    """One line, in the order of its fields; what is not known is left out."""
-
-    time: str
-    level: str
-    logger: str
-    message: str
-    method: str
-    path: str
-    status: int | None
-    latency_s: float
-    decision_id: str | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
-    key: str | None = None
-    requested: str | None = None
-    policy: str | None = None
-    model: str | None = None
-    deployment: str | None = None
-    tier: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _as_json(entry: Entry) -> bytes:
-    held = entry.held
-    trace, run = held.trace, held.run
+def _line_of(over: InHand, latency_s: float) -> _Line:
+    """What there is to say of a request, without the request: its body need not wait with it."""
+    trace, run = over.trace, over.run
     line = _Line(
-        iso(entry.at), "info", LOGGER, f"{entry.method} {entry.path}", entry.method, entry.path,
-        held.status, round(entry.latency_s, 6),
+        "", "info", LOGGER, f"{over.method} {over.path}", over.method, over.path,
+        over.status, latency_s,
         None if run is None else run.decision.id,
         None if trace is None else trace.id,
         None if trace is None else trace.span,
-        held.caller,
+        over.caller,
     )  # fmt: skip
     if run is not None:
         decision, usage = run.decision, run.usage
@@ -147,20 +137,29 @@ def _as_json(entry: Entry) -> bytes:
         line.model, line.deployment, line.tier = run.model, run.deployment, run.tier
         line.input_tokens, line.output_tokens = usage.input_tokens, usage.output_tokens
         line.cost_usd = run.cost_usd
+    return line
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _as_json(at: float, line: _Line) -> bytes:
+    line.time = iso(at)
+    line.latency_s = round(line.latency_s, 6)
     return _encode(line)
 
 
-def _as_text(entry: Entry) -> bytes:
-    held, run = entry.held, entry.held.run
+def _as_text(at: float, line: _Line) -> bytes:
+    ids = ("decision_id", "trace_id", "span_id", "key")
     parts = [
-        iso(entry.at),
-        f'"{entry.method} {_visible(entry.path)}"',
-        "-" if held.status is None else str(held.status),
-        f"{entry.latency_s * 1000:.1f}ms",
-        *(f"{name}={_visible(value)}" for name, value in held.ids().items()),
+        iso(at),
+        f'"{line.method} {_visible(line.path)}"',
+        "-" if line.status is None else str(line.status),
+        f"{line.latency_s * 1000:.1f}ms",
+        *(f"{name}={_visible(value)}" for name in ids if (value := getattr(line, name))),
     ]
-    if run is not None:
-        parts += [f"model={run.model or '-'}", f"cost_usd={run.cost_usd:.8f}"]
+    if line.cost_usd is not None:
+        parts += [f"model={line.model or '-'}", f"cost_usd={line.cost_usd:.8f}"]
     return " ".join(parts).encode("utf-8", "replace")
 
 

@@ -5,14 +5,13 @@ https://www.w3.org/TR/trace-context/
 
 from __future__ import annotations
 
-import os
-import random
 import re
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from tierwise.providers.http import HttpRequest
+from tierwise.telemetry.ids import RandomIds
 from tierwise.types import Trace
 
 PARENT = b"traceparent"
@@ -24,17 +23,17 @@ _FORM = re.compile(rb"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f
 _VERSION_0_CHARS = 55
 _NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
 _ALL = 1 << 64
-_random = random.Random(os.urandom(16))  # noqa: S311 - ids need to be unique, not secret
+_traces, _spans = RandomIds(16), RandomIds(8)
 
 
 def new_span() -> str:
     """The id of a new span."""
-    return f"{_random.getrandbits(64) or 1:016x}"
+    return _spans.new()
 
 
 def new_span_bytes() -> bytes:
     """The same as bytes."""
-    return (_random.getrandbits(64) or 1).to_bytes(8)
+    return bytes.fromhex(_spans.new())
 
 
 def span_for(trace: Trace | None) -> str | None:
@@ -43,14 +42,13 @@ def span_for(trace: Trace | None) -> str | None:
 
 
 def carrying(request: HttpRequest, trace: Trace | None, span: str | None) -> HttpRequest:
-    """The call with headers that say whose part it is; as it was where nobody follows it."""
+    """The call, which says whose part it is; as it was where nobody follows it."""
     if trace is None or span is None:
         return request
-    parent = f"00-{trace.id}-{span}-{'01' if trace.sampled else '00'}"
-    headers = {**request.headers, "traceparent": parent}
+    part_of = f"traceparent: 00-{trace.id}-{span}-{'01' if trace.sampled else '00'}\r\n"
     if trace.state:
-        headers["tracestate"] = trace.state
-    return replace(request, headers=headers)
+        part_of += f"tracestate: {trace.state}\r\n"
+    return replace(request, part_of=part_of.encode("ascii"))
 
 
 def carrying_on(
@@ -94,10 +92,9 @@ class Tracing:
             trace = self._continued(written, headers.get(STATE, b""))
             if trace is not None:
                 return trace
-        number = _random.getrandbits(192) or 1
-        digits = f"{number:048x}"  # the trace's id, then the span's
-        sampled = (number >> 64 & (_ALL - 1)) < self._bound
-        return Trace(id=digits[:32], span=digits[32:], sampled=sampled)
+        name = _traces.new()
+        sampled = self._bound == _ALL or int(name[16:], 16) < self._bound
+        return Trace(id=name, span=_spans.new(), sampled=sampled)
 
     def _continued(self, written: bytes, state: bytes) -> Trace | None:
         found = _FORM.fullmatch(written)

@@ -23,12 +23,15 @@ class Running(Protocol):
 
 
 class InHand:
-    """One request: the name of its caller's key, its trace, its run once it is routed, and the
-    status of its answer once that is sent."""
+    """One request: when it came, by Unix time in seconds, and for what; the name of its caller's
+    key, its trace, its run once it is routed, and the status of its answer once that is sent."""
 
-    __slots__ = ("caller", "run", "status", "trace")
+    __slots__ = ("at", "caller", "method", "path", "run", "status", "trace")
 
-    def __init__(self) -> None:
+    def __init__(self, at: float, method: str, path: str) -> None:
+        self.at = at
+        self.method = method
+        self.path = path
         self.caller: str | None = None
         self.trace: Trace | None = None
         self.run: Running | None = None

@@ -104,8 +104,13 @@ class JsonLines(logging.Formatter):
 
 def iso(at: float) -> str:
     """A Unix time as RFC 3339 has it, in UTC."""
-    whole, milliseconds = divmod(int(at * 1000), 1000)
-    return f"{_second(whole)}.{milliseconds:03d}Z"
+    return _millisecond(int(at * 1000))
+
+
+@lru_cache(maxsize=8)
+def _millisecond(whole: int) -> str:
+    seconds, milliseconds = divmod(whole, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=8)
