@@ -21,8 +21,9 @@ _MOST_TEXT = 65_536
 Value = str | bool | int | float | Sequence[str]
 
 
+@lru_cache(maxsize=8_192)
 def varint(number: int) -> bytes:
-    """A number that is not negative, in as few bytes as it takes."""
+    """A number that is not negative, in as few bytes as it takes; kept, as sizes repeat."""
     if number < 0x80:
         return bytes((number,))
     if number < 0x4000:
@@ -43,7 +44,12 @@ def tag(field: int, wire: int = BYTES) -> bytes:
 def message(field: int, *parts: bytes) -> bytes:
     """A field that is a message, or bytes."""
     body = b"".join(parts)
-    return b"%b%b%b" % (tag(field), varint(len(body)), body)
+    return beginning(field, len(body)) + body
+
+
+def beginning(field: int, size: int) -> bytes:
+    """What a field that is a message of so many bytes begins with."""
+    return tag(field) + varint(size)
 
 
 def text(field: int, value: str) -> bytes:

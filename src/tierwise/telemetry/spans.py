@@ -9,12 +9,13 @@ conventions for generative AI) and, below the call, each gate that judged its an
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from tierwise.telemetry.content import messages_of
 from tierwise.telemetry.context import new_span_bytes
-from tierwise.telemetry.places import Place, Places, error_of
+from tierwise.telemetry.places import FINE, Place, Places, error_of
 from tierwise.telemetry.protobuf import (
     attributes,
     count_attribute,
@@ -36,7 +37,7 @@ _PARENT = struct.Struct("<BB8s").pack
 # Field 16: sampled, and that it is known whether the parent is of another service, or that it is.
 LOCAL = b"\x85\x01" + struct.pack("<I", 0x101)
 REMOTE = b"\x85\x01" + struct.pack("<I", 0x301)
-_NS = 1_000_000_000
+_NS = 1e9
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
 _DECISION = "tierwise.decision.id"
@@ -97,22 +98,22 @@ class Spans:
         known = self._roots.get(key)
         if known is None:
             known = self._kept(self._roots, key, self._root_facts(record))
-        facts = b"%b%b%b%b%b%b" % (
+        facts = [
             known,
             text_attribute(_ATTRIBUTE, _DECISION, decision.id),
             count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens),
             count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens),
             double_attribute(_ATTRIBUTE, _COST, record.cost_usd),
             double_attribute(_ATTRIBUTE, _REFERENCE, record.reference_cost_usd),
-        )
+        ]
         if record.stream and record.ttft_s is not None:
-            facts += double_attribute(_ATTRIBUTE, _TO_FIRST, record.ttft_s)
+            facts.append(double_attribute(_ATTRIBUTE, _TO_FIRST, record.ttft_s))
         if record.session is not None:
-            facts += text_attribute(_ATTRIBUTE, "gen_ai.conversation.id", record.session)
+            facts.append(text_attribute(_ATTRIBUTE, "gen_ai.conversation.id", record.session))
         if self._content:
-            facts += attributes(_ATTRIBUTE, messages_of(record))
+            facts.append(attributes(_ATTRIBUTE, messages_of(record)))
         if trace.state:
-            facts += text(3, trace.state)
+            facts.append(text(3, trace.state))
         if trace.parent is None:
             return _span(ids, root, b"", began, ended, facts, LOCAL)
         parent = _PARENT(0x22, 8, bytes.fromhex(trace.parent))
@@ -147,7 +148,7 @@ class Spans:
         status = _FAILED if record.status == "error" else b""
         return head + attributes(_ATTRIBUTE, pairs) + status
 
-    def _analysis(self, record: Record) -> bytes:
+    def _analysis(self, record: Record) -> list[bytes]:
         profile = record.decision.profile
         key = ("analyse", profile.kind, profile.domain, profile.language)
         known = self._others.get(key)
@@ -159,12 +160,12 @@ class Spans:
             )
             facts = text(5, "analyse") + number(6, _INTERNAL) + attributes(_ATTRIBUTE, pairs)
             known = self._kept(self._others, key, facts)
-        return b"%b%b%b%b" % (
+        return [
             known,
             double_attribute(_ATTRIBUTE, "tierwise.difficulty", profile.difficulty),
             count_attribute(_ATTRIBUTE, "tierwise.input_tokens", profile.input_tokens),
             count_attribute(_ATTRIBUTE, "tierwise.expected_output_tokens", profile.output_tokens),
-        )
+        ]
 
     def _calls(
         self,
@@ -180,27 +181,31 @@ class Spans:
         began = routed + int((attempt.began_s or 0.0) * _NS)
         ended = began + int(attempt.latency_s * _NS)
         usage = attempt.usage
+        outcome = attempt.outcome
         key = (
-            attempt.deployment, attempt.model, attempt.tier, attempt.outcome, attempt.status,
-            attempt.gate, record.stream, error_of(attempt), attempt.estimated, usage is None,
+            attempt.deployment, attempt.model, attempt.tier, outcome, attempt.status,
+            attempt.gate, record.stream, None if outcome in FINE else error_of(attempt),
+            attempt.estimated, usage is None,
         )  # fmt: skip
         known = self._attempts.get(key)
         if known is None:
             known = self._kept(self._attempts, key, self._call_facts(record, attempt))
-        facts = known + double_attribute(_ATTRIBUTE, _COST, attempt.cost_usd)
+        facts = [known, double_attribute(_ATTRIBUTE, _COST, attempt.cost_usd)]
         if usage is not None:
-            facts += count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens)
-            facts += count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens)
+            facts.append(count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens))
+            facts.append(count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens))
             if usage.cached_input_tokens:
-                facts += count_attribute(_ATTRIBUTE, _CACHE_READ, usage.cached_input_tokens)
+                read = count_attribute(_ATTRIBUTE, _CACHE_READ, usage.cached_input_tokens)
+                facts.append(read)
             if usage.cache_write_tokens:
-                facts += count_attribute(_ATTRIBUTE, _CACHE_WRITTEN, usage.cache_write_tokens)
+                wrote = count_attribute(_ATTRIBUTE, _CACHE_WRITTEN, usage.cache_write_tokens)
+                facts.append(wrote)
             if usage.reasoning_tokens:
-                facts += count_attribute(_ATTRIBUTE, _REASONING, usage.reasoning_tokens)
+                facts.append(count_attribute(_ATTRIBUTE, _REASONING, usage.reasoning_tokens))
         if attempt.ttft_s is not None:
-            facts += double_attribute(_ATTRIBUTE, _TO_FIRST, attempt.ttft_s)
+            facts.append(double_attribute(_ATTRIBUTE, _TO_FIRST, attempt.ttft_s))
         if attempt.p is not None:
-            facts += double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p)
+            facts.append(double_attribute(_ATTRIBUTE, "tierwise.p_acceptable", attempt.p))
         found.append(_span(ids, span, above, began, ended, facts, LOCAL))
         if not attempt.verdicts:
             return
@@ -234,7 +239,7 @@ class Spans:
         status = _FAILED if error is not None and error != "cancelled" else b""
         return head + attributes(_ATTRIBUTE, pairs) + status
 
-    def _gate(self, verdict: Verdict) -> bytes:
+    def _gate(self, verdict: Verdict) -> list[bytes]:
         """What a gate says. Its reason may quote the answer, so it is content."""
         key = ("gate", verdict.gate)
         known = self._others.get(key)
@@ -245,8 +250,8 @@ class Spans:
         score = double_attribute(_ATTRIBUTE, "gen_ai.evaluation.score.value", verdict.p)
         if self._content and verdict.reason:
             said = (("gen_ai.evaluation.explanation", verdict.reason),)
-            return known + score + attributes(_ATTRIBUTE, said)
-        return known + score
+            return [known, score, attributes(_ATTRIBUTE, said)]
+        return [known, score]
 
     def _kept(self, kept: dict[Any, bytes], key: object, facts: bytes) -> bytes:
         """These, and keeps them for the next span that begins so."""
@@ -255,12 +260,12 @@ class Spans:
         return facts
 
 
-def _routing_facts(decision: Decision) -> bytes:
+def _routing_facts(decision: Decision) -> list[bytes]:
     tiers = tuple(tier.model for tier in decision.plan.tiers)
-    return b"%b%b" % (
+    return [
         _plan_facts(decision.requested, tiers, len(decision.candidates), decision.router),
         text_attribute(_ATTRIBUTE, "tierwise.reason", decision.reason),
-    )
+    ]
 
 
 @lru_cache(maxsize=_MOST_KEPT)
@@ -280,7 +285,7 @@ def _span(
     above: bytes,
     began: int,
     ended: int,
-    facts: bytes,
+    facts: Iterable[bytes],
     flags: bytes,
 ) -> bytes:
     """One span, as a field of `ScopeSpans`.
@@ -291,8 +296,8 @@ def _span(
         began, ended: Unix times in nanoseconds.
     """
     head = _HEAD(0x0A, 16, trace, 0x12, 8, span, 0x39, began, 0x41, ended)
-    size = varint(len(head) + len(above) + len(facts) + len(flags))
-    return b"\x12%b%b%b%b%b" % (size, head, above, facts, flags)
+    body = b"".join((head, above, *facts, flags))
+    return b"".join((b"\x12", varint(len(body)), body))
 
 
 def _error(record: Record) -> str | None:
