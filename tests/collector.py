@@ -25,11 +25,16 @@ class Sent:
 
 @dataclass
 class Collector:
-    """Listens on a port of its own. It answers with the next of `statuses`, then with 200."""
+    """Listens on a port of its own. It answers with the next of `statuses`, then with 200.
+
+    Whom it refuses it sends to `location`, where that is written. `asked` counts GETs.
+    """
 
     statuses: list[int] = field(default_factory=list)
     refused: list[Sent] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    location: str | None = None
+    asked: int = 0
 
     def __enter__(self) -> Collector:
         collector = self
@@ -47,6 +52,13 @@ class Collector:
                 self.send_response(status)
                 if status != 200:
                     self.send_header("retry-after", "0")
+                    if collector.location is not None:
+                        self.send_header("location", collector.location)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                collector.asked += 1
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None: ...

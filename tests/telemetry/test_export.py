@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -106,6 +108,94 @@ def test_large_numbers_go_out_in_parts(started: Started) -> None:
             exporter.add([a_span(f"{number}")])
         until(lambda: exporter.sent == 25, "all of them")
     assert max(len(spans_in(one.body)) for one in collector.sent) <= 10
+
+
+def test_large_spans_go_out_in_parts_that_collectors_take(started: Started) -> None:
+    """With prompts and answers in them, as many as may go out at once would be too much for one."""
+    with Collector() as collector:
+        exporter = started(collector.url, delay_s=60.0)
+        for number in range(9):
+            answer = message(9, text(1, "answer"), message(2, message(7, bytes(1_000_000))))
+            exporter.add([message(2, text(5, f"{number}"), answer)])
+        exporter.flush()
+        until(lambda: exporter.sent == 9, "all of them")
+    assert [span.name for span in collector.spans] == [f"{number}" for number in range(9)]
+    assert max(len(one.body) for one in collector.sent) < 4 * 1024 * 1024 + 1_000
+
+
+def test_what_waits_is_bounded_in_bytes_too(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.telemetry.export.MOST_WAITING", 2_500)
+    with Collector() as collector:
+        exporter = started(collector.url, delay_s=60.0)
+        for _ in range(4):
+            exporter.add([bytes(1_000)])
+        assert (exporter.waiting, exporter.dropped) == (2, 2)
+        exporter.flush()
+        until(lambda: exporter.sent == 2, "those that have found room")
+        exporter.add([bytes(1_000)])
+        assert exporter.waiting == 1
+
+
+@contextmanager
+def _whoever_speaks_no_http() -> Iterator[str]:
+    """As gRPC's port does to whoever asks it in HTTP/1.1."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    asked, _ = listening.accept()
+                    with asked:
+                        asked.recv(65_536)
+                        asked.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00SETTINGS\r\n")
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_port_that_speaks_no_http_is_told_in_words_and_what_it_gets_does_not_wait_for_ever(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _whoever_speaks_no_http() as url:
+        exporter = started(url)
+        exporter.add([a_span("one")])
+        until(lambda: exporter.dropped == 1, "the loss to be counted")
+    assert exporter.waiting == 0
+    assert "4318" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_header_that_cannot_be_sent_is_told_without_its_secret(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = started("http://127.0.0.1:9", traces_headers=(("api-key", "hidden\nword"),))
+    exporter.add([a_span("one")])
+    until(lambda: exporter.dropped == 1, "the loss to be counted")
+    assert "headers" in caplog.text
+    assert "hidden" not in caplog.text
+
+
+def test_a_redirect_is_a_refusal_as_keys_are_for_no_other_place(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Collector() as elsewhere, Collector(statuses=[302]) as collector:
+        collector.location = elsewhere.url
+        exporter = started(collector.url, traces_headers=(("api-key", "k"),))
+        exporter.add([a_span("one")])
+        until(lambda: exporter.dropped == 1, "the refusal")
+    assert "HTTP status 302" in caplog.text
+    assert elsewhere.asked == 0
+
+
+def test_a_certificate_that_cannot_be_read_is_told_and_stops_nobody(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    started("https://127.0.0.1:9", certificate="/nowhere/ca.pem").add([a_span("one")])
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE names '/nowhere/ca.pem'" in caplog.text
 
 
 def test_what_waits_at_the_end_is_sent(started: Started) -> None:

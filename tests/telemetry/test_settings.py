@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tierwise.config import from_mapping
@@ -101,10 +103,51 @@ def test_a_protocol_that_is_not_spoken_is_told(caplog: pytest.LogCaptureFixture)
     assert "pass" not in caplog.text
 
 
-def test_a_number_that_is_none_is_told_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    found = settled({ENDPOINT: "http://c", "OTEL_BSP_MAX_QUEUE_SIZE": "many"})
-    assert found.queue == Settings().queue
-    assert "OTEL_BSP_MAX_QUEUE_SIZE" in caplog.text
+@pytest.mark.parametrize(
+    ("variable", "written", "field"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many", "queue"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0", "delay_s"),  # looking without a pause takes a whole core
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0", "interval_s"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "inf", "timeout_s"),
+    ],
+)
+def test_a_number_that_is_none_is_told_and_left_out(
+    variable: str, written: str, field: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = settled({ENDPOINT: "http://c", variable: written})
+    assert getattr(found, field) == getattr(Settings(), field)
+    assert variable in caplog.text
+
+
+def test_a_name_and_a_password_in_a_variable_are_sent_as_a_header() -> None:
+    found = settled({ENDPOINT: "https://me:p%40ss@c:4318"})
+    assert found.traces_url == "https://c:4318/v1/traces"
+    basic = base64.b64encode(b"me:p@ss").decode()
+    assert dict(found.traces_headers) == dict(found.metrics_headers)
+    assert dict(found.traces_headers) == {"authorization": f"Basic {basic}"}
+
+
+def test_those_of_one_signal_are_for_that_one_and_a_header_that_is_written_comes_first() -> None:
+    found = settled(
+        {
+            ENDPOINT: "http://c/a@b",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://me:word@t/v1/traces",
+        }
+    )
+    assert (found.traces_url, found.metrics_url) == (
+        "http://t/v1/traces",
+        "http://c/a@b/v1/metrics",
+    )
+    assert "authorization" in dict(found.traces_headers)
+    assert found.metrics_headers == ()
+    env = {ENDPOINT: "http://me:word@c", "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20k"}
+    assert dict(settled(env).traces_headers) == {"authorization": "Bearer k"}
+
+
+def test_a_line_break_behind_a_key_is_no_part_of_it() -> None:
+    found = settled(otlp_endpoint="http://c", headers={"x-key": "k\n"})
+    assert dict(found.traces_headers) == {"x-key": "k"}
 
 
 def test_prompts_are_only_told_where_they_are_kept() -> None:

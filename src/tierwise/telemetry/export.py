@@ -7,6 +7,7 @@ meanwhile is dropped and counted. Nobody waits for any of it.
 from __future__ import annotations
 
 import gzip
+import http.client
 import logging
 import random
 import ssl
@@ -18,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from tierwise.telemetry.protobuf import attributes, beginning, message, text
-from tierwise.telemetry.settings import Settings
+from tierwise.telemetry.settings import Settings, shown
 
 log = logging.getLogger("tierwise.telemetry")
 
@@ -27,6 +28,10 @@ CLOSE_PATIENCE_S = 5.0
 """How long the last spans may take to be sent when the gateway stops, in seconds."""
 _RETRIED = frozenset({429, 502, 503, 504})
 _FIRST_RETRY_S, _MOST_RETRY_S, _TRIES = 0.5, 15.0, 5
+_MOST_AT_ONCE = 4 * 1024 * 1024
+"""Bytes of spans in one request; collectors take from 4 MiB up (their own default is 20)."""
+MOST_WAITING = 64 * 1024 * 1024
+"""Bytes of spans that may wait. Most are of some hundred; prompts and answers may be much more."""
 
 
 class _Batch:
@@ -61,13 +66,16 @@ class Exporter:
         self._filling = _Batch()
         self._full: deque[_Batch] = deque()
         self.waiting = 0
+        self._bytes = 0
         self._counting = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._give_up_at = float("inf")
         self._metrics_due = time.monotonic() + settings.interval_s
         self._failures = 0
-        self._tls = _tls(settings)
+        self._opener = urllib.request.build_opener(
+            _NoRedirects, urllib.request.HTTPSHandler(context=_tls(settings))
+        )
         self.sent = 0
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="tierwise-telemetry", daemon=True)
@@ -75,20 +83,29 @@ class Exporter:
 
     def add(self, spans: Sequence[bytes]) -> None:
         """Takes the spans of a request; or drops them, if too many wait."""
-        count = len(spans)
+        count, written = len(spans), b"".join(spans)
         with self._counting:
-            if self.waiting + count > self._settings.queue:
+            waiting, size = self.waiting + count, self._bytes + len(written)
+            if waiting > self._settings.queue or size > MOST_WAITING:
                 self.dropped += count
                 return
-            self.waiting += count
+            self.waiting, self._bytes = waiting, size
             filling = self._filling
+            if filling.count and len(filling.spans) + len(written) > _MOST_AT_ONCE:
+                filling = self._next_one()
             filling.count += count
-            filling.spans += b"".join(spans)
-            if filling.count < self._settings.batch:
-                return
-            self._full.append(filling)
-            self._filling = _Batch()
-        self._wake.set()
+            filling.spans += written
+            if filling.count >= self._settings.batch:
+                self._next_one()
+            full = len(self._full)
+        if full:
+            self._wake.set()
+
+    def _next_one(self) -> _Batch:
+        """Another batch to fill, as the one before is full. Called by who has the lock."""
+        self._full.append(self._filling)
+        self._filling = _Batch()
+        return self._filling
 
     def flush(self) -> None:
         """Has all that waits sent at once, the metrics too; does not wait for it."""
@@ -118,16 +135,19 @@ class Exporter:
 
     def _send_all(self) -> None:
         while (batch := self._next()).count:
-            url = self._settings.traces_url
-            taken = url is not None and self._send(
-                url, self._settings.traces_headers, self._body(batch.spans)
-            )
-            with self._counting:
-                self.waiting -= batch.count
-                if taken:
-                    self.sent += batch.count
-                else:
-                    self.dropped += batch.count
+            url, taken = self._settings.traces_url, False
+            try:
+                taken = url is not None and self._send(
+                    url, self._settings.traces_headers, self._body(batch.spans)
+                )
+            finally:
+                with self._counting:
+                    self.waiting -= batch.count
+                    self._bytes -= len(batch.spans)
+                    if taken:
+                        self.sent += batch.count
+                    else:
+                        self.dropped += batch.count
         if time.monotonic() >= self._metrics_due:
             self._metrics_due = time.monotonic() + self._settings.interval_s
             if self._settings.metrics_url is not None:
@@ -169,7 +189,7 @@ class Exporter:
         if self._failures & (self._failures - 1) == 0:
             log.warning(
                 "the collector at %s does not take telemetry, %d times in a row so far: %s",
-                url, self._failures, why,
+                shown(url), self._failures, why,
             )  # fmt: skip
         return False
 
@@ -178,20 +198,42 @@ class Exporter:
         left = max(0.1, self._give_up_at - time.monotonic())
         timeout = min(self._settings.timeout_s, left)
         try:
-            with urllib.request.urlopen(request, timeout=timeout, context=self._tls) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=timeout) as answer:
                 answer.read()
         except urllib.error.HTTPError as error:
             wait = error.headers.get("retry-after", "")
-            after = min(float(wait), _MOST_RETRY_S) if wait.isdigit() else None
+            after = min(float(wait), _MOST_RETRY_S) if wait.isdecimal() else None
             error.close()
             return f"HTTP status {error.code}", error.code in _RETRIED, after
-        except (OSError, ValueError) as error:
+        except OSError as error:
             return f"{error}", True, None
+        except http.client.BadStatusLine:
+            why = "its answer is no HTTP; is this its port for gRPC, and another (4318) for HTTP?"
+            return why, False, None
+        except (http.client.HTTPException, ValueError) as error:
+            # Its words quote the URL or the header, where secrets may be.
+            why = f"it cannot be asked ({type(error).__name__}): see its URL and headers"
+            return why, False, None
         return None, False, None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A POST that is sent on becomes a GET, which brings nothing and takes the keys along."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Nowhere: the redirect counts as a refusal."""
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     urls = (settings.traces_url or "", settings.metrics_url or "")
     if not any(url.startswith("https:") for url in urls):
         return None
-    return ssl.create_default_context(cafile=settings.certificate)
+    try:
+        return ssl.create_default_context(cafile=settings.certificate)
+    except OSError as error:
+        log.warning(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE names %r, which cannot be used (%s): only who this "
+            "machine trusts may have signed a collector's certificate",
+            settings.certificate, error,
+        )  # fmt: skip
+        return ssl.create_default_context()

@@ -6,8 +6,11 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 
 from __future__ import annotations
 
+import base64
 import logging
+import math
 import os
+import re
 import socket
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -24,6 +27,7 @@ _OTLP = "OTEL_EXPORTER_OTLP"
 _PROTOCOL = "http/protobuf"
 _RATIO = "traceidratio"
 _Number = TypeVar("_Number", int, float)
+_Headers = tuple[tuple[str, str], ...]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -34,8 +38,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     traces_url: str | None = None
     metrics_url: str | None = None
-    traces_headers: tuple[tuple[str, str], ...] = ()
-    metrics_headers: tuple[tuple[str, str], ...] = ()
+    traces_headers: _Headers = ()
+    metrics_headers: _Headers = ()
     resource: tuple[tuple[str, str], ...] = ()
     sample: float = 1.0
     follow: bool = True
@@ -60,16 +64,16 @@ def settings_of(
     env = os.environ if environ is None else environ
     if env.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
-    traces = _url("traces", config, env) if config.traces else None
-    metrics = _url("metrics", config, env) if config.metrics else None
+    traces, traces_headers = _where("traces", config, env) if config.traces else (None, ())
+    metrics, metrics_headers = _where("metrics", config, env) if config.metrics else (None, ())
     if traces is None and metrics is None:
         return None
     sample, follow = _sampling(config, env)
     return Settings(
         traces_url=traces,
         metrics_url=metrics,
-        traces_headers=_headers("traces", config, env),
-        metrics_headers=_headers("metrics", config, env),
+        traces_headers=traces_headers,
+        metrics_headers=metrics_headers,
         resource=_resource(config, env),
         sample=sample,
         follow=follow,
@@ -83,6 +87,24 @@ def settings_of(
         delay_s=_number(env, "OTEL_BSP_SCHEDULE_DELAY", 1000.0) / 1000,
         interval_s=_number(env, "OTEL_METRIC_EXPORT_INTERVAL", 60_000.0) / 1000,
     )
+
+
+def _where(
+    signal: str, config: TelemetryConfig, env: Mapping[str, str]
+) -> tuple[str | None, _Headers]:
+    """Where a signal is sent and with what headers. A name and a password in the URL become one of
+    them, unless another is written: nobody who connects looks for them in a URL."""
+    written = _url(signal, config, env)
+    if written is None:
+        return None, ()
+    scheme, mark, rest = written.partition("://")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    account, at, _ = place.rpartition("@")
+    headers = _headers(signal, config, env)
+    if at:
+        credentials = urllib.parse.unquote(account).encode()
+        headers.setdefault("authorization", f"Basic {base64.b64encode(credentials).decode()}")
+    return f"{scheme}{mark}{rest[len(account) + len(at) :]}", tuple(headers.items())
 
 
 def _url(signal: str, config: TelemetryConfig, env: Mapping[str, str]) -> str | None:
@@ -100,27 +122,26 @@ def _url(signal: str, config: TelemetryConfig, env: Mapping[str, str]) -> str | 
         log.warning(
             "no %s are sent to %s by %s: only %s is spoken here. Set `telemetry.otlp_endpoint`, or "
             "%s_PROTOCOL=%s and the collector's port for it (usually 4318).",
-            signal, _shown(url), protocol, _PROTOCOL, _OTLP, _PROTOCOL,
+            signal, shown(url), protocol, _PROTOCOL, _OTLP, _PROTOCOL,
         )  # fmt: skip
         return None
     return url
 
 
-def _shown(url: str) -> str:
-    """A URL without a password in it."""
+def shown(url: str) -> str:
+    """A URL without a password in it, even where one is written wrongly."""
     scheme, mark, rest = url.partition("://")
     return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
-def _headers(
-    signal: str, config: TelemetryConfig, env: Mapping[str, str]
-) -> tuple[tuple[str, str], ...]:
+def _headers(signal: str, config: TelemetryConfig, env: Mapping[str, str]) -> dict[str, str]:
     written = env.get(f"{_OTLP}_{signal.upper()}_HEADERS") or env.get(f"{_OTLP}_HEADERS", "")
     found = {name.lower(): value for name, value in _pairs(written)}
     if config.otlp_endpoint is not None:
         found = {}  # keys of the collector that the variables name are none of another's business
     found.update({n.lower(): value.get_secret_value() for n, value in config.headers.items()})
-    return tuple(found.items())
+    # Keys that come out of files often have a line break behind them.
+    return {name: value.strip() for name, value in found.items()}
 
 
 def _resource(config: TelemetryConfig, env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -148,12 +169,13 @@ def _sampling(config: TelemetryConfig, env: Mapping[str, str]) -> tuple[float, b
         return config.sample, follow
     kind = sampler.removeprefix("parentbased_")
     if kind == _RATIO:
-        return min(1.0, max(0.0, _number(env, "OTEL_TRACES_SAMPLER_ARG", 1.0))), follow
+        return min(1.0, _number(env, "OTEL_TRACES_SAMPLER_ARG", 1.0, none=True)), follow
     return (0.0 if kind == "always_off" else 1.0), follow
 
 
-def _number(env: Mapping[str, str], name: str, default: _Number) -> _Number:
-    """A variable's number, which must be one and not less than 0; else the default, and a word."""
+def _number(env: Mapping[str, str], name: str, default: _Number, *, none: bool = False) -> _Number:
+    """A variable's number, which must be above 0, or may be 0 with `none`; else the default, and a
+    word. Who waits for no time at all between two looks, or has no room, would do nothing else."""
     written = env.get(name, "").strip()
     if not written:
         return default
@@ -162,7 +184,10 @@ def _number(env: Mapping[str, str], name: str, default: _Number) -> _Number:
         value = read(written)
     except ValueError:
         value = read("-1")
-    if value >= 0:
+    if 0 < value < math.inf or (none and value == 0):
         return value
-    log.warning("%s is %r and must be a number; %s is taken instead", name, written, default)
+    log.warning(
+        "%s is %r and must be a number %s; %s is taken instead",
+        name, written, "from 0 up" if none else "above 0", default,
+    )  # fmt: skip
     return default
