@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway import until
 from tierwise.errors import ConfigError
 from tierwise.ledger import Ledger
 from tierwise.storage.sqlite_ledger import APPLICATION_ID, MIGRATIONS, VERSION
@@ -224,6 +225,26 @@ def test_a_locked_database_is_tried_again_and_loses_nothing(
             assert ledger.pending == 1
         assert ledger.flush(PATIENCE_S)
         assert (ledger.written, ledger.dropped, ledger.last_error) == (1, 0, None)
+
+
+def test_each_time_that_it_cannot_be_written_is_told_and_its_end_too(
+    database: Path,
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    with Ledger(database) as ledger:
+        for _ in range(3):
+            caplog.clear()
+            failed = ledger.failed_batches
+            with locked(database):
+                put(ledger, make_record())
+                until(lambda failed=failed: ledger.failed_batches > failed, "a try that fails")
+            assert ledger.flush(PATIENCE_S)
+            until(lambda: "is written again" in caplog.text, "the end to be told")
+            assert "cannot be written: " in caplog.messages[0]
+            assert "locked" in caplog.messages[0]
 
 
 def test_closing_while_locked_gives_up_in_time_and_counts_the_loss(

@@ -112,6 +112,20 @@ def test_workers_find_each_other_on_the_board(tmp_path: Path) -> None:
     assert list(Board(None).others(1)) == []
 
 
+def test_a_disk_that_takes_nothing_is_told_once_and_costs_a_worker_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = Board(tmp_path / "metrics")
+    in_the_way = tmp_path / "metrics" / "7.new"
+    in_the_way.mkdir()
+    board.show(a_snapshot(7))
+    board.show(a_snapshot(7))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    in_the_way.rmdir()
+    board.show(a_snapshot(7))
+    assert [other.pid for other in board.others(1)] == [7]
+
+
 def test_labels_have_an_end_and_the_rest_is_counted_as_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -401,7 +401,7 @@ class Ledger:
 
     def _write(self, batch: Sequence[Entry]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""
-        delay = FIRST_RETRY_S
+        delay, failed = FIRST_RETRY_S, 0
         while not self._given_up:
             try:
                 self._store.append(batch)
@@ -410,11 +410,14 @@ class Ledger:
                     self._isolate(batch, error)
                     return
                 self._failed_batches += 1
+                failed += 1  # since it could be written: each time that it cannot is told again
                 self._last_error = _words(error)
-                if _is_power_of_two(self._failed_batches):
+                if _is_power_of_two(failed):
                     log.warning("the ledger %s cannot be written: %s", self.path, self._last_error)
             else:
                 self._settle(_decisions(batch), written=True)
+                if failed:
+                    log.warning("the ledger %s is written again, after %d tries", self.path, failed)
                 return
             self._wait(delay)
             delay = min(delay * 2, MAX_RETRY_S)

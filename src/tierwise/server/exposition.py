@@ -6,12 +6,15 @@ find it; so whoever is asked answers for all, also for those that have ended.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from tierwise.server.counted import Sample, Snapshot
+
+log = logging.getLogger("tierwise.server")
 
 _decode = msgspec.json.Decoder(Snapshot).decode
 
@@ -21,17 +24,28 @@ class Board:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._told = False
         if folder is not None:
             folder.mkdir(exist_ok=True)
 
     def show(self, own: Snapshot) -> None:
-        """Lets the others see it. Does nothing where there are none."""
+        """Lets the others see it. Does nothing where there are none.
+
+        If it cannot be written, as on a full disk, the log says so, and they see what was before.
+        """
         if self._folder is None:
             return
         file = self._folder / f"{own.pid}.json"
         fresh = file.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(own))
-        fresh.replace(file)  # at once, so that nobody reads a half of it
+        try:
+            fresh.write_bytes(msgspec.json.encode(own))
+            fresh.replace(file)  # at once, so that nobody reads a half of it
+        except OSError as error:
+            if not self._told:
+                log.error("other workers cannot be shown what this one has counted: %s", error)
+            self._told = True
+        else:
+            self._told = False
 
     def others(self, pid: int) -> Iterator[Snapshot]:
         """What all but this process have shown."""
