@@ -57,6 +57,17 @@ def test_a_revoked_key_is_refused_by_the_very_next_request(both: Tenants) -> Non
     assert chat(both.gateway.url, key=secret).status == 401
 
 
+def test_the_status_says_whether_accounts_can_be_read(
+    both: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> object:
+        return call(both.gateway.url, "GET", "/v1/status", key=OPERATOR_KEY).json["accounts"]
+
+    assert said() == {"last_error": None}
+    monkeypatch.setattr(both.accounts.directory, "last_error", "OperationalError")
+    assert said() == {"last_error": "OperationalError"}
+
+
 def test_a_key_that_expires_stops_working_by_the_clock(
     both: Tenants, monkeypatch: pytest.MonkeyPatch
 ) -> None:

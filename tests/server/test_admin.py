@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,25 @@ def test_the_command_shows_it_and_says_how_to_reach_a_gateway(
     assert (nobody.returncode, "nobody answers" in nobody.stderr) == (2, True)
     odd = tierwise("status", "--url", "localhost", cwd=tmp_path)
     assert (odd.returncode, "is no address" in odd.stderr) == (2, True)
+
+
+def test_the_command_says_that_the_ledger_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.ledger.store.BUSY_TIMEOUT_S", 0.01)
+    file = tmp_path / "ledger.db"
+    with (
+        Provider() as provider,
+        RunningGateway(config_for(provider.url, ledger={"path": str(file)})) as gateway,
+    ):
+        until(file.is_file, "the ledger")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert chat(gateway.url).status == 200
+            until(lambda: gateway.orchestrator.ledger.last_error, "the writer to fail")
+            shown = tierwise("status", "--url", gateway.url, cwd=tmp_path)
+            other.execute("ROLLBACK")
+    assert "the ledger cannot be written, 1 wait: database is locked" in shown.stdout
 
 
 @pytest.fixture

@@ -76,6 +76,8 @@ def _fetch(url: str, key: str | None) -> dict[str, Any]:
 
 
 def _head(found: Mapping[str, Any]) -> list[str]:
+    from rich.markup import escape
+
     door, config = found["admission"], found["config"]
     worker = f", worker {found['worker']} of {found['workers']}" if found["workers"] > 1 else ""
     lines = [
@@ -85,10 +87,28 @@ def _head(found: Mapping[str, Any]) -> list[str]:
         f"{door['inside']} of {door['most']} requests inside, {door['waiting']} waiting, "
         f"{door['turned_away']} turned away",
     ]
+    lines += _databases(found)
     if "shared" in found:
         lines.append(_shared(found["shared"]))
     if config["refused"]:
-        lines.append(f"[red]the file was refused: {config['refused']}[/]")
+        lines.append(f"[red]the file was refused: {escape(config['refused'])}[/]")
+    return lines
+
+
+def _databases(found: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the ledger and the accounts; nothing where all is well."""
+    from rich.markup import escape
+
+    ledger, lines = found["ledger"], []
+    if ledger["last_error"] is not None:
+        why = escape(ledger["last_error"])
+        lines.append(f"[red]the ledger cannot be written, {ledger['pending']} wait: {why}[/]")
+    if ledger["dropped"]:
+        lines.append(f"[red]{ledger['dropped']} records of the ledger were lost[/]")
+    if "accounts" in found and (error := found["accounts"]["last_error"]) is not None:
+        lines.append(
+            f"[red]accounts cannot be read, what is known of them stays good: {escape(error)}[/]"
+        )
     return lines
 
 

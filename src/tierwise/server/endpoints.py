@@ -55,7 +55,7 @@ from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
 from tierwise.server.speeches import Speeches
-from tierwise.server.status import shared, status_of
+from tierwise.server.status import databases, shared, status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -276,18 +276,11 @@ class Endpoints:
     async def _readiness(self, _: Request) -> Response:
         if self._lasting.state != "ready":
             return _json({"status": self._lasting.state}, status=503)
-        ledger, accounts = self._orchestrator.ledger, self._lasting.accounts
-        away = None if accounts is None else accounts.directory.last_error
         return _json(
             {
                 "status": "ok",
-                "ledger": {
-                    "pending": ledger.pending,
-                    "dropped": ledger.dropped,
-                    "last_error": ledger.last_error,
-                },
+                **databases(self._orchestrator, self._lasting),
                 "gates": {"broken": self._orchestrator.checker.broken},
-                **({} if accounts is None else {"accounts": {"last_error": away}}),
                 **shared(self._lasting),
             }
         )

@@ -20,7 +20,7 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
     Args:
         file: that the configuration was read from, None where there is none.
     """
-    ledger, door = orchestrator.ledger, lasting.admission
+    door = lasting.admission
     deployments = {d.id: d for d in orchestrator.setup.everywhere()}
     scarce = orchestrator.health.scarcity.prices
     return {
@@ -43,11 +43,7 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
             "waiting": door.waiting,
             "turned_away": door.turned_away,
         },
-        "ledger": {
-            "pending": ledger.pending,
-            "dropped": ledger.dropped,
-            "last_error": ledger.last_error,
-        },
+        **databases(orchestrator, lasting),
         **shared(lasting),
         "deployments": [
             {
@@ -58,6 +54,21 @@ def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) ->
             for status in orchestrator.health.snapshot()
         ],
     }
+
+
+def databases(orchestrator: Orchestrator, lasting: Lasting) -> dict[str, Any]:
+    """Whether the ledger can be written, and accounts read where there are any: why not, if not."""
+    ledger, accounts = orchestrator.ledger, lasting.accounts
+    found: dict[str, Any] = {
+        "ledger": {
+            "pending": ledger.pending,
+            "dropped": ledger.dropped,
+            "last_error": ledger.last_error,
+        }
+    }
+    if accounts is not None:
+        found["accounts"] = {"last_error": accounts.directory.last_error}
+    return found
 
 
 def shared(lasting: Lasting) -> dict[str, Any]:
