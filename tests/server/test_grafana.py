@@ -88,6 +88,16 @@ def test_every_label_of_the_dashboard_is_one_of_its_metric() -> None:
             assert {one.strip() for one in grouped.split(",")} <= allowed, query
 
 
+def test_a_share_is_shown_where_there_is_none_of_it_and_where_there_is_nothing_else() -> None:
+    """A gateway that began in an outage has no series of calls that went well."""
+    shares = [query for query in queries() if re.search(r"\) / sum by", query)]
+    assert len(shares) == 2
+    for query in shares:
+        part, _, whole = query.partition(") / ")
+        assert part.endswith(f" or 0 * {whole}"), query
+        assert not query.startswith("1 - "), query
+
+
 def test_no_panel_lies_on_another_or_is_named_twice() -> None:
     panels = dashboard()["panels"]
     taken: set[tuple[int, int]] = set()
