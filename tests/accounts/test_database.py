@@ -173,7 +173,9 @@ def test_a_change_on_this_machine_is_seen_without_asking(tmp_path: Path) -> None
     there.close()
 
 
-def test_where_the_database_is_away_keys_that_are_known_stay_good(tmp_path: Path) -> None:
+def test_where_the_database_is_away_keys_that_are_known_stay_good(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "ledger.db"
     accounts = Accounts(f"sqlite:///{file}")
     accounts.open()
@@ -190,6 +192,7 @@ def test_where_the_database_is_away_keys_that_are_known_stay_good(tmp_path: Path
     file.write_bytes(kept)
     accounts.directory.poll()
     assert accounts.directory.last_error is None
+    assert caplog.messages[-1] == "accounts are read again"
     accounts.close()
 
 

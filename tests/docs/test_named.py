@@ -137,6 +137,17 @@ def test_the_page_of_operations_names_what_only_a_restart_changes() -> None:
         assert field in named or field.partition(".")[0] in named, field
 
 
+def test_what_the_page_of_operations_says_that_the_log_says_is_said() -> None:
+    """Whoever looks for it at night must find it."""
+    table = PAGES["docs/operations.md"].partition("| what | the log |")[2].partition("\n\n")[0]
+    said = [
+        word for row in table.splitlines()[2:] for word in re.findall(r"`(.*?)`", row.split("|")[2])
+    ]
+    assert len(said) > 8
+    for words in said:
+        assert re.search(rf"log\.\w+\([^)]*{words}", SOURCE), words
+
+
 @pytest.mark.parametrize("page", [*PAGES, *DEPLOYED])
 def test_every_extra_that_is_named_is_there(page: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -99,6 +99,8 @@ class Directory:
         self.shared = budgets_of(connection, DEFAULT_ORG)
         self._generation = number
         self.version += 1
+        if self.last_error is not None:
+            log.warning("accounts are read again")
         self.last_error = None
 
     def _failed(self, error: SQLAlchemyError) -> None:
