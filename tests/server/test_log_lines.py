@@ -67,7 +67,8 @@ def test_every_line_is_json_and_names_its_request(
         answered = chat(url, "small", headers=headers)
         failed = chat(url, "large")
         wrong = call(url, "GET", "/v1/models", key="wrong")
-        assert (answered.status, wrong.status) == (200, 401)
+        broken = call(url, "POST", "/v1/chat/completions", b"{", key=KEY)
+        assert (answered.status, wrong.status, broken.status) == (200, 401, 400)
         assert gateway.end(signal.SIGTERM) == 0
         found = lines(gateway)
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in found)
@@ -79,7 +80,9 @@ def test_every_line_is_json_and_names_its_request(
     assert line["cost_usd"] == pytest.approx(20e-6)
     assert line["latency_s"] > 0
     statuses = sorted(line["status"] for line in found if line["logger"] == "tierwise.access")
-    assert [status for status in statuses if status != 200] == [401, failed.status]
+    assert [status for status in statuses if status != 200] == [400, 401, failed.status]
+    [refused] = [line for line in found if line.get("status") == 400]
+    assert refused["key"] == "team-a"  # whose program is it that sends what nobody can read?
     [warning] = [line for line in found if line["logger"] == "tierwise.health"]
     assert warning["decision_id"] == failed.headers["x-tierwise-decision-id"]
     assert warning["key"] == "team-a"

@@ -81,6 +81,7 @@ class AnswerEndpoint:
             headers = dict(scope["headers"])
             speech = self._speech
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
+            trace = self._lasting.trace(headers, client)  # the log knows whose it is from here on
             watched = self._watch.enter(receive)
             try:
                 body = await read_body(receive, headers, self._max_body, watched)
@@ -89,9 +90,8 @@ class AnswerEndpoint:
                     body = plain(body, codings, self._max_body)
                 exchange = await speech.read(body, scope, client)
                 exchange.task = with_headers(
-                    exchange.task, headers, client, arrived, self._orchestrator.patience_s,
-                    self._lasting.trace(headers, client),
-                )  # fmt: skip
+                    exchange.task, headers, client, arrived, self._orchestrator.patience_s, trace
+                )
                 exchange.task = self._admitted(exchange.task, client)
                 key = headers.get(HEADER)
                 if key is None:
