@@ -81,6 +81,10 @@ def prometheus() -> Outcome:
     return _by("promtool", "check", "config", "--syntax-only", file)
 
 
+def alerts() -> Outcome:
+    return _by("promtool", "check", "rules", str(DEPLOY / "prometheus" / "alerts.yml"))
+
+
 @contextmanager
 def nginx_folder(upstream: str, port: int = 8080) -> Iterator[Path]:
     """nginx.conf as it is deployed, in a folder of its own, before another upstream."""
@@ -163,6 +167,7 @@ def checks() -> dict[str, Callable[[], Outcome]]:
         "nginx.conf (nginx -t)": nginx,
         "upstream.conf (nginx -t)": nginx_upstream,
         "prometheus.yml (promtool)": prometheus,
+        "alerts.yml (promtool)": alerts,
     }
     for name, values in VALUES.items():
         named[f"chart, {name} (helm lint)"] = lambda v=values: chart_lint(*v)

@@ -113,6 +113,16 @@ def test_prometheus_shows_a_key_that_the_gateways_know_and_that_buys_no_answers(
     assert keys[f"${{file:/run/secrets/{shown}}}"]["only"] == ["metrics"]
 
 
+def test_prometheus_finds_its_alerts() -> None:
+    read = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (rules,) = read["rule_files"]
+    (there,) = [
+        v for v in SERVICES["prometheus"]["volumes"] if v.startswith(f"./prometheus/{rules}")
+    ]
+    assert there == f"./prometheus/{rules}:/etc/prometheus/{rules}:ro"
+    assert (DEPLOY / "prometheus" / rules).is_file()
+
+
 def test_the_made_up_providers_are_those_of_the_fleet() -> None:
     ours, fleet = configuration("tierwise.simulated.yaml"), Fleet.simulated().config()
     for provider in fleet["providers"].values():

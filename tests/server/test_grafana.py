@@ -6,14 +6,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import KEY, RunningGateway, call
 from tierwise.server.families import ALL
+from tierwise.state.status import Standing
 
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "tierwise.json"
+ALERTS = FILE.parents[1] / "prometheus" / "alerts.yml"
 _SELECTOR = re.compile(r"\b([a-z_]+)\{([^}]*)\}")
 _NAME = re.compile(r"\b(?:tierwise|process)_\w+")
 _MATCHER = re.compile(r"(\w+)\s*(?:=~|!=|=|!~)")
@@ -86,6 +89,25 @@ def test_every_label_of_the_dashboard_is_one_of_its_metric() -> None:
         allowed = set[str]().union(*(labels[name] for name, _ in selectors))
         for grouped in _GROUPED.findall(query):
             assert {one.strip() for one in grouped.split(",")} <= allowed, query
+
+
+def test_every_alert_is_about_metrics_and_labels_that_there_are() -> None:
+    read = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))
+    rules = [rule for group in read["groups"] for rule in group["rules"]]
+    labels = dict(sample_names())
+    labels["up"] = _OF_THE_SCRAPE
+    for rule in rules:
+        query, said = rule["expr"], rule["annotations"]["summary"]
+        names = set(_NAME.findall(query)) or {"up"}
+        assert names <= set(labels), query
+        for name, matchers in _SELECTOR.findall(query):
+            assert set(_MATCHER.findall(matchers)) <= labels[name], query
+        grouped = {one for found in _GROUPED.findall(query) for one in found.split(", ")}
+        assert grouped <= set[str]().union(*(labels[name] for name in names)), query
+        assert set(re.findall(r"\$labels\.(\w+)", said)) <= grouped, said
+        states = re.findall(r'state!~"([^"]*)"', query)
+        assert set("|".join(states).split("|") if states else ()) <= set(get_args(Standing))
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 8
 
 
 def test_a_share_is_shown_where_there_is_none_of_it_and_where_there_is_nothing_else() -> None:
