@@ -331,7 +331,8 @@ class AccountsAway(RequestError):
 
 
 class StateUnavailable(RequestError):
-    """Redis, where replicas share their state, is away, and nothing can stand in for it."""
+    """What replicas share in Redis, or workers in a folder, cannot be had, and nothing can stand in
+    for it."""
 
     status = 503
     code = "state_unavailable"

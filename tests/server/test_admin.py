@@ -185,6 +185,23 @@ def file(tmp_path: Path, provider: Provider) -> Path:
     return write_config(tmp_path / "tierwise.yaml", data)
 
 
+@pytest.mark.parametrize("path", ["deployments/alpha/small/drain", "cache/clear"])
+def test_an_order_that_other_workers_cannot_be_told_says_so(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tierwise.state.orders.Orders.give", full)
+    monkeypatch.setattr("tierwise.state.clearing.Clearing.give", full)
+    reply = call(gateway.url, "POST", f"/v1/admin/{path}", key=ADMIN)
+    assert (reply.status, reply.error["code"]) == (503, "state_unavailable")
+    assert "this worker" in reply.error["message"].lower()
+    assert "No space left on device" in reply.error["message"]
+    monkeypatch.undo()
+    assert order(gateway.url, "alpha/small", "restore").status == 200
+
+
 def test_an_order_reaches_all_workers(file: Path, tmp_path: Path) -> None:
     def everywhere(wanted: str) -> bool:
         with ThreadPoolExecutor(8) as pool:

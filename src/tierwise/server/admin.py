@@ -98,7 +98,7 @@ class AdminEndpoint:
         """Forgets all answers that were kept to be given again, here and wherever they are shared.
 
         Raises:
-            StateUnavailable: Redis is not there, and keeps what it has.
+            StateUnavailable: Redis is not there, or other workers cannot be told; they keep theirs.
         """
         client = self._admin(request)
         log.warning("%s empties the cache", _who(client))
@@ -107,8 +107,9 @@ class AdminEndpoint:
         if cached is not None:
             here = len(cached.cache.here)
             cached.cache.clear()
-        self._lasting.clearing.give()
+        untold = _untold(self._lasting.clearing.give)
         await self._note(client, "cache.clear", "")
+        self._check_told(untold, "This worker has forgotten its answers")
         replicas = self._lasting.replicas
         shared = await _clear_shared(replicas) if replicas is not None else None
         workers = self._orchestrator.crew.workers
@@ -130,12 +131,13 @@ class AdminEndpoint:
         log.warning("%s has %s %s", _who(client), word, deployment.id)
         order = Order(deployment.id, drained)
         carry_out(order, self._orchestrator)
-        self._lasting.orders.give(order)
+        untold = _untold(lambda: self._lasting.orders.give(order))
         replicas = self._lasting.replicas
         if replicas is not None:
             replicas.news.order(order)
         action = "deployment.drain" if drained else "deployment.restore"
         await self._note(client, action, deployment.id)
+        self._check_told(untold, f"{deployment.id} is {word} at this worker")
         status = next(s for s in self._orchestrator.health.snapshot() if s.id == deployment.id)
         workers = self._orchestrator.crew.workers
         where = self._where(workers)
@@ -158,6 +160,18 @@ class AdminEndpoint:
             when = "within a second" if replicas.link.up else "when Redis is back"
             return f" in all replicas {when}"
         return f" in all {workers} workers within a second" if workers > 1 else ""
+
+    def _check_told(self, untold: OSError | None, done: str) -> None:
+        """Whether other workers hear of what was done here.
+
+        Raises:
+            StateUnavailable: they do not, as on a full disk, and not by Redis either.
+        """
+        if untold is not None and self._lasting.replicas is None:
+            raise StateUnavailable(
+                f"{done}, but the others cannot be told of it: {untold}. Make room in the folder "
+                "for temporary files, and ask again."
+            ) from untold
 
     async def _note(self, client: Client, action: str, target: str) -> None:
         """Says in the audit log what was done. That it was, its database being away changes not."""
@@ -208,6 +222,15 @@ class AdminEndpoint:
             f"There is no deployment {name!r}. Did you mean {', '.join(near)}? "
             "`tierwise status` lists all of them."
         )
+
+
+def _untold(tell: Callable[[], None]) -> OSError | None:
+    """Why the other workers could not be told; None if they were."""
+    try:
+        tell()
+    except OSError as error:
+        return error
+    return None
 
 
 async def _clear_shared(replicas: Replicas) -> int:
