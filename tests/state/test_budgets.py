@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierwise.budget import Budget, Period, began_at, renews_at
-from tierwise.errors import AccountsAway, BudgetExceeded
+from tierwise.errors import AccountsAway, BudgetExceeded, StateUnavailable
 from tierwise.state.books import InFolder, InProcess
 from tierwise.state.budgets import Balance, Books, Budgets
 
@@ -248,6 +250,34 @@ async def test_what_a_worker_that_is_gone_had_set_aside_is_free_again(
     assert await balance(budgets, budget) == Balance(0, 1)
     await spend(budgets, budget, 1)
     assert await balance(budgets, budget) == Balance(1, 0)
+    books.close()
+
+
+async def test_a_bill_that_cannot_be_written_is_written_with_the_next_one_that_can(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is there and its record is not written yet: a full disk must not get between."""
+    books = InFolder(tmp_path, clock)
+    budgets, budget = Budgets(books, now=clock), a_budget(hard_usd=9)
+    first, second = budgets.purse([budget]), budgets.purse([budget])
+    assert first is not None
+    assert second is not None
+    await first.reserve(1)
+    await second.reserve(1)
+    with closing(sqlite3.connect(tmp_path / "budgets.db", isolation_level=None)) as other:
+        books._connection.execute("PRAGMA busy_timeout = 1")
+        other.execute("BEGIN IMMEDIATE")
+        first.settle(2)
+        second.settle(3)
+        with pytest.raises(StateUnavailable, match="is not known: database is locked"):
+            await spend(budgets, budget, 1)
+        with pytest.raises(StateUnavailable):
+            await spend(budgets, a_budget(id="bud_2"), 1)
+        assert await balance(budgets, budget) == Balance(0, 2)
+        other.execute("ROLLBACK")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    await spend(budgets, budget, 1)
+    assert await balance(budgets, budget) == Balance(6, 0)
     books.close()
 
 

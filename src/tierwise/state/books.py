@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
+from tierwise.errors import StateUnavailable
 from tierwise.state.budgets import Account, Balance, Reserved
+
+log = logging.getLogger("tierwise.state")
 
 _NONE = Balance()
 
@@ -104,6 +109,7 @@ class InFolder:
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._bills: list[tuple[str, tuple[str, ...], float]] = []
         self._looked_at = float("-inf")
         self._connection = sqlite3.connect(
             folder / "budgets.db", timeout=5.0, isolation_level=None, check_same_thread=False
@@ -116,8 +122,14 @@ class InFolder:
     async def reserve(
         self, lease: str, accounts: Sequence[Account], usd: float, until: float
     ) -> Reserved:
-        """Sets an amount aside in all accounts, or in none."""
-        with _Transaction(self._connection):
+        """Sets an amount aside in all accounts, or in none.
+
+        Raises:
+            StateUnavailable: the folder cannot be written, as on a full disk.
+        """
+        with _writable():
+            self._pay()
+        with _writable(), _Transaction(self._connection):
             result = _weighed(accounts, self._read(accounts), usd)
             if result.full and self._expire():
                 result = _weighed(accounts, self._read(accounts), usd)
@@ -134,22 +146,40 @@ class InFolder:
         return result
 
     async def open(self, account: Account, spent_usd: float) -> None:
-        """Makes an account known with what was spent before."""
-        self._connection.execute(
-            "INSERT OR IGNORE INTO accounts VALUES (?, ?, 0)", (account.name, spent_usd)
-        )
+        """Makes an account known with what was spent before. Raises as `reserve` does."""
+        with _writable():
+            self._connection.execute(
+                "INSERT OR IGNORE INTO accounts VALUES (?, ?, 0)", (account.name, spent_usd)
+            )
 
     def settle(self, lease: str, accounts: Sequence[Account], usd: float) -> None:
-        """Frees what was set aside and books what was spent instead."""
+        """Frees what was set aside and books what was spent instead.
+
+        If that cannot be written it is with the next one that can: the answer is there, and its
+        record must get to the ledger.
+        """
+        self._bills.append((lease, tuple(account.name for account in accounts), usd))
+        try:
+            self._pay()
+        except sqlite3.OperationalError as error:
+            if len(self._bills) == 1:
+                log.error("bills of budgets wait, because they cannot be written: %s", error)
+
+    def _pay(self) -> None:
+        """Books all bills that wait."""
+        if not self._bills:
+            return
         with _Transaction(self._connection):
-            freed = self._connection.execute(
-                "DELETE FROM leases WHERE lease = ? RETURNING name, usd", (lease,)
-            ).fetchall()
-            self._free(freed)
-            self._connection.executemany(
-                "UPDATE accounts SET spent = spent + ? WHERE name = ?",
-                [(usd, account.name) for account in accounts],
-            )
+            for lease, names, usd in self._bills:
+                freed = self._connection.execute(
+                    "DELETE FROM leases WHERE lease = ? RETURNING name, usd", (lease,)
+                ).fetchall()
+                self._free(freed)
+                self._connection.executemany(
+                    "UPDATE accounts SET spent = spent + ? WHERE name = ?",
+                    [(usd, name) for name in names],
+                )
+        self._bills.clear()
 
     async def balances(self, accounts: Sequence[Account]) -> tuple[Balance | None, ...]:
         """Of each account; None of one that is not known yet."""
@@ -192,6 +222,18 @@ class InFolder:
         )
 
 
+@contextmanager
+def _writable() -> Iterator[None]:
+    """Says what it means if the folder cannot be written."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StateUnavailable(
+            f"What this key has left of its budgets is not known: {error}. The operator must make "
+            "room in the folder for temporary files."
+        ) from error
+
+
 class _Transaction:
     """One that others wait for; it is taken back if the block raises."""
 
@@ -204,7 +246,12 @@ class _Transaction:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # a full disk may have ended it
+                self._connection.execute("ROLLBACK")
 
 
 def _weighed(
