@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -428,3 +429,9 @@ def test_what_is_read_after_each_act_is_what_is_read_at_once(url: str) -> None:
         anew.close()
     assert accounts.directory._holders == {}
     accounts.close()
+
+
+def test_the_counter_has_its_place_on_the_disk_before_that_is_full(tmp_path: Path) -> None:
+    InFile(tmp_path / "counter")
+    with (tmp_path / "counter").open("rb") as file:
+        assert os.lseek(file.fileno(), 0, os.SEEK_HOLE) >= 8

@@ -47,7 +47,9 @@ class InFile:
     def __init__(self, path: Path) -> None:
         with path.open("ab") as file:
             if file.tell() < _SIZE:
-                file.truncate(_SIZE)
+                # Written, as a hole would get its place on the disk later: where that is full by
+                # then, whoever writes into the map is killed.
+                file.write(bytes(_SIZE))
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
 
