@@ -140,6 +140,13 @@ def test_no_path_can_forge_a_line(form: str) -> None:
     assert line.count("forged") == (2 if form == "json" else 1)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_looks_like_a_key_in_a_path_is_hidden(form: str) -> None:
+    [line] = written(form, a_request("/sk-pasted-into-the-base-url/v1/chat/completions"))
+    assert "pasted" not in line
+    assert line.count("/[redacted]/v1/chat/completions") == (2 if form == "json" else 1)
+
+
 def test_many_lines_come_whole_and_in_order() -> None:
     reader, writer = os.pipe()
     access = AccessLog("json", writer)

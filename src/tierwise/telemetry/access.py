@@ -8,9 +8,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
+from tierwise.providers.errors import redact
 from tierwise.telemetry.in_hand import InHand
 from tierwise.telemetry.logs import Format, iso
 
@@ -124,7 +126,7 @@ def _line_of(over: InHand, latency_s: float) -> _Line:
     """What there is to say of a request, without the request: its body need not wait with it."""
     trace, run = over.trace, over.run
     line = _Line(
-        "", "info", LOGGER, f"{over.method} {over.path}", over.method, over.path,
+        "", "info", LOGGER, "", over.method, over.path,
         over.status, latency_s,
         None if run is None else run.decision.id,
         None if trace is None else trace.id,
@@ -145,6 +147,8 @@ _encode = msgspec.json.Encoder().encode
 
 def _as_json(at: float, line: _Line) -> bytes:
     line.time = iso(at)
+    line.path = _harmless(line.path)
+    line.message = f"{line.method} {line.path}"
     line.latency_s = round(line.latency_s, 6)
     return _encode(line)
 
@@ -153,7 +157,7 @@ def _as_text(at: float, line: _Line) -> bytes:
     ids = ("decision_id", "trace_id", "span_id", "key")
     parts = [
         iso(at),
-        f'"{line.method} {_visible(line.path)}"',
+        f'"{line.method} {_visible(_harmless(line.path))}"',
         "-" if line.status is None else str(line.status),
         f"{line.latency_s * 1000:.1f}ms",
         *(f"{name}={_visible(value)}" for name in ids if (value := getattr(line, name))),
@@ -161,6 +165,13 @@ def _as_text(at: float, line: _Line) -> bytes:
     if line.cost_usd is not None:
         parts += [f"model={line.model or '-'}", f"cost_usd={line.cost_usd:.8f}"]
     return " ".join(parts).encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=512)
+def _harmless(path: str) -> str:
+    """A path without what looks like a key, such as one that was put into a base URL; kept, as most
+    requests have one of a few."""
+    return redact(path)
 
 
 def _visible(text: str) -> str:
