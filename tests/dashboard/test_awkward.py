@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -154,3 +155,21 @@ def test_times_are_those_of_the_reader_and_of_another_year_with_it(
     page.reload()
     assert utc[:4] in page.locator("time").inner_text()
     context.close()
+
+
+@pytest.mark.process
+def test_what_went_wrong_stands_below_what_had_come(tab: Any, open_gateway: FromFile) -> None:
+    page = tab.page
+    page.goto(open_gateway.url + "/dashboard/playground")
+    for name in ("economy", "best"):
+        page.get_by_role("checkbox", name=f"{name} policy").uncheck()
+    said = [{"choices": [{"delta": {"content": "one"}}]}, {"error": {"message": "It broke off."}}]
+    stream = "".join(f"data: {json.dumps(event)}\n\n" for event in said)
+    page.route("**/playground/ask", lambda route: route.fulfill(body=stream))
+    page.get_by_role("button", name="Ask").click()
+    page.locator(".answer.failed").wait_for()
+    assert page.locator(".answer .text").inner_text() == "one\n\nIt broke off."
+    page.unroute("**/playground/ask")
+    page.route("**/playground/ask", lambda route: route.abort())
+    page.get_by_role("button", name="Ask").click()
+    page.locator(".answer.failed").get_by_text("The gateway does not answer").wait_for()
