@@ -33,5 +33,5 @@ def test_every_page_is_measured() -> None:
     }
     assert "/" in seen
     for route in known:
-        wanted = re.sub(r"\\\{\\\{\w+\\\}\\\}", "[^/]+", re.escape(f"/dashboard{route}"))
+        wanted = re.sub(r"\\\{\\\{\w+(:path)?\\\}\\\}", "[^/]+", re.escape(f"/dashboard{route}"))
         assert any(re.fullmatch(wanted, path) for path in seen), route

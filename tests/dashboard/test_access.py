@@ -128,7 +128,7 @@ def test_members_see_their_own_requests_alone(people: dict[str, Person], both: T
     assert people["member"].get("/dashboard/requests").text.count('class="row"') == 1
     assert people["viewer"].get("/dashboard/requests").text.count('class="row"') == 2
     lone = sign_in(both.gateway.url, both.ours.secrets["lone"])
-    assert "No request is like that" in lone.get("/dashboard/requests").text
+    assert "There is no request here yet" in lone.get("/dashboard/requests").text
 
 
 def test_the_overview_adds_up_what_is_theirs(people: dict[str, Person]) -> None:

@@ -56,9 +56,9 @@ RULES: dict[tuple[str, str], Rule | None] = {
     ("POST", "/dashboard/budgets/{id}/delete"): ADMIN,
     ("GET", "/dashboard/audit"): rule(200, 200, 403, 403, 200),
     ("GET", "/dashboard/policies"): ALL,
-    ("GET", "/dashboard/policies/{name}"): OPERATE,
-    ("POST", "/dashboard/policies/{name}/preview"): OPERATE,
-    ("POST", "/dashboard/policies/{name}/apply"): OPERATE,
+    ("GET", "/dashboard/policies/{name:path}"): OPERATE,
+    ("POST", "/dashboard/policies/{name:path}/preview"): OPERATE,
+    ("POST", "/dashboard/policies/{name:path}/apply"): OPERATE,
     ("GET", "/dashboard/playground"): ALL,
     ("POST", "/dashboard/playground/ask"): rule(200, 200, 200, 403, 200),
     ("GET", "/dashboard/login"): OPEN,
@@ -94,7 +94,7 @@ class Things:
     def path(self, path: str) -> str:
         """A path that names such things."""
         if "{id}" not in path:
-            return path.replace("{name}", "auto")
+            return path.replace("{name:path}", "auto")
         if "/requests/" in path:
             ours = self._both.gateway.orchestrator.ledger.recent(100)
             mine = next(

@@ -76,6 +76,11 @@ def test_all_that_was_spent_is_in_the_total_and_in_the_chart(spent: str, period:
     assert sum(slot.requests for slot in found.slots) == 6
 
 
+def test_a_chart_of_hours_tells_hours_and_one_of_days_days(spent: str) -> None:
+    assert seen(spent, "24h").slots[-1].label == "13:00"
+    assert seen(spent, "7d").slots[-1].label == "Oct 4"
+
+
 def test_embeddings_and_what_was_passed_through_are_told_apart(spent: str) -> None:
     vectors, images = seen(spent, "24h").beside
     assert (vectors.name, vectors.requests, vectors.tokens) == ("embeddings · vectors", 2, 2000)

@@ -58,7 +58,7 @@ def test_a_router_without_models_has_no_staircase() -> None:
 
 
 def box(dot: object, letters: float) -> Box:
-    name, x, y = dot.name, dot.name_x, dot.name_y  # type: ignore[attr-defined]
+    name, x, y = dot.label, dot.name_x, dot.name_y  # type: ignore[attr-defined]
     width = 0.5 * letters * len(name)
     left = {"start": x, "end": x - width, "middle": x - width / 2}[dot.anchor]  # type: ignore[attr-defined]
     return Box(left, y - 0.7 * letters, left + width, y)
@@ -75,12 +75,29 @@ def test_names_of_models_that_stand_close_together_do_not_cover_each_other(size:
         Placed("Tierwise", 0.0004, 0.95, routed=True),
     ]
     found = drawn(*models, size=size)
+    assert [dot.label for dot in found.dots] == [one.name for one in models]
     names = [box(dot, size.letters) for dot in found.dots]
     for one, other in combinations(names, 2):
         assert one.covers(other) == 0
     for one in names:
         assert one.left >= 0
         assert one.right <= size.width
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_of_hundreds_of_models_those_are_named_whose_names_can_be_read(size: Size) -> None:
+    crowd = [Placed(f"model-{n}", 0.001 * 1.01**n, 0.5 + 0.001 * n) for n in range(200)]
+    best = Placed("vendor/a-name-that-is-longer-than-its-place", 0.05, 0.95)
+    router = Placed("Tierwise", 0.002, 0.9, routed=True)
+    found = drawn(*crowd, best, router, size=size)
+    assert len(found.dots) == 202
+    named = {dot.name: dot for dot in found.dots if dot.label}
+    assert router.name in named
+    assert named[best.name].label == "vendor/a-name-that-is-longe…"
+    assert len(named) < 60
+    for one, other in combinations([box(dot, size.letters) for dot in named.values()], 2):
+        smaller = min((b.right - b.left) * (b.bottom - b.top) for b in (one, other))
+        assert one.covers(other) <= 0.2 * smaller
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

@@ -172,6 +172,18 @@ def test_why_names_the_rejected_draft_and_its_reason() -> None:
     assert "large was asked and answered" in told
 
 
+def test_why_of_a_rejected_draft_that_was_given_as_there_was_no_better() -> None:
+    rejected = Attempt(
+        deployment="alpha/small", model="small", tier=1, outcome="rejected",
+        verdicts=(Verdict(gate="json", p=0.1, reason="no JSON"),),
+    )  # fmt: skip
+    failed = Attempt(deployment="alpha/large", model="large", tier=2, outcome="connect_failed")
+    told = why(record(("small", "large"), attempts=(rejected, failed), model="small"))
+    assert "(no JSON), and nobody gave a better answer" in told
+    assert "that of small was given all the same" in told
+    assert "small was asked and answered" not in told
+
+
 def test_why_compares_a_cheaper_model_with_the_reference() -> None:
     told = why(record(("small",)))
     assert "89 % as well as large, at 1/10 of its cost" in told

@@ -64,6 +64,11 @@ def test_a_failure_is_told_in_words() -> None:
     assert "near/small failed (could not be reached)" in told.why
 
 
+def test_an_error_that_is_a_sentence_ends_once() -> None:
+    told = opened(a_record(model=None, status="error", error="AllPathsFailed: nobody was there."))
+    assert told.why == "No model answered: AllPathsFailed: nobody was there."
+
+
 def test_calls_that_ran_beside_each_other_are_shown_beside_each_other() -> None:
     hedged = tuple(an_attempt(began_s=at, latency_s=0.5) for at in (0.0, 0.25))
     told = opened(a_record(attempts=hedged, latency_s=1.0, waited_s=0.0, analysis_s=0.0))

@@ -61,6 +61,10 @@ def test_times_have_the_unit_that_fits(time_s: float, text: str) -> None:
     assert words.seconds(time_s) == text
 
 
+def test_a_day_is_not_to_be_taken_for_a_month() -> None:
+    assert words.day(1_605_139_200.0) == "Nov 12"
+
+
 def test_a_column_is_as_high_as_what_was_spent_and_saved() -> None:
     chart = charts.columns([charts.Slot("a", 1.0, 4.0, 1), charts.Slot("b", 2.0, 1.0, 1)])
     first, second = chart.columns

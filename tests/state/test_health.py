@@ -341,6 +341,14 @@ def test_the_p95_of_first_tokens_is_there_once_enough_streams_were_seen(health: 
     assert health.p95_ttft_s(B) is None
 
 
+def test_what_has_rested_is_said_to_be_tried_again(health: Health, clock: Clock) -> None:
+    fail(health, ServerFailed("boom"), FAILURES_IN_ROW)
+    clock.forward(OPEN_S)
+    state = next(one.state for one in health.snapshot() if one.id == A.id)
+    assert state == "half_open"
+    assert health.why_out(A) == "being tried again (3 failures in a row; server_failed: boom)"
+
+
 def test_a_snapshot_says_of_each_deployment_how_it_stands(health: Health, clock: Clock) -> None:
     answer(health, A, latency_s=2.0, ttft_s=0.5)
     health.started(A)

@@ -83,15 +83,15 @@ def edit_of(policy: PolicyConfig, name: str) -> Edit:
     )
 
 
-def read_edit(form: Mapping[str, Sequence[str]]) -> Edit:
-    """A form as a policy.
+def read_edit(form: Mapping[str, Sequence[str]], original: str) -> Edit:
+    """A form as a policy. One that is called otherwise in the file keeps its name.
 
     Raises:
         InvalidRequest: its name is none, or a number is none.
     """
     texts = {name: form.get(name, [""])[0] for name in Edit.texts()}
     edit = Edit.sent("", texts, form)
-    if not _NAME.fullmatch(edit.name):
+    if edit.name != original and not _NAME.fullmatch(edit.name):
         raise InvalidRequest(
             f"`name` is {edit.name[:80]!r}. Use letters, digits, `.`, `_` and `-`, 64 at most.",
             param="name",

@@ -175,8 +175,7 @@ def _slots(
     for at in range(since, int(now) + 1, period.slot_s):
         total, more_of = timed.get(at, NOTHING), besides.get(at, NOTHING)
         all_ = total.with_more(more_of.requests, more_of.cost_usd, more_of.reference_cost_usd)
-        text = words.moment(at)
-        label = text[5:10] if period.by == "day" else text[11:16]
+        label = words.day(at) if period.by == "day" else words.moment(at)[11:16]
         slot = charts.Slot(label, all_.cost_usd, all_.reference_cost_usd, all_.requests)
         made.append(slot)
     return made

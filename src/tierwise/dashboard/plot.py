@@ -28,6 +28,10 @@ NARROW = Size(width=360.0, height=290.0, letters=11.0)
 _RADIUS = 5.0
 _LETTER = 0.58
 """How wide a letter is on average, of its height."""
+_LONGEST = 28
+"""Of a name, in letters."""
+_COVERS = 0.05
+"""So much of its own size a name may cover of others, and of the edge, before it is left out."""
 
 
 class Placed(Struct, frozen=True):
@@ -40,11 +44,15 @@ class Placed(Struct, frozen=True):
 
 
 class Dot(Struct, frozen=True, kw_only=True):
-    """One point; `name_x`, `name_y` and `anchor` say where its name goes."""
+    """One point; `name_x`, `name_y` and `anchor` say where `label` goes.
+
+    That is its name, shortened where it is long, or empty where it would cover others.
+    """
 
     x: float
     y: float
     name: str
+    label: str
     cost: float
     quality: float
     routed: bool
@@ -156,7 +164,10 @@ def _dots(
     size: Size,
     corners: Sequence[tuple[float, float]],
 ) -> tuple[Dot, ...]:
-    """The points with their names, each where it covers least; the router's first."""
+    """The points with their names, each where it covers least, if that is little.
+
+    The router's comes first, then those of the frontier. The table names them all.
+    """
     places = {id(one): (scales.x(one.cost), scales.y(one.quality)) for one in shown}
     taken = [
         Box(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in places.values()
@@ -165,23 +176,28 @@ def _dots(
         for (a, b), (c, d) in pairwise(corners)
     ]
     within = Box(scales.left, 0.0, scales.right, scales.base)
-    named: dict[int, tuple[float, float, str]] = {}
-    for one in sorted(shown, key=lambda p: (not p.routed, p.cost)):
+    named: dict[int, tuple[str, tuple[float, float, str]]] = {}
+    for one in sorted(shown, key=lambda p: (not p.routed, places[id(p)] not in corners, p.cost)):
         letters = size.letters * (1.15 if one.routed else 1.0)
-        found = _name(places[id(one)], len(one.name) * letters * _LETTER, letters, taken, within)
-        named[id(one)] = found[0]
-        taken.append(found[1])
+        label = one.name if len(one.name) <= _LONGEST else f"{one.name[: _LONGEST - 1]}…"
+        width = len(label) * letters * _LETTER
+        at, box, covers = _name(places[id(one)], width, letters, taken, within)
+        legible = one.routed or covers <= _COVERS * width * letters
+        named[id(one)] = label if legible else "", at
+        if legible:
+            taken.append(box)
     return tuple(
         Dot(
             x=places[id(one)][0],
             y=places[id(one)][1],
             name=one.name,
+            label=named[id(one)][0],
             cost=one.cost,
             quality=one.quality,
             routed=one.routed,
-            name_x=named[id(one)][0],
-            name_y=named[id(one)][1],
-            anchor=named[id(one)][2],
+            name_x=named[id(one)][1][0],
+            name_y=named[id(one)][1][1],
+            anchor=named[id(one)][1][2],
         )
         for one in shown
     )
@@ -189,8 +205,8 @@ def _dots(
 
 def _name(
     place: tuple[float, float], width: float, letters: float, taken: Sequence[Box], within: Box
-) -> tuple[tuple[float, float, str], Box]:
-    """Where a name goes beside its point, of the places around it, and what it covers there."""
+) -> tuple[tuple[float, float, str], Box, float]:
+    """Where a name goes, of the places around its point, its box there, and what that covers."""
     x, y = place
     away = _RADIUS + 3.0
     choices = []
@@ -211,9 +227,10 @@ def _name(
         box = Box(left, line - letters * 0.8, left + width, line + letters * 0.25)
         covered = sum(box.covers(other) for other in taken)
         outside = width * letters - box.covers(within)
-        choices.append((covered + 4.0 * max(0.0, outside) + rank, (at, line, side), box))
-    _, found, box = min(choices, key=lambda choice: choice[0])
-    return found, box
+        covered += 4.0 * max(0.0, outside)
+        choices.append((covered + rank, (at, line, side), box, covered))
+    _, found, box, covered = min(choices, key=lambda choice: choice[0])
+    return found, box, covered
 
 
 def _across(scales: _Scales, size: Size) -> tuple[Tick, ...]:

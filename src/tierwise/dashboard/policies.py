@@ -69,7 +69,7 @@ async def preview(visit: Visit) -> Response:
     form = await visit.form()
     original = visit.request.path_params["name"]
     try:
-        wanted = read_edit(form)
+        wanted = read_edit(form, original)
         made, text = await asyncio.to_thread(_made, visit.face.config, original, wanted)
         found = await _estimated(visit, original, wanted, made)
     except (ConfigError, InvalidRequest) as error:
@@ -94,7 +94,7 @@ async def apply(visit: Visit) -> Response:
     visit.operate(_FOR_THIS)
     form = await visit.form()
     original = visit.request.path_params["name"]
-    wanted = read_edit(form)
+    wanted = read_edit(form, original)
     file = visit.face.config.origin.file
     if file is None:
         raise InvalidRequest(

@@ -63,11 +63,15 @@ class Site:
                 Route(f"{ROOT}/budgets/{{id}}/delete", self._page(keys.unbudget), methods=post),
                 Route(f"{ROOT}/audit", self._page(audit.show), methods=get),
                 Route(f"{ROOT}/policies", self._page(policies.show), methods=get),
-                Route(f"{ROOT}/policies/{{name}}", self._page(policies.edit), methods=get),
+                Route(f"{ROOT}/policies/{{name:path}}", self._page(policies.edit), methods=get),
                 Route(
-                    f"{ROOT}/policies/{{name}}/preview", self._page(policies.preview), methods=post
+                    f"{ROOT}/policies/{{name:path}}/preview",
+                    self._page(policies.preview),
+                    methods=post,
                 ),
-                Route(f"{ROOT}/policies/{{name}}/apply", self._page(policies.apply), methods=post),
+                Route(
+                    f"{ROOT}/policies/{{name:path}}/apply", self._page(policies.apply), methods=post
+                ),
                 Route(f"{ROOT}/playground", self._page(playground.show), methods=get),
                 Route(f"{ROOT}/playground/ask", playground.Ask(self.visit), methods=post),
                 *self._login.routes(),

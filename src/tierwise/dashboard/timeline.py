@@ -17,7 +17,7 @@ FAILED = {
     "timeout": "took too long",
     "server_failed": "had an error of its own",
     "rate_limited": "was at its limit",
-    "out_of_service": "is out of service",
+    "out_of_service": "was out of service",
     "context_too_long": "cannot take so long a prompt",
     "stream_broken": "broke off",
     "diverged": "did not go on as was said before",
@@ -142,7 +142,7 @@ def why(record: Record) -> str:
     if record.deployment == CACHE:
         return "The same was asked before, so that answer was given again and no model was asked."
     if model is None:
-        return f"No model answered: {record.error or record.status}."
+        return f"No model answered: {(record.error or record.status).rstrip('.')}."
     rejected = [a for a in record.attempts if a.outcome in ("rejected", "abandoned")]
     failed = [a for a in record.attempts if _failed(a)]
     reason = decision.reason.rstrip(".")
@@ -154,8 +154,12 @@ def why(record: Record) -> str:
         said = f" ({min(gates, key=lambda v: v.p).reason})" if gates else ""
         text = (
             f"The policy {decision.policy} began with {first.model}: {reason}. The gates did not "
-            f"accept what it said{said}, so {model} was asked and answered."
+            f"accept what it said{said}, "
         )
+        if any(a.outcome in GOOD for a in record.attempts):
+            text += f"so {model} was asked and answered."
+        else:
+            text += f"and nobody gave a better answer, so that of {model} was given all the same."
     else:
         text = f"{model} answered under the policy {decision.policy}: {reason}."
         text += _compared(record, model)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+"""Not those of the machine's locale, as the rest of a page is not either."""
+
 
 def usd(amount: float | None) -> str:
     """Money, with as many digits as tell something."""
@@ -85,6 +88,12 @@ def moment(at: float | None) -> str:
     if at is None:
         return "never"
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(at: float) -> str:
+    """A day in UTC, told so that nobody takes it for a month."""
+    then = datetime.fromtimestamp(at, UTC)
+    return f"{_MONTHS[then.month - 1]} {then.day}"
 
 
 def iso(at: float) -> str:

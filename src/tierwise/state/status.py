@@ -104,7 +104,8 @@ def why_out(state: DeploymentState, now: float) -> str:
         return f"resting for {wait:.0f} s ({state.resting_because})"
     if standing in ("open", "half_open"):
         last = f"; {state.last_error}" if state.last_error else ""
-        return f"resting for {wait:.0f} s ({state.breaker.why}{last})"
+        done = "being tried again" if standing == "half_open" else f"resting for {wait:.0f} s"
+        return f"{done} ({state.breaker.why}{last})"
     if standing == "ejected":
         return f"resting for {wait:.0f} s (much worse than its siblings)"
     if standing == "full":

@@ -7,7 +7,7 @@ function localTimes(root) {
     if (Number.isNaN(at.getTime())) continue;
     time.title = `${time.dateTime.replace("T", " ").replace("Z", "")} UTC`;
     time.textContent = at.toLocaleString(undefined, {
-      month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+      year: at.getFullYear() === new Date().getFullYear() ? undefined : "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
     });
   }
 }

@@ -72,7 +72,9 @@ async function ask(model, column, signal) {
       return;
     }
     column.classList.add("failed");
-    text.append(error.message);
+    // A browser says of a gateway that is gone what only a programmer understands.
+    const told = error instanceof TypeError ? "The gateway does not answer, or no more." : error.message;
+    text.append(text.textContent ? `\n\n${told}` : told);
   } finally {
     column.setAttribute("aria-busy", "false");
   }
