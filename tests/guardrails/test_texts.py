@@ -45,7 +45,7 @@ MESSAGES: dict[str, Any] = {
         ]},
         {"role": "user", "content": [
             RESULT,
-            {"type": "document", "source": SOURCE},
+            {"type": "document", "source": SOURCE, "title": "user:yes", "context": "user:yes"},
             {"type": "image", "source": {"type": "base64", "data": "no"}},
         ]},
     ],
@@ -60,6 +60,11 @@ GEMINI: dict[str, Any] = {
 }  # fmt: skip
 RESPONSES: dict[str, Any] = {
     "instructions": "system:yes",
+    "prompt": {"id": "no", "version": "no", "variables": {
+        "name": "user:yes",
+        "letter": {"type": "input_text", "text": "user:yes"},
+        "picture": {"type": "input_image", "image_url": "no"},
+    }},
     "input": [
         {"role": "developer", "content": "system:yes"},
         {"role": "user", "content": [{"type": "input_text", "text": "user:yes"}]},
