@@ -17,6 +17,7 @@ _WORDS = frozenset(
     {
         *("content", "text", "input", "instructions", "system", "prompt", "output", "refusal"),
         *("thinking", "reasoning", "reasoning_content", "cited_text", "code", "delta", "query"),
+        *("logs", "stdout", "stderr"),
     }
 )
 _ARGUMENTS = frozenset({"arguments", "partial_json"})
@@ -31,8 +32,13 @@ _SKIPPED = frozenset(
         "usageMetadata",
     }
 )
-_OF_DOCUMENTS = frozenset({("text", "data"), ("document", "title"), ("document", "context")})
-"""Words of Anthropic's documents: by the type of the object, and the field."""
+_OF_A_TYPE = frozenset(
+    {
+        *(("text", "data"), ("document", "title"), ("document", "context")),
+        ("reasoning.summary", "summary"),
+    }
+)
+"""Words by the type of their object and the field: of Anthropic's documents, and of thoughts."""
 _LOGPROBS = frozenset({"logprobs", "logprobsResult"})
 """The words once more, token by token."""
 _SYSTEM = frozenset({"system", "instructions", "systemInstruction", "system_instruction"})
@@ -185,7 +191,7 @@ class Body:
         elif key in _WORDS and not (key == "delta" and "audio" in kind):
             said: Role = "system" if key in _SYSTEM else role
             self.words.append(Words(node, key, item, said, at))
-        elif (kind, key) in _OF_DOCUMENTS:
+        elif (kind, key) in _OF_A_TYPE:
             self.words.append(Words(node, key, item, role, at))
 
     def _skips(self, node: dict[str, Any], key: str) -> bool:
