@@ -161,9 +161,9 @@ def _is_good(run: Run) -> bool:
 
 
 def _delivered(run: Run) -> str | None:
-    """What became of the attempt that the client got."""
-    mine = (a.outcome for a in reversed(run.attempts) if a.deployment == run.deployment)
-    return next(mine, None)
+    """What became of the attempt that the client got. Its own place may have judged it, too."""
+    calls = [one for one in run.attempts if one.outcome != "probe"]
+    return next((a.outcome for a in reversed(calls) if a.deployment == run.deployment), None)
 
 
 def _kept(run: Run, blocks: tuple[bytes, ...], completion: Completion | None) -> Kept:

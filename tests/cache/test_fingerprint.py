@@ -94,6 +94,11 @@ def test_what_is_no_body_is_never_twice(body: bytes) -> None:
     assert fingerprint(task(body)) is None
 
 
+def test_a_body_too_deep_to_be_gone_through_is_never_twice() -> None:
+    deep = json.dumps(BODY)[:-1] + ', "x": ' + "[" * 900 + "]" * 900 + "}"
+    assert fingerprint(task(deep.encode()), without="Hello") is None
+
+
 def test_without_its_last_words_requests_are_alike() -> None:
     other = {**BODY, "messages": [{"role": "user", "content": "Good day"}]}
     assert fingerprint(task(other), without="Good day") == fingerprint(task(), without="Hello")

@@ -118,6 +118,40 @@ def test_what_is_no_question_in_words_has_no_last_words(messages: list[Message])
     assert last_words(Task(body=b"{}", model="m", messages=messages)) is None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Posso mangiare questi funghi crudi?", "Non posso mangiare questi funghi crudi?"),
+        ("Posso comer estes cogumelos crus?", "Não posso comer estes cogumelos crus?"),
+        ("Mag ik dit rauw eten?", "Mag ik dit niet rauw eten?"),
+        ("Czy mogę jeść te grzyby na surowo?", "Czy nie mogę jeść te grzyby na surowo?"),
+        ("Можно ли мне есть это сырым?", "Не можно ли мне есть это сырым?"),
+        ("这种药可以和酒一起吃吗？", "这种药不可以和酒一起吃吗？"),
+        ("東京の人口を教えてください", "大阪の人口を教えてください"),
+        ("كيف أعالج ارتفاع ضغط الدم؟", "كيف أعالج انخفاض ضغط الدم؟"),
+        ("क्या मैं यह खा सकता हूँ?", "क्या मैं यह नहीं खा सकता हूँ?"),
+        ("How warm is it in Österreich now?", "How warm is it in Ägypten now?"),
+        ("Why does it start by itself?", "Why doesn’t it start by itself?"),
+        ("Which of them is not A and not B?", "Which of them is A and not B?"),
+        ("How many km are five miles?", "How many km are six miles?"),
+    ],
+)
+def test_what_turns_a_question_is_seen_in_many_languages(one: str, other: str) -> None:
+    assert marks(one) != marks(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Why don't they fly?", "Why do not they fly?"),
+        ("Можно ли есть это сырым?", "можно ли есть это сырым？"),
+        ("今天天气怎么样？", "今天天气怎么样?"),
+    ],
+)
+def test_what_is_only_written_otherwise_is_the_same(one: str, other: str) -> None:
+    assert marks(one) == marks(other)
+
+
 def test_marks_are_numbers_names_quotes_and_turns() -> None:
     said = marks('Is it true that Ada sold 3.5 of "them", not 4?')
     assert said == {"3.5", "4", "ada", '"them"', "true", "not"}

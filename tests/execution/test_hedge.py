@@ -13,7 +13,8 @@ from tierwise.errors import AllPathsFailed, ServerFailed
 from tierwise.execution import Run
 from tierwise.execution.hedge import Hedge
 from tierwise.execution.paths import Step
-from tierwise.types import Deployment, Tier, Timeouts
+from tierwise.state.limits import Limiter
+from tierwise.types import Deployment, Limits, Tier, Timeouts
 from upstream import HANGS, Reply, Upstream, fails, says, streams
 
 USUAL_S = 0.05
@@ -134,6 +135,37 @@ async def test_a_caller_who_leaves_ends_both(stream: bool) -> None:
                 await ask(lab, stream)
         for upstream in lab.upstreams["small"]:
             await gone(upstream)
+
+
+async def test_requests_that_come_at_the_same_moment_do_not_get_one_place_twice() -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        usual(lab)
+        for state in lab.health.states.values():
+            state.limiter, state.clear = Limiter(Limits(concurrency=1)), False
+        runs = [lab.begin(a_task(), a_plan("small", hedge=True)) for _ in range(3)]
+        asking = [asyncio.create_task(lab.executor.whole(run)) for run in runs]
+        await asyncio.sleep(2 * USUAL_S)
+        assert lab.calls("small") == [1, 1]
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+        assert [state.in_flight for state in lab.health.states.values()] == [0, 0]
+
+
+async def test_a_call_that_is_ended_before_it_begins_gives_its_place_back() -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        usual(lab)
+        lab.health.states["p0/small"].limiter = Limiter(Limits(concurrency=1))
+        freed: list[str] = []
+        lab.health.freed = freed.append
+        run = lab.begin(a_task(), a_plan("small", hedge=True))
+        asking = asyncio.ensure_future(lab.executor.whole(run))
+        asyncio.get_running_loop().call_soon(asking.cancel)  # as its call is about to begin
+        await asyncio.wait([asking])
+        await asyncio.sleep(0)
+        assert sum(lab.calls("small")) == 0
+        assert freed == ["small"]
+        assert lab.health.admits(lab.deployment("small"))
 
 
 class Together:

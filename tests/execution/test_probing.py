@@ -99,6 +99,22 @@ async def test_a_second_model_that_agrees_keeps_the_answer_and_is_billed(stream:
         assert (lab.run.model, lab.run.usage) == ("small", draft.usage)
 
 
+@both
+async def test_who_stands_in_for_a_tier_is_looked_at_as_the_tier_would_be(stream: bool) -> None:
+    scripts = {
+        "small": [fails(500)],
+        "middle": [[answers("71", stream, "middle"), says(an_answer("71", model="middle"))]],
+        "large": [HANGS],
+    }
+    async with a_laboratory(scripts) as lab:
+        lab.candidates = (*undecided(), estimated("middle", 0.75, 0.001))
+        plan = gated("agreement", fallbacks=("middle",), listed=1)
+        assert text_of(await lab.ask(a_task(SUM, stream=stream), plan), stream) == "71"
+        assert [(a.model, a.outcome) for a in lab.run.attempts] == [
+            ("small", "server_failed"), ("middle", "accepted"), ("middle", "probe"),
+        ]  # fmt: skip
+
+
 async def test_without_another_model_a_second_sample_is_asked_for_warmly() -> None:
     replies = [says(an_answer("72")), says(an_answer("72"))]
     async with a_laboratory({"small": [replies], "large": [HANGS]}) as lab:

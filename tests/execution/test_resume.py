@@ -201,6 +201,37 @@ async def test_a_sole_provider_that_never_gets_on_is_left() -> None:
         assert lab.run.status == "error"
 
 
+def calls(*arguments: str) -> list[bytes]:
+    """The events of a call of a tool whose arguments come in these pieces."""
+    begun = {"index": 0, "id": "call_1", "type": "function",
+             "function": {"name": "look", "arguments": ""}}  # fmt: skip
+    pieces = [{"index": 0, "function": {"arguments": piece}} for piece in arguments]
+    deltas = [{"role": "assistant", "tool_calls": [one]} for one in (begun, *pieces)]
+    return [
+        a_chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas
+    ]
+
+
+async def test_a_sole_provider_that_gets_on_with_a_call_of_a_tool_is_asked_again() -> None:
+    pieces = ['{"at"', ": ", "1", "}"]
+    broken = [streams([*calls(*pieces[:n]), None], cut=True) for n in (1, 2, 3)]
+    whole = streams([*calls(*pieces), a_chunk(finish_reason="tool_calls"), DONE])
+    async with a_laboratory({"small": [[*broken, whole]]}) as lab:
+        _, seen = await read(lab, task(), a_plan("small"))
+        payloads = [sse.payload(event) for event in sse.events(seen)]
+        told = join_chunks(read_chunk(one) for one in payloads if one and one != b"[DONE]")
+        assert [call.arguments for call in told.tool_calls] == ['{"at": 1}']
+        assert [one.continues for one in lab.run.attempts] == [None, 9, 11, 12]
+
+
+async def test_a_sole_provider_that_does_not_get_on_with_a_call_of_a_tool_is_left() -> None:
+    broken = [streams([*calls(*pieces), None], cut=True) for pieces in (["{", '"at"'], ["{"])]
+    async with a_laboratory({"small": [broken]}) as lab:
+        with pytest.raises(UpstreamError, match="it was not continued: nobody else"):
+            await read(lab, task(), a_plan("small"))
+        assert lab.calls("small") == [2]
+
+
 async def test_an_answer_is_not_continued_for_ever() -> None:
     replies = [breaks([f"word{i} "]) for i in range(30)]
     async with a_laboratory({"small": [replies]}) as lab:

@@ -134,8 +134,10 @@ async def test_while_somebody_waits_a_newcomer_goes_behind() -> None:
     await settled()
     assert one.rooms.queued(one.places)
     one.health.left(taken)
-    # There is room again, but it is promised.
-    assert one.health.order(one.places)
+    # There is room again, but it is promised; nor is it a last resort for who does not wait.
+    assert not one.health.order(one.places)
+    assert not one.health.last_resorts(one.places)
+    assert one.health.is_full(one.places)
     assert one.rooms.queued(one.places)
     await waiting
     await settled()
@@ -199,6 +201,19 @@ async def test_a_thousand_who_leave_at_once_hold_nobody_up() -> None:
         each.cancel()
     one.health.left(taken)
     assert await last == taken
+
+
+async def test_whoever_leaves_as_its_turn_comes_gives_its_place_back() -> None:
+    one = Place(1)
+    taken = one.takes()
+    waiting = asyncio.create_task(one.wait(one.run()))
+    await settled()
+    one.health.left(taken)
+    waiting.cancel()
+    await settled()
+    assert waiting.cancelled()
+    assert one.takes() == taken
+    assert one.health.states["p0/large"].in_flight == 1
 
 
 async def test_when_the_place_is_out_those_who_wait_for_it_go_on() -> None:

@@ -9,6 +9,7 @@ from tierwise.gates.complete import CompleteGate
 from tierwise.types import Completion, ToolCall
 
 CALL = ToolCall(name="f", arguments="{}")
+CUT = ToolCall(name="f", arguments='{"a": ')
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,8 @@ CALL = ToolCall(name="f", arguments="{}")
         (Completion(text="Par", finish_reason="length"), 0.0, "cut off"),
         (Completion(text="x", finish_reason="content_filter"), 0.0, "content filter"),
         (Completion(text="", tool_calls=(CALL,), finish_reason="tool_calls"), 1.0, "tool"),
+        (Completion(text="", tool_calls=(CUT,), finish_reason="length"), 0.0, "cut off"),
+        (Completion(text="", tool_calls=(CUT,), finish_reason="content_filter"), 0.0, "filter"),
     ],
 )
 def test_an_answer_is_complete_if_it_says_something_and_ends(
@@ -32,8 +35,14 @@ def test_an_answer_is_complete_if_it_says_something_and_ends(
     assert word in verdict.reason
 
 
-def test_a_limit_that_the_caller_set_is_not_held_against_the_answer() -> None:
-    cut = Completion(text="Par", finish_reason="length")
+@pytest.mark.parametrize(
+    "cut",
+    [
+        Completion(text="Par", finish_reason="length"),
+        Completion(text="", tool_calls=(CUT,), finish_reason="length"),
+    ],
+)
+def test_a_limit_that_the_caller_set_is_not_held_against_the_answer(cut: Completion) -> None:
     assert CompleteGate().judge(a_task(max_tokens=1), cut).p == 1.0
 
 

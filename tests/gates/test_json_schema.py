@@ -45,6 +45,7 @@ JSON_MODE = a_task(response_format={"type": "json_object"})
         (wanting(True), "[1]", 1.0, "satisfies"),
         (JSON_MODE, '{"anything": [1]}', 1.0, "valid JSON"),
         (JSON_MODE, "{", 0.0, "not valid JSON"),
+        (JSON_MODE, "[" * 5000, 0.0, "not valid JSON"),
     ],
 )
 def test_an_answer_is_held_to_the_declared_json(task: Task, text: str, p: float, word: str) -> None:

@@ -27,7 +27,9 @@ CHAT: dict[str, Any] = {
             {"type": "text", "text": "user:yes"},
             {"type": "image_url", "image_url": {"url": "no", "text": "no"}},
         ]},
-        {"role": "assistant", "content": None, "tool_calls": [
+        {"role": "assistant", "content": None, "reasoning_details": [
+            {"type": "reasoning.summary", "summary": "assistant:yes", "format": "no"},
+        ], "tool_calls": [
             {"id": "no", "type": "function", "function": CALL},
         ]},
         {"role": "tool", "tool_call_id": "no", "content": "tool:yes"},
@@ -45,8 +47,11 @@ MESSAGES: dict[str, Any] = {
         ]},
         {"role": "user", "content": [
             RESULT,
-            {"type": "document", "source": SOURCE},
+            {"type": "document", "source": SOURCE, "title": "user:yes", "context": "user:yes"},
             {"type": "image", "source": {"type": "base64", "data": "no"}},
+            {"type": "code_execution_tool_result", "tool_use_id": "no", "content": {
+                "type": "no", "stdout": "tool:yes", "stderr": "tool:yes", "return_code": 0,
+            }},
         ]},
     ],
 }  # fmt: skip
@@ -60,12 +65,21 @@ GEMINI: dict[str, Any] = {
 }  # fmt: skip
 RESPONSES: dict[str, Any] = {
     "instructions": "system:yes",
+    "reasoning": {"effort": "no", "summary": "no"},
+    "prompt": {"id": "no", "version": "no", "variables": {
+        "name": "user:yes",
+        "letter": {"type": "input_text", "text": "user:yes"},
+        "picture": {"type": "input_image", "image_url": "no"},
+    }},
     "input": [
         {"role": "developer", "content": "system:yes"},
         {"role": "user", "content": [{"type": "input_text", "text": "user:yes"}]},
         {"type": "function_call", "call_id": "no", "name": "no", "arguments": '{"a": "user:yes"}'},
         {"type": "function_call_output", "call_id": "no", "output": "tool:yes"},
         {"type": "reasoning", "encrypted_content": "no"},
+        {"type": "code_interpreter_call", "code": "user:yes", "outputs": [
+            {"type": "logs", "logs": "user:yes"},
+        ]},
         {"type": "web_search_call", "id": "no", "action": {"type": "search", "query": "user:yes"}},
     ],
     "text": {"format": {"type": "json_schema", "schema": {"content": "no"}}},

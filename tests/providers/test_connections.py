@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -247,6 +249,25 @@ async def test_a_silent_server_is_waited_for_no_longer_than_asked(client: Connec
         with pytest.raises(TimeoutError):
             await stream.read(0.01)
         stream.close()
+
+
+async def test_bytes_that_say_nothing_yet_do_not_stop_the_clock(client: Connections) -> None:
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    begun = gzip.compress(b"hello")[:10]  # no more than gzip's own header
+    async with serving(says(head)) as server:
+        stream = await ask(client, server.url)
+        connection = stream._connection
+        assert connection is not None
+        reading = asyncio.create_task(stream.read(0.01))
+        await asyncio.sleep(0)
+        # They come in the very round of the loop in which the time is over.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(connection.data_received, b"%x\r\n%b\r\n" % (len(begun), begun))
+        time.sleep(0.02)  # noqa: ASYNC251 - so that both are due
+        done, _ = await asyncio.wait({reading}, timeout=1.0)
+        stream.close()
+        assert done
+        assert isinstance(reading.exception(), TimeoutError)
 
 
 async def test_cancelling_hangs_up(client: Connections) -> None:

@@ -341,6 +341,7 @@ def test_an_error_is_what_the_provider_means_by_it(
         (openai(WINDOW, None, "context_length_exceeded"), ContextTooLong),
         (openai(WINDOW, None, 400), ContextTooLong),
         (openai("boom", "server_error"), ServerFailed),
+        (openai("boom", None, "9" * 5000), ServerFailed),
         ({"error": "boom"}, ServerFailed),
     ],
 )

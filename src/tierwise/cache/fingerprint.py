@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tierwise.types import Task
+from tierwise.wire.unreadable import UNREADABLE
 
 _ABOUT_THE_ASKER = ("user", "safety_identifier", "metadata", "prompt_cache_key", "service_tier")
 """Fields of the dialects that say who asks, or how the provider is to book it."""
@@ -29,9 +30,13 @@ def fingerprint(task: Task, *, without: str | None = None) -> bytes | None:
             requests which differ in it alone are alike.
     """
     try:
-        body = msgspec.json.decode(task.body)
-    except msgspec.MsgspecError:
+        return _fingerprint(task, without)
+    except UNREADABLE:  # or nested so deeply that it cannot be gone through
         return None
+
+
+def _fingerprint(task: Task, without: str | None) -> bytes | None:
+    body = msgspec.json.decode(task.body)
     if not isinstance(body, dict) or any(body.get(name) for name in _STATEFUL):
         return None
     for name in _ABOUT_THE_ASKER:

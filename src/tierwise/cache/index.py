@@ -16,8 +16,8 @@ MOST_IN_GROUP = 1000
 MOST = 50_000
 """Of all groups: 50 MiB of vectors."""
 _DIMENSIONS = 256
-_FORMAT = 1
-"""To be changed with what vectors are made of: others cannot be compared."""
+_FORMAT = 2
+"""To be changed with what vectors or `said` are made of: others cannot be compared."""
 _LOOK_AT = 8
 """So many of the most similar ones are looked at."""
 

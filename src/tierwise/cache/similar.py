@@ -2,7 +2,8 @@
 
 Whether two prompts mean the same is a guess. So nothing is given again where the numbers, the
 negations, the names or what stands in quotes differ, however alike the rest is: to a table of word
-vectors the opposite of a question is its nearest neighbour.
+vectors the opposite of a question is its nearest neighbour. Nor where a word differs that is not
+in Latin letters.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -30,17 +32,39 @@ _TRIES = 2
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _QUOTED = re.compile(r"\"[^\"]+\"|`[^`]+`|“[^”]+”|«[^»]+»")
-_NAME = re.compile(r"(?<![.!?:\n] )(?<!^)(?<![.!?\n\"“])\b(?!I\b)[A-Z][\w'’-]*")
+_NAME = re.compile(r"(?<![.!?:\n] )(?<!^)(?<![.!?\n\"“])\b(?!I\b)[A-ZÀ-ÞĀ-ɏ][\w'’-]*")
 _WORD = re.compile(r"[\w'’]+")
+_OTHER_SCRIPT = re.compile(
+    r"[^\s\u0000-\u024f\u1e00-\u1eff\u2000-\u206f\u3000-\u303f\uff00-\uff65]+"
+)
+"""What is not in Latin letters, without the punctuation that scripts share."""
 _TURNS = frozenset({
     "not", "no", "nor", "never", "none", "neither", "without", "except", "unless", "least",
     "less", "fewer", "more", "most", "before", "after", "above", "below", "over", "under", "min",
     "max", "minimum", "maximum", "increase", "decrease", "first", "last", "true", "false",
-    "cannot", "can't", "don't", "doesn't", "didn't", "isn't", "aren't", "wasn't", "won't",
-    "shouldn't", "kein", "keine", "nicht", "ohne", "pas", "sans", "jamais", "aucun", "nunca",
-    "sin"
+    "cannot", "cant", "dont", "wont", "nothing", "nobody", "nowhere", "hardly",
+    "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "twenty", "thirty", "forty", "fifty", "hundred", "thousand", "million", "billion", "half",
+    "twice", "double", "triple",
+    # German, French, Spanish, Italian, Portuguese, Dutch
+    "nicht", "nichts", "kein", "keine", "keinen", "keinem", "keiner", "nie", "niemals", "niemand",
+    "ohne", "weder", "mehr", "weniger", "vor", "nach",
+    "ne", "pas", "non", "ni", "rien", "jamais", "aucun", "aucune", "sans", "plus", "moins",
+    "avant", "après",
+    "nunca", "jamás", "nada", "nadie", "ningún", "ninguno", "ninguna", "tampoco", "sin", "más",
+    "menos", "antes", "después",
+    "né", "mai", "niente", "nulla", "nessun", "nessuno", "nessuna", "senza", "più", "meno",
+    "prima", "dopo",
+    "não", "nao", "nem", "nenhum", "nenhuma", "ninguém", "sem", "mais", "depois",
+    "niet", "niets", "geen", "nooit", "zonder", "meer", "minder",
+    # Swedish, Danish and Norwegian, Polish, Czech, Romanian, Hungarian, Finnish, Turkish,
+    # Indonesian, Vietnamese
+    "inte", "ej", "ikke", "ingen", "inget", "inga", "intet", "aldrig", "aldri", "utan", "uden",
+    "uten", "nigdy", "bez", "żaden", "żadna", "żadne", "nikdy", "žádný", "nu", "fără", "niciun",
+    "nincs", "soha", "nélkül", "ei", "eivät", "ilman", "değil", "yok", "hiç", "tidak",
+    "bukan", "tanpa", "jangan", "belum", "không", "chưa", "đừng",
 })  # fmt: skip
-"""Words that turn a question into another one."""
+"""Words that turn a question into another one: negations, comparisons, numbers."""
 
 
 class Similars:
@@ -128,16 +152,23 @@ def last_words(task: Task) -> str | None:
 
 
 def marks(text: str) -> frozenset[str]:
-    """What may not differ between two prompts that mean the same."""
-    words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(
+    """What may not differ between two prompts that mean the same, and how often each is said.
+
+    Of what is not in Latin letters that is every word: the table knows hardly any of them, and
+    takes all that share their letters for alike.
+    """
+    words = (word.lower().replace("’", "'") for word in _WORD.findall(text))
+    turns = ("not" if word.endswith("n't") else word for word in words)
+    said = Counter(
         [
             *_NUMBER.findall(text),
             *_QUOTED.findall(text),
             *(name.lower() for name in _NAME.findall(text)),
-            *(word for word in words if word in _TURNS),
+            *(word for word in turns if word in _TURNS),
+            *(word.lower() for word in _OTHER_SCRIPT.findall(text)),
         ]
     )
+    return frozenset(mark if times == 1 else f"{mark} {times}" for mark, times in said.items())
 
 
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

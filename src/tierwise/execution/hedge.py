@@ -33,19 +33,42 @@ class Hedge:
         # A planner that hears two answers of one model at a time would weigh both.
         if wait is None or run.course is not None:
             return await ask(deployment, step, run)
-        first = asyncio.create_task(_run(ask, deployment, step, run))
-        calls = {first: deployment}
+        calls = {self._begin(ask, deployment, step, run): deployment}
         try:
             done, _ = await asyncio.wait(calls, timeout=wait)
             other = None if done else self._other(deployment, step, run)
             if other is not None:
-                calls[asyncio.create_task(_run(ask, other, step, run))] = other
+                calls[self._begin(ask, other, step, run)] = other
             answer = await self._first_of(calls)
             await self._end(calls, run, answer)
         except BaseException:
             await self._end(calls, run)
             raise
         return answer
+
+    def _begin(
+        self, ask: Ask[Given], deployment: Deployment, step: Step, run: Run
+    ) -> asyncio.Task[Given]:
+        """A call that runs by itself. It begins in the loop's next round; its place is taken now,
+        as somebody else may look for one before that."""
+        health = self._health
+        begun = False
+        health.reserve(deployment)
+
+        async def call() -> Given:
+            nonlocal begun
+            begun = True
+            health.unreserve(deployment)
+            return await ask(deployment, step, run)
+
+        def over(_: asyncio.Task[Given]) -> None:
+            if not begun:  # it was ended before
+                health.unreserve(deployment)
+                health.freed(deployment.model)
+
+        task = asyncio.create_task(call())
+        task.add_done_callback(over)
+        return task
 
     def _other(self, deployment: Deployment, step: Step, run: Run) -> Deployment | None:
         """Another place of the same model that may be asked now."""
@@ -77,7 +100,3 @@ class Hedge:
         for call in calls:
             if not call.cancelled() and call.exception() is None and call.result() is not taken:
                 self._calls.discard(call.result(), run)
-
-
-async def _run(ask: Ask[Given], deployment: Deployment, step: Step, run: Run) -> Given:
-    return await ask(deployment, step, run)

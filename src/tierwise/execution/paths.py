@@ -22,12 +22,14 @@ from tierwise.types import Candidate, Decision, Deployment, Tier
 class Step(Struct, frozen=True):
     """One step of the walk along a plan. `number` counts tiers from 1; fallbacks come after.
 
-    `gated` says that its answer is checked: the last tier has nobody to escalate to.
+    `gated` says that its answer is checked: the last tier has nobody to escalate to. `following` is
+    the model that is asked if the answer is rejected, None where nobody is or that is not known.
     """
 
     tier: Tier
     number: int
     gated: bool
+    following: str | None = None
 
 
 def in_order(
@@ -88,9 +90,16 @@ def by_plan(decision: Decision) -> Iterator[Step]:
     """Tiers in order, then fallbacks."""
     tiers = decision.plan.tiers
     for number, tier in enumerate(tiers, start=1):
-        yield Step(tier, number, bool(tier.gates) and number < len(tiers))
+        yield _step(tier, number, tiers[number:])
     for number, model in enumerate(decision.plan.fallbacks, start=len(tiers) + 1):
         yield Step(Tier(model=model), number, False)
+
+
+def _step(tier: Tier, number: int, behind: Sequence[Tier]) -> Step:
+    """The step of a tier, or of who stands in for it, with these tiers behind it."""
+    if not behind:
+        return Step(tier, number, False)
+    return Step(tier, number, bool(tier.gates), behind[0].model)
 
 
 def _chosen(run: Run, answered: Collection[str]) -> Iterator[Step]:
@@ -106,8 +115,9 @@ def _chosen(run: Run, answered: Collection[str]) -> Iterator[Step]:
         return
     asked = 0
     for tier, judged in course.tiers():
+        behind = run.decision.plan.tiers[asked + 1 :]
         asked += 1
-        yield Step(tier, asked, judged)
+        yield Step(tier, asked, judged, behind[0].model if behind else None)
     if not course.settled:
         for number, model in enumerate(run.decision.plan.fallbacks, start=asked + 1):
             yield Step(Tier(model=model), number, False)
@@ -124,7 +134,7 @@ def _tiers(run: Run, answered: Collection[str]) -> Iterator[Step]:
             continue
         while tier.model not in tried:
             tried.add(tier.model)
-            yield Step(tier, number, bool(tier.gates) and place + 1 < len(tiers))
+            yield _step(tier, number, tiers[place + 1 :])
             if tier.model in answered:
                 break
             name = stand_in(run, tried)

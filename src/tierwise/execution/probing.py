@@ -191,8 +191,7 @@ def _price(one: Addressed, decision: Decision) -> float:
 def _stake(decision: Decision, step: Step) -> Stake:
     """What the next tier is worth and costs, and the rate at which the two were weighed."""
     accept = step.tier.accept
-    model = decision.plan.tiers[step.number].model
-    following = next((one for one in decision.candidates if one.model == model), None)
+    following = next((one for one in decision.candidates if one.model == step.following), None)
     if following is None or following.estimate is None:
         return Stake(accept, 0.0, None)
     estimate, value = following.estimate, following.value

@@ -102,7 +102,7 @@ class Resumer:
                 except UpstreamError:
                     break
                 splice = Splicer(sent, way.trim, way.share)
-                return Resumed(streamed, splice, way.share, len(sent.text), asked)
+                return Resumed(streamed, splice, way.share, sent.chars, asked)
         return "nobody else could continue it"
 
     def _paths(self, run: Run, broken: Streamed, sent: Sent) -> Iterator[tuple[Step, Deployment]]:
@@ -190,7 +190,7 @@ def _got_on(run: Run, sent: Sent) -> set[str]:
     said something, and nobody had to wait in vain for the next word."""
     streams = [one for one in run.attempts if one.outcome not in ("rejected", "abandoned", "probe")]
     begun = [one.continues or 0 for one in streams if one.usage is not None]
-    ends = iter([*begun[1:], len(sent.text)])
+    ends = iter([*begun[1:], sent.chars])
     hopeful: dict[str, bool] = {}
     for one in streams:
         got_on = one.usage is not None and next(ends) > (one.continues or 0)

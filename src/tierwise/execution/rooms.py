@@ -94,6 +94,9 @@ class Rooms:
             return _granted(waiting)
         finally:
             room.queue.remove(waiting, task.priority, tenant)
+            granted = _granted(waiting)
+            if granted is not None:
+                self._health.unreserve(granted)
 
     def _room(self, places: Sequence[Deployment]) -> _Room:
         key = _key(places)
@@ -146,6 +149,9 @@ class Rooms:
                 if not ready and self._health.is_full(room.places, head.tokens):
                     self._look_later(room, head.tokens)
                     return False
+                if ready:
+                    # Until it wakes nobody else gets the place, be it as a last resort.
+                    self._health.reserve(ready[0])
                 head.turn.set_result(ready[0] if ready else None)
             room.queue.pop()
             if _granted(head) is not None:

@@ -55,18 +55,21 @@ class CompleteGate:
 
     def judge(self, task: Task, answer: Completion) -> Verdict:
         """1 for a whole answer, 0 for an empty or filtered one, between them by the defect."""
-        if answer.tool_calls:
-            return self._verdict(1.0, "calls a tool")
         if answer.finish_reason == "content_filter":
             return self._verdict(0.0, "stopped by the provider's content filter")
+        # The caller's own limit cuts every model's answer, so a larger one would not help.
+        limited = answer.finish_reason == "length" and task.max_output_tokens is not None
+        cut = answer.finish_reason == "length" and not limited
+        if answer.tool_calls:
+            if cut:
+                return self._verdict(0.0, "the call of a tool was cut off at a length limit")
+            return self._verdict(1.0, "calls a tool")
         if answer.refusal is not None:
             return self._verdict(1.0, "the refusal is whole")
         tail = answer.text[-_READ_CHARS:].strip()
         if not tail:
             return self._verdict(0.0, "the answer is empty")
-        # The caller's own limit cuts every model's answer, so a larger one would not help.
-        limited = answer.finish_reason == "length" and task.max_output_tokens is not None
-        if answer.finish_reason == "length" and not limited:
+        if cut:
             return self._verdict(0.0, "the answer was cut off at a length limit")
         if len(tail) < 200 and _PLACEHOLDERS.fullmatch(tail):
             return self._verdict(_PLACEHOLDER, "the answer is a placeholder")

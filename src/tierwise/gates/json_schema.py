@@ -40,7 +40,7 @@ class JsonSchemaGate:
             return Verdict(gate=self.name, p=1.0, reason="a refusal needs no JSON")
         try:
             value = msgspec.json.decode(answer.text)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return Verdict(gate=self.name, p=0.0, reason=f"not valid JSON: {error}")
         if task.json_schema is None:
             return Verdict(gate=self.name, p=1.0, reason="valid JSON")

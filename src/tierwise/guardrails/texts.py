@@ -17,6 +17,7 @@ _WORDS = frozenset(
     {
         *("content", "text", "input", "instructions", "system", "prompt", "output", "refusal"),
         *("thinking", "reasoning", "reasoning_content", "cited_text", "code", "delta", "query"),
+        *("logs", "stdout", "stderr"),
     }
 )
 _ARGUMENTS = frozenset({"arguments", "partial_json"})
@@ -31,6 +32,13 @@ _SKIPPED = frozenset(
         "usageMetadata",
     }
 )
+_OF_A_TYPE = frozenset(
+    {
+        *(("text", "data"), ("document", "title"), ("document", "context")),
+        ("reasoning.summary", "summary"),
+    }
+)
+"""Words by the type of their object and the field: of Anthropic's documents, and of thoughts."""
 _LOGPROBS = frozenset({"logprobs", "logprobsResult"})
 """The words once more, token by token."""
 _SYSTEM = frozenset({"system", "instructions", "systemInstruction", "system_instruction"})
@@ -165,6 +173,8 @@ class Body:
                 below.append((item, role, True, at))
             elif _is_leaf(item):
                 self.words.append(Words(node, key, str(item), role, at))
+        elif isinstance(item, str) and path[-1:] == ("variables",):  # of a prompt kept at OpenAI
+            self.words.append(Words(node, key, item, role, at))
         elif self._skips(node, key):
             return
         elif isinstance(item, str):
@@ -181,7 +191,7 @@ class Body:
         elif key in _WORDS and not (key == "delta" and "audio" in kind):
             said: Role = "system" if key in _SYSTEM else role
             self.words.append(Words(node, key, item, said, at))
-        elif key == "data" and kind == "text":  # a document of Anthropic's that is text
+        elif (kind, key) in _OF_A_TYPE:
             self.words.append(Words(node, key, item, role, at))
 
     def _skips(self, node: dict[str, Any], key: str) -> bool:

@@ -202,6 +202,8 @@ class _Connection(asyncio.Protocol):
         """Why nothing more can come."""
         self._inflater: Inflater | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._late = False
+        """Whether the time of whoever waits is over."""
         self._loop = asyncio.get_running_loop()
         self._parser: httptools.HttpResponseParser | None = None
 
@@ -275,10 +277,14 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def _wait(self) -> None:
-        """Waits for something to happen. Raises `ConnectFailed` if nothing can any more."""
+        """Waits for something to happen. Raises `ConnectFailed` if nothing can any more, and
+        `TimeoutError` if the time is over: something may have come with it, and said nothing yet.
+        """
         if self._broken is not None:
             # Made anew each time: an error that was kept would keep all that it has passed.
             raise ConnectFailed(self._broken)
+        if self._late:
+            raise TimeoutError
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -287,11 +293,13 @@ class _Connection(asyncio.Protocol):
 
     def _timer(self, timeout_s: float | None) -> asyncio.TimerHandle | None:
         """Ends `_wait` with a `TimeoutError`; half the work of `asyncio.timeout`."""
+        self._late = False
         if timeout_s is None:
             return None
         return self._loop.call_later(max(0.0, timeout_s), self._time_out)
 
     def _time_out(self) -> None:
+        self._late = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_exception(TimeoutError())

@@ -119,7 +119,7 @@ def _by_status(
 def _behind_200(message: str, words: str, codes: Sequence[str]) -> UpstreamError:
     """An error in a body or a stream that began with 200; its code may be the true status."""
     for code in codes:
-        if code.isdecimal() and 400 <= int(code) < 600:
+        if len(code) == 3 and code.isdecimal() and 400 <= int(code) < 600:
             return _by_status(int(code), message, words, None)
     if any("rate_limit" in code or code == "insufficient_quota" for code in codes):
         return _by_status(429, message, words, None)

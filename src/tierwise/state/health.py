@@ -199,6 +199,20 @@ class Health:
             if state.limiter is not None:
                 state.limiter.take(now, tokens)
 
+    def reserve(self, deployment: Deployment) -> None:
+        """A call is about to begin: until it does (`unreserve`), nobody else gets its place."""
+        state = self.states[deployment.id]
+        state.in_flight += 1
+        if state.limiter is not None:
+            state.limiter.running += 1
+
+    def unreserve(self, deployment: Deployment) -> None:
+        """Its call begins now (`started`), or never."""
+        state = self.states[deployment.id]
+        state.in_flight -= 1
+        if state.limiter is not None:
+            state.limiter.release()
+
     def settle(self, deployment: Deployment, began: float, expected: int, used: int) -> None:
         """The tokens of a call are known: what `started` took too much is given back.
 

@@ -132,6 +132,12 @@ class Sent(Struct):
         """Whether anything of the answer itself was seen."""
         return bool(self.text or self.calls or self.odd)
 
+    @property
+    def chars(self) -> int:
+        """How much of the answer itself was seen: of its text and of its calls of tools."""
+        calls = sum(len(call.name) + len(call.arguments) for call in self.calls.values())
+        return len(self.text) + calls
+
 
 def read_sent(block: bytes) -> Sent:
     """What these events say to a client. What cannot be read, no client can read either."""
