@@ -177,6 +177,17 @@ def test_every_header_that_is_named_is_there(page: str) -> None:
         assert name in SOURCE
 
 
+def test_the_page_of_endpoints_has_every_header_of_requests_and_answers() -> None:
+    described = (ROOT / "src/tierwise/server/openapi.yaml").read_text(encoding="utf-8")
+    # An extension of the description, by which paths are marked, is no header.
+    named = set(re.findall(r"\bx-tierwise-[a-z-]+\b", described)) - {"x-tierwise-passed-through"}
+    assert len(named) > 15
+    shown = PAGES["docs/endpoints.md"].partition("## Headers")[2].partition("## In Python")[0]
+    assert named | {"x-tierwise-provider", "x-tierwise-replayed"} <= set(
+        re.findall(r"`(x-tierwise-[a-z-]+)`", shown)
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_call_of_tierwise_s_own_is_described(page: str) -> None:
     file = ROOT / "src" / "tierwise" / "server" / "openapi.yaml"
