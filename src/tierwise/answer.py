@@ -280,7 +280,11 @@ class LiveAnswer(Generic[Piece]):
 
 
 class AnswerStream(LiveAnswer[str]):
-    """An answer whose text is read as it comes: iterate over its pieces."""
+    """An answer whose text is read as it comes: iterate over its pieces.
+
+    `model` answers. `cost_usd` and `finish_reason` are complete when the iteration is over; leave
+    it early with `aclose`. `dropped` is as that of an `Answer`.
+    """
 
     finish_reason: str | None = None
 

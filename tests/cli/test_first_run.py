@@ -10,6 +10,7 @@ import pytest
 
 from gateway import GatewayProcess, call, chat, tierwise, until
 from tierwise.config.discover import discover
+from tierwise.ledger import Ledger
 
 pytestmark = pytest.mark.process
 
@@ -33,7 +34,22 @@ def test_with_nothing_found_it_serves_the_simulated_fleet_and_the_first_curl_wor
         assert "SIMULATED" in gateway.stderr
         gateway.end(signal.SIGTERM)
         assert "Traceback" not in gateway.stderr
-    assert (tmp_path / "tierwise.db").is_file()
+    assert not (tmp_path / "tierwise.db").exists()
+    told = tierwise("report", cwd=tmp_path).stdout
+    assert "SIMULATED" in told
+    assert "sim-" in told
+
+
+def test_what_models_that_are_made_up_saved_is_not_added_to_the_ledger_of_real_ones(
+    tmp_path: Path,
+) -> None:
+    with Ledger(tmp_path / "tierwise-simulated.db"):
+        pass
+    assert "tierwise-simulated.db" in tierwise("db", "status", cwd=tmp_path).stdout
+    with Ledger(tmp_path / "tierwise.db"):
+        pass
+    assert "tierwise.db: " in tierwise("db", "status", cwd=tmp_path).stdout
+    assert "SIMULATED" not in tierwise("report", cwd=tmp_path).stdout
 
 
 def test_with_nothing_found_a_ping_is_answered_by_the_simulated_fleet(tmp_path: Path) -> None:

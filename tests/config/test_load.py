@@ -349,6 +349,7 @@ def test_the_ledger_s_section_is_read_whatever_the_others_hold(tmp_path: Path) -
     assert (ledger.path, ledger.queue_size) == ("mine.db", 200)
     file.write_text(GOOD)
     assert load_ledger(file, {}).path == "tierwise.db"
+    assert load_ledger(None, {"TIERWISE__LEDGER__PATH": "ours.db"}).path == "ours.db"
     file.write_text(GOOD + "ledger:\n  pth: x\n")
     with pytest.raises(ConfigError, match="Did you mean 'path'") as caught:
         load_ledger(file, {})

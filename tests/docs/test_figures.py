@@ -16,6 +16,15 @@ def table(page: str, beginning: str) -> set[str]:
     return {one for row in found.splitlines() for one in _FIGURE.findall(row.rpartition("kB")[2])}
 
 
+def test_what_a_killed_replica_loses_is_the_same_on_both_pages() -> None:
+    (row,) = re.findall(r"^\| a replica \|(.*)\|$", (ROOT / "docs/replicas.md").read_text(), re.M)
+    _, _, answered, _, cut_off, _, _, rows, *_ = (cell.strip() for cell in row.split("|"))
+    lost = int(answered.replace(",", "")) - int(rows.replace(",", ""))
+    text = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    assert f"but for {cut_off} that were under way" in text
+    assert f"those {cut_off} and for {lost} answers that it had not written yet" in text
+
+
 def test_the_gateway_s_overhead_is_the_same_on_every_page() -> None:
     readme = table("README.md", "CPU per 1 kB request")
     assert len(readme) > 8

@@ -14,6 +14,7 @@ import yaml
 
 from tierwise.cli import app
 from tierwise.config.schema import json_schema
+from tierwise.errors import RequestError
 from tierwise.server.families import ALL
 from tierwise.server.source import FIXED
 
@@ -42,6 +43,13 @@ def commands(one: Any, path: str = "") -> Iterator[tuple[str, set[str]]]:
         yield from commands(below, f"{path} {name}".strip())
 
 
+OF_A_FLEET = set(
+    re.findall(
+        r"\bcode=\"(\w+)\"",
+        "".join(f.read_text("utf-8") for f in (ROOT / "src/tierwise/fleet").glob("*.py")),
+    )
+)
+"""What simulated providers say, and the gateway does not."""
 COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
@@ -70,6 +78,22 @@ def test_the_readme_names_all_commands() -> None:
     (listed,) = re.findall(r"^## Commands\n\n(.*?);", PAGES["README.md"], re.S | re.M)
     top = {name for name in COMMANDS if name and " " not in name}
     assert set(re.findall(r"`([a-z]+)`", listed)) == top
+
+
+def kinds(of: type[RequestError]) -> Iterator[type[RequestError]]:
+    """An error and all that are kinds of it."""
+    yield of
+    for kind in of.__subclasses__():
+        yield from kinds(kind)
+
+
+def test_the_page_of_errors_has_every_code_with_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| (.*?) \|", PAGES["docs/errors.md"], re.M)
+    shown = {
+        (int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)
+    }
+    assert {(one.status, one.code) for one in kinds(RequestError) if one.code} <= shown
+    assert set(re.findall(r"\bcode=\"(\w+)\"", SOURCE)) - OF_A_FLEET <= {code for _, code in shown}
 
 
 def below(schema: Any, place: Any, name: str) -> Iterator[Any]:
@@ -162,6 +186,17 @@ def test_every_extra_that_is_named_is_there(page: str) -> None:
 def test_every_header_that_is_named_is_there(page: str) -> None:
     for name in set(re.findall(r"`(x-tierwise-[a-z-]+)", PAGES[page])):
         assert name in SOURCE
+
+
+def test_the_page_of_endpoints_has_every_header_of_requests_and_answers() -> None:
+    described = (ROOT / "src/tierwise/server/openapi.yaml").read_text(encoding="utf-8")
+    # An extension of the description, by which paths are marked, is no header.
+    named = set(re.findall(r"\bx-tierwise-[a-z-]+\b", described)) - {"x-tierwise-passed-through"}
+    assert len(named) > 15
+    shown = PAGES["docs/endpoints.md"].partition("## Headers")[2].partition("## In Python")[0]
+    assert named | {"x-tierwise-provider", "x-tierwise-replayed"} <= set(
+        re.findall(r"`(x-tierwise-[a-z-]+)`", shown)
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -27,11 +27,10 @@ def open_accounts(config: Path | None, database: Path | None = None) -> Iterator
     from tierwise.config import load_ledger
     from tierwise.config.keeping import LedgerConfig
 
-    file = find_file(config)
     if database is not None:
         ledger = LedgerConfig(path=str(database))
     else:
-        ledger = load_ledger(file) if file is not None else LedgerConfig()
+        ledger = load_ledger(find_file(config))
     accounts = accounts_of(ledger)
     try:
         accounts.open()

@@ -12,8 +12,11 @@ import typer
 
 if TYPE_CHECKING:
     from tierwise.config import Config
+    from tierwise.config.keeping import LedgerConfig
 
 DEFAULT_FILE = "tierwise.yaml"
+SIMULATED_LEDGER = "tierwise-simulated.db"
+"""Where a first run on models that are made up is recorded: what they saved is nobody's saving."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -59,6 +62,40 @@ def find(option: Path | None, *, needs_keys: bool = True) -> Found | None:
     return Found(from_mapping({"providers": found.providers}), f"found {places}", None)
 
 
+def find_ledger(option: Path | None) -> LedgerConfig:
+    """The ledger that a gateway with the same configuration writes.
+
+    Without a file and without a ledger of real models it is that of the simulated fleet, if one is
+    here.
+    """
+    from tierwise.config import load_ledger
+
+    file = find_file(option)
+    ledger = load_ledger(file)
+    if file is None and not Path(ledger.place).exists() and Path(SIMULATED_LEDGER).is_file():
+        return _simulated(ledger)
+    return ledger
+
+
+def _simulated(ledger: LedgerConfig) -> LedgerConfig:
+    """The same in a file of its own, unless somebody has said where it is to be."""
+    from tierwise.config.keeping import LedgerConfig
+
+    if ledger.place != LedgerConfig().place:
+        return ledger
+    return ledger.model_copy(update={"path": SIMULATED_LEDGER})
+
+
+def _apart(config: Config) -> Config:
+    """The simulated fleet's configuration, with a ledger of its own.
+
+    Accounts stay where `tierwise keys` and the like look for them.
+    """
+    if config.accounts.enabled:
+        return config
+    return config.model_copy(update={"ledger": _simulated(config.ledger)})
+
+
 def find_or_simulate(option: Path | None) -> Found:
     """A configuration to look at, without need of keys.
 
@@ -71,7 +108,8 @@ def find_or_simulate(option: Path | None) -> Found:
     from tierwise.fleet import Fleet
 
     data: dict[str, Any] = Fleet.simulated().config()
-    return Found(from_mapping(data), "the simulated fleet (no API key, no local server)", None)
+    config = _apart(from_mapping(data))
+    return Found(config, "the simulated fleet (no API key, no local server)", None)
 
 
 @contextmanager
@@ -85,5 +123,5 @@ def find_or_start(option: Path | None) -> Iterator[Found]:
 
     with start_fleet() as config:
         yield Found(
-            config, "nothing found here: the SIMULATED fleet answers, and makes it up", None
+            _apart(config), "nothing found here: the SIMULATED fleet answers, and makes it up", None
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
+from tierwise.cli.configuration import ConfigOption, JsonOption, find_ledger
 
 app = typer.Typer(help="Look after the ledger: bring it up to date, thin it out, export it.")
 
@@ -137,12 +137,7 @@ def backup(
 
 
 def _place(database: str | None, config: Path | None) -> str:
-    from tierwise.config import load_ledger
-
-    if database is not None:
-        return database
-    file = find_file(config)
-    return load_ledger(file).place if file is not None else "tierwise.db"
+    return database if database is not None else find_ledger(config).place
 
 
 def _existing(place: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
+from tierwise.cli.configuration import ConfigOption, JsonOption, find_ledger
 
 
 def command(
@@ -32,7 +31,7 @@ def command(
     from tierwise.ledger.store import check_exists
 
     given = read_feedback(decision_id, score=score, label=label, comment=comment, at=time.time())
-    place = database or _configured(find_file(config))
+    place = database or find_ledger(config).place
     if "://" not in place:
         check_exists(place)
     with Ledger(place) as ledger:
@@ -47,9 +46,3 @@ def command(
         typer.echo(msgspec.json.encode(given).decode())
     else:
         typer.echo(f"{decision_id}: {given.score:g}{f' ({label})' if label else ''}, recorded")
-
-
-def _configured(file: Path | None) -> str:
-    from tierwise.config import load_ledger
-
-    return load_ledger(file).place if file is not None else "tierwise.db"

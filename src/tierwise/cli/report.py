@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, JsonOption, find_file
+from tierwise.cli.configuration import (
+    SIMULATED_LEDGER,
+    ConfigOption,
+    JsonOption,
+    find_file,
+    find_ledger,
+)
 
 
 def command(
@@ -23,12 +29,11 @@ def command(
     import msgspec
 
     from tierwise.cli.report_certificates import certificate_lines, in_words
-    from tierwise.config import load_ledger
     from tierwise.ledger import parse_since, report
 
     file = find_file(config)
     if database is None:
-        database = load_ledger(file).place if file is not None else "tierwise.db"
+        database = find_ledger(config).place
     result = report(
         database, since_s=parse_since(since) if since is not None else None, now=time.time()
     )
@@ -39,6 +44,8 @@ def command(
         return
     from tierwise.cli.report_view import show
 
+    if database == SIMULATED_LEDGER:
+        typer.echo("SIMULATED: the models of this ledger are made up, and so is what they saved.")
     show(result)
     for line in certificates:
         typer.echo(in_words(line))

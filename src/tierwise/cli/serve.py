@@ -54,8 +54,8 @@ def _announcer(config: Config, origin: str) -> Callable[[str], None]:
     def announce(url: str) -> None:
         lines = [
             f"tierwise: {origin}",
-            f"tierwise: {models} deployments at {', '.join(config.providers)}; "
-            f"policies {', '.join(policies)}",
+            f"tierwise: {models} {'deployment' if models == 1 else 'deployments'} at "
+            f"{', '.join(config.providers)}; policies {', '.join(policies)}",
             f"tierwise: {url}" + ("" if guarded else "  (no key configured: loopback only)"),
         ]
         if config.dashboard.enabled:

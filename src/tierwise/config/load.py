@@ -50,14 +50,16 @@ def load(
     return _check(data, os.environ if environ is None else environ, origin, needs_keys)
 
 
-def load_ledger(path: str | Path, environ: Mapping[str, str] | None = None) -> LedgerConfig:
+def load_ledger(path: str | Path | None, environ: Mapping[str, str] | None = None) -> LedgerConfig:
     """The `ledger` section of a file, whatever values the others hold or lack.
+
+    Without a file it is what the environment says, and the defaults.
 
     Raises:
         ConfigError: with file, line, field and remedy.
     """
     env = os.environ if environ is None else environ
-    data, origin = _read(Path(path))
+    data, origin = _read(Path(path)) if path is not None else ({}, Origin())
     ours = {n: v for n, v in env.items() if f"{n}__".startswith(f"{_PREFIX}LEDGER__")}
     settled, origin, unset = _settle({"ledger": data.get("ledger")}, ours, env, origin)
     return _validate(

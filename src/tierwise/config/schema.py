@@ -207,7 +207,11 @@ class WeightsConfig(_Section):
 class PolicyConfig(_Section):
     """What callers of this policy get. Clients name a policy where they would name a model."""
 
-    reference: str | None = Field(None, description="Model that quality and saving refer to.")
+    reference: str | None = Field(
+        None,
+        description="Model that quality and saving refer to; the best one that is configured "
+        "unless written.",
+    )
     quality: Fraction = Field(0.95, description="Fraction of the reference's quality to reach.")
     max_cost_usd: float | None = Field(None, gt=0, description="Per request.")
     max_latency_s: float | None = Field(
@@ -224,7 +228,8 @@ class PolicyConfig(_Section):
     tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
     gates: list[str] = Field(
         default_factory=lambda: ["complete", "json_schema"],
-        description="Who judges answers: see docs/gates.md. Your own as `module:function`.",
+        description="Who judges answers, `complete` and `json_schema` unless written: see "
+        "docs/gates.md. Your own as `module:function`.",
     )
     fallbacks: list[str] = Field(default_factory=list, description="Tried in this order on errors.")
     judge: str | None = Field(None, description="Model that the gate `judge` asks.")
