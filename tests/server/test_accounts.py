@@ -83,6 +83,17 @@ def test_a_rotated_key_overlaps_as_long_as_was_said(
     assert [chat(both.gateway.url, key=one).status for one in (old, new)] == [401, 200]
 
 
+def test_a_key_that_has_expired_is_given_no_secret_that_would_be_no_good(
+    both: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.ours.key("brief", expires_at=time.time() + 60)
+    name = both.ours.keys["brief"].id
+    monkeypatch.setattr(both.accounts.database, "now", lambda: time.time() + 61)
+    reply = both.call("POST", f"keys/{name}/rotate")
+    assert (reply.status, reply.error["param"]) == (400, "id")
+    assert "expires_at" in reply.error["message"]
+
+
 def test_rotated_without_overlap_the_old_secret_is_refused_at_once(both: Tenants) -> None:
     old = both.ours.key("leaked")
     assert chat(both.gateway.url, key=old).status == 200
@@ -323,6 +334,35 @@ def test_a_refused_act_leaves_nothing_behind(both: Tenants) -> None:
 def test_a_mistake_is_named(both: Tenants, path: str, body: dict[str, object], param: str) -> None:
     reply = both.call("POST", path, body)
     assert (reply.status, reply.error["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "param", "wanted"),
+    [
+        ("POST", "teams", {"name": "x", "org": "ours"}, "org", "org_..."),
+        ("POST", "keys", {"name": "x", "team": "search"}, "team", "team_..."),
+        ("POST", "keys", {"name": "x", "user": "ann@ours.example"}, "user", "user_..."),
+        (
+            "POST",
+            "budgets",
+            {"scope": "team", "owner": "search", "period": "day", "hard_usd": 1},
+            "owner",
+            "team_...",
+        ),
+        ("GET", "keys?org=ours", None, "org", "org_..."),
+        ("GET", "audit?org=ours", None, "org", "org_..."),
+        ("DELETE", "teams/search", None, "id", "team_..."),
+    ],
+)
+def test_a_name_in_place_of_an_id_is_named_with_what_to_give(
+    both: Tenants, method: str, path: str, body: dict[str, object] | None, param: str, wanted: str
+) -> None:
+    reply = both.call(method, path, body)
+    value = (body or {}).get(param) or path.replace("/", "=").partition("=")[2]
+    assert reply.status in (400, 404)
+    assert reply.error["param"] == param
+    assert f"`{param}` is '{value}'" in reply.error["message"]
+    assert wanted in reply.error["message"]
 
 
 def test_lists_are_given_in_pages(both: Tenants) -> None:

@@ -76,11 +76,18 @@ class Keyring:
         """A new secret for a key; those that it has stay valid for so many seconds.
 
         Raises:
-            NotPermitted: it is not theirs, or may do more than the key in their hands.
+            NotPermitted: it is not theirs, or may do more than the key or login in their hands.
+            InvalidRequest: it is revoked or has expired, so that no secret of it would be good.
         """
         with self._database.act(actor) as act:
             before = self._live(act.connection, actor, name)
             _check_own(actor, before)
+            if before.expires_at is not None and before.expires_at <= act.at:
+                raise InvalidRequest(
+                    f"The key {name!r} has expired, and a new secret would be no good. Give it a "
+                    "later `expires_at` first, or create another one.",
+                    param="id",
+                )
             if not _administers(actor):
                 check_secret(act.connection, actor, before)
             secret = new_secret()

@@ -71,9 +71,14 @@ class Store:
 
         Args:
             after: the id of the last one that is known.
-            org: only those of this organisation.
+            org: only those of the organisation of this id.
+
+        Raises:
+            InvalidRequest: `org` is no id, so that nothing would be found whatever there is.
         """
         table = kind.table
+        if org is not None and org != DEFAULT_ORG and not org.startswith(f"{ORGANISATION.prefix}_"):
+            raise InvalidRequest(_no_id(ORGANISATION, org, "org"), param="org")
         asked = select(table).where(kind.visible(actor)).limit(limit + 1)
         if kind is AUDIT:
             asked = asked.order_by(table.c.id.desc())
@@ -127,7 +132,11 @@ class Store:
         with self.database.reading() as connection:
             rows = connection.execute(asked.limit(10)).mappings().all()
         if not rows:
-            raise unknown(kind, text)
+            raise UnknownAccount(
+                f"There is no {kind.noun} of the id or name {text!r}. `tierwise "
+                f"{'keys' if kind.table is tables.keys else 'accounts'} list` lists those that "
+                "there are."
+            )
         if len(rows) > 1:
             raise InvalidRequest(
                 f"{text!r} is the name of several {kind.noun}s. Give the id of one: "
@@ -221,7 +230,8 @@ class Store:
         """A new budget, of an owner that has none of this period yet."""
         _bounded(wanted.soft_usd, wanted.hard_usd)
         with self.database.act(actor) as act:
-            owner: Any = seen(act.connection, actor, OWNERS[wanted.scope], wanted.owner)
+            kind = OWNERS[wanted.scope]
+            owner: Any = seen(act.connection, actor, kind, wanted.owner, param="owner")
             org = owner.id if isinstance(owner, Organisation) else owner.org
             administer(actor, org)
             made = Budget(
@@ -266,8 +276,11 @@ class Store:
             return before
 
 
-def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str) -> T:
+def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str, param: str = "id") -> T:
     """One of a kind that somebody may see, and that has not ended.
+
+    Args:
+        param: the field that names it.
 
     Raises:
         UnknownAccount: there is none.
@@ -278,15 +291,20 @@ def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str) -> T:
         asked = asked.where(table.c.ended_at.is_(None))
     row = connection.execute(asked).mappings().first()
     if row is None:
-        raise unknown(kind, name)
+        raise unknown(kind, name, param)
     return kind.read(row)
 
 
-def unknown(kind: Kind[Any], name: str, param: str | None = None) -> UnknownAccount:
+def unknown(kind: Kind[Any], name: str, param: str) -> UnknownAccount:
     """The error of an id that is none, or none that the caller may see."""
-    return UnknownAccount(
-        f"There is no {kind.noun} {name!r}. GET /v1/admin/{kind.noun}s lists those that there are.",
-        param=param,
+    return UnknownAccount(_no_id(kind, name, param), param=param)
+
+
+def _no_id(kind: Kind[Any], name: str, param: str) -> str:
+    return (
+        f"`{param}` is {name[:100]!r}, and there is no {kind.noun} of this id. Give an id and not "
+        f"a name, such as `{kind.prefix}_...`; GET /v1/admin/{kind.noun}s lists those that there "
+        "are."
     )
 
 
@@ -298,7 +316,7 @@ def org_for(connection: Connection, actor: Actor, wanted: str | None) -> str:
         NotPermitted: they may not change it.
     """
     org = wanted or actor.org
-    seen(connection, actor, ORGANISATION, org)
+    seen(connection, actor, ORGANISATION, org, param="org")
     administer(actor, org)
     return org
 
