@@ -55,8 +55,8 @@ class Key(Struct, frozen=True, kw_only=True):
 
     `prefix` is how its newest secret begins. Empty `models` and `policies` allow all. `gateway`
     opens the calls for operators, and every organisation; `passthrough` the endpoints that are
-    passed through to a provider, which are neither priced nor separated by tenant. Of `expires_at`
-    and `revoked_at`, None is never.
+    passed through to a provider, which are not separated by tenant, and of which budgets bound only
+    what says its cost. Of `expires_at` and `revoked_at`, None is never.
     """
 
     id: str

@@ -186,6 +186,34 @@ class Budgets:
         Raises:
             BudgetExceeded: a hard budget has no room for it.
         """
+        lease, done = await self._set_aside(accounts, usd, lease_s)
+        if done.full:
+            place = done.full[0]
+            expected = f"this request is expected to cost {usd:.6g}"
+            raise self._exceeded(accounts[place], done.balances[place], expected)
+        return lease, self._warnings(accounts, done, usd)
+
+    async def begin(
+        self, accounts: Sequence[Account], lease_s: float
+    ) -> tuple[str, tuple[str, ...]]:
+        """As `reserve`, for a request of which nobody knows before what it will cost.
+
+        Raises:
+            BudgetExceeded: a hard budget is used up.
+        """
+        lease, done = await self._set_aside(accounts, 0.0, lease_s)
+        for account, balance in zip(accounts, done.balances, strict=True):
+            hard = account.budget.hard_usd
+            if hard is not None and balance.taken_usd >= hard:
+                self.books.settle(lease, accounts, 0.0)
+                unknown = "what this request would cost is not known before"
+                raise self._exceeded(account, balance, unknown)
+        return lease, self._warnings(accounts, done, 0.0)
+
+    async def _set_aside(
+        self, accounts: Sequence[Account], usd: float, lease_s: float
+    ) -> tuple[str, Reserved]:
+        """Sets an amount aside where there is room, in accounts that the books know by then."""
         lease = f"{self._process}.{next(self._numbers)}"
         until = self.now() + lease_s
         done = await self.books.reserve(lease, accounts, usd, until)
@@ -193,16 +221,15 @@ class Budgets:
             for place in done.unopened:
                 await self.open(accounts[place])
             done = await self.books.reserve(lease, accounts, usd, until)
-        if done.full:
-            place = done.full[0]
-            raise self._exceeded(accounts[place], done.balances[place], usd)
-        warnings = [
+        return lease, done
+
+    def _warnings(self, accounts: Sequence[Account], done: Reserved, usd: float) -> tuple[str, ...]:
+        return tuple(
             self._warning(account, balance.taken_usd + usd)
             for account, balance in zip(accounts, done.balances, strict=True)
             if account.budget.soft_usd is not None
             and balance.taken_usd + usd > account.budget.soft_usd
-        ]
-        return lease, tuple(warnings)
+        )
 
     def _warning(self, account: Account, taken: float) -> str:
         budget = account.budget
@@ -214,7 +241,7 @@ class Budgets:
             log.warning("a soft limit is passed: %s", text)
         return text
 
-    def _exceeded(self, account: Account, balance: Balance, usd: float) -> BudgetExceeded:
+    def _exceeded(self, account: Account, balance: Balance, asks: str) -> BudgetExceeded:
         budget, now = account.budget, self.now()
         renews = renews_at(budget.period, now)
         when = f"It renews at {written(renews)}." if renews is not None else "It does not renew."
@@ -222,8 +249,8 @@ class Budgets:
         wait = renews - now if renews is not None and renews - now <= SOON_S else None
         return BudgetExceeded(
             f"The {budget.words} ({budget.id}) is {budget.hard_usd:.6g} USD, of which "
-            f"{balance.spent_usd:.6g} are spent{aside}; this request is expected to cost "
-            f"{usd:.6g}. {when} Ask whoever keeps the budget, or for a cheaper model.",
+            f"{balance.spent_usd:.6g} are spent{aside}; {asks}. {when} Ask whoever keeps the "
+            "budget, or for a cheaper model.",
             retry_after=wait,
         )
 
@@ -247,6 +274,14 @@ class Purse:
             BudgetExceeded: a hard budget has no room for it.
         """
         self._lease, self.warnings = await self._budgets.reserve(self._accounts, usd, self._lease_s)
+
+    async def begin(self) -> None:
+        """Sets nothing aside, for a request of which nobody knows before what it will cost.
+
+        Raises:
+            BudgetExceeded: a hard budget is used up.
+        """
+        self._lease, self.warnings = await self._budgets.begin(self._accounts, self._lease_s)
 
     def settle(self, usd: float) -> None:
         """The request is over and has cost so much. Said again, the first counts."""
