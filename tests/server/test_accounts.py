@@ -425,6 +425,45 @@ def test_a_key_that_operates_the_gateway_is_out_of_reach_of_its_organisation(
     assert both.call("GET", "organisations", key=secret.value).status == 200
 
 
+def test_a_budget_of_a_key_that_operates_the_gateway_is_out_of_reach_too(both: Tenants) -> None:
+    wanted = NewKey(name="kept", org=both.ours.id, role="admin", gateway=True)
+    owner = both.accounts.keyring.create(OPERATOR, wanted)[0].id
+    budget = both.accounts.store.create_budget(
+        OPERATOR, NewBudget(scope="key", owner=owner, period="day", hard_usd=1)
+    )
+    admin = both.ours.secrets["admin"]
+    assert both.call("DELETE", f"budgets/{budget.id}", key=admin).status == 404
+    assert owner not in both.call("GET", "budgets", key=admin).body.decode()
+
+
+def test_a_budget_of_an_organisation_is_not_lifted_by_those_whom_it_bounds(both: Tenants) -> None:
+    admin = both.theirs.secrets["admin"]
+    body = {"scope": "org", "owner": both.theirs.id, "period": "week", "hard_usd": 5}
+    refused = both.call("POST", "budgets", body, key=admin)
+    assert refused.status == 403
+    assert "operate the gateway" in refused.error["message"]
+    made = both.call("POST", "budgets", body)
+    path = f"budgets/{made.json['id']}"
+    assert both.call("GET", path, key=admin).json["hard_usd"] == 5
+    assert both.call("PATCH", path, {"hard_usd": 500}, key=admin).status == 403
+    assert both.call("DELETE", path, key=admin).status == 403
+    assert both.call("DELETE", path).status == 200
+
+
+def test_the_numbers_of_acts_tell_an_organisation_nothing_of_what_others_do(
+    both: Tenants,
+) -> None:
+    admin = both.ours.secrets["admin"]
+    both.ours.key("numbered-1")
+    both.theirs.key("unseen")
+    both.ours.key("numbered-2")
+    acts = both.call("GET", "audit?limit=1000", key=admin).json["data"]
+    assert [act["id"] for act in acts] == list(range(len(acts), 0, -1))
+    page = both.call("GET", "audit?limit=2", key=admin).json
+    further = both.call("GET", f"audit?limit=2&after={page['last_id']}", key=admin).json
+    assert [*page["data"], *further["data"]] == acts[:4]
+
+
 def test_a_budget_of_the_default_organisation_bounds_keys_of_the_configuration(
     both: Tenants,
 ) -> None:

@@ -23,6 +23,7 @@ from tierwise.accounts.kinds import (
     TEAM,
     USER,
     Kind,
+    acts_seen_by,
     administer,
     operate,
 )
@@ -37,7 +38,7 @@ from tierwise.accounts.wanted import (
     TeamChange,
     UserChange,
 )
-from tierwise.budget import Budget
+from tierwise.budget import Budget, Scope
 from tierwise.errors import InvalidRequest, UnknownAccount
 
 T = TypeVar("T", bound=Struct)
@@ -79,17 +80,19 @@ class Store:
         table = kind.table
         if org is not None and org != DEFAULT_ORG and not org.startswith(f"{ORGANISATION.prefix}_"):
             raise InvalidRequest(_no_id(ORGANISATION, org, "org"), param="org")
-        asked = select(table).where(kind.visible(actor)).limit(limit + 1)
         if kind is AUDIT:
-            asked = asked.order_by(table.c.id.desc())
+            acts = acts_seen_by(actor)
+            whose, asked = acts.c.org, select(acts).order_by(acts.c.id.desc())
             if after is not None:
-                asked = asked.where(table.c.id < _number(after))
+                asked = asked.where(acts.c.id < _number(after))
         else:
-            asked = asked.order_by(table.c.id)
+            whose = table.c.id if kind is ORGANISATION else table.c.org
+            asked = select(table).where(kind.visible(actor)).order_by(table.c.id)
             if after is not None:
                 asked = asked.where(table.c.id > after)
         if org is not None:
-            asked = asked.where((table.c.id if kind is ORGANISATION else table.c.org) == org)
+            asked = asked.where(whose == org)
+        asked = asked.limit(limit + 1)
         with self.database.reading() as connection:
             rows = connection.execute(asked).mappings().all()
             found = tuple(kind.read(row) for row in rows[:limit])
@@ -233,7 +236,7 @@ class Store:
             kind = OWNERS[wanted.scope]
             owner: Any = seen(act.connection, actor, kind, wanted.owner, param="owner")
             org = owner.id if isinstance(owner, Organisation) else owner.org
-            administer(actor, org)
+            _may_bound(actor, wanted.scope, org)
             made = Budget(
                 id=new_id(BUDGET.prefix, act.at),
                 org=org,
@@ -261,7 +264,7 @@ class Store:
         """Other bounds for a budget."""
         with self.database.act(actor) as act:
             before = seen(act.connection, actor, BUDGET, name)
-            administer(actor, before.org)
+            _may_bound(actor, before.scope, before.org)
             after = change(act, BUDGET, before, before.org, wanted)
             _bounded(after.soft_usd, after.hard_usd)
             return _with_owners(act.connection, (after,))[0]
@@ -270,7 +273,7 @@ class Store:
         """Takes a budget away."""
         with self.database.act(actor) as act:
             before = seen(act.connection, actor, BUDGET, name)
-            administer(actor, before.org)
+            _may_bound(actor, before.scope, before.org)
             act.connection.execute(delete(tables.budgets).where(tables.budgets.c.id == name))
             act.note("budget.delete", name, before.org, before=msgspec.structs.asdict(before))
             return before
@@ -375,6 +378,18 @@ def _insert(act: Act, kind: Kind[T], made: T, org: str) -> T:
 def _number(text: str) -> int:
     """The number of an act; 0, before which there is none, if it is no such number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _may_bound(actor: Actor, scope: Scope, org: str) -> None:
+    """Whoever may set or lift a budget passes: of an organisation only those above it, whom it
+    would not bind otherwise.
+
+    Raises:
+        NotPermitted: anybody else.
+    """
+    administer(actor, org)
+    if scope == "org":
+        operate(actor, "To set or lift the budget of an organisation")
 
 
 def _bounded(soft: float | None, hard: float | None) -> None:

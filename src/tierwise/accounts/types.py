@@ -88,7 +88,8 @@ class Key(Struct, frozen=True, kw_only=True):
 class AuditEntry(Struct, frozen=True, kw_only=True):
     """One administrative act: who did what to which, and how that was before and after.
 
-    `id` counts up by one with every act; nothing secret is in `before` and `after`.
+    `id` counts up by one with every act, of the organisation for those who see no other; nothing
+    secret is in `before` and `after`.
     """
 
     id: int
