@@ -164,7 +164,7 @@ def _beyond_key(connection: Connection, actor: Actor, used: str, key: Key) -> li
         )
         if more
     ]
-    if _has_budget(connection, own.id) and not _has_budget(connection, key.id):
+    if _spends_more(connection, key.id, own.id):
         beyond.append("a budget")
     return beyond
 
@@ -226,6 +226,19 @@ def _live(connection: Connection, user: str, now: float) -> int:
 def _has_budget(connection: Connection, key: str) -> bool:
     asked = select(budgets.c.id).where(budgets.c.scope == "key", budgets.c.owner == key).limit(1)
     return connection.execute(asked).first() is not None
+
+
+def _spends_more(connection: Connection, key: str, own: str) -> bool:
+    """Whether a key may spend more in some period than another one's hard budgets let that one."""
+    asked = select(budgets.c.owner, budgets.c.period, budgets.c.hard_usd).where(
+        budgets.c.scope == "key", budgets.c.owner.in_((key, own))
+    )
+    hard = {(owner, period): usd for owner, period, usd in connection.execute(asked)}
+    return any(
+        _or_endless(hard.get((key, period))) > _or_endless(usd)
+        for (owner, period), usd in hard.items()
+        if owner == own
+    )
 
 
 def _refused(told: str, param: str = "authorization") -> NotPermitted:
