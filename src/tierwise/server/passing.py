@@ -132,7 +132,7 @@ class PassingEndpoint:
                 budgets = lasting.budgets
                 purse = None if budgets is None else budgets.purse(client.budgets)
                 if purse is not None:
-                    await purse.begin()
+                    await purse.reserve(None)
                     asked.warnings = warnings_of(purse)
                 try:
                     await self._pass_on(asked, client, sent, time.monotonic() - now)

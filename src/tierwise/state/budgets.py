@@ -29,6 +29,9 @@ LEASE_S = 900.0
 """For how long something is set aside if nobody settles it: its process has crashed."""
 SOON_S = 3600.0
 """A budget that is whole again within this time is worth another try, in seconds."""
+LEAST_USD = 1e-9
+"""What is set aside for a request whose cost nobody knows before: there is room for it until a
+budget is used up, and no unit of money is smaller in any books."""
 _MOST_SAID = 10_000
 
 
@@ -179,41 +182,17 @@ class Budgets:
         return (await self.books.balances([before]))[0] is not None
 
     async def reserve(
-        self, accounts: Sequence[Account], usd: float, lease_s: float
+        self, accounts: Sequence[Account], usd: float | None, lease_s: float
     ) -> tuple[str, tuple[str, ...]]:
         """Sets an amount aside; gives the lease's name, and a warning for each soft budget passed.
+
+        Args:
+            usd: None where nobody knows; then only a budget that is used up has no room.
 
         Raises:
             BudgetExceeded: a hard budget has no room for it.
         """
-        lease, done = await self._set_aside(accounts, usd, lease_s)
-        if done.full:
-            place = done.full[0]
-            expected = f"this request is expected to cost {usd:.6g}"
-            raise self._exceeded(accounts[place], done.balances[place], expected)
-        return lease, self._warnings(accounts, done, usd)
-
-    async def begin(
-        self, accounts: Sequence[Account], lease_s: float
-    ) -> tuple[str, tuple[str, ...]]:
-        """As `reserve`, for a request of which nobody knows before what it will cost.
-
-        Raises:
-            BudgetExceeded: a hard budget is used up.
-        """
-        lease, done = await self._set_aside(accounts, 0.0, lease_s)
-        for account, balance in zip(accounts, done.balances, strict=True):
-            hard = account.budget.hard_usd
-            if hard is not None and balance.taken_usd >= hard:
-                self.books.settle(lease, accounts, 0.0)
-                unknown = "what this request would cost is not known before"
-                raise self._exceeded(account, balance, unknown)
-        return lease, self._warnings(accounts, done, 0.0)
-
-    async def _set_aside(
-        self, accounts: Sequence[Account], usd: float, lease_s: float
-    ) -> tuple[str, Reserved]:
-        """Sets an amount aside where there is room, in accounts that the books know by then."""
+        known, usd = usd is not None, LEAST_USD if usd is None else usd
         lease = f"{self._process}.{next(self._numbers)}"
         until = self.now() + lease_s
         done = await self.books.reserve(lease, accounts, usd, until)
@@ -221,15 +200,18 @@ class Budgets:
             for place in done.unopened:
                 await self.open(accounts[place])
             done = await self.books.reserve(lease, accounts, usd, until)
-        return lease, done
-
-    def _warnings(self, accounts: Sequence[Account], done: Reserved, usd: float) -> tuple[str, ...]:
-        return tuple(
+        if done.full:
+            place = done.full[0]
+            expected = f"this request is expected to cost {usd:.6g}"
+            asks = expected if known else "what this request will cost is not known"
+            raise self._exceeded(accounts[place], done.balances[place], asks)
+        warnings = [
             self._warning(account, balance.taken_usd + usd)
             for account, balance in zip(accounts, done.balances, strict=True)
             if account.budget.soft_usd is not None
             and balance.taken_usd + usd > account.budget.soft_usd
-        )
+        ]
+        return lease, tuple(warnings)
 
     def _warning(self, account: Account, taken: float) -> str:
         budget = account.budget
@@ -267,21 +249,13 @@ class Purse:
         self._lease: str | None = None
         self.warnings: tuple[str, ...] = ()
 
-    async def reserve(self, usd: float) -> None:
-        """Sets aside what a request is expected to cost.
+    async def reserve(self, usd: float | None) -> None:
+        """Sets aside what a request is expected to cost; None where nobody knows.
 
         Raises:
             BudgetExceeded: a hard budget has no room for it.
         """
         self._lease, self.warnings = await self._budgets.reserve(self._accounts, usd, self._lease_s)
-
-    async def begin(self) -> None:
-        """Sets nothing aside, for a request of which nobody knows before what it will cost.
-
-        Raises:
-            BudgetExceeded: a hard budget is used up.
-        """
-        self._lease, self.warnings = await self._budgets.begin(self._accounts, self._lease_s)
 
     def settle(self, usd: float) -> None:
         """The request is over and has cost so much. Said again, the first counts."""
