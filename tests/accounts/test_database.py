@@ -124,6 +124,39 @@ def test_what_has_ended_takes_its_keys_along(accounts: Accounts, ended: str) -> 
         store.end(OPERATOR, kind, {"organisation": org, "team": team, "user": user}[ended])
     accounts.directory.look()
     assert accounts.directory.find(secret.digest) is None
+    # Whoever looks at the key sees that, and nobody is given a secret of it that would be no good.
+    assert store.get(OPERATOR, KEY, key.id).revoked_at is not None
+    with pytest.raises(InvalidRequest, match="revoked, for good"):
+        accounts.keyring.rotate(OPERATOR, key.id)
+
+
+def test_what_ends_takes_no_keys_along_that_are_of_something_else(accounts: Accounts) -> None:
+    store, keyring = accounts.store, accounts.keyring
+    teams = [store.create_team(OPERATOR, NewTeam(name=f"t{n}")).id for n in range(2)]
+    ann = store.create_user(OPERATOR, NewUser(name="ann", team=teams[0])).id
+    for wanted in (
+        NewKey(name="of her other team", user=ann, team=teams[1]),
+        NewKey(name="of that alone", team=teams[1]),
+        NewKey(name="of nobody"),
+    ):
+        keyring.create(OPERATOR, wanted)
+    store.end(OPERATOR, TEAM, teams[0])
+    assert all(key.revoked_at is None for key in store.all(OPERATOR, KEY))
+
+
+def test_a_user_whose_team_has_ended_is_given_no_key_that_would_be_no_good(
+    accounts: Accounts,
+) -> None:
+    store, keyring = accounts.store, accounts.keyring
+    team = store.create_team(OPERATOR, NewTeam(name="search")).id
+    ann = store.create_user(OPERATOR, NewUser(name="ann", team=team)).id
+    store.end(OPERATOR, TEAM, team)
+    with pytest.raises(InvalidRequest, match="whose team 'search' has ended"):
+        keyring.create(OPERATOR, NewKey(name="k", user=ann))
+    store.change_user(OPERATOR, ann, UserChange(team=None))
+    _, secret = keyring.create(OPERATOR, NewKey(name="k", user=ann))
+    accounts.directory.look()
+    assert accounts.directory.find(secret.digest) is not None
 
 
 def test_the_role_of_a_key_is_no_more_than_its_users(accounts: Accounts) -> None:

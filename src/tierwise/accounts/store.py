@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, or_, select, update
 
 from tierwise.accounts import tables
 from tierwise.accounts.database import Act, Database, new_id
@@ -205,7 +205,7 @@ class Store:
             return change(act, USER, before, before.org, wanted)
 
     def end(self, actor: Actor, kind: Kind[T], name: str) -> T:
-        """Ends an organisation, a team or a user, and with it all of its keys.
+        """Ends an organisation, a team or a user, and revokes all of its keys.
 
         They stay in the database, since the ledger goes on naming them.
         """
@@ -225,6 +225,12 @@ class Store:
                 administer(actor, org)
             table = kind.table
             act.connection.execute(update(table).where(table.c.id == name).values(ended_at=act.at))
+            keys = tables.keys
+            act.connection.execute(
+                update(keys)
+                .where(_keys_of(kind, name), keys.c.revoked_at.is_(None))
+                .values(revoked_at=act.at)
+            )
             act.note(f"{kind.noun}.delete", name, org, before=msgspec.structs.asdict(before))
             ended: T = msgspec.structs.replace(before, ended_at=act.at)
             return ended
@@ -277,6 +283,16 @@ class Store:
             act.connection.execute(delete(tables.budgets).where(tables.budgets.c.id == name))
             act.note("budget.delete", name, before.org, before=msgspec.structs.asdict(before))
             return before
+
+
+def _keys_of(kind: Kind[Any], name: str) -> ColumnElement[bool]:
+    """The keys that end with an organisation, a team or a user: of a team those of its users, too,
+    which are of no other."""
+    keys, users = tables.keys.c, tables.users.c
+    if kind is TEAM:
+        members = select(users.id).where(users.team == name)
+        return or_(keys.team == name, and_(keys.team.is_(None), keys.user.in_(members)))
+    return (keys.user if kind is USER else keys.org) == name
 
 
 def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str, param: str = "id") -> T:
