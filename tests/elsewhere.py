@@ -62,6 +62,9 @@ class Elsewhere(Provider):
             packed = gzip.compress(json.dumps({"data": [], "usage": usage}).encode())
             coded = {"content-type": "application/json", "content-encoding": "gzip"}
             return web.Response(body=packed, headers=coded)
+        if request.path.endswith("/chat/completions"):
+            usage = {"prompt_tokens": 10, "completion_tokens": 5}
+            return web.json_response({"model": "small", "choices": [], "usage": usage})
         if request.path.endswith("/batch-1"):
             return web.json_response({"usage": {"input_tokens": 9, "output_tokens": 9}})
         if request.path.endswith("/missing"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from asyncio import CancelledError
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from tierwise.errors import TierwiseError
 from tierwise.ledger import Aside, Ledger, Told
 from tierwise.names import new_id
 from tierwise.providers.passthrough import PassedAnswer
-from tierwise.types import Owner
+from tierwise.types import Owner, Usage
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -40,18 +41,24 @@ class _Answer(Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
+CostOf = Callable[[str | None, bytes], float | None]
+"""What a call cost in USD, None if that is unknown: of the model that was asked for, None if that
+was not read, and of the answer's JSON."""
 
 
 class Passage:
     """One call, from the moment when it is known who gets it; `over` writes it down.
 
-    `name` is what it is called in the ledger, `guardrails` is what those found in it, in words.
+    `name` is what it is called in the ledger, `guardrails` is what those found in it, in words,
+    `usage` and `cost_usd` are what is known once it is over of the tokens that it used, and of what
+    they cost in USD.
 
     Args:
         kind: what its path is about, see `passing.kind_of`.
         caller: whose key it came with; None if it needs none.
         owner: whose request that makes it.
         told: what is told of it beside what the ledger keeps, as far as that is known before.
+        cost_of: reckons what it cost; None: that stays unknown.
     """
 
     def __init__(
@@ -63,9 +70,12 @@ class Passage:
         caller: str | None = None,
         owner: Owner | None = None,
         told: Told | None = None,
+        cost_of: CostOf | None = None,
     ) -> None:
         self.name = new_id()
         self.guardrails: tuple[str, ...] = ()
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = None
         self._method = method
         self._asked = f"{method} {path}"[:_MOST_CHARS]
         self._kind = kind
@@ -79,6 +89,7 @@ class Passage:
         self._parts: list[bytes] | None = None
         self._size = 0
         self._codings: str | None = None
+        self._cost_of = cost_of
         self._over = False
 
     def sending(self, span: str | None = None, model: str | None = None) -> None:
@@ -115,7 +126,7 @@ class Passage:
         self.over(ledger, CancelledError())
 
     def over(self, ledger: Ledger, error: BaseException | None = None) -> None:
-        """Hands it to the ledger, once. What it cost nobody knows: the price is not in the answer.
+        """Hands it to the ledger, once. What it cost is known if its answer says what was used.
 
         Args:
             error: why it did not get to its end, which is told its name; None if it did.
@@ -125,15 +136,20 @@ class Passage:
         self._over = True
         if isinstance(error, TierwiseError):
             error.decision_id, error.attempts = self.name, 1
-        usage = _Usage() if error is not None else self._usage()
+        # Also of one that broke off: whoever hangs up at the last word has used all of it.
+        usage = self._used()
+        read = _first(usage.input_tokens, usage.prompt_tokens)
+        said = _first(usage.output_tokens, usage.completion_tokens)
+        if read is not None or said is not None:
+            self.usage = Usage(input_tokens=read or 0, output_tokens=said or 0)
         status: Literal["ok", "error", "cancelled"] = "ok"
-        said = None
+        why = None
         if isinstance(error, Exception):
-            status, said = "error", f"{type(error).__name__}: {error}"
+            status, why = "error", f"{type(error).__name__}: {error}"
         elif error is not None:
             status = "cancelled"
         elif self._code is not None and self._code >= 400:
-            status, said = "error", f"UpstreamError: the provider answered {self._code}"
+            status, why = "error", f"UpstreamError: the provider answered {self._code}"
         ledger.noted(
             Aside(
                 id=self.name,
@@ -146,26 +162,29 @@ class Passage:
                 owner=self._owner,
                 provider=self._provider,
                 code=self._code,
-                cost_usd=None,
-                input_tokens=_first(usage.input_tokens, usage.prompt_tokens),
-                output_tokens=_first(usage.output_tokens, usage.completion_tokens),
-                error=said,
+                cost_usd=self.cost_usd,
+                input_tokens=read,
+                output_tokens=said,
+                error=why,
                 guardrails=self.guardrails,
                 told=self._told,
             )
         )
 
-    def _usage(self) -> _Usage:
-        """What the answer says of usage; nothing where it says nothing that can be read."""
+    def _used(self) -> _Usage:
+        """What the answer says of usage, and so of cost; nothing where that cannot be read."""
         if not self._parts:
             return _Usage()
         body = b"".join(self._parts)
         try:
             if self._codings is not None:
                 body = inflated(body, self._codings, _MOST_UNPACKED)
-            return _decode(body).usage or _Usage()
+            found = _decode(body).usage
         except (*UNREADABLE, NotCompressed, TooLarge, UnknownCoding):
             return _Usage()
+        if found is not None and self._cost_of is not None:
+            self.cost_usd = self._cost_of(self._told.model, body)
+        return found or _Usage()
 
 
 def _first(one: int | None, other: int | None) -> int | None:

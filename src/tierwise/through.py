@@ -19,9 +19,9 @@ from tierwise.answer import encoded
 from tierwise.config import Setup
 from tierwise.errors import InvalidRequest, Unsatisfiable
 from tierwise.forms import Field, Sending, form_body, plain_body
-from tierwise.ledger import Ledger
+from tierwise.ledger import Ledger, Told
 from tierwise.passed_on import Passage
-from tierwise.passing import Places, clean, family_of, kind_of
+from tierwise.passing import Places, clean, family_of, kind_of, model_in
 from tierwise.providers.passthrough import Passages, Passed, PassedAnswer
 from tierwise.types import Deployment
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
@@ -125,7 +125,8 @@ class PassingThrough:
     ) -> PassedThrough:
         """What a provider says to a call. Nothing is routed or tried again.
 
-        The ledger has it as far as it can be seen from outside; what it cost is unknown.
+        The ledger has it as far as it can be seen from outside; what it cost is known where the
+        answer is a small JSON that says what was used of a model with a price for its tokens.
 
         Args:
             method: such as "POST".
@@ -295,8 +296,18 @@ class _Opened:
 
 async def _open(who: _Passes, whose: Deployment, passed: Passed, data: bytes | None) -> _Opened:
     """Makes a call, if guardrails let it; raises as they do, and as `Passages.open`."""
+    # Imported only here: few pass anything through.
+    from tierwise.passed_costs import PassedCosts
+
     path = passed.path.partition("?")[0]
-    passage = Passage(passed.method, path, kind_of(path), whose.provider)
+    passage = Passage(
+        passed.method,
+        path,
+        kind_of(path),
+        whose.provider,
+        told=Told(model=None if data is None else model_in(data)),
+        cost_of=PassedCosts(who.setup).of(whose, path),
+    )
     try:
         if who.guarded is not None and passed.body is not None:
             everywhere = family_of(path) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, event, insert, update
 
 from tierwise.accounts import tables
 from tierwise.accounts.accounts import Accounts, accounts_of
 from tierwise.accounts.counter import InFile, InMemory
-from tierwise.accounts.kinds import AUDIT, KEY, TEAM
+from tierwise.accounts.kinds import AUDIT, KEY, ORGANISATION, TEAM
 from tierwise.accounts.secrets import digest_of, new_secret
 from tierwise.accounts.types import OPERATOR, Actor
 from tierwise.accounts.wanted import (
@@ -31,6 +32,7 @@ from tierwise.accounts.wanted import (
 from tierwise.config.keeping import LedgerConfig
 from tierwise.errors import ConfigError, InvalidRequest, NameTaken, UnknownAccount
 from tierwise.ledger.spent import LedgerSpending
+from tierwise.storage.engine import at_once
 from tierwise.storage.metadata import metadata
 
 TABLES = [one for one in vars(tables).values() if isinstance(one, Table)]
@@ -107,7 +109,7 @@ def test_who_holds_a_secret_is_found_with_what_bounds_it(accounts: Accounts) -> 
 
 @pytest.mark.parametrize("ended", ["organisation", "team", "user", "key"])
 def test_what_has_ended_takes_its_keys_along(accounts: Accounts, ended: str) -> None:
-    from tierwise.accounts.kinds import ORGANISATION, USER
+    from tierwise.accounts.kinds import USER
 
     store = accounts.store
     org = store.create_organisation(OPERATOR, NewOrganisation(name="acme")).id
@@ -123,6 +125,39 @@ def test_what_has_ended_takes_its_keys_along(accounts: Accounts, ended: str) -> 
         store.end(OPERATOR, kind, {"organisation": org, "team": team, "user": user}[ended])
     accounts.directory.look()
     assert accounts.directory.find(secret.digest) is None
+    # Whoever looks at the key sees that, and nobody is given a secret of it that would be no good.
+    assert store.get(OPERATOR, KEY, key.id).revoked_at is not None
+    with pytest.raises(InvalidRequest, match="revoked, for good"):
+        accounts.keyring.rotate(OPERATOR, key.id)
+
+
+def test_what_ends_takes_no_keys_along_that_are_of_something_else(accounts: Accounts) -> None:
+    store, keyring = accounts.store, accounts.keyring
+    teams = [store.create_team(OPERATOR, NewTeam(name=f"t{n}")).id for n in range(2)]
+    ann = store.create_user(OPERATOR, NewUser(name="ann", team=teams[0])).id
+    for wanted in (
+        NewKey(name="of her other team", user=ann, team=teams[1]),
+        NewKey(name="of that alone", team=teams[1]),
+        NewKey(name="of nobody"),
+    ):
+        keyring.create(OPERATOR, wanted)
+    store.end(OPERATOR, TEAM, teams[0])
+    assert all(key.revoked_at is None for key in store.all(OPERATOR, KEY))
+
+
+def test_a_user_whose_team_has_ended_is_given_no_key_that_would_be_no_good(
+    accounts: Accounts,
+) -> None:
+    store, keyring = accounts.store, accounts.keyring
+    team = store.create_team(OPERATOR, NewTeam(name="search")).id
+    ann = store.create_user(OPERATOR, NewUser(name="ann", team=team)).id
+    store.end(OPERATOR, TEAM, team)
+    with pytest.raises(InvalidRequest, match="whose team 'search' has ended"):
+        keyring.create(OPERATOR, NewKey(name="k", user=ann))
+    store.change_user(OPERATOR, ann, UserChange(team=None))
+    _, secret = keyring.create(OPERATOR, NewKey(name="k", user=ann))
+    accounts.directory.look()
+    assert accounts.directory.find(secret.digest) is not None
 
 
 def test_the_role_of_a_key_is_no_more_than_its_users(accounts: Accounts) -> None:
@@ -377,9 +412,33 @@ def test_embeddings_are_spent_by_the_user_and_the_team_that_their_key_had(
         assert spent(scope, "other", 0) == 0
 
 
+def test_an_act_about_more_keys_than_a_statement_may_name_is_seen(tmp_path: Path) -> None:
+    accounts = Accounts(f"sqlite:///{tmp_path / 'ledger.db'}")
+    event.listen(
+        accounts.database.engine,
+        "connect",
+        lambda raw, _: raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 600),
+    )
+    accounts.open()
+    store, keyring = accounts.store, accounts.keyring
+    org = store.create_organisation(OPERATOR, NewOrganisation(name="acme")).id
+    key, secret = keyring.create(OPERATOR, NewKey(name="k", org=org))
+    fields = {name: value for name, value in msgspec.to_builtins(key).items() if name != "id"}
+    more = [{**fields, "id": f"key_{n}"} for n in range(700)]
+    with at_once(accounts.database.engine) as connection:
+        connection.execute(insert(tables.keys), more)
+    accounts.directory.refresh()
+    assert accounts.directory.find(secret.digest) is not None
+    store.end(OPERATOR, ORGANISATION, org)
+    accounts.directory.look()
+    assert accounts.directory.last_error is None
+    assert accounts.directory.find(secret.digest) is None
+    accounts.close()
+
+
 def test_what_is_read_after_each_act_is_what_is_read_at_once(url: str) -> None:
     """A directory that follows act by act knows the same as one that begins after them."""
-    from tierwise.accounts.kinds import ORGANISATION, USER
+    from tierwise.accounts.kinds import USER
     from tierwise.accounts.wanted import BudgetChange, OrganisationChange, TeamChange
 
     accounts = Accounts(url)

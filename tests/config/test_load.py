@@ -75,6 +75,19 @@ def test_a_good_file_is_read(read: Any) -> None:
         ("models:\n  x:\n    specialises: [law]\n", 7, "models.x.specialises", ("law", "legal")),
         ("ledger:\n  queue_size: 1\n", 6, "ledger.queue_size", ("100",)),
         ("timeouts:\n  total: 0\n", 6, "timeouts.total", ("greater than 0",)),
+        ("timeouts:\n  slow: yes\n", 6, "timeouts.slow", ("no number", "True")),
+        (
+            "server:\n  limits:\n    rpm: true\n",
+            7,
+            "server.limits.rpm",
+            ("no number", "above 0"),
+        ),
+        (
+            "guardrails:\n  big:\n    kind: ceilings\n    max_chars: on\n",
+            8,
+            "guardrails.big.max_chars",
+            ("no number",),
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_remedy(

@@ -507,3 +507,13 @@ def test_what_guardrails_found_is_in_the_timeline(tmp_path: Path) -> None:
 def test_the_folder_of_the_pages_leads_to_the_first_one(plain: Client, path: str) -> None:
     answer = plain.get(path)
     assert (answer.status, answer.headers["location"]) == (303, "/")
+
+
+def test_the_budget_of_an_organisation_is_offered_to_those_alone_who_may_set_it(
+    people: dict[str, Person],
+) -> None:
+    offered = {
+        role: 'value="org:' in people[role].get("/dashboard/keys").text
+        for role in ("operator", "admin")
+    }
+    assert offered == {"operator": True, "admin": False}

@@ -95,6 +95,19 @@ def test_nothing_of_another_organisation_is_in_it(people: dict[str, Person], bot
     assert theirs.keys["member"].id in people["operator"].get(f"{AUDIT}?action=key.create").text
 
 
+def test_an_id_that_somebody_writes_into_an_act_is_not_told_the_name_of(
+    people: dict[str, Person], both: Tenants
+) -> None:
+    store, wanted = both.accounts.store, NewTeam(name="unheard-of", org=both.theirs.id)
+    elsewhere = store.create_team(OPERATOR, wanted).id
+    admin = Actor(name="Ida", org=both.ours.id, role="admin")
+    team = store.create_team(admin, NewTeam(name="old")).id
+    store.change_team(admin, team, TeamChange(name=elsewhere))
+    found = "".join(rows(people["admin"], f"?target={team}"))
+    assert elsewhere in found
+    assert "unheard-of" not in found
+
+
 def test_a_rotation_says_until_when_the_old_secret_is_valid(
     people: dict[str, Person], both: Tenants
 ) -> None:

@@ -209,6 +209,26 @@ def test_a_key_that_they_make_may_use_no_more(narrow: Tenants, idp: OidcProvider
     assert (made["models"], made["policies"]) == (["small"], ["auto"])
 
 
+@pytest.mark.parametrize(
+    ("bounds", "status"),
+    [
+        ({"models": ("small",), "policies": ("auto",)}, 200),
+        ({"models": ("small", "large"), "policies": ("auto",)}, 403),
+        ({"models": ("small",)}, 403),
+        ({"models": ("small",), "policies": ("auto",), "passthrough": True}, 403),
+    ],
+)
+def test_they_have_a_new_secret_of_no_key_that_may_use_more(
+    narrow: Tenants, idp: OidcProvider, bounds: dict[str, Any], status: int
+) -> None:
+    narrow.ours.key("hers", user=narrow.ours.user, **bounds)
+    key = narrow.ours.keys["hers"]
+    client, _ = come(narrow, idp, email="ann@ours.example")
+    reply = Person(client).post(f"/dashboard/keys/{key.id}/rotate")
+    assert reply.status == status
+    assert ("may do more than your login" in reply.text) == (status == 403)
+
+
 @pytest.mark.parametrize(("part", "under"), [("models", "providers"), ("policies", "policies")])
 def test_what_they_may_ask_has_to_be_configured(part: str, under: str) -> None:
     oidc = {"issuer": "https://id.example", "client_id": "c", "client_secret": "s", part: ["huge"]}

@@ -94,6 +94,17 @@ def test_a_rotated_key_overlaps_as_long_as_was_said(
     assert [chat(both.gateway.url, key=one).status for one in (old, new)] == [401, 200]
 
 
+def test_a_key_that_has_expired_is_given_no_secret_that_would_be_no_good(
+    both: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.ours.key("brief", expires_at=time.time() + 60)
+    name = both.ours.keys["brief"].id
+    monkeypatch.setattr(both.accounts.database, "now", lambda: time.time() + 61)
+    reply = both.call("POST", f"keys/{name}/rotate")
+    assert (reply.status, reply.error["param"]) == (400, "id")
+    assert "expires_at" in reply.error["message"]
+
+
 def test_rotated_without_overlap_the_old_secret_is_refused_at_once(both: Tenants) -> None:
     old = both.ours.key("leaked")
     assert chat(both.gateway.url, key=old).status == 200
@@ -336,6 +347,35 @@ def test_a_mistake_is_named(both: Tenants, path: str, body: dict[str, object], p
     assert (reply.status, reply.error["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "param", "wanted"),
+    [
+        ("POST", "teams", {"name": "x", "org": "ours"}, "org", "org_..."),
+        ("POST", "keys", {"name": "x", "team": "search"}, "team", "team_..."),
+        ("POST", "keys", {"name": "x", "user": "ann@ours.example"}, "user", "user_..."),
+        (
+            "POST",
+            "budgets",
+            {"scope": "team", "owner": "search", "period": "day", "hard_usd": 1},
+            "owner",
+            "team_...",
+        ),
+        ("GET", "keys?org=ours", None, "org", "org_..."),
+        ("GET", "audit?org=ours", None, "org", "org_..."),
+        ("DELETE", "teams/search", None, "id", "team_..."),
+    ],
+)
+def test_a_name_in_place_of_an_id_is_named_with_what_to_give(
+    both: Tenants, method: str, path: str, body: dict[str, object] | None, param: str, wanted: str
+) -> None:
+    reply = both.call(method, path, body)
+    value = (body or {}).get(param) or path.replace("/", "=").partition("=")[2]
+    assert reply.status in (400, 404)
+    assert reply.error["param"] == param
+    assert f"`{param}` is '{value}'" in reply.error["message"]
+    assert wanted in reply.error["message"]
+
+
 def test_lists_are_given_in_pages(both: Tenants) -> None:
     for n in range(3):
         both.ours.key(f"paged-{n}")
@@ -394,6 +434,45 @@ def test_a_key_that_operates_the_gateway_is_out_of_reach_of_its_organisation(
     assert both.call("POST", f"keys/{key.id}/rotate", key=admin).status == 404
     assert key.id not in both.call("GET", "keys", key=admin).body.decode()
     assert both.call("GET", "organisations", key=secret.value).status == 200
+
+
+def test_a_budget_of_a_key_that_operates_the_gateway_is_out_of_reach_too(both: Tenants) -> None:
+    wanted = NewKey(name="kept", org=both.ours.id, role="admin", gateway=True)
+    owner = both.accounts.keyring.create(OPERATOR, wanted)[0].id
+    budget = both.accounts.store.create_budget(
+        OPERATOR, NewBudget(scope="key", owner=owner, period="day", hard_usd=1)
+    )
+    admin = both.ours.secrets["admin"]
+    assert both.call("DELETE", f"budgets/{budget.id}", key=admin).status == 404
+    assert owner not in both.call("GET", "budgets", key=admin).body.decode()
+
+
+def test_a_budget_of_an_organisation_is_not_lifted_by_those_whom_it_bounds(both: Tenants) -> None:
+    admin = both.theirs.secrets["admin"]
+    body = {"scope": "org", "owner": both.theirs.id, "period": "week", "hard_usd": 5}
+    refused = both.call("POST", "budgets", body, key=admin)
+    assert refused.status == 403
+    assert "operate the gateway" in refused.error["message"]
+    made = both.call("POST", "budgets", body)
+    path = f"budgets/{made.json['id']}"
+    assert both.call("GET", path, key=admin).json["hard_usd"] == 5
+    assert both.call("PATCH", path, {"hard_usd": 500}, key=admin).status == 403
+    assert both.call("DELETE", path, key=admin).status == 403
+    assert both.call("DELETE", path).status == 200
+
+
+def test_the_numbers_of_acts_tell_an_organisation_nothing_of_what_others_do(
+    both: Tenants,
+) -> None:
+    admin = both.ours.secrets["admin"]
+    both.ours.key("numbered-1")
+    both.theirs.key("unseen")
+    both.ours.key("numbered-2")
+    acts = both.call("GET", "audit?limit=1000", key=admin).json["data"]
+    assert [act["id"] for act in acts] == list(range(len(acts), 0, -1))
+    page = both.call("GET", "audit?limit=2", key=admin).json
+    further = both.call("GET", f"audit?limit=2&after={page['last_id']}", key=admin).json
+    assert [*page["data"], *further["data"]] == acts[:4]
 
 
 def test_a_budget_of_the_default_organisation_bounds_keys_of_the_configuration(

@@ -138,6 +138,29 @@ def test_a_key_with_a_budget_gives_no_new_secret_of_one_without(world: Tenants) 
     assert "a budget" in refused.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("period", "hard_usd", "status"), [("day", 1, 200), ("day", 100, 403), ("month", 1, 403)]
+)
+def test_a_key_with_a_budget_gives_no_new_secret_of_one_with_a_larger_one(
+    world: Tenants, period: Any, hard_usd: float, status: int
+) -> None:
+    less, more = f"less-{period}-{hard_usd}", f"more-{period}-{hard_usd}"
+    secret, _ = (world.ours.key(name, user=world.ours.other_user) for name in (less, more))
+    for name, bound in ((less, ("day", 1)), (more, (period, hard_usd))):
+        owner = world.ours.keys[name].id
+        wanted = NewBudget(scope="key", owner=owner, period=bound[0], hard_usd=bound[1])
+        world.accounts.store.create_budget(OPERATOR, wanted)
+    path = f"keys/{world.ours.keys[more].id}/rotate"
+    assert world.call("POST", path, {}, key=secret).status == status
+
+
+def test_a_mistyped_model_does_not_show_those_that_a_key_may_not_use(world: Tenants) -> None:
+    refused = make(world, hers(world, "narrow", models=("small",)), models=["larg"])
+    assert refused.status == 400
+    assert "small" in refused.error["message"]
+    assert "large" not in refused.error["message"]
+
+
 def test_nobody_makes_a_key_for_somebody_else(world: Tenants) -> None:
     ours, theirs = world.ours, world.theirs
     store = world.accounts.store

@@ -284,6 +284,18 @@ def test_metrics_of_generated_pictures_have_their_tokens(
     assert 'tierwise_passed_through_seconds_count{provider="alpha"} 1.0' in text
 
 
+def test_a_passed_call_that_says_its_cost_is_told_with_it_and_is_in_no_figure_of_answers(
+    start: Start, collector: Collector, elsewhere: Elsewhere
+) -> None:
+    gateway = start(passing(elsewhere))
+    path = "/passthrough/alpha/v1/chat/completions"
+    assert call(gateway.url, "POST", path, {"model": "small"}).status == 200
+    [root], _ = told(collector)
+    assert facts(root)["tierwise.cost_usd"] == pytest.approx(20e-6)
+    counted(collector, "gen_ai.client.operation.duration", 1)
+    assert not {"tierwise.cost", "tierwise.request.duration"} & collector.metrics.keys()
+
+
 def test_without_an_endpoint_a_callers_trace_goes_on_as_it_came(
     elsewhere: Elsewhere,
 ) -> None:

@@ -124,6 +124,24 @@ async def test_what_costs_nothing_is_served_even_then(budgets: Budgets) -> None:
         await spend(budgets, budget, 0.001)
 
 
+async def test_what_costs_nobody_knows_what_is_served_until_nothing_is_left(
+    budgets: Budgets,
+) -> None:
+    budget = a_budget(hard_usd=1)
+    first, late, later = (budgets.purse([budget]) for _ in range(3))
+    for purse in (first, late):
+        assert purse is not None
+        await purse.reserve(None)
+    assert first is not None
+    first.settle(1)
+    assert later is not None
+    with pytest.raises(BudgetExceeded, match="what this request will cost is not known"):
+        await later.reserve(None)
+    assert late is not None
+    late.settle(0.5)
+    assert await balance(budgets, budget) == Balance(1.5, 0)
+
+
 async def test_the_refusal_says_what_is_spent_and_when_it_renews(budgets: Budgets) -> None:
     budget = a_budget(hard_usd=5)
     await spend(budgets, budget, 4.5)

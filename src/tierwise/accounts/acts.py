@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, or_, select
 
-from tierwise.accounts.kinds import AUDIT
-from tierwise.accounts.tables import audit, budgets, keys, organisations, teams, users
+from tierwise.accounts.kinds import AUDIT, acts_seen_by
+from tierwise.accounts.tables import budgets, keys, organisations, teams, users
 from tierwise.accounts.types import Actor, AuditEntry
 
 NOUNS: Mapping[str, tuple[str, ...]] = {
@@ -66,48 +66,57 @@ def search(
     Raises:
         NotPermitted: they may see none.
     """
-    conditions = [AUDIT.visible(actor), *_conditions(wanted)]
+    seen = acts_seen_by(actor)
+    conditions = _conditions(seen, wanted)
     if before is not None:
-        conditions.append(audit.c.id < before)
-    asked = select(audit).where(*conditions).order_by(audit.c.id.desc()).limit(limit + 1)
+        conditions.append(seen.c.id < before)
+    asked = select(seen).where(*conditions).order_by(seen.c.id.desc()).limit(limit + 1)
     rows = connection.execute(asked).mappings().all()
     acts = tuple(AUDIT.read(row) for row in rows[:limit])
     mentioned = {act.target for act in acts} | {act.org for act in acts if act.org is not None}
     for act in acts:
         for said in (act.before, act.after):
             mentioned.update(v for v in (said or {}).values() if isinstance(v, str))
-    owners = _owners(connection, mentioned)
-    names = _names(connection, mentioned.union(owners.values()))
+    owners = _owners(connection, actor, mentioned)
+    names = _names(connection, actor, mentioned.union(owners.values()))
     return Found(acts=acts, names=names, owners=owners, more=len(rows) > limit)
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(acts: FromClause, wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.who:
-        conditions.append(audit.c.actor.icontains(wanted.who, autoescape=True))
+        conditions.append(acts.c.actor.icontains(wanted.who, autoescape=True))
     if wanted.action:
-        conditions.append(audit.c.action == wanted.action)
+        conditions.append(acts.c.action == wanted.action)
     if wanted.target:
         named = (
-            audit.c.target.in_(
+            acts.c.target.in_(
                 select(table.c.id).where(table.c.name.icontains(wanted.target, autoescape=True))
             )
             for table in _NAMED
         )
-        conditions.append(or_(audit.c.target == wanted.target, *named))
+        conditions.append(or_(acts.c.target == wanted.target, *named))
     if wanted.since is not None:
-        conditions.append(audit.c.at >= wanted.since)
+        conditions.append(acts.c.at >= wanted.since)
     return conditions
 
 
-def _names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+def _names(connection: Connection, actor: Actor, ids: Collection[str]) -> dict[str, str]:
+    """What things are called; of any text that an act has, which somebody may have written there,
+    and so of what they may see alone."""
     found: dict[str, str] = {}
     for table in _NAMED:
         asked = select(table.c.id, table.c.name).where(table.c.id.in_(sorted(ids)))
+        if not actor.gateway:
+            asked = asked.where(
+                (table.c.id if table is organisations else table.c.org) == actor.org
+            )
         found.update((name, called) for name, called in connection.execute(asked))
     return found
 
 
-def _owners(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+def _owners(connection: Connection, actor: Actor, ids: Collection[str]) -> dict[str, str]:
     asked = select(budgets.c.id, budgets.c.owner).where(budgets.c.id.in_(sorted(ids)))
+    if not actor.gateway:
+        asked = asked.where(budgets.c.org == actor.org)
     return {name: owner for name, owner in connection.execute(asked)}  # noqa: C416 - rows

@@ -25,7 +25,9 @@ from tierwise.budget import Budget
 log = logging.getLogger("tierwise.accounts")
 
 _MOST_ACTS = 100
-"""After more acts everything is read: databases bound how much a statement may name."""
+_MOST_KEYS = 500
+"""After more acts, or where they are about more keys, everything is read: databases bound how much
+a statement may name."""
 
 
 class Directory:
@@ -88,9 +90,10 @@ class Directory:
         acts = number - self._generation
         if acts == 0 and self.last_error is None:
             return
+        changed = None
         if self._generation >= 0 and 0 < acts <= _MOST_ACTS:
-            which = changed_since(connection, self._generation)
-            changed = ids_of(connection, which)
+            changed = ids_of(connection, changed_since(connection, self._generation))
+        if changed is not None and len(changed) <= _MOST_KEYS:
             fresh = read_holders(connection, self._now(), keys.c.id.in_(changed))
             kept = {d: one for d, one in self._holders.items() if one.key.id not in changed}
             self._holders = {**kept, **fresh}

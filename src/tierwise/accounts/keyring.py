@@ -14,7 +14,7 @@ from tierwise.accounts.kinds import KEY, TEAM, USER, administer, operate
 from tierwise.accounts.own import Bounds, bounds_of, check_secret, own_key
 from tierwise.accounts.secrets import Secret, new_secret
 from tierwise.accounts.store import change, check_within, org_for, seen
-from tierwise.accounts.tables import key_secrets, keys
+from tierwise.accounts.tables import key_secrets, keys, teams, users
 from tierwise.accounts.types import DEFAULT_ORG, OPERATOR, Actor, Key
 from tierwise.accounts.wanted import KeyChange, NewKey
 from tierwise.errors import InvalidRequest, NotPermitted
@@ -76,11 +76,18 @@ class Keyring:
         """A new secret for a key; those that it has stay valid for so many seconds.
 
         Raises:
-            NotPermitted: it is not theirs, or may do more than the key in their hands.
+            NotPermitted: it is not theirs, or may do more than the key or login in their hands.
+            InvalidRequest: it is revoked or has expired, so that no secret of it would be good.
         """
         with self._database.act(actor) as act:
             before = self._live(act.connection, actor, name)
             _check_own(actor, before)
+            if before.expires_at is not None and before.expires_at <= act.at:
+                raise InvalidRequest(
+                    f"The key {name!r} has expired, and a new secret would be no good. Give it a "
+                    "later `expires_at` first, or create another one.",
+                    param="id",
+                )
             if not _administers(actor):
                 check_secret(act.connection, actor, before)
             secret = new_secret()
@@ -152,6 +159,8 @@ class _Operated(Exception):
 def _made(act: Act, wanted: NewKey, org: str) -> tuple[Key, Secret]:
     check_within(act.connection, TEAM, wanted.team, org)
     check_within(act.connection, USER, wanted.user, org)
+    if wanted.team is None and wanted.user is not None:
+        _check_team(act.connection, wanted.user)
     _check_expiry(wanted.expires_at, act.at)
     secret = new_secret()
     made = Key(
@@ -224,6 +233,22 @@ def _check_own(actor: Actor, key: Key) -> None:
         )
     if actor.role != "member":
         administer(actor, key.org)
+
+
+def _check_team(connection: Connection, user: str) -> None:
+    """Whether a key that is of a team by its user alone would be good."""
+    asked = (
+        select(teams.c.name)
+        .join(users, users.c.team == teams.c.id)
+        .where(users.c.id == user, teams.c.ended_at.is_not(None))
+    )
+    ended = connection.execute(asked).scalar_one_or_none()
+    if ended is not None:
+        raise InvalidRequest(
+            f"`user` is {user!r}, whose team {ended!r} has ended, and its keys with it. Give the "
+            "user another team or none first, or the key a `team`.",
+            param="user",
+        )
 
 
 def _check_expiry(at: Any, now: float) -> None:

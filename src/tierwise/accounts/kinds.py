@@ -7,7 +7,18 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, Table, and_, false, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Table,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from tierwise.accounts import tables
 from tierwise.accounts.types import Actor, AuditEntry, Key, Organisation, Team, User
@@ -78,11 +89,35 @@ ORGANISATION = Kind("organisation", "org", tables.organisations, Organisation, l
 TEAM = Kind("team", "team", tables.teams, Team, lambda actor: tables.teams.c.id == actor.team)
 USER = Kind("user", "user", tables.users, User, lambda actor: tables.users.c.id == actor.user)
 KEY = Kind("key", "key", tables.keys, Key, _own_keys, tables.keys.c.gateway)
-BUDGET = Kind("budget", "bud", tables.budgets, Budget, _own)
+BUDGET = Kind(
+    "budget",
+    "bud",
+    tables.budgets,
+    Budget,
+    _own,
+    tables.budgets.c.owner.in_(select(tables.keys.c.id).where(tables.keys.c.gateway)),
+)
 AUDIT = Kind("audit_entry", "", tables.audit, AuditEntry, _nothing)
 
 OWNERS: Mapping[str, Kind[Any]] = {"key": KEY, "user": USER, "team": TEAM, "org": ORGANISATION}
 """By the scope of a budget, what its owner is."""
+
+
+def acts_seen_by(actor: Actor) -> FromClause:
+    """The audit log with the columns of its table, as far as somebody may see it.
+
+    An organisation's acts are numbered among themselves: the numbers of all would tell those of one
+    how much is done in others.
+
+    Raises:
+        NotPermitted: they may see nothing of it.
+    """
+    table, visible = tables.audit, AUDIT.visible(actor)
+    if actor.gateway:
+        return table
+    number = func.row_number().over(order_by=table.c.id).label("id")
+    others = (column for column in table.c if column.name != "id")
+    return select(number, *others).where(visible).subquery("acts")
 
 
 def administer(actor: Actor, org: str) -> None:

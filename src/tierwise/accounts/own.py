@@ -84,7 +84,7 @@ def own_key(connection: Connection, actor: Actor, wanted: NewKey, now: float) ->
         UnknownAccount: it is to be of somebody whom they cannot see.
         InvalidRequest: it would have too many tags.
     """
-    seen(connection, actor, ORGANISATION, wanted.org or actor.org)
+    seen(connection, actor, ORGANISATION, wanted.org or actor.org, param="org")
     bounds = bounds_of(connection, actor, now)
     for kind, value, mine in ((USER, wanted.user, actor.user), (TEAM, wanted.team, actor.team)):
         if value not in (None, mine):
@@ -113,14 +113,42 @@ def own_key(connection: Connection, actor: Actor, wanted: NewKey, now: float) ->
 
 def check_secret(connection: Connection, actor: Actor, key: Key) -> None:
     """Whether a member may have a new secret of a key of theirs, which may do no more than the one
-    in their hands: that may have come into other hands.
+    in their hands: that may have come into other hands. Who has signed in without one may have it
+    of keys that may do no more than their login.
 
     Raises:
         NotPermitted: it may do more.
     """
-    if actor.key in (None, key.id):
+    if actor.key == key.id:
         return
-    own = seen(connection, actor, KEY, actor.key)
+    if actor.key is None:
+        beyond, using = _beyond_login(actor, key), "your login"
+    else:
+        beyond, using = _beyond_key(connection, actor, actor.key, key), "the one in use"
+    if beyond:
+        raise _refused(
+            f"The key {key.id!r} may do more than {using} ({', '.join(beyond)}), which gives it no "
+            "new secret. Use that key itself, or ask an admin of the organisation."
+        )
+
+
+def _beyond_login(actor: Actor, key: Key) -> list[str]:
+    """What a key may do that its user's login may not."""
+    bounded = bool(actor.models or actor.policies)
+    return [
+        name
+        for name, more in (
+            ("models", _reaches_further(key.models, actor.models)),
+            ("policies", _reaches_further(key.policies, actor.policies)),
+            ("passthrough", key.passthrough and bounded),  # where no list of models counts
+        )
+        if more
+    ]
+
+
+def _beyond_key(connection: Connection, actor: Actor, used: str, key: Key) -> list[str]:
+    """What a key may do that the one in use may not."""
+    own = seen(connection, actor, KEY, used)
     beyond = [
         name
         for name, more in (
@@ -136,13 +164,9 @@ def check_secret(connection: Connection, actor: Actor, key: Key) -> None:
         )
         if more
     ]
-    if _has_budget(connection, own.id) and not _has_budget(connection, key.id):
+    if _spends_more(connection, key.id, own.id):
         beyond.append("a budget")
-    if beyond:
-        raise _refused(
-            f"The key {key.id!r} may do more than the one in use ({', '.join(beyond)}), which "
-            "gives it no new secret. Use that key itself, or ask an admin of the organisation."
-        )
+    return beyond
 
 
 def _reaches_further(names: tuple[str, ...], allowed: tuple[str, ...]) -> bool:
@@ -202,6 +226,19 @@ def _live(connection: Connection, user: str, now: float) -> int:
 def _has_budget(connection: Connection, key: str) -> bool:
     asked = select(budgets.c.id).where(budgets.c.scope == "key", budgets.c.owner == key).limit(1)
     return connection.execute(asked).first() is not None
+
+
+def _spends_more(connection: Connection, key: str, own: str) -> bool:
+    """Whether a key may spend more in some period than another one's hard budgets let that one."""
+    asked = select(budgets.c.owner, budgets.c.period, budgets.c.hard_usd).where(
+        budgets.c.scope == "key", budgets.c.owner.in_((key, own))
+    )
+    hard = {(owner, period): usd for owner, period, usd in connection.execute(asked)}
+    return any(
+        _or_endless(hard.get((key, period))) > _or_endless(usd)
+        for (owner, period), usd in hard.items()
+        if owner == own
+    )
 
 
 def _refused(told: str, param: str = "authorization") -> NotPermitted:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, or_, select, update
 
 from tierwise.accounts import tables
 from tierwise.accounts.database import Act, Database, new_id
@@ -23,6 +23,7 @@ from tierwise.accounts.kinds import (
     TEAM,
     USER,
     Kind,
+    acts_seen_by,
     administer,
     operate,
 )
@@ -37,7 +38,7 @@ from tierwise.accounts.wanted import (
     TeamChange,
     UserChange,
 )
-from tierwise.budget import Budget
+from tierwise.budget import Budget, Scope
 from tierwise.errors import InvalidRequest, UnknownAccount
 
 T = TypeVar("T", bound=Struct)
@@ -71,20 +72,27 @@ class Store:
 
         Args:
             after: the id of the last one that is known.
-            org: only those of this organisation.
+            org: only those of the organisation of this id.
+
+        Raises:
+            InvalidRequest: `org` is no id, so that nothing would be found whatever there is.
         """
         table = kind.table
-        asked = select(table).where(kind.visible(actor)).limit(limit + 1)
+        if org is not None and org != DEFAULT_ORG and not org.startswith(f"{ORGANISATION.prefix}_"):
+            raise InvalidRequest(_no_id(ORGANISATION, org, "org"), param="org")
         if kind is AUDIT:
-            asked = asked.order_by(table.c.id.desc())
+            acts = acts_seen_by(actor)
+            whose, asked = acts.c.org, select(acts).order_by(acts.c.id.desc())
             if after is not None:
-                asked = asked.where(table.c.id < _number(after))
+                asked = asked.where(acts.c.id < _number(after))
         else:
-            asked = asked.order_by(table.c.id)
+            whose = table.c.id if kind is ORGANISATION else table.c.org
+            asked = select(table).where(kind.visible(actor)).order_by(table.c.id)
             if after is not None:
                 asked = asked.where(table.c.id > after)
         if org is not None:
-            asked = asked.where((table.c.id if kind is ORGANISATION else table.c.org) == org)
+            asked = asked.where(whose == org)
+        asked = asked.limit(limit + 1)
         with self.database.reading() as connection:
             rows = connection.execute(asked).mappings().all()
             found = tuple(kind.read(row) for row in rows[:limit])
@@ -127,7 +135,11 @@ class Store:
         with self.database.reading() as connection:
             rows = connection.execute(asked.limit(10)).mappings().all()
         if not rows:
-            raise unknown(kind, text)
+            raise UnknownAccount(
+                f"There is no {kind.noun} of the id or name {text!r}. `tierwise "
+                f"{'keys' if kind.table is tables.keys else 'accounts'} list` lists those that "
+                "there are."
+            )
         if len(rows) > 1:
             raise InvalidRequest(
                 f"{text!r} is the name of several {kind.noun}s. Give the id of one: "
@@ -193,7 +205,7 @@ class Store:
             return change(act, USER, before, before.org, wanted)
 
     def end(self, actor: Actor, kind: Kind[T], name: str) -> T:
-        """Ends an organisation, a team or a user, and with it all of its keys.
+        """Ends an organisation, a team or a user, and revokes all of its keys.
 
         They stay in the database, since the ledger goes on naming them.
         """
@@ -213,6 +225,12 @@ class Store:
                 administer(actor, org)
             table = kind.table
             act.connection.execute(update(table).where(table.c.id == name).values(ended_at=act.at))
+            keys = tables.keys
+            act.connection.execute(
+                update(keys)
+                .where(_keys_of(kind, name), keys.c.revoked_at.is_(None))
+                .values(revoked_at=act.at)
+            )
             act.note(f"{kind.noun}.delete", name, org, before=msgspec.structs.asdict(before))
             ended: T = msgspec.structs.replace(before, ended_at=act.at)
             return ended
@@ -221,9 +239,10 @@ class Store:
         """A new budget, of an owner that has none of this period yet."""
         _bounded(wanted.soft_usd, wanted.hard_usd)
         with self.database.act(actor) as act:
-            owner: Any = seen(act.connection, actor, OWNERS[wanted.scope], wanted.owner)
+            kind = OWNERS[wanted.scope]
+            owner: Any = seen(act.connection, actor, kind, wanted.owner, param="owner")
             org = owner.id if isinstance(owner, Organisation) else owner.org
-            administer(actor, org)
+            _may_bound(actor, wanted.scope, org)
             made = Budget(
                 id=new_id(BUDGET.prefix, act.at),
                 org=org,
@@ -251,7 +270,7 @@ class Store:
         """Other bounds for a budget."""
         with self.database.act(actor) as act:
             before = seen(act.connection, actor, BUDGET, name)
-            administer(actor, before.org)
+            _may_bound(actor, before.scope, before.org)
             after = change(act, BUDGET, before, before.org, wanted)
             _bounded(after.soft_usd, after.hard_usd)
             return _with_owners(act.connection, (after,))[0]
@@ -260,14 +279,27 @@ class Store:
         """Takes a budget away."""
         with self.database.act(actor) as act:
             before = seen(act.connection, actor, BUDGET, name)
-            administer(actor, before.org)
+            _may_bound(actor, before.scope, before.org)
             act.connection.execute(delete(tables.budgets).where(tables.budgets.c.id == name))
             act.note("budget.delete", name, before.org, before=msgspec.structs.asdict(before))
             return before
 
 
-def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str) -> T:
+def _keys_of(kind: Kind[Any], name: str) -> ColumnElement[bool]:
+    """The keys that end with an organisation, a team or a user: of a team those of its users, too,
+    which are of no other."""
+    keys, users = tables.keys.c, tables.users.c
+    if kind is TEAM:
+        members = select(users.id).where(users.team == name)
+        return or_(keys.team == name, and_(keys.team.is_(None), keys.user.in_(members)))
+    return (keys.user if kind is USER else keys.org) == name
+
+
+def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str, param: str = "id") -> T:
     """One of a kind that somebody may see, and that has not ended.
+
+    Args:
+        param: the field that names it.
 
     Raises:
         UnknownAccount: there is none.
@@ -278,15 +310,20 @@ def seen(connection: Connection, actor: Actor, kind: Kind[T], name: str) -> T:
         asked = asked.where(table.c.ended_at.is_(None))
     row = connection.execute(asked).mappings().first()
     if row is None:
-        raise unknown(kind, name)
+        raise unknown(kind, name, param)
     return kind.read(row)
 
 
-def unknown(kind: Kind[Any], name: str, param: str | None = None) -> UnknownAccount:
+def unknown(kind: Kind[Any], name: str, param: str) -> UnknownAccount:
     """The error of an id that is none, or none that the caller may see."""
-    return UnknownAccount(
-        f"There is no {kind.noun} {name!r}. GET /v1/admin/{kind.noun}s lists those that there are.",
-        param=param,
+    return UnknownAccount(_no_id(kind, name, param), param=param)
+
+
+def _no_id(kind: Kind[Any], name: str, param: str) -> str:
+    return (
+        f"`{param}` is {name[:100]!r}, and there is no {kind.noun} of this id. Give an id and not "
+        f"a name, such as `{kind.prefix}_...`; GET /v1/admin/{kind.noun}s lists those that there "
+        "are."
     )
 
 
@@ -298,7 +335,7 @@ def org_for(connection: Connection, actor: Actor, wanted: str | None) -> str:
         NotPermitted: they may not change it.
     """
     org = wanted or actor.org
-    seen(connection, actor, ORGANISATION, org)
+    seen(connection, actor, ORGANISATION, org, param="org")
     administer(actor, org)
     return org
 
@@ -357,6 +394,18 @@ def _insert(act: Act, kind: Kind[T], made: T, org: str) -> T:
 def _number(text: str) -> int:
     """The number of an act; 0, before which there is none, if it is no such number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _may_bound(actor: Actor, scope: Scope, org: str) -> None:
+    """Whoever may set or lift a budget passes: of an organisation only those above it, whom it
+    would not bind otherwise.
+
+    Raises:
+        NotPermitted: anybody else.
+    """
+    administer(actor, org)
+    if scope == "org":
+        operate(actor, "To set or lift the budget of an organisation")
 
 
 def _bounded(soft: float | None, hard: float | None) -> None:

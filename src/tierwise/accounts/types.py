@@ -55,8 +55,8 @@ class Key(Struct, frozen=True, kw_only=True):
 
     `prefix` is how its newest secret begins. Empty `models` and `policies` allow all. `gateway`
     opens the calls for operators, and every organisation; `passthrough` the endpoints that are
-    passed through to a provider, which are neither priced nor separated by tenant. Of `expires_at`
-    and `revoked_at`, None is never.
+    passed through to a provider, which are not separated by tenant, and of which budgets bound only
+    what says its cost. Of `expires_at` and `revoked_at`, None is never.
     """
 
     id: str
@@ -88,7 +88,8 @@ class Key(Struct, frozen=True, kw_only=True):
 class AuditEntry(Struct, frozen=True, kw_only=True):
     """One administrative act: who did what to which, and how that was before and after.
 
-    `id` counts up by one with every act; nothing secret is in `before` and `after`.
+    `id` counts up by one with every act, of the organisation for those who see no other; nothing
+    secret is in `before` and `after`.
     """
 
     id: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from tierwise.config.section import Section as _Section
 
 _FIELDS = {
     "patterns": {"patterns", "ignore_case"},
@@ -16,10 +18,8 @@ _FIELDS = {
 _EVERYWHERE = {"kind", "action", "sides", "always", "unseen"}
 
 
-class GuardrailConfig(BaseModel):
+class GuardrailConfig(_Section):
     """What is looked for in requests and answers, and what is done when it is found."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str = Field(
         min_length=1,

@@ -3,7 +3,7 @@
 They stand in a table of their own, so that nothing that learns from answers, judges them or
 promises anything of them ever meets one. What embeddings cost is part of every total, and their
 reference is themselves: nothing was saved, and nothing lost. What is passed through is counted
-apart, because nobody knows what it cost.
+apart, because of most of it nobody knows what it cost.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tierwise.accounts.types import DEFAULT_ORG, Actor, Key
 from tierwise.budget import Budget, renews_at
 from tierwise.config import Setup
 from tierwise.errors import AccountsAway, InvalidRequest
+from tierwise.server.allowed import narrowed
 from tierwise.server.keys import Client
 from tierwise.state.budgets import Budgets
 from tierwise.wire.unreadable import UNREADABLE
@@ -76,7 +77,7 @@ class AccountCalls:
             if verb == "delete":
                 return Done(self._delete(actor, kind, name), {"deleted": True})
             if kind == "keys":
-                return self._key(actor, verb, name, body)
+                return self._key(client, verb, name, body)
             return Done(self._make(actor, verb, kind, name, body))
         except SQLAlchemyError as error:
             raise _away() from error
@@ -103,18 +104,19 @@ class AccountCalls:
             return self._store.delete_budget(actor, name)
         return self._store.end(actor, _KINDS[kind], name)
 
-    def _key(self, actor: Actor, verb: str, name: str, body: bytes) -> Done:
+    def _key(self, client: Client, verb: str, name: str, body: bytes) -> Done:
+        actor = actor_of(client)
         if verb == "rotate":
             rotation = read(body or b"{}", wanted.Rotation)
             return _with_secret(self._keyring.rotate(actor, name, rotation.overlap_s))
         if verb == "create":
             new = read(body, wanted.NewKey)
-            self._check_known(new.models, new.policies)
+            self._check_known(client, new.models, new.policies)
             return _with_secret(self._keyring.create(actor, new))
         change = read(body, wanted.KeyChange)
         models = () if change.models is UNSET else change.models
         policies = () if change.policies is UNSET else change.policies
-        self._check_known(models, policies)
+        self._check_known(client, models, policies)
         return Done(self._keyring.change(actor, name, change))
 
     def _make(self, actor: Actor, verb: str, kind: str, name: str, body: bytes) -> Any:
@@ -139,15 +141,23 @@ class AccountCalls:
                 return store.change_budget(actor, name, read(body, wanted.BudgetChange))
         raise AssertionError(f"there is no {verb} of {kind}")
 
-    def _check_known(self, models: Collection[str], policies: Collection[str]) -> None:
-        setup = self._setup
-        for field, names, known in (
-            ("models", models, [*setup.models, *setup.embeddings]),
-            ("policies", policies, [*setup.policies]),
+    def _check_known(
+        self, client: Client, models: Collection[str], policies: Collection[str]
+    ) -> None:
+        """Whether there are these; of others only those are told that a key may use itself."""
+        setup, shown = self._setup, narrowed(self._setup, client)
+        for field, names, known, told in (
+            (
+                "models",
+                models,
+                {*setup.models, *setup.embeddings},
+                {*shown.models, *shown.embeddings},
+            ),
+            ("policies", policies, {*setup.policies}, {*shown.policies}),
         ):
             for name in names:
                 if name not in known:
-                    near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
+                    near = difflib.get_close_matches(name, told, n=3) or sorted(told)[:5]
                     raise InvalidRequest(
                         f"`{field}` has {name!r}, which is none that is configured. Did you mean "
                         f"{', '.join(near) or 'none'}?",

@@ -55,9 +55,9 @@ def check_passing(client: Client) -> None:
     """
     if not client.passthrough:
         raise NotPermitted(
-            "This key may not use what is passed through to a provider, since that is neither "
-            "priced nor separated by tenant. Those who operate the gateway can give it "
-            "`passthrough: true`.",
+            "This key may not use what is passed through to a provider, since that is not "
+            "separated by tenant, and bound by budgets only in part. Those who operate the gateway "
+            "can give it `passthrough: true`.",
             param="authorization",
         )
 

@@ -26,7 +26,7 @@ from tierwise.errors import (
 )
 from tierwise.ledger import Told
 from tierwise.orchestrator import Orchestrator
-from tierwise.passed_on import Passage
+from tierwise.passed_on import CostOf, Passage
 from tierwise.passing import Places, clean, family_of, kind_of, model_in
 from tierwise.providers.http import request_id_of
 from tierwise.providers.passthrough import Passed, PassedAnswer
@@ -48,11 +48,13 @@ from tierwise.server.request import (
 from tierwise.server.sent import Sent
 from tierwise.server.speech import Header, Speech
 from tierwise.server.speeches import Speeches
+from tierwise.server.warned import warnings_of
 from tierwise.telemetry.context import carrying_on, span_for
 from tierwise.types import Deployment, Trace
 
 if TYPE_CHECKING:
     from tierwise.guarded import Guarded
+    from tierwise.passed_costs import PassedCosts
 
 log = logging.getLogger("tierwise.server")
 
@@ -79,6 +81,8 @@ class PassingEndpoint:
         guarded = orchestrator.guarded
         self._guarded = guarded if guarded is not None and guarded.looks_at_all else None
         self._ledger = orchestrator.ledger
+        self._setup = orchestrator.setup
+        self._costs: PassedCosts | None = None
         self._places = Places(orchestrator.setup, param=_HEADER.decode(), remedy=_REMEDY)
         self._open = frozenset(config.server.passthrough)
         self._keys = keys
@@ -120,32 +124,57 @@ class PassingEndpoint:
         check_passing(client)
         lasting, now = self._lasting, time.monotonic()
         deadline = now + self._patience_s
-        with await lasting.allowances.admit(client.name, 0, now, client.limits):
+        with await lasting.allowances.admit(client.name, 0, now, client.limits) as taken:
             place = lasting.admission.enter(
                 client.priority or "normal", client.name or "", deadline
             )
             with await place:
-                deployment, passed = await self._target(asked)
-                passage = Passage(
-                    asked.method,
-                    asked.path,
-                    kind_of(asked.path),
-                    deployment.provider,
-                    client.name,
-                    client.owner,
-                    Told(trace=asked.trace, waited_s=time.monotonic() - now),
-                )
+                budgets = lasting.budgets
+                purse = None if budgets is None else budgets.purse(client.budgets)
+                if purse is not None:
+                    await purse.reserve(None)
+                    asked.warnings = warnings_of(purse)
                 try:
-                    if self._guarded is not None and passed.body is not None:
-                        passed = await self._looked_at(self._guarded, asked, passed, passage)
-                    await self._send_on(deployment, passed, asked, passage, sent)
-                except ClientGone:
-                    passage.left(self._ledger)
-                    raise
-                except BaseException as error:
-                    passage.over(self._ledger, error)
-                    raise
-                passage.over(self._ledger)
+                    await self._pass_on(asked, client, sent, time.monotonic() - now)
+                finally:
+                    known = asked.passage
+                    if known is not None and known.usage is not None:
+                        taken.used(known.usage)
+                    if purse is not None:
+                        purse.settle((known.cost_usd if known is not None else None) or 0.0)
+
+    async def _pass_on(self, asked: _Asked, client: Client, sent: Sent, waited_s: float) -> None:
+        """A call that may be made."""
+        deployment, passed = await self._target(asked)
+        asked.passage = passage = Passage(
+            asked.method,
+            asked.path,
+            kind_of(asked.path),
+            deployment.provider,
+            client.name,
+            client.owner,
+            Told(trace=asked.trace, waited_s=waited_s),
+            self._cost_of(deployment, asked.path),
+        )
+        try:
+            if self._guarded is not None and passed.body is not None:
+                passed = await self._looked_at(self._guarded, asked, passed, passage)
+            await self._send_on(deployment, passed, asked, passage, sent)
+        except ClientGone:
+            passage.left(self._ledger)
+            raise
+        except BaseException as error:
+            passage.over(self._ledger, error)
+            raise
+        passage.over(self._ledger)
+
+    def _cost_of(self, deployment: Deployment, path: str) -> CostOf:
+        if self._costs is None:
+            # Imported only here: few pass anything through.
+            from tierwise.passed_costs import PassedCosts
+
+            self._costs = PassedCosts(self._setup)
+        return self._costs.of(deployment, path)
 
     async def _looked_at(
         self, guarded: Guarded, asked: _Asked, passed: Passed, passage: Passage
@@ -177,7 +206,7 @@ class PassingEndpoint:
         async with answer:
             self._lasting.metrics.passed(deployment.provider, answer.status)
             passage.answered(answer)
-            await _relay(answer, sent, passage)
+            await _relay(answer, sent, passage, asked.warnings)
 
     async def _target(self, asked: _Asked) -> tuple[Deployment, Passed]:
         """Who is asked, and what."""
@@ -242,6 +271,10 @@ class _Asked:
         self.read: bytes | None = None
         """Its body, where that had to be read; and the model that it names."""
         self.model: str | None = None
+        self.passage: Passage | None = None
+        """What the ledger keeps of it, once it is known who gets it."""
+        self.warnings: Sequence[Header] = ()
+        """Of soft budgets that are passed."""
         self.failed: Exception | None = None
         """Why its body could not be read to the end."""
         self._all: Sequence[Header] = scope["headers"]
@@ -310,9 +343,12 @@ class _Asked:
                 yield part
 
 
-async def _relay(answer: PassedAnswer, sent: Sent, passage: Passage) -> None:
+async def _relay(
+    answer: PassedAnswer, sent: Sent, passage: Passage, warnings: Sequence[Header]
+) -> None:
     """The answer as it comes."""
     headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in answer.headers]
+    headers += warnings
     headers.append((b"x-tierwise-decision-id", passage.name.encode()))
     upstream = request_id_of(dict(answer.headers))
     if upstream is not None:

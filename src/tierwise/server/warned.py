@@ -10,8 +10,11 @@ _NAME = b"x-tierwise-budget-warning"
 
 
 def warned(task: Task) -> list[Header]:
-    """One header for each; headers are ASCII, names of teams need not be."""
+    """One header for each."""
     purse = task.purse
-    if not isinstance(purse, Purse):
-        return []
+    return warnings_of(purse) if isinstance(purse, Purse) else []
+
+
+def warnings_of(purse: Purse) -> list[Header]:
+    """The same of what a request is paid from; headers are ASCII, names of teams need not be."""
     return [(_NAME, warning.encode("ascii", "replace")) for warning in purse.warnings]

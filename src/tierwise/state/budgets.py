@@ -29,6 +29,9 @@ LEASE_S = 900.0
 """For how long something is set aside if nobody settles it: its process has crashed."""
 SOON_S = 3600.0
 """A budget that is whole again within this time is worth another try, in seconds."""
+LEAST_USD = 1e-9
+"""What is set aside for a request whose cost nobody knows before: there is room for it until a
+budget is used up, and no unit of money is smaller in any books."""
 _MOST_SAID = 10_000
 
 
@@ -179,13 +182,17 @@ class Budgets:
         return (await self.books.balances([before]))[0] is not None
 
     async def reserve(
-        self, accounts: Sequence[Account], usd: float, lease_s: float
+        self, accounts: Sequence[Account], usd: float | None, lease_s: float
     ) -> tuple[str, tuple[str, ...]]:
         """Sets an amount aside; gives the lease's name, and a warning for each soft budget passed.
+
+        Args:
+            usd: None where nobody knows; then only a budget that is used up has no room.
 
         Raises:
             BudgetExceeded: a hard budget has no room for it.
         """
+        known, usd = usd is not None, LEAST_USD if usd is None else usd
         lease = f"{self._process}.{next(self._numbers)}"
         until = self.now() + lease_s
         done = await self.books.reserve(lease, accounts, usd, until)
@@ -195,7 +202,9 @@ class Budgets:
             done = await self.books.reserve(lease, accounts, usd, until)
         if done.full:
             place = done.full[0]
-            raise self._exceeded(accounts[place], done.balances[place], usd)
+            expected = f"this request is expected to cost {usd:.6g}"
+            asks = expected if known else "what this request will cost is not known"
+            raise self._exceeded(accounts[place], done.balances[place], asks)
         warnings = [
             self._warning(account, balance.taken_usd + usd)
             for account, balance in zip(accounts, done.balances, strict=True)
@@ -214,7 +223,7 @@ class Budgets:
             log.warning("a soft limit is passed: %s", text)
         return text
 
-    def _exceeded(self, account: Account, balance: Balance, usd: float) -> BudgetExceeded:
+    def _exceeded(self, account: Account, balance: Balance, asks: str) -> BudgetExceeded:
         budget, now = account.budget, self.now()
         renews = renews_at(budget.period, now)
         when = f"It renews at {written(renews)}." if renews is not None else "It does not renew."
@@ -222,8 +231,8 @@ class Budgets:
         wait = renews - now if renews is not None and renews - now <= SOON_S else None
         return BudgetExceeded(
             f"The {budget.words} ({budget.id}) is {budget.hard_usd:.6g} USD, of which "
-            f"{balance.spent_usd:.6g} are spent{aside}; this request is expected to cost "
-            f"{usd:.6g}. {when} Ask whoever keeps the budget, or for a cheaper model.",
+            f"{balance.spent_usd:.6g} are spent{aside}; {asks}. {when} Ask whoever keeps the "
+            "budget, or for a cheaper model.",
             retry_after=wait,
         )
 
@@ -240,8 +249,8 @@ class Purse:
         self._lease: str | None = None
         self.warnings: tuple[str, ...] = ()
 
-    async def reserve(self, usd: float) -> None:
-        """Sets aside what a request is expected to cost.
+    async def reserve(self, usd: float | None) -> None:
+        """Sets aside what a request is expected to cost; None where nobody knows.
 
         Raises:
             BudgetExceeded: a hard budget has no room for it.

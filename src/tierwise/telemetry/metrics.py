@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tierwise.ledger import Aside
+from tierwise.ledger import EMBEDDINGS, Aside
 from tierwise.telemetry.asides import AsideCalls
 from tierwise.telemetry.calls import MOST_SERIES, Calls, metrics_of
 from tierwise.telemetry.histogram import Histogram
@@ -55,9 +55,10 @@ class GenAiMetrics:
             self._call(attempt)
 
     def observe_aside(self, aside: Aside) -> None:
-        """Takes in one that was for no answer. What embeddings cost is part of the total."""
+        """Takes in one that was for no answer. What embeddings cost is part of the total; of what
+        was passed through so little is known that it would say nothing."""
         self._asides.observe(aside, self.places)
-        if aside.cost_usd is None:
+        if aside.cost_usd is None or aside.kind != EMBEDDINGS:
             return
         requests = self._like((None, aside.model, aside.status))
         if requests is not None:

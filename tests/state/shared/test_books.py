@@ -34,7 +34,7 @@ def budgets(replicas: Replicas, ledger: Ledger | None = None) -> Budgets:
     return Budgets(replicas.books, ledger or Ledger())
 
 
-async def reserved(of: Budgets, usd: float, *from_: Budget) -> Purse | None:
+async def reserved(of: Budgets, usd: float | None, *from_: Budget) -> Purse | None:
     """A purse with so much set aside; None where there is no room."""
     purse = of.purse(from_ or (KEY,))
     assert purse is not None
@@ -75,6 +75,18 @@ async def test_two_replicas_spend_together_what_the_budget_has(redis: RedisServe
 
 async def _settled(of: Budgets) -> bool:
     return (await spent(of))[1] == 0.0
+
+
+async def test_what_costs_nobody_knows_what_is_refused_by_all_once_nothing_is_left(
+    redis: RedisServer,
+) -> None:
+    async with joined(redis) as one, joined(redis) as other:
+        a, b = budgets(one), budgets(other)
+        purse = await reserved(a, None)
+        assert purse is not None
+        purse.settle(1.0)
+        await until(lambda: _settled(b), "all to be settled")
+        assert await reserved(b, None) is None
 
 
 async def test_it_is_set_aside_in_all_budgets_or_in_none(redis: RedisServer) -> None:
