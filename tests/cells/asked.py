@@ -109,7 +109,6 @@ CHAT: Expected = {
     "thoughts": {"messages.1": {"role": "assistant", "content": "Well"}},
 }  # fmt: skip
 
-_NO_MARKS: Places = {"messages.0.content": "Be brief.", "messages.0.cache_control": NOTHING}
 # https://docs.mistral.ai/api/endpoint/chat
 MISTRAL: Expected = {
     **CHAT,

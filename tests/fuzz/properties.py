@@ -99,7 +99,6 @@ _POSTS = {
     f"{_ON_VERTEX}/count-tokens:rawPredict": CLIENTS["anthropic"],
 }
 _METHODS = ("GET", "GET", "GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS")
-_METHODS_OF_GEMINI = ("generateContent", "streamGenerateContent", "streamGenerateContent?alt=sse")
 _STATUSES = (300, 400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 503, 529, 999)
 _WAITS = (
     *("1", "0.5", "-1", "nan", "1e400", "\xff", "9" * 5000, "1m3s"),

@@ -120,12 +120,6 @@ def test_percentiles_of_many_are_right_but_for_the_width_of_a_bucket(
         assert getattr(rough, name) != right
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.00105, 0.02, 1.0, 3599.0])
-def test_a_time_lies_in_its_bucket(seconds: float) -> None:
-    found = histogram.middle(histogram.bucket_of(seconds))
-    assert found == pytest.approx(max(seconds, histogram.LEAST_S), rel=histogram.ERROR * 1.001)
-
-
 def test_totals_add_up_by_whatever_they_are_grouped(place: str, life: list[Record]) -> None:
     with written(place, life, (200, 500)), reading(place) as connection:
         for since, until in SPANS:

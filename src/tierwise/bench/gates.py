@@ -18,8 +18,6 @@ from tierwise.gates.base import BUILTIN
 _Value = TypeVar("_Value")
 Say = Callable[[str], None]
 
-SCORED = "scorer"
-
 
 class Options(Struct, frozen=True):
     """`answers` of each kind are judged, after as many others that only warm up."""

@@ -26,8 +26,6 @@ async def ask_all(
     rate: float,
     before: When,
     heard: Heard,
-    *,
-    policy: str = "auto",
 ) -> list[Seen]:
     """Sends requests, every second one a stream, until `before` says that it is enough.
 
@@ -44,7 +42,7 @@ async def ask_all(
         number = 0
 
         async def ask(number: int) -> Seen:
-            seen = await ask_one(session, url, number, items[number % len(items)], policy)
+            seen = await ask_one(session, url, number, items[number % len(items)])
             heard(seen)
             return seen
 
@@ -66,14 +64,13 @@ async def ask_one(
     url: str,
     number: int,
     item: WorkItem,
-    policy: str,
     *,
     streams: bool = True,
 ) -> Seen:
     """One request, a stream if its number is odd and there are to be `streams`, and all that came
     of it. Headers that each request is to have, such as a key, belong to the session."""
     stream = streams and number % 2 == 1
-    body = request_body(item, policy, stream=stream)
+    body = request_body(item, "auto", stream=stream)
     at = time.monotonic()
     status, headers, parts, broke = 0, dict[str, str](), list[bytes](), None
     accepted = True

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -12,6 +11,7 @@ from tierwise.chaos.detect import Detected
 from tierwise.chaos.judge import Judged
 from tierwise.chaos.outage import Played
 from tierwise.chaos.seen import Seen
+from tierwise.demo.result import percentile
 
 AGAIN_S = 2.0
 """How long after the first path's return a request may still be refused."""
@@ -147,11 +147,3 @@ def _is_excused(played: Played, seen: Seen, judged: Judged, deadline_s: float) -
         return False
     over = played.ended is not None and seen.at > played.ended + AGAIN_S
     return judged.clear and seen.until >= played.began and not over and seen.latency_s <= deadline_s
-
-
-def percentile(values: Sequence[float], fraction: float) -> float:
-    """The nearest-rank percentile; 0 without values."""
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)]

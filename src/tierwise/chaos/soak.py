@@ -148,9 +148,7 @@ class _Soak:
         number = self._asked
         self._asked += 1
         item = self._items[number % len(self._items)]
-        judged = verdict(
-            self._fleet, await ask_one(session, self._ground.url, number, item, "auto")
-        )
+        judged = verdict(self._fleet, await ask_one(session, self._ground.url, number, item))
         self._failed += judged.failed is not None
         self._wrong += bool(judged.wrong)
         for why in [judged.failed] if judged.failed else judged.wrong:

@@ -26,16 +26,15 @@ def usd(amount: float | None) -> str:
     return f"{sign}${size:.{digits}f}".rstrip("0")
 
 
-def percent(fraction: float | None, digits: int = 0) -> str:
+def percent(fraction: float | None) -> str:
     """A fraction as percent; almost nothing is not called nothing, nor almost all of it all."""
     if fraction is None:
         return "–"
-    least = 10.0**-digits
-    if 0 < 100 * fraction < least / 2:
-        return f"< {least:g} %"
-    if 100 - least / 2 <= 100 * fraction < 100:
-        return f"> {100 - least:g} %"
-    text = f"{100 * fraction:.{digits}f} %"
+    if 0 < 100 * fraction < 0.5:
+        return "< 1 %"
+    if 99.5 <= 100 * fraction < 100:
+        return "> 99 %"
+    text = f"{100 * fraction:.0f} %"
     return text.replace("-", "−").replace("−0 %", "0 %")
 
 

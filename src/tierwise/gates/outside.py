@@ -29,11 +29,9 @@ class OutsideGate:
     a `Verdict`, a probability, a bool, or None where it has nothing to say.
     """
 
-    def __init__(
-        self, name: str, opinion: Opinion, *, limit_s: float = LIMIT_S, threads: int = AT_A_TIME
-    ) -> None:
+    def __init__(self, name: str, opinion: Opinion, *, threads: int = AT_A_TIME) -> None:
         self.name = name
-        self.limit_s = limit_s
+        self.limit_s = LIMIT_S
         self._theirs = Theirs(f"gate {name}", opinion, at_a_time=threads)
 
     @property

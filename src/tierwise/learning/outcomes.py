@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tierwise.errors import ConfigError
 from tierwise.parquet import Table
 
+_SMALLEST_GROUP = 8
 _REMEDY = (
     "prompts.parquet needs `prompt_id` and `prompt`; outcomes.parquet needs `prompt_id`, `model` "
     "and `score`."
@@ -84,14 +85,14 @@ def read_outcomes(folders: Sequence[Path], datasets: Collection[str] = ()) -> Ou
     return _only_datasets(_joined([_read(folder) for folder in folders]), datasets, folders)
 
 
-def groups(prompts: Sequence[Prompt], smallest: int = 8) -> list[str]:
+def groups(prompts: Sequence[Prompt]) -> list[str]:
     """What sort of question each prompt is: dataset and category where a category has enough."""
     fine = [f"{p.dataset}/{p.category}" if p.category else p.dataset for p in prompts]
     size: dict[str, int] = {}
     for name in fine:
         size[name] = size.get(name, 0) + 1
     return [
-        name if size[name] >= smallest else prompt.dataset
+        name if size[name] >= _SMALLEST_GROUP else prompt.dataset
         for name, prompt in zip(fine, prompts, strict=True)
     ]
 

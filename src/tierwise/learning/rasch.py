@@ -24,6 +24,8 @@ by 0.9 to 2.2 within the sources that the shipped router is learned from."""
 
 MEAN_VARIANCE = 4.0
 """Prior of the groups' means: wide, so that it only holds those that are always (or never) done."""
+_ROUNDS = 60
+"""Of steps; a step is bounded to two units of log-odds."""
 
 
 class Rasch(Struct, frozen=True):
@@ -50,7 +52,6 @@ def fit_rasch(
     outcomes: NDArray[np.float64],
     groups: Sequence[str] | None = None,
     qualities: Sequence[float | None] = (),
-    rounds: int = 60,
 ) -> Rasch:
     """Maximum a posteriori abilities and difficulties.
 
@@ -66,7 +67,6 @@ def fit_rasch(
             nothing is. Abilities of known models are then taken as given. That is for sources
             with other models each: there outcomes cannot tell a hard source from weak models, nor
             models that are alike from prompts that cannot tell them apart.
-        rounds: of steps; a step is bounded to two units of log-odds.
     """
     seen = ~np.isnan(outcomes)
     filled = np.where(seen, outcomes, 0.0)
@@ -80,7 +80,7 @@ def fit_rasch(
         p = np.where(seen, sigmoid(ability - (middle[group] + apart)[:, None]), 0.0)
         return p - filled, p * (1 - p)
 
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         excess, bend = rates()
         slope = -excess.sum(axis=0) - ability / ABILITY_VARIANCE
         ability = ability + fitted * _step(slope, bend.sum(axis=0) + 1 / ABILITY_VARIANCE)

@@ -49,7 +49,6 @@ def read_feedback(
     score: object = None,
     label: object = None,
     comment: object = None,
-    source: str = "user",
     caller: str | None = None,
     at: float,
 ) -> Feedback:
@@ -80,7 +79,7 @@ def read_feedback(
     return Feedback(
         decision_id=decision_id,
         at=at,
-        source=source,
+        source="user",
         score=_score(score) if label is None else _worth(label),
         label=None if label is None else str(label),
         comment=str(comment) if comment else None,

@@ -16,11 +16,6 @@ ERROR = math.sqrt(RATIO) - 1
 """How far a percentile may be from the true one, as a fraction of it."""
 
 
-def bucket_of(seconds: float) -> int:
-    """The bucket of a time."""
-    return math.floor(math.log(max(seconds, LEAST_S) / LEAST_S) / math.log(RATIO))
-
-
 def middle(bucket: int) -> float:
     """The time that stands for a bucket, in seconds."""
     return float(LEAST_S * RATIO ** (bucket + 0.5))

@@ -32,7 +32,6 @@ from tierwise.ledger.tables import (
     shapes,
 )
 
-CONFIDENCE = 0.95
 _Z = 1.959963984540054
 """Of the normal distribution, 95 % lies within so many standard deviations of its mean."""
 BY = frozenset({"hour", "day", "owner", *SHAPE_COLUMNS, *OWNER_COLUMNS})

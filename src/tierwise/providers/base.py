@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 from tierwise.errors import ConfigError, UpstreamError
 from tierwise.providers.http import HttpRequest
 from tierwise.types import Completion, Deployment, Task, Usage
-from tierwise.wire.features import Feature
 
 BUILTIN = {
     "openai_compatible": "tierwise.providers.openai_compatible:OpenAICompatible",
@@ -146,18 +145,13 @@ class Prefills(Protocol):
         """The task with the beginning of its answer; None if this deployment cannot do that."""
 
 
-class Lacks(Protocol):
-    """An adapter whose model does not take all that its dialect has words for.
-
-    `lacks` are those features. Callers of its own dialect are told so by the provider itself; for
-    others they are as if there were no words for them.
-    """
-
-    lacks: frozenset[Feature]
-
-
 def lacks_of(adapter: Adapter) -> frozenset[str]:
-    """The features that an adapter's deployment does not take, whatever its dialect can say."""
+    """The features that an adapter's deployment does not take, whatever its dialect can say.
+
+    An adapter that knows more of its model's than is configured has them as its own `lacks`.
+    Callers of its dialect are told so by the provider itself; for others they are as if there were
+    no words for them.
+    """
     # Asked for every translated call: a protocol's `isinstance` takes as long as to write the body.
     own: frozenset[str] | None = getattr(adapter, "lacks", None)
     known = adapter.deployment.lacks

@@ -95,7 +95,7 @@ class Dialect(Protocol):
 
 @cache
 def dialect_named(name: str) -> Dialect:
-    """The dialect of that name, which must be one that `is_dialect`."""
+    """The dialect of that name, which must be one of `dialect_names`."""
     module, _, attribute = _DIALECTS[name].partition(":")
     found: Dialect = getattr(import_module(module), attribute)
     return found
@@ -104,8 +104,3 @@ def dialect_named(name: str) -> Dialect:
 def dialect_names() -> tuple[str, ...]:
     """The names of all dialects."""
     return tuple(_DIALECTS)
-
-
-def is_dialect(name: str) -> bool:
-    """Whether requests in a dialect of that name can be translated."""
-    return name in _DIALECTS

@@ -14,7 +14,7 @@ from tierwise.errors import ServerFailed
 from tierwise.types import Usage
 from tierwise.wire import sse
 from tierwise.wire.conversation import Conversation
-from tierwise.wire.responses import RESPONSES, response_in
+from tierwise.wire.responses import RESPONSES
 from tierwise.wire.spoken import (
     Began,
     Cited,
@@ -192,13 +192,6 @@ def test_errors_are_raised(block: bytes) -> None:
 def test_what_is_no_event_is_not_read(block: bytes) -> None:
     with pytest.raises(msgspec.MsgspecError):
         read(block)
-
-
-def test_the_whole_answer_is_found_at_a_streams_end() -> None:
-    assert response_in(CREATED) is None
-    found = response_in(CREATED + ends(MESSAGE))
-    assert found is not None
-    assert json.loads(found)["output"] == [MESSAGE]
 
 
 _WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10)

@@ -108,7 +108,7 @@ class Balancer:
             while True:
                 replica = self._next()
                 url = self._urls[replica]
-                seen = await ask_one(session, url, number, item, "auto", streams=self._streams)
+                seen = await ask_one(session, url, number, item, streams=self._streams)
                 if seen.accepted or time.monotonic() > give_up:
                     return self._told(seen, replica, refused)
                 refused += 1

@@ -49,7 +49,6 @@ class Candidate(Struct, rename="camel"):
 
     content: Content | None = None
     finish_reason: str | None = None
-    finish_message: str | None = None
     index: int | None = None
     citation_metadata: Raw = ABSENT
     grounding_metadata: Raw = ABSENT

@@ -11,10 +11,9 @@ from tierwise.wire import dialect, openai_errors
 from tierwise.wire.conversation import Conversation
 from tierwise.wire.features import Feature
 from tierwise.wire.responses import reply, request, stream, words, writer
-from tierwise.wire.responses.stream import response_in
 from tierwise.wire.spoken import Spoken
 
-__all__ = ["RESPONSES", "response_in"]
+__all__ = ["RESPONSES"]
 
 
 class _Responses:

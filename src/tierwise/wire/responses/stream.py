@@ -100,18 +100,6 @@ _decode_begun = msgspec.json.Decoder(_Begun).decode
 _decode_failed = msgspec.json.Decoder(_Failed).decode
 
 
-def response_in(block: bytes) -> bytes | None:
-    """The whole answer that a block of complete events ends with; None if it ends otherwise."""
-    if b'"response.completed"' not in block and b'"response.incomplete"' not in block:
-        return None
-    for data in sse.payloads(block):
-        if b'"response":' in data.replace(b" ", b""):
-            found = decode_event(data)
-            if found.type in ("response.completed", "response.incomplete"):
-                return bytes(found.response)
-    return None
-
-
 class EventReader:
     """Reads one stream; see `tierwise.wire.dialect.EventReader`."""
 
