@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from tierwise.certificate import Baseline, Certificate, Combination, Curve, Threshold
 from tierwise.types import (
     Attempt,
+    Candidate,
     Decision,
     Deployment,
+    Estimate,
     Model,
     Plan,
     Policy,
@@ -245,6 +247,15 @@ def a_stream(
     counted = usage or {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
     events.append(a_chunk(model=model, choices=[], usage=counted))
     return [*events, DONE]
+
+
+def a_candidate(model: str, quality: float, cost_usd: float) -> Candidate:
+    """One of a plan's tiers, of which just so much is expected."""
+    estimate = Estimate(
+        quality=quality, quality_low=quality, cost_usd=cost_usd, cost_p90_usd=cost_usd,
+        ttft_s=0.1, latency_s=1.0,
+    )  # fmt: skip
+    return Candidate(model=model, role="tier", why="", estimate=estimate)
 
 
 class Clock:

@@ -14,6 +14,7 @@ from gateway import KEY, Provider, RunningGateway, config_for
 
 if TYPE_CHECKING:
     from postgres import Postgres
+    from replicated import RedisServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,6 +81,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.db")
     server: Postgres = request.getfixturevalue("postgres")
     return server.migrated()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that forgets everything when it is killed."""
+    from replicated import RedisServer  # as with PostgreSQL
+
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

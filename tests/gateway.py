@@ -44,6 +44,17 @@ class Seen:
     body: Body
     headers: Mapping[str, str]
 
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Roles and texts of its messages."""
+        found = []
+        for message in self.body["messages"]:
+            content = message["content"]
+            if not isinstance(content, str):
+                content = "".join(part["text"] for part in content)
+            found.append((message["role"], content))
+        return found
+
 
 @dataclass
 class Provider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -223,3 +224,12 @@ async def a_laboratory(
             yield Laboratory(paths, by_model, transport)
         finally:
             await transport.close()
+
+
+def text_of(body: bytes, stream: bool) -> str:
+    """The text of an answer in OpenAI's dialect, whole or a stream."""
+    if not stream:
+        return str(json.loads(body)["choices"][0]["message"]["content"])
+    events = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: {")]
+    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
+    return "".join(delta.get("content", "") for delta in deltas)

@@ -5,18 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tierwise.bench.observed import Options, run
-from tierwise.bench.programs import MissingProgram, find_program
-
-
-def _installed() -> bool:
-    try:
-        return all(find_program(name, name) for name in ("nginx", "wrk"))
-    except MissingProgram:
-        return False
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not _installed(), reason="nginx and wrk are not installed")
+@pytest.mark.usefixtures("nginx_and_wrk")
 def test_every_request_of_the_measurement_is_told_of() -> None:
     options = Options(seconds=1, rounds=1)
     steps: list[str] = []

@@ -5,18 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tierwise.bench import Options, run
-from tierwise.bench.programs import MissingProgram, find_program
-
-
-def _installed() -> bool:
-    try:
-        return all(find_program(name, name) for name in ("nginx", "wrk"))
-    except MissingProgram:
-        return False
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not _installed(), reason="nginx and wrk are not installed")
+@pytest.mark.usefixtures("nginx_and_wrk")
 def test_a_short_benchmark_measures_everything_and_loses_no_record() -> None:
     options = Options(seconds=1, rounds=1, starts=1)
     steps: list[str] = []

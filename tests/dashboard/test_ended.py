@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, func, inspect, select
 
+from builders import Clock
 from postgres import Postgres
 from tierwise.config.keeping import LedgerConfig
 from tierwise.dashboard.ended import Ended, ended_of
@@ -21,14 +22,6 @@ from tierwise.storage.engine import file_url, open_engine
 from tierwise.storage.metadata import metadata
 
 SECRET = b"s" * 32
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -69,7 +62,7 @@ async def test_they_are_forgotten_when_their_cookies_are_no_good_any_more(url: s
     sessions, ended = Sessions(SECRET, 60, clock), Ended(url, now=clock)
     for _ in range(3):
         await ended.end(sessions.new())
-    clock.at += 60
+    clock.now += 60
     last = sessions.new()
     await ended.end(last)
     with open_engine(url).connect() as connection:

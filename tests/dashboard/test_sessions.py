@@ -6,17 +6,10 @@ import base64
 
 import pytest
 
+from builders import Clock
 from tierwise.dashboard.sessions import Session, Sessions
 
 SECRET = b"s" * 32
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 def test_what_was_sealed_is_read_again() -> None:
@@ -29,9 +22,9 @@ def test_a_login_is_over_after_its_time() -> None:
     clock = Clock()
     sessions = Sessions(SECRET, 60, clock)
     cookie = sessions.seal(sessions.new(address="ann@example.org"))
-    clock.at += 59
+    clock.now += 59
     assert sessions.open(cookie) is not None
-    clock.at += 1
+    clock.now += 1
     assert sessions.open(cookie) is None
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from builders import DONE, a_chunk, a_plan, a_stream, a_task, an_answer
+from builders import DONE, a_candidate, a_chunk, a_plan, a_stream, a_task, an_answer
 from laboratory import Laboratory, a_laboratory
 from plain import a_plain_answer, a_plain_task, install, plain_events, read_plain
 from tierwise.errors import UpstreamError
-from tierwise.types import Candidate, Estimate, Tier
+from tierwise.types import Tier
 from tierwise.wire.openai_chat import read_completion
 from upstream import Reply, says, streams
 
@@ -213,20 +213,12 @@ async def test_probes_ask_for_a_second_sample_in_any_dialect() -> None:
         {"small": [says(an_answer("70"))], "middle": [sample], "large": []},
         dialects={"middle": "plain"},
     ) as lab:
-        lab.candidates = estimated("small", 0.7, 0.0003), estimated("large", 0.9, 0.03)
+        lab.candidates = a_candidate("small", 0.7, 0.0003), a_candidate("large", 0.9, 0.03)
         body = await lab.ask(a_plain_task("What is 15% of 470?", heat=0.1), a_plan(tier, "large"))
         assert b'"said": "70"' in body
         assert [one.outcome for one in lab.run.attempts] == ["accepted", "probe"]
         assert asked(lab, "middle")["say"] == [{"who": "user", "what": "What is 15% of 470?"}]
         assert asked(lab, "middle")["stream"] is False
-
-
-def estimated(model: str, quality: float, cost_usd: float) -> Candidate:
-    estimate = Estimate(
-        quality=quality, quality_low=quality, cost_usd=cost_usd, cost_p90_usd=cost_usd,
-        ttft_s=0.1, latency_s=1.0,
-    )  # fmt: skip
-    return Candidate(model=model, role="tier", why="", estimate=estimate)
 
 
 async def test_what_no_other_dialect_knows_is_not_gone_on_from() -> None:

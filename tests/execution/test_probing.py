@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from math import inf
 from typing import Any
 
 import pytest
 
-from builders import a_plan, a_stream, a_task, an_answer
-from laboratory import Laboratory, a_laboratory
+from builders import a_candidate, a_plan, a_stream, a_task, an_answer
+from laboratory import Laboratory, a_laboratory, text_of
 from tierwise.execution.asking import Addressed, Inquiry
 from tierwise.gates.judge import JudgeProbe
 from tierwise.gates.probe import Question
-from tierwise.types import Attempt, Candidate, Estimate, Plan, Tier, Timeouts
+from tierwise.types import Attempt, Candidate, Plan, Tier, Timeouts
 from upstream import HANGS, Reply, fails, says, streams
 
 SUM = "Ada has 70 shells and finds 2 more. How many shells has she now?"
@@ -22,16 +21,8 @@ QUICK = Timeouts(connect=2.0, first_token=0.3, between_tokens=0.3, total=0.3)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-def estimated(model: str, quality: float, cost_usd: float) -> Candidate:
-    estimate = Estimate(
-        quality=quality, quality_low=quality, cost_usd=cost_usd, cost_p90_usd=cost_usd,
-        ttft_s=0.1, latency_s=1.0,
-    )  # fmt: skip
-    return Candidate(model=model, role="tier", why="", estimate=estimate)
-
-
 def undecided(next_cost_usd: float = 0.03) -> tuple[Candidate, ...]:
-    return estimated("small", 0.7, 0.0003), estimated("large", 0.9, next_cost_usd)
+    return a_candidate("small", 0.7, 0.0003), a_candidate("large", 0.9, next_cost_usd)
 
 
 def gated(
@@ -43,14 +34,6 @@ def gated(
 
 def answers(text: str, stream: bool, model: str = "small") -> Reply:
     return streams(a_stream(text, model=model)) if stream else says(an_answer(text, model=model))
-
-
-def text_of(body: bytes, stream: bool) -> str:
-    if not stream:
-        return str(json.loads(body)["choices"][0]["message"]["content"])
-    events = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: {")]
-    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
-    return "".join(delta.get("content", "") for delta in deltas)
 
 
 def probes(lab: Laboratory) -> list[Attempt]:
@@ -107,7 +90,7 @@ async def test_who_stands_in_for_a_tier_is_looked_at_as_the_tier_would_be(stream
         "large": [HANGS],
     }
     async with a_laboratory(scripts) as lab:
-        lab.candidates = (*undecided(), estimated("middle", 0.75, 0.001))
+        lab.candidates = (*undecided(), a_candidate("middle", 0.75, 0.001))
         plan = gated("agreement", fallbacks=("middle",), listed=1)
         assert text_of(await lab.ask(a_task(SUM, stream=stream), plan), stream) == "71"
         assert [(a.model, a.outcome) for a in lab.run.attempts] == [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builders import DONE, a_chunk, a_plan, a_stream, a_task, an_answer
-from laboratory import Laboratory, a_laboratory
+from laboratory import Laboratory, a_laboratory, text_of
 from tierwise.errors import InvalidRequest, UpstreamRejected
 from tierwise.execution import hold
 from tierwise.types import Tier, Timeouts, Usage
@@ -22,14 +22,6 @@ both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 def answers(text: str, stream: bool, model: str) -> Reply:
     return streams(a_stream(text, model=model)) if stream else says(an_answer(text, model=model))
-
-
-def text_of(body: bytes, stream: bool) -> str:
-    if not stream:
-        return str(json.loads(body)["choices"][0]["message"]["content"])
-    events = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: {")]
-    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
-    return "".join(delta.get("content", "") for delta in deltas)
 
 
 def outcomes(lab: Laboratory) -> list[tuple[str, str, int]]:

@@ -1,12 +1,14 @@
-"""A provider of embeddings and a gateway before it, for the tests of each dialect that asks it."""
+"""What several tests of the server ask the gateway with, and what they put around it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from openai import OpenAI
 
-from gateway import RunningGateway
+from collector import Collector
+from gateway import KEY, RunningGateway
 from vectors import Embeds, config
 
 
@@ -18,6 +20,7 @@ def _embeds() -> Iterator[Embeds]:
 
 @pytest.fixture
 def embeds(_embeds: Embeds) -> Embeds:
+    """A provider of embeddings."""
     _embeds.answers.clear()
     _embeds.asked.clear()
     return _embeds
@@ -25,5 +28,20 @@ def embeds(_embeds: Embeds) -> Embeds:
 
 @pytest.fixture
 def running(embeds: Embeds) -> Iterator[RunningGateway]:
+    """A gateway before it."""
     with RunningGateway(config(embeds.url)) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def client(gateway: RunningGateway) -> Iterator[OpenAI]:
+    """OpenAI's own client, which does not try again by itself."""
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Takes traces and metrics."""
+    with Collector() as running:
+        yield running

@@ -263,12 +263,6 @@ async def test_what_the_library_passes_through_is_looked_at_as_well(elsewhere: E
         assert told["guardrails"][-1] == "keys refused 1 api key in the request"
 
 
-@pytest.fixture
-def embeds() -> Iterator[Embeds]:
-    with Embeds() as one:
-        yield one
-
-
 def test_what_was_found_in_texts_to_embed_is_in_the_ledger(embeds: Embeds) -> None:
     with RunningGateway({**config(embeds.url), "guardrails": {"private": RULES["private"]}}) as one:
         body = {"model": "vectors", "input": ["ann@example.org", "bob@example.org"]}

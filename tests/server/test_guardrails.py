@@ -338,12 +338,6 @@ def test_metrics_count_what_guardrails_did(gateway: RunningGateway) -> None:
     assert float(line.rsplit(" ", 1)[1]) >= 1
 
 
-@pytest.fixture
-def embeds() -> Iterator[Embeds]:
-    with Embeds() as one:
-        yield one
-
-
 def test_texts_to_embed_are_looked_at_by_what_is_always_on(embeds: Embeds) -> None:
     data = config(embeds.url)
     data["guardrails"] = {

@@ -46,12 +46,6 @@ def gateway(probing: RunningGateway, provider: Provider) -> RunningGateway:
     return probing
 
 
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as client:
-        yield client
-
-
 def ask(client: OpenAI, model: str, *, stream: bool = False) -> str:
     if stream:
         events = client.chat.completions.create(model=model, messages=SUM, stream=True)

@@ -40,12 +40,6 @@ KEYS: list[Any] = [
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
 def pair(tmp_path: Path, provider: Provider, redis: RedisServer) -> Iterator[list[GatewayProcess]]:
     """Two gateways that know of each other, each with a ledger of its own."""
     with ExitStack() as stack:

@@ -36,12 +36,6 @@ COST_USD = 20e-6
 HARD_USD = 0.01
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
 def a_key(database: Path) -> str:
     """A key with a hard budget."""
     accounts = Accounts(f"sqlite:///{database}")

@@ -19,12 +19,6 @@ SAID = "x-tierwise-cache"
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
 def pair(
     tmp_path: Path, provider: Provider, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[RunningGateway]]:

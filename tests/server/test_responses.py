@@ -32,17 +32,6 @@ def text_of(response: Body) -> str:
     )
 
 
-def asked_of(provider: Provider) -> list[tuple[str, str]]:
-    """Roles and texts of the messages that the provider got last."""
-    found = []
-    for message in provider.seen[-1].body["messages"]:
-        content = message["content"]
-        if not isinstance(content, str):
-            content = "".join(part["text"] for part in content)
-        found.append((message["role"], content))
-    return found
-
-
 def test_a_response_is_answered(gateway: RunningGateway, provider: Provider) -> None:
     provider.acts["small"] = says("Good day", tokens=(12, 3))
     reply = ask(gateway.url)
@@ -63,9 +52,9 @@ def test_a_request_goes_on_from_an_earlier_answer(
     second = ask(gateway.url, "And now?", previous_response_id=first["id"])
     assert second.json["previous_response_id"] == first["id"]
     expected = [("user", "How are you?"), ("assistant", "I am well"), ("user", "And now?")]
-    assert asked_of(provider) == expected
+    assert provider.seen[-1].said == expected
     ask(gateway.url, "Still?", previous_response_id=second.json["id"])
-    assert asked_of(provider) == [*expected, ("assistant", "I am well"), ("user", "Still?")]
+    assert provider.seen[-1].said == [*expected, ("assistant", "I am well"), ("user", "Still?")]
 
 
 def test_a_stream_is_kept_as_well(gateway: RunningGateway, provider: Provider) -> None:
@@ -75,7 +64,7 @@ def test_a_stream_is_kept_as_well(gateway: RunningGateway, provider: Provider) -
     last = json.loads(blocks[-1].partition("data: ")[2])
     assert last["type"] == "response.completed"
     second = ask(gateway.url, "And now?", previous_response_id=last["response"]["id"], stream=True)
-    assert asked_of(provider)[:2] == [("user", "How are you?"), ("assistant", "I am well")]
+    assert provider.seen[-1].said[:2] == [("user", "How are you?"), ("assistant", "I am well")]
     name = json.dumps(last["response"]["id"])
     assert f'"previous_response_id":{name}' in second.body.decode().replace(": ", ":")
 
@@ -102,7 +91,7 @@ def test_items_are_named_in_place_of_being_sent(
     reference = {"type": "item_reference", "id": first["output"][-1]["id"]}
     again = {"role": "user", "content": "And now?"}
     assert ask(gateway.url, [reference, again]).status == 200
-    assert asked_of(provider) == [("assistant", "I am well"), ("user", "And now?")]
+    assert provider.seen[-1].said == [("assistant", "I am well"), ("user", "And now?")]
     unknown = ask(gateway.url, [{"type": "item_reference", "id": "msg_none"}, again])
     assert (unknown.status, unknown.error["param"]) == (404, "input[0].id")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import openai
 import pytest
 from openai import OpenAI
 from openai.types.responses import ResponseFunctionToolCall, ResponseInputMessageItem
 from pydantic import BaseModel
 
-from gateway import KEY, Provider, RunningGateway, says
+from gateway import Provider, RunningGateway, says
 
 WEATHER = {
     "type": "function",
@@ -18,12 +16,6 @@ WEATHER = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     "strict": False,
 }
-
-
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0) as client:
-        yield client
 
 
 def test_conversations_go_on_by_the_id_of_the_last_answer(

@@ -21,12 +21,6 @@ Start = Callable[..., RunningGateway]
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as running:
-        yield running
-
-
-@pytest.fixture
 def start(
     provider: Provider, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Start]:

@@ -24,12 +24,6 @@ Start = Callable[[dict[str, Any]], RunningGateway]
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as running:
-        yield running
-
-
-@pytest.fixture
 def start(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a gateway that tells the collector of everything."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
@@ -41,12 +35,6 @@ def start(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
             return stack.enter_context(RunningGateway({**data, "telemetry": told}))
 
         yield begin
-
-
-@pytest.fixture
-def embeds() -> Iterator[Embeds]:
-    with Embeds() as one:
-        yield one
 
 
 def told(collector: Collector, count: int = 1) -> tuple[list[Any], list[Any]]:

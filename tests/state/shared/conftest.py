@@ -1,4 +1,4 @@
-"""A Redis for tests of what replicas share."""
+"""A Redis that keeps what replicas share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from pathlib import Path
 import pytest
 
 from replicated import RedisServer
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """One that forgets everything when it is killed."""
-    with RedisServer(tmp_path) as server:
-        yield server
 
 
 @pytest.fixture
