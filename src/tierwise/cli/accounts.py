@@ -13,10 +13,10 @@ from tierwise.cli.accounts_database import (
     day_of,
     names_of_orgs,
     open_accounts,
-    print_json,
-    print_table,
+    org_of,
 )
 from tierwise.cli.configuration import ConfigOption, JsonOption
+from tierwise.cli.printing import print_json, print_table
 
 app = typer.Typer(
     help="Organisations, teams and users, and what was done to them.", no_args_is_help=True
@@ -75,7 +75,7 @@ def team(
     from tierwise.accounts.wanted import NewTeam
 
     with open_accounts(config, database) as accounts:
-        wanted = converted(NewTeam, name=name, org=_org(accounts, in_org))
+        wanted = converted(NewTeam, name=name, org=org_of(accounts, in_org))
         _show(accounts.store.create_team(OPERATOR, wanted), as_json)
 
 
@@ -96,7 +96,7 @@ def user(
 
     with open_accounts(config, database) as accounts:
         team = None if in_team is None else accounts.store.named(OPERATOR, TEAM, in_team).id
-        wanted = converted(NewUser, name=name, role=role, team=team, org=_org(accounts, in_org))
+        wanted = converted(NewUser, name=name, role=role, team=team, org=org_of(accounts, in_org))
         _show(accounts.store.create_user(OPERATOR, wanted), as_json)
 
 
@@ -173,23 +173,13 @@ def audit(
     from tierwise.accounts.types import OPERATOR
 
     with open_accounts(config, database) as accounts:
-        org = _org(accounts, in_org)
+        org = org_of(accounts, in_org)
         acts = list(islice(accounts.store.all(OPERATOR, AUDIT, org=org), limit))
     if as_json:
         print_json(msgspec.to_builtins(acts))
         return
     rows = [(act.id, day_of(act.at), act.actor, act.action, act.target) for act in acts]
     print_table(("act", "at (UTC)", "who", "did", "to"), rows)
-
-
-def _org(accounts: Any, named: str | None) -> str | None:
-    from tierwise.accounts.kinds import ORGANISATION
-    from tierwise.accounts.types import OPERATOR
-
-    if named is None:
-        return None
-    found: str = accounts.store.named(OPERATOR, ORGANISATION, named).id
-    return found
 
 
 def _show(made: Any, as_json: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -66,26 +66,17 @@ def converted(kind: type[T], **fields: object) -> T:
         ) from None
 
 
-def print_json(value: object) -> None:
-    """One value for programs."""
-    import msgspec
+def org_of(accounts: Accounts, named: str | None) -> str | None:
+    """The id of the organisation that is named by its id or its name, if one is.
 
-    typer.echo(msgspec.json.encode(value).decode())
+    Raises:
+        UnknownAccount: there is none.
+        InvalidRequest: there are several of this name.
+    """
+    from tierwise.accounts.kinds import ORGANISATION
+    from tierwise.accounts.types import OPERATOR
 
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A list for people."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        # An id is to be copied, so it stays whole.
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    return None if named is None else accounts.store.named(OPERATOR, ORGANISATION, named).id
 
 
 def names_of_orgs(accounts: Accounts) -> dict[str, str]:

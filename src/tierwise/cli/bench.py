@@ -4,18 +4,28 @@ and what stays of quality in a peak."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
+from tierwise.cli.progress import progress_by_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tierwise.bench.decisions import DecisionTimes
 
+_Options = TypeVar("_Options", bound="_Steps")
 _Result = TypeVar("_Result")
+
+
+class _Steps(Protocol):
+    """Options of a benchmark, which know how often it says what it does."""
+
+    @property
+    def steps(self) -> int: ...
 
 
 def command(
@@ -112,7 +122,7 @@ def _overhead(seconds: int, quick: bool, as_json: bool) -> None:
     from tierwise.cli.bench_view import show
 
     options = Options(seconds=1, rounds=1, starts=1) if quick else Options(seconds=seconds)
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _holding(requests: int, as_json: bool) -> None:
@@ -120,7 +130,7 @@ def _holding(requests: int, as_json: bool) -> None:
     from tierwise.cli.bench_holding import show
 
     options = Options(requests=requests)
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _peak(outcomes: Path | None, quick: bool, as_json: bool) -> None:
@@ -130,7 +140,7 @@ def _peak(outcomes: Path | None, quick: bool, as_json: bool) -> None:
     options = Options(outcomes=outcomes)
     if quick:
         options = Options(outcomes=outcomes, phases=SHORT)
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _gates(as_json: bool) -> None:
@@ -138,7 +148,7 @@ def _gates(as_json: bool) -> None:
     from tierwise.cli.bench_gates import show
 
     options = Options()
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _dialects(quick: bool, as_json: bool) -> None:
@@ -146,7 +156,7 @@ def _dialects(quick: bool, as_json: bool) -> None:
     from tierwise.cli.bench_dialects import show
 
     options = Options(requests=200, streams=40, rounds=1) if quick else Options()
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _translation(quick: bool, as_json: bool) -> None:
@@ -154,7 +164,7 @@ def _translation(quick: bool, as_json: bool) -> None:
     from tierwise.cli.bench_dialects import show_translation
 
     options = Options(runs=5, requests=50, streams=5) if quick else Options()
-    _tell(_measured(lambda say: run(options, say), options.steps), show_translation, as_json)
+    _play(run, options, show_translation, as_json)
 
 
 def _observed(seconds: int, quick: bool, as_json: bool) -> None:
@@ -162,7 +172,7 @@ def _observed(seconds: int, quick: bool, as_json: bool) -> None:
     from tierwise.cli.bench_observed import show
 
     options = Options(seconds=1, rounds=1) if quick else Options(seconds=seconds)
-    _tell(_measured(lambda say: run(options, say), options.steps), show, as_json)
+    _play(run, options, show, as_json)
 
 
 def _ledger(rows: int, url: str | None, keep: Path | None, as_json: bool) -> None:
@@ -196,26 +206,20 @@ def _show_decisions(times: DecisionTimes) -> None:
     )
 
 
-def _measured(run: Callable[[Callable[[str], None]], _Result], steps: int) -> _Result:
-    """Runs a benchmark under a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=steps)
-
-        def say(what: str) -> None:
-            progress.update(bar, description=what)
-            progress.advance(bar)
-
-        return run(say)
+def _play(
+    run: Callable[[_Options, Callable[[str], None]], _Result],
+    options: _Options,
+    show: Callable[[_Result], None],
+    as_json: bool,
+) -> None:
+    """Runs a benchmark under a progress bar, and tells what came of it."""
+    with progress_by_steps(options.steps) as say:
+        result = run(options, say)
+    _tell(result, show, as_json)
 
 
 def _tell(result: _Result, show: Callable[[_Result], None], as_json: bool) -> None:
-    import msgspec
-
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
     else:
         show(result)

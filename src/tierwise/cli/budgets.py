@@ -12,10 +12,10 @@ from tierwise.cli.accounts_database import (
     converted,
     day_of,
     open_accounts,
-    print_json,
-    print_table,
+    org_of,
 )
 from tierwise.cli.configuration import ConfigOption, JsonOption
+from tierwise.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from tierwise.accounts.accounts import Accounts
@@ -76,16 +76,14 @@ def list_(
 
     import msgspec
 
-    from tierwise.accounts.kinds import BUDGET, ORGANISATION
+    from tierwise.accounts.kinds import BUDGET
     from tierwise.accounts.types import OPERATOR
     from tierwise.budget import began_at, renews_at
     from tierwise.ledger.spent import LedgerSpending
 
     now = time.time()
     with open_accounts(config, database) as accounts:
-        store = accounts.store
-        wanted = None if org is None else store.named(OPERATOR, ORGANISATION, org).id
-        budgets = list(store.all(OPERATOR, BUDGET, org=wanted))
+        budgets = list(accounts.store.all(OPERATOR, BUDGET, org=org_of(accounts, org)))
         spent = LedgerSpending(accounts.database.engine)
         amounts = [spent(one.scope, one.owner, began_at(one.period, now)) for one in budgets]
     if as_json:

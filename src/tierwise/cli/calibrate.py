@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption
+from tierwise.cli.printing import print_json
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -214,13 +215,12 @@ def _give(
     certificate: Certificate, validation: Validation | None, out: Path | None, as_json: bool
 ) -> None:
     """Writes it if wanted, and prints it for programs or for people."""
-    import msgspec
 
     if out is not None:
         certificate.save(out)
     if as_json:
         said = {"certificate": certificate, "validation": validation}
-        typer.echo(msgspec.json.encode(said).decode())
+        print_json(said)
     else:
         _show(certificate, validation, out)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
+from tierwise.cli.progress import progress_by_steps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,35 +120,27 @@ def _play(
     as_json: bool,
 ) -> None:
     """Runs it with a bar for its steps, and shows what came of it."""
-    import msgspec
     from rich.console import Console
-    from rich.progress import Progress
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=steps)
-
-        def say(what: str) -> None:
-            progress.update(bar, description=what)
-            progress.advance(bar)
-
+    with progress_by_steps(steps) as say:
         result = run(say)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
     else:
-        out = Console()
-        show(result, out if out.is_terminal else Console(width=WIDTH))
+        console = Console()
+        show(result, console if console.is_terminal else Console(width=WIDTH))
     if not result.passed:
         raise typer.Exit(1)
 
 
 def _soak(options: Options, minutes: float, as_json: bool) -> None:
-    import msgspec
-
     from tierwise.chaos.soak import soak
     from tierwise.cli.chaos_view import soaked
 
     found = soak(options, minutes)
-    typer.echo(msgspec.json.encode(found).decode() if as_json else soaked(found))
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(soaked(found))
     if found.failed or found.wrong or not found.flat:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ from tierwise.cli.configuration import (
     find_or_simulate,
     find_or_start,
 )
+from tierwise.cli.printing import print_json
 
 if TYPE_CHECKING:
     from tierwise.config import Config, Setup
@@ -188,9 +189,7 @@ def _fields(error: ConfigError) -> dict[str, object]:
 
 
 def _print_json(answer: dict[str, object]) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(answer).decode())
+    print_json(answer)
 
 
 def _show(

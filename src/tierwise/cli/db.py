@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_ledger
+from tierwise.cli.printing import print_json
 
 app = typer.Typer(help="Look after the ledger: bring it up to date, thin it out, export it.")
 
@@ -38,13 +39,11 @@ def status(
     database: PlaceOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Say what is in the ledger, since when, and how large it is."""
-    import msgspec
-
     from tierwise.ledger.state import state
 
     found = state(_place(database, config))
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        print_json(found)
         return
     typer.echo(f"{found.place}: {found.size / 2**20:,.1f} MiB")
     typer.echo(f"{found.requests:,} requests recorded, rows of {found.kept:,}")
@@ -75,15 +74,13 @@ def prune(
     """
     import time
 
-    import msgspec
-
     from tierwise.ledger import parse_since
     from tierwise.ledger.retention import prune as take_out
 
     place = _existing(_place(database, config))
     gone = take_out(place, time.time() - parse_since(older_than))
     if as_json:
-        typer.echo(msgspec.json.encode(gone).decode())
+        print_json(gone)
     else:
         typer.echo(
             f"{_shown(place)}: {gone.requests:,} requests, {gone.asides:,} for no answer, "

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
 
 
 def command(
@@ -38,7 +39,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Run the fleet, the gateway and a workload over HTTP; kill a provider in the middle."""
-    import msgspec
     from rich.console import Console
 
     from tierwise.demo import Options, run
@@ -52,7 +52,7 @@ def command(
     with LiveView(Console(stderr=True)) as view:
         result = run(options, view)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
     else:
         show(result, Console())
     if result.failed:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -134,14 +135,12 @@ def _refuse_learning(context: typer.Context) -> None:
 
 def _serve(router: str, options: Options, as_json: bool) -> None:
     """Tests a finished router as `serve` would use it, and prints what came of it."""
-    import msgspec
-
     from tierwise.learning.served import served
 
     with progress() as say:
         result = served(router, options, say)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
         return
     from tierwise.cli.evaluate_view import show_served
 
@@ -150,14 +149,13 @@ def _serve(router: str, options: Options, as_json: bool) -> None:
 
 def _give(result: Evaluation, plot: Path | None, as_json: bool) -> None:
     """Draws it if wanted, and prints it for programs or for people."""
-    import msgspec
 
     if plot is not None:
         from tierwise.learning.plot import plot as draw
 
         draw(result, plot)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
         return
     from tierwise.cli.evaluate_view import show
 

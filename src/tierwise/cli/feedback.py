@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_ledger
+from tierwise.cli.printing import print_json
 
 
 def command(
@@ -23,8 +24,6 @@ def command(
     """Say how good an answer was; the latest word counts. The gateway may be running."""
     import asyncio
     import time
-
-    import msgspec
 
     from tierwise.errors import ConfigError
     from tierwise.ledger import Ledger, rate, read_feedback
@@ -43,6 +42,6 @@ def command(
             remedy="Give it again once the ledger can be written.",
         )
     if as_json:
-        typer.echo(msgspec.json.encode(given).decode())
+        print_json(given)
     else:
         typer.echo(f"{decision_id}: {given.score:g}{f' ({label})' if label else ''}, recorded")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
 from tierwise.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def command(
 
     Needs the `outcomes` extra, and `train` for all together.
     """
-    import msgspec
-
     from tierwise.cli.arguments import listed
     from tierwise.learning.gate_quality import measure
 
@@ -44,7 +43,7 @@ def command(
     with progress() as say:
         result = measure(outcomes, chosen, listed(datasets), say)
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
         return
     _show(result)
 

@@ -13,11 +13,11 @@ from tierwise.cli.accounts_database import (
     day_of,
     names_of_orgs,
     open_accounts,
-    print_json,
-    print_table,
+    org_of,
 )
 from tierwise.cli.arguments import listed
 from tierwise.cli.configuration import ConfigOption, JsonOption
+from tierwise.cli.printing import print_json, print_table
 
 app = typer.Typer(
     help="Make, list, rotate and revoke virtual keys; the gateway may be running.",
@@ -54,7 +54,7 @@ def create(
 
     import msgspec
 
-    from tierwise.accounts.kinds import ORGANISATION, TEAM, USER
+    from tierwise.accounts.kinds import TEAM, USER
     from tierwise.accounts.types import OPERATOR
     from tierwise.accounts.wanted import NewKey
 
@@ -63,7 +63,7 @@ def create(
         wanted = converted(
             NewKey,
             name=name,
-            org=None if org is None else store.named(OPERATOR, ORGANISATION, org).id,
+            org=org_of(accounts, org),
             team=None if team is None else store.named(OPERATOR, TEAM, team).id,
             user=None if user is None else store.named(OPERATOR, USER, user).id,
             role=role,
@@ -96,13 +96,11 @@ def list_(
     """List keys, without their secrets."""
     import msgspec
 
-    from tierwise.accounts.kinds import KEY, ORGANISATION
+    from tierwise.accounts.kinds import KEY
     from tierwise.accounts.types import OPERATOR
 
     with open_accounts(config, database) as accounts:
-        store = accounts.store
-        wanted = None if org is None else store.named(OPERATOR, ORGANISATION, org).id
-        keys = list(store.all(OPERATOR, KEY, org=wanted))
+        keys = list(accounts.store.all(OPERATOR, KEY, org=org_of(accounts, org)))
         orgs = names_of_orgs(accounts)
     if as_json:
         print_json(msgspec.to_builtins(keys))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
 
 if TYPE_CHECKING:
     from tierwise.learning.likeness import Likeness
@@ -23,8 +24,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Measure which `cache.similarity` keeps different prompts apart. Needs `train`."""
-    import msgspec
-
     from tierwise.cli.arguments import listed
     from tierwise.learning.likeness import likeness
     from tierwise.learning.outcomes import read_outcomes
@@ -32,7 +31,7 @@ def command(
     prompts = read_outcomes(test, listed(datasets)).prompts
     measured = likeness([prompt.text for prompt in prompts], seed)
     if as_json:
-        typer.echo(msgspec.json.encode(measured).decode())
+        print_json(measured)
     else:
         _show(measured)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulate
+from tierwise.cli.printing import print_json
 
 
 def command(
@@ -40,7 +41,7 @@ def command(
             }
             for model in models
         ]
-        typer.echo(msgspec.json.encode(rows).decode())
+        print_json(rows)
         return
     table = Table("model", "$/M in", "out", "window", "prior", box=box.SIMPLE_HEAD, pad_edge=False)
     for fold in ("can (specialises in)",) if everything else ("can (specialises in)", "at"):

@@ -23,3 +23,20 @@ def progress() -> Iterator[Callable[[str, float], None]]:
             bar.update(task, description=what, completed=done)
 
         yield say
+
+
+@contextmanager
+def progress_by_steps(steps: int) -> Iterator[Callable[[str], None]]:
+    """Gives a function that says, before each of so many steps, what it is."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=steps)
+
+        def say(what: str) -> None:
+            bar.update(task, description=what)
+            bar.advance(task)
+
+        yield say

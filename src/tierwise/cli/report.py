@@ -13,6 +13,7 @@ from tierwise.cli.configuration import (
     find_file,
     find_ledger,
 )
+from tierwise.cli.printing import print_json
 
 
 def command(
@@ -40,7 +41,7 @@ def command(
     certificates = certificate_lines(file)
     if as_json:
         said = {**msgspec.to_builtins(result), "certificates": certificates}
-        typer.echo(msgspec.json.encode(said).decode())
+        print_json(said)
         return
     from tierwise.cli.report_view import show
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tierwise.cli.printing import print_json
 from tierwise.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> 
         ConfigError: so it does, there is no such policy or certificate, the note cannot be
             removed, or Redis is not there.
     """
-    import msgspec
-
     from tierwise.certificate import Certificate, digest
     from tierwise.cli.configuration import find
     from tierwise.state.void import kept_note
@@ -56,7 +55,7 @@ def restore(policy: str, config: Path | None, *, makes: bool, as_json: bool) -> 
         ) from None
     if as_json:
         said = {"policy": policy, "restored": told or void is not None, "void": void}
-        typer.echo(msgspec.json.encode(said).decode())
+        print_json(said)
     elif void is None and told:
         typer.echo(
             f"restored the certificate of policy {policy} for the replicas. It holds from the next "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tierwise.cli.configuration import ConfigOption, JsonOption, find_or_simulate
+from tierwise.cli.printing import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +44,7 @@ def command(
     body = {"model": policy, "messages": [{"role": "user", "content": text}]}
     decision = orchestrator.decide(read_request(msgspec.json.encode(body)))
     if as_json:
-        typer.echo(msgspec.json.encode(decision).decode())
+        print_json(decision)
     else:
         _show(decision)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tierwise.cli.configuration import JsonOption
+from tierwise.cli.printing import print_json
 from tierwise.cli.progress import progress
 from tierwise.learning.size import Size
 
@@ -32,8 +33,6 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Learn to predict which model does what well. Needs the `train` extra."""
-    import msgspec
-
     from tierwise.cli.arguments import listed
     from tierwise.learning.train import train
 
@@ -43,7 +42,7 @@ def command(
             most_rows=rows, size=size, reference=reference, seed=seed, say=say,
         )  # fmt: skip
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
+        print_json(result)
         return
     from tierwise.cli.evaluate_view import show_trained
 
