@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from pages import Person
 from tenants import Tenants
+from tierwise.accounts.secrets import digest_of
 from tierwise.accounts.types import OPERATOR, Actor
 from tierwise.accounts.wanted import BudgetChange, NewBudget, NewKey, NewTeam, TeamChange
 
@@ -121,10 +124,13 @@ def test_a_rotation_says_until_when_the_old_secret_is_valid(
 
 
 def test_no_secret_and_no_digest_is_in_it(people: dict[str, Person], both: Tenants) -> None:
-    both.accounts.keyring.rotate(OPERATOR, both.ours.keys["other"].id, 60)
+    _, new = both.accounts.keyring.rotate(OPERATOR, both.ours.keys["other"].id, 60)
     page = people["operator"].get(AUDIT).text
-    for secret in both.ours.secrets.values():
-        assert secret not in page
+    assert "key given a new secret" in page
+    for secret in (*both.ours.secrets.values(), new.value):
+        digest = digest_of(secret)
+        for shown in (secret, digest.hex(), b64encode(digest).decode()):
+            assert shown not in page
 
 
 def test_acts_are_found_by_who_what_which_and_when(

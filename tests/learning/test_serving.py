@@ -146,6 +146,7 @@ def test_what_is_read_costs_at_least_its_price_whatever_was_learned(artifact: Pa
     long = SUM + " " + "shells and pencils " * 5000
     with with_router(artifact) as orchestrator:
         decision = decide(orchestrator, long)
+    assert len(decision.candidates) == len(MODELS)
     for candidate in decision.candidates:
         assert candidate.estimate is not None
         read = decision.profile.input_tokens * MODELS[candidate.model]["prices"]["input"] * 1e-6

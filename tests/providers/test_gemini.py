@@ -259,7 +259,9 @@ def test_a_stream_is_renamed_from_its_first_event_on() -> None:
     half = stream.index(b"\r\n\r\n") + 4
     reader = an_adapter().stream_reader(a_task(stream=True))
     out = reader.rename("mine", reader.feed(stream[:half])) + reader.feed(stream[half:])
-    for event in sse.events(out + reader.close()):
+    said = list(sse.events(out + reader.close()))
+    assert len(said) == 2
+    for event in said:
         answer = json.loads(sse.payload(event) or b"")
         assert answer["modelVersion"] == "mine"
         assert answer["candidates"][0]["content"]["parts"] == [text]

@@ -159,4 +159,5 @@ async def test_what_is_still_asked_when_the_gateway_stops_is_waited_for_and_then
     asking = asyncio.create_task(kept.answer(b"1", None, b"", never, Client()))
     await asyncio.sleep(0)
     await kept.all_done(0.01)
-    await asking
+    async with asyncio.timeout(10):
+        await asking
