@@ -14,6 +14,7 @@ from tierwise.bench import programs as programs_module
 from tierwise.bench.gateway import config_text
 from tierwise.bench.load import Wrk
 from tierwise.bench.nginx import Nginx
+from tierwise.bench.process import cores
 from tierwise.bench.programs import (
     BenchError,
     MissingProgram,
@@ -132,3 +133,9 @@ def test_the_measured_gateway_checks_keys_and_writes_a_ledger_to_disk(tmp_path: 
     assert Path(config.ledger.path).parent == tmp_path
     wanted = {json.loads(request_text(stream=stream))["model"] for stream in (False, True)}
     assert set(build(config).models) == wanted
+
+
+def test_elsewhere_than_on_linux_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(BenchError, match="runs on Linux only"):
+        cores()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from msgspec import Struct
 
 from tierwise import __version__
 from tierwise.bench.gateway import KEY, Gateway, started
-from tierwise.bench.process import cpu_model, exact_cpu_seconds
+from tierwise.bench.process import cores, cpu_model, exact_cpu_seconds
 from tierwise.bench.programs import BenchError, free_ports, listens, running, wait_until
 from tierwise.bench.scripts import ADAPTERS, CLIENTS, PIECES, model_of, question
 
@@ -86,10 +85,7 @@ def run(options: Options, say: Callable[[str], None] = lambda _: None) -> Dialec
     Raises:
         BenchError: something did not start, or answered with errors.
     """
-    if sys.platform != "linux":
-        raise BenchError("the benchmark asks Linux for other processes' CPU time; it runs there")
-    cores = sorted(os.sched_getaffinity(0))
-    mine, others = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
+    mine, others = cores()
     with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as name:
         home = Path(name)
         upstream, port = free_ports(2)

@@ -24,10 +24,10 @@ from tierwise import __version__
 from tierwise.bench.gateway import KEY, Gateway, config_text, started
 from tierwise.bench.load import Wrk
 from tierwise.bench.nginx import Nginx
-from tierwise.bench.process import cpu_model, cpu_seconds
+from tierwise.bench.process import cores, cpu_model, cpu_seconds
 from tierwise.bench.programs import BenchError, free_ports, listens, running, wait_until
 from tierwise.bench.report import Sample, median_ratio
-from tierwise.bench.run import SETTLE_S, STREAM_CONNECTIONS, WARM_UP_S, WHOLE_CONNECTIONS, cores
+from tierwise.bench.run import SETTLE_S, STREAM_CONNECTIONS, WARM_UP_S, WHOLE_CONNECTIONS
 from tierwise.bench.traffic import PATH
 
 Say = Callable[[str], None]
@@ -76,8 +76,6 @@ def run(options: Options, say: Say = lambda _: None) -> Observed:
         MissingProgram: nginx or wrk is not installed.
         BenchError: something did not start, or answered with errors.
     """
-    if sys.platform != "linux":
-        raise BenchError("the benchmark reads CPU times from /proc, so it runs on Linux only")
     core, load_core = cores()
     with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as name:
         home = Path(name)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 
+from tierwise.bench.programs import BenchError
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+
+
+def cores() -> tuple[int | None, int | None]:
+    """A core for whoever is measured and one for all else; none where there is only one.
+
+    Raises:
+        BenchError: this is not Linux, so that nothing can be measured.
+    """
+    if sys.platform != "linux":
+        raise BenchError("the benchmark asks Linux for CPU times, so it runs on Linux only")
+    cores = sorted(os.sched_getaffinity(0))
+    return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,8 +16,8 @@ from tierwise import __version__
 from tierwise.bench.gateway import KEY, Gateway, serving
 from tierwise.bench.load import Load, Wrk
 from tierwise.bench.nginx import STREAM, WHOLE, Nginx
-from tierwise.bench.process import cpu_model, cpu_seconds, resident_mb
-from tierwise.bench.programs import BenchError, free_ports
+from tierwise.bench.process import cores, cpu_model, cpu_seconds, resident_mb
+from tierwise.bench.programs import free_ports
 from tierwise.bench.report import Machine, Result, Round, Sample, summarise
 from tierwise.bench.traffic import PATH
 from tierwise.ledger.reading import reading
@@ -68,8 +67,6 @@ def run(options: Options, say: Say = lambda _: None) -> Result:
         MissingProgram: nginx or wrk is not installed.
         BenchError: something did not start, or answered with errors.
     """
-    if sys.platform != "linux":
-        raise BenchError("the benchmark reads CPU times from /proc, so it runs on Linux only")
     gateway_core, load_core = cores()
     with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as name:
         home = Path(name)
@@ -183,12 +180,6 @@ def _url(ground: _Ground, address: str | None, *, stream: bool) -> str:
     if address is None:
         return f"http://127.0.0.1:{ground.gateway.port}{PATH}"
     return f"{address}{STREAM if stream else WHOLE}{PATH}"
-
-
-def cores() -> tuple[int | None, int | None]:
-    """A core for whoever is measured and one for all else; none where there is only one."""
-    cores = sorted(os.sched_getaffinity(0))
-    return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
 def _ledger_records(home: Path) -> int:
