@@ -34,15 +34,15 @@ MACHINE = Machine(
 )
 
 
-def a_load(requests: int = 1000, seconds: float = 2.0, p50: float = 1.0, p99: float = 2.0) -> Load:
-    return Load(requests, seconds, 0, p50, p99)
+def a_load(requests: int = 1000, p50: float = 1.0, p99: float = 2.0) -> Load:
+    return Load(requests, 2.0, 0, p50, p99)
 
 
 def a_sample(cpu_s: float, requests: int = 1000) -> Sample:
     return Sample(a_load(requests), cpu_s)
 
 
-def a_round(*, whole_s: float = 0.1, stream_s: float = 0.255, nginx_s: float = 0.01) -> Round:
+def a_round(*, whole_s: float = 0.1, nginx_s: float = 0.01) -> Round:
     """A round of 1,000 requests a run, by the CPU seconds that they cost."""
     return Round(
         upstream_one=a_load(p50=0.1, p99=0.2),
@@ -51,7 +51,7 @@ def a_round(*, whole_s: float = 0.1, stream_s: float = 0.255, nginx_s: float = 0
         nginx_whole=a_sample(nginx_s),
         gateway_whole=a_sample(whole_s),
         nginx_stream=a_sample(0.102),
-        gateway_stream=a_sample(stream_s),
+        gateway_stream=a_sample(0.255),
     )
 
 

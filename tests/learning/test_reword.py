@@ -15,8 +15,8 @@ PROMPT = (
 CODE = "Write a function `total(xs)` that returns the sum.\n\ndef total(xs):\n    ..."
 
 
-def reworded(sort: str, text: str = PROMPT, seeds: int = 20) -> set[str]:
-    return {SORTS[sort](text, np.random.default_rng(seed)) for seed in range(seeds)}
+def reworded(sort: str, text: str = PROMPT) -> set[str]:
+    return {SORTS[sort](text, np.random.default_rng(seed)) for seed in range(20)}
 
 
 @pytest.mark.parametrize("sort", SORTS)

@@ -40,8 +40,8 @@ def _nobodys_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
 
 
-def signed(aws: Aws | None, request: HttpRequest | None = None) -> dict[str, str]:
-    call = request or HttpRequest("https://b.aws/model/m/converse", {"x": "1"}, b"{}")
+def signed(aws: Aws | None) -> dict[str, str]:
+    call = HttpRequest("https://b.aws/model/m/converse", {"x": "1"}, b"{}")
     return asyncio.run(AwsSigner("bedrock", "eu-west-1", aws).sign(call))
 
 

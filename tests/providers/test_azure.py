@@ -73,11 +73,11 @@ def test_cache_marks_of_other_providers_are_left_out() -> None:
 
 
 class Credential:
-    """Gives tokens that are good for so many seconds, and notes who asked."""
+    """Gives tokens that are good for `good_s` seconds or raises `error`, and notes who asked."""
 
-    def __init__(self, good_s: float = 3600, error: Exception | None = None) -> None:
-        self.good_s = good_s
-        self.error = error
+    def __init__(self) -> None:
+        self.good_s = 3600.0
+        self.error: Exception | None = None
         self.asked: list[tuple[str, int]] = []
 
     def get_token(self, scope: str) -> SimpleNamespace:

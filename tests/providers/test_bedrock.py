@@ -42,7 +42,8 @@ def a_place(**fields: Any) -> Deployment:
     return a_deployment("nova-micro", "bedrock", **{**defaults, **fields})
 
 
-def a_converse_task(stream: bool = False, body: bytes = b'{"messages":[]}') -> Task:
+def a_converse_task(stream: bool = False) -> Task:
+    body = b'{"messages":[]}'
     return Task(body=body, model="auto", messages=[], dialect="bedrock", stream=stream)
 
 

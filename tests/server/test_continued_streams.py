@@ -105,10 +105,10 @@ async def hear(client: AsyncOpenAI, item: WorkItem, model: str = MODEL, **fields
     return Heard(text, ids, roles, finishes, usages, arguments, events)
 
 
-def long_one(fleet: Fleet, kind: str = "code", model: str = MODEL, **wanted: bool) -> WorkItem:
+def long_one(fleet: Fleet, kind: str = "code", **wanted: bool) -> WorkItem:
     """A task with an answer of many events, the first of its kind."""
     for item in fleet.workload(4800):
-        if item.kind != kind or len(fleet.expected(item, model)) < 80:
+        if item.kind != kind or len(fleet.expected(item, MODEL)) < 80:
             continue
         if all((name in item.request) == there for name, there in wanted.items()):
             return item

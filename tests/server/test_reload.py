@@ -71,8 +71,8 @@ def second() -> Iterator[Provider]:
         yield provider
 
 
-def admin(url: str, path: str, key: str | None = ADMIN) -> Reply:
-    return call(url, "POST", f"/v1/admin/{path}", key=key)
+def admin(url: str, path: str) -> Reply:
+    return call(url, "POST", f"/v1/admin/{path}", key=ADMIN)
 
 
 def status(url: str, key: str = KEY) -> Any:

@@ -23,10 +23,10 @@ from tierwise.state.window import WINDOW_S
 NOW = 1000.0
 
 
-def an_open_breaker(now: float = NOW) -> Breaker:
+def an_open_breaker() -> Breaker:
     breaker = Breaker()
     for _ in range(FAILURES_IN_ROW):
-        breaker.failed(now)
+        breaker.failed(NOW)
     return breaker
 
 

@@ -25,10 +25,10 @@ def stream(pace: Pace, ttft_s: float, latency_s: float = 30.0) -> bool:
     return pace.saw(later(pace), latency_s, ttft_s) > 1
 
 
-def a_pace(calls: int = 200) -> Pace:
+def a_pace() -> Pace:
     """Answers of 10 to 2,000 tokens, half a second and then a hundred tokens a second."""
     pace, draw = Pace(), random.Random(3)
-    for _ in range(calls):
+    for _ in range(200):
         tokens = draw.randint(10, 2000)
         whole(pace, (0.5 + tokens / 100) * draw.uniform(0.7, 1.4), tokens)
         stream(pace, 0.5 * draw.uniform(0.5, 2.0))
