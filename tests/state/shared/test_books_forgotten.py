@@ -115,6 +115,19 @@ async def lost(server: RedisServer, all_of_them: list[Payer]) -> None:
     await until(lambda: not any(one.up for one in all_of_them), "the loss")
 
 
+async def one_returns(server: RedisServer, first: Payer, other: Payer) -> None:
+    """Redis is there again, and one finds it before the other does."""
+    other.keep_away()
+    server.start()
+    await until(lambda: first.up, "the return of one")
+
+
+async def all_look(all_of_them: list[Payer]) -> None:
+    """Each hears what the others have spent."""
+    for one in all_of_them:
+        await one.replicas.books.look()
+
+
 async def all_say(all_of_them: list[Payer], usd: float) -> None:
     for one in all_of_them:
         await until(lambda one=one: one.says(usd), f"{usd} to be spent")
@@ -168,12 +181,9 @@ async def test_the_part_of_one_that_is_yet_to_come_back_is_kept_however_long_it_
 ) -> None:
     async with payers(redis, Ledger(writes=False), 2) as (a, b):
         assert await a.pay(0.2)
-        await a.replicas.books.look()
-        await b.replicas.books.look()
+        await all_look([a, b])
         await lost(redis, [a, b])
-        b.keep_away()
-        redis.start()
-        await until(lambda: a.up, "the return of one")
+        await one_returns(redis, a, b)
         # 0.8 USD are left, a half for each; more than the time in which others look is over.
         assert [await a.pay(0.2) for _ in range(3)] == [True, True, False]
         await asyncio.sleep(4.0)
@@ -189,12 +199,9 @@ async def test_what_one_left_of_its_part_is_everybody_s_when_it_is_back(
 ) -> None:
     async with payers(redis, Ledger(writes=True), 2) as (a, b):
         assert await a.pay(0.2)
-        await a.replicas.books.look()
-        await b.replicas.books.look()
+        await all_look([a, b])
         await lost(redis, [a, b])
-        b.keep_away()
-        redis.start()
-        await until(lambda: a.up, "the return of one")
+        await one_returns(redis, a, b)
         assert not await a.pay(0.7)
         b.let_back()
         await until(lambda: a.pay(0.7), "the other one's part")
@@ -206,13 +213,10 @@ async def test_the_part_of_one_that_is_back_is_not_kept_beside_its_bills(
 ) -> None:
     async with payers(redis, Ledger(writes=False), 2) as (a, b):
         assert await a.pay(0.2)
-        await a.replicas.books.look()
-        await b.replicas.books.look()
+        await all_look([a, b])
         await lost(redis, [a, b])
         assert await b.pay(0.3)
-        b.keep_away()
-        redis.start()
-        await until(lambda: a.up, "the return of one")
+        await one_returns(redis, a, b)
         b.let_back()
         await until(lambda: a.says(0.5), "the other one's bill")
         assert await a.pay(0.5)
