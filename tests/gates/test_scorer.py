@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import numpy as np
 
-np = pytest.importorskip("numpy")
-
-from tierwise.analysis.encoder import Encoder  # noqa: E402
-from tierwise.gates.closed_answer import asked  # noqa: E402
-from tierwise.gates.evidence import FEATURES, alike, read_answer  # noqa: E402
-from tierwise.gates.scorer import Scorer, gathered  # noqa: E402
+from tierwise.analysis.encoder import Encoder
+from tierwise.gates.closed_answer import asked
+from tierwise.gates.evidence import FEATURES, alike, read_answer
+from tierwise.gates.scorer import Scorer, gathered
 
 PROMPT = "Which planet is the largest?\nA) Mars\nB) Jupiter\nC) Venus\nAnswer:"
 SUM = "Ann has 3 boxes of 12 eggs and 4 more. How many eggs are there?"

@@ -10,8 +10,6 @@ from gateway import Provider, config_for, says
 from tierwise import Orchestrator, SyncOrchestrator
 from tierwise.errors import InvalidRequest, UnknownResponse
 
-pytest.importorskip("tierwise.wire.responses")
-
 
 async def test_a_call_goes_on_from_an_earlier_answer(provider: Provider) -> None:
     provider.acts["small"] = says("I am well")

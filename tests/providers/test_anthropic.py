@@ -108,7 +108,6 @@ def test_a_limit_is_put_in_for_callers_who_gave_none(
 
 
 def test_a_chat_client_without_a_limit_is_served_with_the_model_s() -> None:
-    pytest.importorskip("tierwise.wire.chat", reason="needs the chat dialect")
     task = builders.a_task("Hi", model="small")
     adapter = speaking(an_adapter(max_output_tokens=8192), task)
     assert json.loads(adapter.request(task).body or b"") == {

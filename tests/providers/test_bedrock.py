@@ -332,7 +332,6 @@ def test_no_error_quotes_a_secret() -> None:
 
 
 def test_a_chat_request_is_asked_and_answered_through_a_translation() -> None:
-    pytest.importorskip("tierwise.wire.chat", reason="the dialect of chat clients is not there")
     from tierwise.providers.translating import speaking
 
     task = a_task("What is the capital of France?", max_tokens=9)

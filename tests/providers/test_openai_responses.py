@@ -250,7 +250,6 @@ def test_something_else_than_a_stream_is_a_failure(body: bytes) -> None:
 
 
 async def test_a_chat_client_is_answered_through_it() -> None:
-    pytest.importorskip("tierwise.wire.chat")
     task = a_task("Hi", model="small")
     async with upstreams(Reply(body=json.dumps(an_answer()).encode())) as (upstream,):
         adapter = speaking(an_adapter(upstream.base_url), task)

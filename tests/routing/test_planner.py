@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
-np = pytest.importorskip("numpy")
-
-from tierwise.routing.induction import Sample, induce, states, walk  # noqa: E402
-from tierwise.routing.planner import Ask, State, Stop  # noqa: E402
+from tierwise.routing.induction import Sample, induce, states, walk
+from tierwise.routing.planner import Ask, State, Stop
 
 SMALL, OTHER, BIG = 0, 1, 2
 COSTS = (1.0, 1.0, 20.0)

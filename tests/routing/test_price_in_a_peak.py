@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import pytest
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-np = pytest.importorskip("numpy")
-
-from tierwise.routing.cascade import Cascade  # noqa: E402
-from tierwise.routing.exchange import Rate  # noqa: E402
+from tierwise.routing.cascade import Cascade
+from tierwise.routing.exchange import Rate
 
 PRICES = (0.0, 1.0, 3.0, 10.0, 30.0)
 REFERENCE_USD = 0.01

@@ -11,8 +11,6 @@ from builders import a_task
 from gateway import KEY, Body, Provider, Reply, RunningGateway, call, fails, pauses, says
 from tierwise.server.google import ArrayExchange, GeminiSpeech
 
-pytest.importorskip("tierwise.wire.gemini", reason="this dialect is not there yet")
-
 OWN = {"x-goog-api-key": KEY}
 
 

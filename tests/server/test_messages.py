@@ -23,8 +23,6 @@ from gateway import (
 )
 from tierwise.server import sent as endpoint
 
-pytest.importorskip("tierwise.wire.anthropic", reason="this dialect is not there yet")
-
 OWN = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
 
 

@@ -12,8 +12,6 @@ from tierwise.server.keys import Client
 from tierwise.server.responses import ResponsesSpeech
 from tierwise.state.kept_responses import InProcess, Kept
 
-pytest.importorskip("tierwise.wire.responses", reason="this dialect is not there yet")
-
 PATH = "/v1/responses"
 
 
