@@ -36,13 +36,6 @@ def asked(content: Any = "Hi", **fields: Any) -> Conversation:
     return dialect_named("openai-chat").read_request(body.encode())
 
 
-def installed(dialect: str) -> bool:
-    try:
-        return bool(dialect_named(dialect))
-    except ModuleNotFoundError:
-        return False
-
-
 def words(conversation: Conversation, dialect: str = "plain") -> list[str]:
     return [lack.word for lack in unsupported(conversation, dialect)]
 
@@ -87,8 +80,6 @@ def test_what_only_labels_a_request_or_asks_for_nothing_is_not_missed(field: Any
     ("dialect", "name"), [(one, name) for one, names in LABELS.items() for name in sorted(names)]
 )
 def test_labels_of_any_dialect_are_left_out_without_a_word(dialect: str, name: str) -> None:
-    if not installed(dialect):
-        pytest.skip(f"{dialect} is not there")
     one = Conversation(dialect=dialect, model="m", turns=(), own={name: Raw(b'"x"')})
     assert words(one) == []
 

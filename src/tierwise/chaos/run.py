@@ -49,11 +49,7 @@ def run(options: Options, say: Say = lambda _: None) -> Result:
         TierwiseError: a process does not start.
     """
     wanted = chosen(options.scenarios)
-    fleet = (
-        Fleet.simulated(seed=options.seed, speed=options.speed)
-        if options.outcomes is None
-        else Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
-    )
+    fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
     items = fleet.workload(options.requests, seed=options.seed)
     found: list[ScenarioFigures] = []
     healthy: dict[int, float] = {}

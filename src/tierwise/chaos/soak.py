@@ -66,10 +66,7 @@ def soak(options: Options, minutes: float) -> SoakFigures:
         ConfigError: the recordings cannot be read.
         TierwiseError: a process does not start.
     """
-    if options.outcomes is None:
-        fleet = Fleet.simulated(seed=options.seed, speed=options.speed)
-    else:
-        fleet = Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
+    fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
     with standing(
         fleet, options.outcomes, seed=options.seed, speed=options.speed, timeouts=PATIENT
     ) as ground:

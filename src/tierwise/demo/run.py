@@ -67,11 +67,7 @@ def run(options: Options, view: View) -> Result:
     Raises:
         TierwiseError: a part cannot start.
     """
-    fleet = (
-        Fleet.simulated(seed=options.seed, speed=options.speed)
-        if options.outcomes is None
-        else Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
-    )
+    fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
     base_port = free_ports(len(fleet.providers) + 1)
     control_url = f"http://127.0.0.1:{base_port + len(fleet.providers)}"
     with tempfile.TemporaryDirectory(prefix="tierwise-demo-") as name:

@@ -81,6 +81,13 @@ class Fleet:
 
         return cls(Recorded(Path(outcomes)), seed=seed, speed=speed)
 
+    @classmethod
+    def of(cls, outcomes: Path | None, *, seed: int = 0, speed: float = 1.0) -> Fleet:
+        """The `recorded` one where there are outcomes, else the `simulated` one."""
+        if outcomes is None:
+            return cls.simulated(seed=seed, speed=speed)
+        return cls.recorded(outcomes, seed=seed, speed=speed)
+
     @property
     def models(self) -> Mapping[str, FleetModel]:
         """What is served, by id."""

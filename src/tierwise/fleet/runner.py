@@ -45,7 +45,7 @@ async def run(options: FleetOptions) -> None:
     Raises:
         ConfigError: the data cannot be served, a port is in use, or the file is not ours.
     """
-    fleet = make_fleet(options)
+    fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,13 +63,6 @@ async def run(options: FleetOptions) -> None:
         await over.wait()
     finally:
         await fleet.stop()
-
-
-def make_fleet(options: FleetOptions) -> Fleet:
-    """The fleet that the options describe, not started."""
-    if options.outcomes is None:
-        return Fleet.simulated(seed=options.seed, speed=options.speed)
-    return Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
 
 
 def write_config(config: dict[str, object], file: Path) -> None:

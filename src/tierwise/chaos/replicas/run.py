@@ -77,11 +77,7 @@ def run(options: ReplicasOptions, say: Say = lambda _: None) -> ReplicasResult:
         TierwiseError: a process does not start, or does not do what it should.
     """
     chosen = options.chosen
-    fleet = (
-        Fleet.simulated(seed=options.seed, speed=options.speed)
-        if options.outcomes is None
-        else Fleet.recorded(options.outcomes, seed=options.seed, speed=options.speed)
-    )
+    fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
     skipped: dict[str, str] = {}
     if options.database is not None and "postgres" in chosen:
         skipped["postgres"] = "the database is yours, and is not killed"
