@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tierwise.demo import Options, run
 from tierwise.demo.drive import Outcome
+from tierwise.demo.processes import StartFailed
 from tierwise.errors import ConfigError
 from tierwise.fleet import Fleet
 
@@ -108,6 +110,24 @@ def test_a_router_that_has_learned_from_other_prompts_saves_what_rules_cannot() 
     assert result.offline is not None
     assert abs(result.saving - result.offline.saving) < 0.02
     assert abs(result.quality_rel - result.offline.quality_rel) < 0.02
+
+
+def test_ports_are_looked_for_when_all_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, done = import_module("tierwise.demo.run"), list[str]()
+
+    def learn(*_: object) -> tuple[int, None]:
+        done.append("learned")
+        return 0, None
+
+    def ports(_: int) -> int:
+        done.append("looked for ports")
+        raise StartFailed("that is enough")
+
+    monkeypatch.setattr(module, "_learn", learn)
+    monkeypatch.setattr(module, "free_ports", ports)
+    with pytest.raises(StartFailed):
+        run(Options(), Witness())
+    assert done == ["learned", "looked for ports"]
 
 
 def test_nothing_can_be_learned_from_a_simulated_fleet() -> None:

@@ -68,12 +68,13 @@ def run(options: Options, view: View) -> Result:
         TierwiseError: a part cannot start.
     """
     fleet = Fleet.of(options.outcomes, seed=options.seed, speed=options.speed)
-    base_port = free_ports(len(fleet.providers) + 1)
-    control_url = f"http://127.0.0.1:{base_port + len(fleet.providers)}"
     with tempfile.TemporaryDirectory(prefix="tierwise-demo-") as name:
         directory = Path(name)
         ledger = directory / "tierwise.db"
         learned_from, router = _learn(fleet, options, directory)
+        # Only now: what is free while it learns, which takes minutes, may be taken afterwards.
+        base_port = free_ports(len(fleet.providers) + 1)
+        control_url = f"http://127.0.0.1:{base_port + len(fleet.providers)}"
         with fleet_process(
             options.outcomes, seed=options.seed, speed=options.speed, base_port=base_port
         ) as config:
