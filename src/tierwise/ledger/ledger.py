@@ -255,7 +255,11 @@ class Ledger:
             )  # fmt: skip
 
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision, None if there is none (yet: see `record` and `flush`)."""
+        """The record of a decision, None if there is none (yet: see `record` and `flush`).
+
+        Raises:
+            DecisionUnreadable: it is there and damaged.
+        """
         # In this order: what is gone from here meanwhile is in the database.
         unwritten = self._unwritten.get(decision_id)
         if unwritten is None:

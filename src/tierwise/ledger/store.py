@@ -201,18 +201,19 @@ class Store:
                 yield self._reader
 
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision; the latest, should an id ever come twice."""
+        """The record of a decision; the latest, should an id ever come twice.
+
+        Raises:
+            DecisionUnreadable: it is there and damaged.
+        """
         with self._looking() as connection:
             row = connection.execute(
-                "SELECT bundles.codec, bundles.records, requests.slot FROM requests"
+                "SELECT bundles.id, bundles.codec, bundles.records, requests.slot FROM requests"
                 " JOIN bundles ON bundles.id = requests.bundle"
                 " WHERE requests.id = ? ORDER BY requests.seq DESC LIMIT 1",
                 (decision_id,),
             ).fetchone()
-        if row is None:
-            return None
-        codec, data, slot = row
-        return bundles.decode(bundles.unpack(codec, data)[slot])
+        return None if row is None else bundles.wanted(decision_id, *row)
 
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""
