@@ -74,7 +74,11 @@ _random = random.Random(os.urandom(16))  # noqa: S311 - of delays and samples
 
 
 class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling):
-    """Everything one process needs to serve requests. `start` it, use it, `close` it."""
+    """Everything one process needs to serve requests. `start` it, use it, `close` it.
+
+    An `async with` block does that, and looks after deployments that are out. What is asked before
+    `start` is not written to the ledger until then.
+    """
 
     def __init__(
         self,

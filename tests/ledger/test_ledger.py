@@ -439,6 +439,18 @@ def test_what_a_damaged_bundle_had_is_named_to_whoever_wants_it(
     assert "bundle 2" in caplog.text
 
 
+def test_a_ledger_that_was_never_opened_says_what_is_lost(
+    place: str, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(place)
+    ledger.close()
+    assert not caplog.records
+    put(ledger, make_record())
+    ledger.close()
+    assert "1 records were not written" in caplog.text
+    assert "nobody opened it" in caplog.text
+
+
 def test_a_ledger_in_memory_reads_what_it_wrote(make_record: MakeRecord) -> None:
     record = make_record()
     with Ledger.memory() as ledger:
