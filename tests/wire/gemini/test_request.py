@@ -384,6 +384,22 @@ def test_instructions_anywhere_are_the_system_s() -> None:
     assert alone == {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}
 
 
+def test_texts_of_elsewhere_that_are_empty_are_left_out() -> None:
+    def said(*texts: str) -> tuple[Text, ...]:
+        return tuple(Text(text=text) for text in texts)
+
+    asked = chat(
+        user(*said("a", "")),
+        Turn(role="assistant", parts=said("")),
+        Turn(role="assistant", parts=()),
+        user(*said("b")),
+    )
+    assert written(asked)["contents"] == [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]
+    nothing = {"contents": [{"role": "user", "parts": [{"text": ""}]}]}
+    assert written(chat(user(*said("")))) == nothing
+    assert written(read({"role": "user", "parts": [{"text": ""}]})) == nothing
+
+
 def test_a_conversation_that_comes_from_elsewhere_is_taken() -> None:
     body = written(
         chat(
