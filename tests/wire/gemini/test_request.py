@@ -451,7 +451,7 @@ def test_a_signature_of_gemini_s_is_kept_and_others_are_not() -> None:
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        (b"", None, "not valid JSON"),
+        (b"", None, "is empty"),
         (b"{", None, "not valid JSON"),
         (b'{"contents": "\\ud83d"}', None, "half a character"),
         (b"[" * 5000, None, "nested too deeply|not valid JSON"),
