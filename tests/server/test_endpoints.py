@@ -209,6 +209,28 @@ def test_a_decision_whose_record_is_damaged_is_said_to_be_so(
     assert page.status == 410
 
 
+@pytest.mark.parametrize("taken_away", [True, False])
+def test_a_ledger_that_cannot_be_read_is_said_to_be_so(
+    provider: Provider, tmp_path: Path, taken_away: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ledger.db"
+    with RunningGateway(config_for(provider.url, ledger={"path": str(path)})) as gateway:
+        wanted = chat(gateway.url).headers["x-tierwise-decision-id"]
+        gateway.settle()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if taken_away:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+        shown = call(gateway.url, "GET", f"/v1/decisions/{wanted}")
+        rated = call(gateway.url, "POST", "/v1/feedback", {"decision_id": wanted, "score": 1})
+    for reply in (shown, rated):
+        assert (reply.status, reply.error["code"]) == (503, "ledger_unreachable")
+        assert str(tmp_path) not in reply.error["message"]
+    assert f"the ledger {path} cannot be read" in caplog.text
+
+
 def test_whoever_waits_for_a_slow_ledger_waits_alone(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
