@@ -307,10 +307,12 @@ class LiveAnswer(Generic[Piece]):
 
 
 class AnswerStream(LiveAnswer[str]):
-    """An answer whose text is read as it comes: iterate over its pieces.
+    """An answer whose text is read as it comes: iterate over its pieces, in an event loop.
 
-    `model` answers. `cost_usd` and `finish_reason` are complete when the iteration is over; leave
-    it early with `aclose`. `dropped` is as that of an `Answer`.
+    `model` is the one that answers, `decision` says why it does, and `cost_usd` is what all
+    attempts cost so far, in USD: complete, as `finish_reason` is, when the iteration is over. Leave
+    it early with `aclose`, which also ends the upstream call. `dropped` is as that of an `Answer`.
+    While it is read it raises `TierwiseError`, as `Orchestrator.chat` does.
     """
 
     finish_reason: str | None = None

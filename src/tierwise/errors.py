@@ -54,7 +54,7 @@ from collections.abc import Sequence
 
 
 class TierwiseError(Exception):
-    """Base of every error that Tierwise raises on purpose.
+    """Base of every error that Tierwise raises on purpose; the others are in `tierwise.errors`.
 
     `decision_id` and `attempts`, the number of calls made, are set on an error that ends a request
     after it was routed: the ledger has a record of it. `upstream_id` is what the provider calls a

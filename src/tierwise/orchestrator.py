@@ -202,7 +202,11 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         return made
 
     def start(self) -> None:
-        """Opens the ledger."""
+        """Opens the ledger. Does nothing if it is open.
+
+        Raises:
+            ConfigError: the ledger cannot be used.
+        """
         self.ledger.open()
 
     def look_after(self) -> None:
