@@ -430,9 +430,8 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup
-        return Router(
-            setup.models, setup.deployments, setup.policies, predictor, self._speaks, self._lacks
-        )
+        served = setup.models, setup.deployments, setup.policies
+        return Router(*served, predictor, self._speaks, self._lacks, setup.embeddings)
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""
