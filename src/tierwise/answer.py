@@ -29,6 +29,7 @@ Messages = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages as the OpenAI SDK takes them."""
 Piece = TypeVar("Piece")
 MAX_SESSION_CHARS = 200
+_UNWRITABLE = (TypeError, UnicodeEncodeError, RecursionError)
 MAX_COST_USD = 1e9
 MIN_DEADLINE_S, MAX_DEADLINE_S = 0.001, 1e9
 
@@ -115,11 +116,37 @@ def with_wishes(
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
-    """A body as JSON; raises `InvalidRequest` if it cannot be written so."""
+    """A body as JSON; raises `InvalidRequest` if it cannot be written so, and names the field."""
     try:
         return msgspec.json.encode(body)
-    except TypeError as error:
-        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
+    except _UNWRITABLE as error:
+        name = _unwritable(body) if isinstance(body, Mapping) else None
+        what = f"`{name}`" if name is not None else "the request"
+        raise InvalidRequest(
+            f"{what} cannot be written as JSON: {_why(error)}", param=name
+        ) from None
+
+
+def _unwritable(body: Mapping[str, Any]) -> str | None:
+    """The first field of a body that cannot be written as JSON."""
+    for name, value in body.items():
+        try:
+            msgspec.json.encode(value)
+        except _UNWRITABLE:
+            return name
+    return None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        half = ascii(error.object[error.start])[1:-1]
+        return (
+            f"it contains half a character: `{half}` is one half of a surrogate pair, and the "
+            "other half is missing. Send the whole character, or leave it out."
+        )
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply, or contains itself."
+    return str(error)
 
 
 def check_number(name: str, value: float, lowest: float, highest: float) -> None:
@@ -280,10 +307,12 @@ class LiveAnswer(Generic[Piece]):
 
 
 class AnswerStream(LiveAnswer[str]):
-    """An answer whose text is read as it comes: iterate over its pieces.
+    """An answer whose text is read as it comes: iterate over its pieces, in an event loop.
 
-    `model` answers. `cost_usd` and `finish_reason` are complete when the iteration is over; leave
-    it early with `aclose`. `dropped` is as that of an `Answer`.
+    `model` is the one that answers, `decision` says why it does, and `cost_usd` is what all
+    attempts cost so far, in USD: complete, as `finish_reason` is, when the iteration is over. Leave
+    it early with `aclose`, which also ends the upstream call. `dropped` is as that of an `Answer`.
+    While it is read it raises `TierwiseError`, as `Orchestrator.chat` does.
     """
 
     finish_reason: str | None = None

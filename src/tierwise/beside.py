@@ -93,7 +93,7 @@ class Beside:
 
         Raises:
             InvalidRequest: a value cannot be used.
-            UnknownDecision, NotYourDecision, LedgerFull: see `tierwise.errors`.
+            UnknownDecision, DecisionUnreadable, NotYourDecision, LedgerFull: see `tierwise.errors`.
         """
         given = read_feedback(
             decision_id, score=score, label=label, comment=comment, caller=caller, at=time.time()

@@ -21,6 +21,7 @@ TierwiseError
 │   ├── WrongMethod              405
 │   ├── BodyTooSlow              408
 │   ├── NameTaken                409 there is one of this name already
+│   ├── DecisionUnreadable       410 the ledger has it, and its record is damaged
 │   ├── KeyReused                422 an idempotency key of another request
 │   ├── BodyTooLarge             413
 │   ├── UnknownEncoding          415 a body that is compressed in a way that is not read here
@@ -53,7 +54,7 @@ from collections.abc import Sequence
 
 
 class TierwiseError(Exception):
-    """Base of every error that Tierwise raises on purpose.
+    """Base of every error that Tierwise raises on purpose; the others are in `tierwise.errors`.
 
     `decision_id` and `attempts`, the number of calls made, are set on an error that ends a request
     after it was routed: the ledger has a record of it. `upstream_id` is what the provider calls a
@@ -239,6 +240,13 @@ class NameTaken(RequestError):
 
     status = 409
     code = "already_exists"
+
+
+class DecisionUnreadable(RequestError):
+    """The ledger has a decision of this id, and its record there is damaged."""
+
+    status = 410
+    code = "decision_unreadable"
 
 
 class KeyReused(RequestError):

@@ -67,20 +67,36 @@ class Natively:
     async def messages(self: Asks, **given: Any) -> Answer:
         """The answer to a body of Anthropic's Messages; its `json()` is a message.
 
-        `betas` names the trials to take part in, as the SDK's own `beta.messages.create` has it.
+        Args:
+            given: the fields of the body, as keywords. `model` is a policy, a model or
+                `provider/model`; "auto" if it is missing. `betas` names the trials to take part in,
+                as the SDK's own `beta.messages.create` has it. Beside the body stand `quality`,
+                `max_cost_usd`, `max_latency_s`, `session`, `deadline_s`, `drop_unsupported`,
+                `streams`, `on_stream_break`, `priority` and `cache`, as `chat` has them.
+
+        Raises:
+            TierwiseError: as `chat`.
         """
         return await _answer(self, "anthropic", given)
 
     async def messages_stream(self: Asks, **given: Any) -> EventStream:
-        """As `messages`, event by event: `message_start` and what follows."""
+        """As `messages`, event by event: `message_start` and what follows, as dictionaries."""
         return await _stream(self, "anthropic", given)
 
     async def generate_content(self: Asks, **given: Any) -> Answer:
-        """The answer to a body of Gemini's generateContent, with `model` beside its fields."""
+        """The answer to a body of Gemini's generateContent; its `json()` is what that gives.
+
+        Args:
+            given: as for `messages`, but for `betas`; `model` stands beside the body's own fields.
+                They are those of the REST API, so `contents` is a list of objects.
+
+        Raises:
+            TierwiseError: as `chat`.
+        """
         return await _answer(self, "gemini", given)
 
     async def generate_content_stream(self: Asks, **given: Any) -> EventStream:
-        """As `generate_content`, one answer in parts."""
+        """As `generate_content`, one answer in parts, as dictionaries."""
         return await _stream(self, "gemini", given)
 
     async def embed(
@@ -94,12 +110,14 @@ class Natively:
         """One vector for each text.
 
         Args:
+            texts: one text, or several.
             model: one that is configured for embeddings, or `provider/model`.
             deadline_s: seconds after which no answer is wanted, instead of those of "auto".
             params: anything else that the request body may hold, such as `dimensions`.
 
         Raises:
-            TierwiseError: see `tierwise.errors`.
+            UnknownModel: it is none for embeddings.
+            TierwiseError: as `chat`.
         """
         from tierwise.vectors import Vectors, make_asked
 

@@ -74,7 +74,11 @@ _random = random.Random(os.urandom(16))  # noqa: S311 - of delays and samples
 
 
 class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling):
-    """Everything one process needs to serve requests. `start` it, use it, `close` it."""
+    """Everything one process needs to serve requests. `start` it, use it, `close` it.
+
+    An `async with` block does that, and looks after deployments that are out. What is asked before
+    `start` is not written to the ledger until then.
+    """
 
     def __init__(
         self,
@@ -198,7 +202,11 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         return made
 
     def start(self) -> None:
-        """Opens the ledger."""
+        """Opens the ledger. Does nothing if it is open.
+
+        Raises:
+            ConfigError: the ledger cannot be used.
+        """
         self.ledger.open()
 
     def look_after(self) -> None:
@@ -422,9 +430,8 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
     def _router(self, predictor: Predictor) -> Router:
         setup = self.setup
-        return Router(
-            setup.models, setup.deployments, setup.policies, predictor, self._speaks, self._lacks
-        )
+        served = setup.models, setup.deployments, setup.policies
+        return Router(*served, predictor, self._speaks, self._lacks, setup.embeddings)
 
     def _give_up(self, run: Run, measured: Measured, error: BaseException) -> None:
         """Books a request that ends without an answer."""

@@ -38,6 +38,13 @@ class Responding:
     async def responses(self: _Responds, **given: Any) -> Answer:
         """The answer to a body of OpenAI's Responses; its `json()` is a response.
 
+        Unless `store=False`, it is kept for a day, within 64 MiB of such answers, as long as this
+        orchestrator lives.
+
+        Args:
+            given: the fields of the body, and what may stand beside them, as for
+                `Orchestrator.messages`, but for `betas`.
+
         Raises:
             TierwiseError: as `Orchestrator.chat`; `InvalidRequest` with the code
                 `previous_response_not_found`, and `UnknownResponse` for an `item_reference`, where

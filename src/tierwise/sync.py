@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -122,19 +123,21 @@ class SyncPassedStream(_SyncPieces[bytes]):
 
 
 class Closed(RuntimeError):
-    """The orchestrator was closed, before or during this call."""
+    """The orchestrator was closed, before or during this call, or is another process's."""
 
 
 class SyncOrchestrator:
     """As `Orchestrator`, without `await`; any number of threads may use it at once.
 
-    Use it in a `with` block, or `close` it.
+    Use it in a `with` block, or `close` it. It belongs to the process that made it: one that is
+    forked from it, such as a worker of a server that loads the application first, needs its own.
     """
 
     def __init__(self, config: Config | Mapping[str, Any] | str | Path | None = None) -> None:
         self._orchestrator = Orchestrator.from_config(config)
         self._orchestrator.start()
         self._closed = False
+        self._process = os.getpid()
         self._closing = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -161,7 +164,7 @@ class SyncOrchestrator:
 
         Raises:
             TierwiseError: see `tierwise.errors`.
-            RuntimeError: the orchestrator is closed.
+            RuntimeError: the orchestrator is closed, or was made before this process was forked.
         """
         return self._run(self._orchestrator.chat(messages, policy, **params))
 
@@ -257,7 +260,12 @@ class SyncOrchestrator:
         return self._run(self._orchestrator.feedback(decision_id, **given))
 
     def close(self) -> None:
-        """Ends open calls, closes connections and writes what the ledger still holds."""
+        """Ends open calls, closes connections and writes what the ledger still holds.
+
+        Does nothing if it is closed, or another process's.
+        """
+        if os.getpid() != self._process:
+            return
         with self._closing:
             if self._closed:
                 return
@@ -279,6 +287,13 @@ class SyncOrchestrator:
         await self._orchestrator.close()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if os.getpid() != self._process:
+            # Its thread was not forked: nobody would ever answer.
+            work.close()
+            raise Closed(
+                f"this orchestrator was made by process {self._process}, from which this one was "
+                "forked. Make one here, after the fork."
+            )
         with self._closing:
             if self._closed:
                 work.close()

@@ -121,6 +121,7 @@ class Telling:
 
         Raises:
             UnknownDecision: the ledger has none of this id.
+            DecisionUnreadable: its record there is damaged.
         """
         record = await asyncio.to_thread(self.ledger.get, _text("decision_id", decision_id))
         if record is None:

@@ -14,8 +14,12 @@ from tierwise.wire.embeddings import EmbeddingsAsked
 
 
 class Vectors:
-    """The embeddings of texts: iterate over them. `body` is the JSON that an OpenAI client would
-    have received, and `decision_id` their name in the ledger, for `Orchestrator.decision`."""
+    """The embeddings of texts: iterate over them, in the order of the texts.
+
+    `body` is the JSON that an OpenAI client would have received, and `decision_id` their name in
+    the ledger, for `Orchestrator.decision`. `model` and `deployment` say who made them, `usage` how
+    many tokens were read for it; `cost_usd` is every attempt's, in USD.
+    """
 
     def __init__(self, embedded: Embedded, decision_id: str) -> None:
         self.decision_id = decision_id
@@ -50,6 +54,6 @@ def make_asked(
     body = {"model": model, "input": texts, **params}
     try:
         encoded = msgspec.json.encode(body)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
     return embeddings.read_request(encoded)

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from gateway import until
-from tierwise.errors import ConfigError
+from tierwise.errors import ConfigError, DecisionUnreadable
 from tierwise.ledger import Ledger
 from tierwise.storage.sqlite_ledger import APPLICATION_ID, MIGRATIONS, VERSION
 from tierwise.types import Record
@@ -408,6 +408,47 @@ def test_a_damaged_bundle_hides_no_other(
             connection.execute("UPDATE bundles SET records = x'00' WHERE id = 2")
         assert [record.decision.id for record in ledger.recent(None)] == ["c", "a"]
     assert "bundle 2 of the ledger cannot be read" in caplog.text
+
+
+def test_a_record_that_cannot_be_read_is_named_to_whoever_wants_it(
+    place: str, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger(place) as ledger:
+        put(ledger, make_record(id="a"), make_record(id="b", session=5))
+        assert ledger.flush(PATIENCE_S)
+        with pytest.raises(DecisionUnreadable, match=r"'b' is damaged \(record 1 of bundle 1 "):
+            ledger.get("b")
+        assert ledger.get("a") is not None
+    assert "record 1 of bundle 1 cannot be read: Expected `str | null`" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["x'00'", "x'78'", "(SELECT records FROM bundles WHERE id = 1)"])
+def test_what_a_damaged_bundle_had_is_named_to_whoever_wants_it(
+    database: Path, make_record: MakeRecord, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Ledger(database) as ledger:
+        put(ledger, make_record(id="a"))
+        assert ledger.flush(PATIENCE_S)
+        put(ledger, make_record(id="b"), make_record(id="c"))
+        assert ledger.flush(PATIENCE_S)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            sql = f"UPDATE bundles SET records = {damage} WHERE id = 2"  # noqa: S608
+            connection.execute(sql)
+        with pytest.raises(DecisionUnreadable, match="bundle 2"):
+            ledger.get("c")
+    assert "bundle 2" in caplog.text
+
+
+def test_a_ledger_that_was_never_opened_says_what_is_lost(
+    place: str, make_record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(place)
+    ledger.close()
+    assert not caplog.records
+    put(ledger, make_record())
+    ledger.close()
+    assert "1 records were not written" in caplog.text
+    assert "nobody opened it" in caplog.text
 
 
 def test_a_ledger_in_memory_reads_what_it_wrote(make_record: MakeRecord) -> None:

@@ -160,8 +160,15 @@ async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
             await o.chat("Hello", stream=True)
         with pytest.raises(InvalidRequest, match="from 0 to 1"):
             await o.chat("Hello", quality=95)
-        with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
+        with pytest.raises(InvalidRequest, match="`tools` cannot be written as JSON"):
             await o.chat("Hello", tools=[object()])
+        with pytest.raises(InvalidRequest, match=r"`messages` .* half a character: `\\ud83d`"):
+            await o.chat("Hello \ud83d", policy="small")
+        endless: dict[str, Any] = {}
+        endless["properties"] = endless
+        with pytest.raises(InvalidRequest, match=r"`tools` .* or contains itself") as refused:
+            await o.messages(model="small", max_tokens=9, messages=[], tools=[endless])
+        assert refused.value.param == "tools"
         provider.acts["small"] = fails(400, {"message": "top_k is too large"})
         with pytest.raises(UpstreamRejected, match="top_k is too large"):
             await o.chat("Hello", policy="small")

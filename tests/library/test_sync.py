@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import warnings
 from collections.abc import Iterator
@@ -99,6 +101,32 @@ def test_closing_twice_is_no_harm_and_using_it_then_is_a_clear_error(provider: P
         with pytest.raises(RuntimeError, match="is closed"):
             list(stream)
         stream.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process can be forked here")
+def test_a_fork_is_told_to_make_its_own(o: SyncOrchestrator) -> None:
+    stream = o.chat_stream("one two", policy="small")
+    reads, writes = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads
+        child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(int(PATIENCE_S))
+            with pytest.raises(RuntimeError, match="Make one here, after the fork"):
+                o.chat("Hello", policy="small")
+            stream.close()
+            o.close()
+            o._orchestrator.ledger.close()
+            os.write(writes, b"told")
+        finally:
+            os._exit(0)
+    os.close(writes)
+    assert os.read(reads, 4) == b"told"
+    os.close(reads)
+    os.waitpid(child, 0)
+    assert list(stream) == ["one ", "two"]
+    assert o.chat("Hello", policy="small").text == "Hello"
 
 
 def test_closing_frees_whoever_still_waits(provider: Provider) -> None:

@@ -151,7 +151,7 @@ async def test_cancelling_a_call_ends_it(elsewhere: Elsewhere) -> None:
         ({"path": "/v1/files/%2e%2E/models"}, None),
         ({"method": "GET /"}, "method"),
         ({"json": {}, "form": {}}, "form"),
-        ({"json": {"a": object()}}, None),
+        ({"json": {"a": object()}}, "a"),
         ({"content": "text"}, "content"),
         ({"content": Path("/no/such/file")}, "content"),
         ({"form": {"file": object()}}, "file"),

@@ -19,6 +19,7 @@ from gateway import (
     Reply,
     RunningGateway,
     call,
+    chat,
     config_for,
     until,
 )
@@ -50,6 +51,15 @@ def test_vectors_come_in_the_order_of_the_texts(running: RunningGateway, embeds:
     assert embeds.asked == [
         (f"{provider}-key", {"model": f"{provider}-vectors", "input": ["one", "three"]})
     ]
+
+
+@pytest.mark.parametrize("name", ["vectors", "beta/vectors"])
+def test_a_question_to_a_model_for_embeddings_is_told_what_it_is(
+    running: RunningGateway, name: str
+) -> None:
+    reply = chat(running.url, name)
+    assert (reply.status, reply.error["code"]) == (404, "model_not_found")
+    assert f"`model` '{name}' is a model for embeddings" in reply.error["message"]
 
 
 def test_the_official_sdk_reads_them(running: RunningGateway) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import (
     KEY,
+    PATIENCE_S,
     Provider,
     RunningGateway,
     call,
@@ -186,6 +189,64 @@ def test_a_decision_is_found_by_the_id_of_its_answer(
 def test_an_unknown_decision_is_not_found(gateway: RunningGateway) -> None:
     reply = call(gateway.url, "GET", "/v1/decisions/0123")
     assert (reply.status, reply.error["code"]) == (404, "decision_not_found")
+
+
+def test_a_decision_whose_record_is_damaged_is_said_to_be_so(
+    provider: Provider, tmp_path: Path
+) -> None:
+    path = tmp_path / "ledger.db"
+    with RunningGateway(config_for(provider.url, ledger={"path": str(path)})) as gateway:
+        wanted = chat(gateway.url).headers["x-tierwise-decision-id"]
+        gateway.settle()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE bundles SET records = x'00'")
+        shown = call(gateway.url, "GET", f"/v1/decisions/{wanted}")
+        rated = call(gateway.url, "POST", "/v1/feedback", {"decision_id": wanted, "score": 1})
+        page = call(gateway.url, "GET", f"/dashboard/requests/{wanted}")
+    for reply in (shown, rated):
+        assert (reply.status, reply.error["code"]) == (410, "decision_unreadable")
+        assert f"decision '{wanted}' is damaged" in reply.error["message"]
+    assert page.status == 410
+
+
+@pytest.mark.parametrize("taken_away", [True, False])
+def test_a_ledger_that_cannot_be_read_is_said_to_be_so(
+    provider: Provider, tmp_path: Path, taken_away: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ledger.db"
+    with RunningGateway(config_for(provider.url, ledger={"path": str(path)})) as gateway:
+        wanted = chat(gateway.url).headers["x-tierwise-decision-id"]
+        gateway.settle()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if taken_away:
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+        shown = call(gateway.url, "GET", f"/v1/decisions/{wanted}")
+        rated = call(gateway.url, "POST", "/v1/feedback", {"decision_id": wanted, "score": 1})
+    for reply in (shown, rated):
+        assert (reply.status, reply.error["code"]) == (503, "ledger_unreachable")
+        assert str(tmp_path) not in reply.error["message"]
+    assert f"the ledger {path} cannot be read" in caplog.text
+
+
+def test_whoever_waits_for_a_slow_ledger_waits_alone(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def slow(_: str) -> None:
+        asked.set()
+        assert answered.wait(PATIENCE_S)
+
+    monkeypatch.setattr(gateway.orchestrator.ledger, "get", slow)
+    with ThreadPoolExecutor(1) as pool:
+        wanted = pool.submit(call, gateway.url, "GET", "/v1/decisions/0123")
+        assert asked.wait(PATIENCE_S)
+        assert chat(gateway.url).status == 200
+        answered.set()
+        assert wanted.result(PATIENCE_S).status == 404
 
 
 def test_what_one_key_said_is_not_shown_to_another(provider: Provider, tmp_path: Path) -> None:

@@ -62,6 +62,11 @@ def test_a_field_that_one_dialect_alone_knows_is_missing_elsewhere() -> None:
     assert unsupported(plain, "openai-chat") == [Lack("field", "rare")]
 
 
+def test_a_search_is_asked_for_by_an_empty_object_too() -> None:
+    assert words(asked(web_search_options={})) == ["web_search_options"]
+    assert words(asked(web_search_options=None)) == []
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -81,6 +81,7 @@ def test_a_long_value_is_shown_by_its_beginning() -> None:
     ("body", "said"),
     [
         (b"{", "is not valid JSON"),
+        (b" \n", "is empty"),
         (b'{"model":"\xff"}', "is not valid JSON"),
         (b'{"model":"\\ud83d"}', r"contains half a character: `\\ud83d`"),
         (b'{"x":' + b"[" * 100_000, "is nested too deeply"),

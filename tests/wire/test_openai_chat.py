@@ -31,7 +31,7 @@ def body(**fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("raw", "field", "words"),
     [
-        (b"", None, ("not valid JSON", "Send a JSON object")),
+        (b"", None, ("is empty", "Send a JSON object")),
         (b"{", None, ("not valid JSON", "Send a JSON object")),
         (b"\xef\xbb\xbf{}", None, ("not valid JSON",)),
         (b"[]", None, ("must be a JSON object", "`messages`")),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from tierwise.errors import DecisionUnreadable
 from tierwise.types import Record
 
 log = logging.getLogger("tierwise.ledger")
@@ -57,11 +58,6 @@ def unpack(codec: str, data: bytes) -> list[msgspec.Raw]:
     return _split(zlib.decompress(data) if codec == COMPRESSED else data)
 
 
-def decode(raw: msgspec.Raw) -> Record:
-    """One record of a bundle."""
-    return _decode(raw)
-
-
 def readable(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
     """As `unpack`; none, and a line in the log, if bundle `number` is damaged."""
     try:
@@ -74,9 +70,28 @@ def readable(number: int, codec: str, data: bytes) -> list[msgspec.Raw]:
 def record(bundle: Sequence[msgspec.Raw], number: int, slot: int) -> Record | None:
     """One record of bundle `number`; None, and a line in the log, if it cannot be read."""
     if slot >= len(bundle):
+        if bundle:
+            log.warning("record %d of bundle %d is not in it: it has %d", slot, number, len(bundle))
         return None
     try:
-        return decode(bundle[slot])
+        return _decode(bundle[slot])
     except msgspec.MsgspecError as error:
         log.warning("record %d of bundle %d cannot be read: %s", slot, number, error)
         return None
+
+
+def wanted(decision_id: str, number: int, codec: str, data: bytes, slot: int) -> Record:
+    """The record of a decision, which is in bundle `number`.
+
+    Raises:
+        DecisionUnreadable: it cannot be read, for which the log has the reason.
+    """
+    found = record(readable(number, codec, data), number, slot)
+    if found is None:
+        raise DecisionUnreadable(
+            f"The record of decision {decision_id!r} is damaged (record {slot} of bundle {number} "
+            "of the ledger) and cannot be read; the gateway's log says why. Its figures are in "
+            "reports all the same; the rest is only in a backup, if there is one.",
+            param="decision_id",
+        )
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -38,6 +39,9 @@ MAX_RETRY_S = 5.0
 CLOSE_PATIENCE_S = 15.0
 """How long `close` goes on trying, in seconds. Who stops us seldom gives more than 30 in all."""
 _PAGE = 500
+_NEVER_OPENED = (
+    "%d records were not written to the ledger %s, as nobody opened it (`Orchestrator.start`)"
+)
 
 Maker = Callable[[], Record]
 """Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
@@ -86,6 +90,7 @@ class Ledger:
         self._wake_at = batch_size // 2
         self._flush_interval_s = flush_interval_s
         self._thread: threading.Thread | None = None
+        self._process = 0
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._give_up_at = float("inf")
@@ -158,6 +163,7 @@ class Ledger:
         thread = threading.Thread(target=self._run, name="tierwise-ledger", daemon=True)
         thread.start()
         self._thread = thread
+        self._process = os.getpid()
         atexit.register(self.close)
 
     def watch(self, observer: Observer) -> None:
@@ -233,14 +239,18 @@ class Ledger:
             return self._settled.wait_for(lambda: self._written + self._lost >= target, timeout_s)
 
     def close(self, timeout_s: float = CLOSE_PATIENCE_S) -> None:
-        """Writes what waits and stops. Does nothing if closed.
+        """Writes what waits and stops. Does nothing if not open, or opened by another process.
 
         If the database does not take it within `timeout_s` seconds, the rest counts as dropped.
         The log says how many records were lost since the ledger was made, if any.
         """
         thread, self._thread = self._thread, None
         if thread is None:
+            if self._queue:
+                log.error(_NEVER_OPENED, len(self._queue), self.path)
             return
+        if self._process != os.getpid():
+            return  # a fork has neither the writer nor a database that it may touch
         atexit.unregister(self.close)
         self._room = 0
         self._give_up_at = time.monotonic() + timeout_s
@@ -255,7 +265,11 @@ class Ledger:
             )  # fmt: skip
 
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision, None if there is none (yet: see `record` and `flush`)."""
+        """The record of a decision, None if there is none (yet: see `record` and `flush`).
+
+        Raises:
+            DecisionUnreadable: it is there and damaged.
+        """
         # In this order: what is gone from here meanwhile is in the database.
         unwritten = self._unwritten.get(decision_id)
         if unwritten is None:

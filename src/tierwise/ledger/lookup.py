@@ -24,18 +24,15 @@ _FEEDBACK_FIELDS = Feedback.__struct_fields__
 
 
 def record(connection: Connection, decision_id: str) -> Record | None:
-    """The record of a decision; the latest, should an id ever come twice."""
+    """As `store.Store.get`."""
     row = connection.execute(
-        select(bundles.c.codec, bundles.c.records, requests.c.slot)
+        select(bundles.c.id, bundles.c.codec, bundles.c.records, requests.c.slot)
         .join_from(requests, bundles, bundles.c.id == requests.c.bundle)
         .where(requests.c.id == decision_id)
         .order_by(requests.c.seq.desc())
         .limit(1)
     ).one_or_none()
-    if row is None:
-        return None
-    codec, data, slot = row
-    return packed.decode(packed.unpack(codec, data)[slot])
+    return None if row is None else packed.wanted(decision_id, *row)
 
 
 def opinions(connection: Connection, decision_id: str) -> list[Feedback]:

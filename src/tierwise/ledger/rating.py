@@ -25,6 +25,7 @@ async def rate(ledger: Ledger, feedback: Feedback) -> None:
 
     Raises:
         UnknownDecision: there is no such decision.
+        DecisionUnreadable: nobody can tell whose it is, as its record is damaged.
         NotYourDecision: it is another caller's. Without a `caller`, that is without keys or in
             the operator's own program, any decision may be rated.
         LedgerFull: too much waits to be written, or the ledger is closed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tierwise.errors import ConfigError
+from tierwise.errors import ConfigError, LedgerUnreachable
 from tierwise.ledger import bundles, rollup, schema
 from tierwise.ledger.asides import Aside, attempt_rows, owner_of, read_asides, row_of
 from tierwise.ledger.feedback import Feedback
@@ -24,6 +25,8 @@ from tierwise.types import Record
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+log = logging.getLogger("tierwise.ledger")
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT_S = 1.0
@@ -187,7 +190,20 @@ class Store:
 
         Raises:
             ConfigError: there is no ledger.
+            LedgerUnreachable: it was taken away, or cannot be read.
         """
+        try:
+            with self._raw() as connection:
+                yield connection
+        except sqlite3.Error as error:
+            log.warning("the ledger %s cannot be read: %s", self.path, error)
+            raise LedgerUnreachable(
+                f"The ledger cannot be read just now ({type(error).__name__}). Ask again in a "
+                "moment; the gateway's log has the details."
+            ) from error
+
+    @contextmanager
+    def _raw(self) -> Iterator[sqlite3.Connection]:
         if self.path == MEMORY:
             with self._writing:
                 if self._writer is None:
@@ -196,23 +212,32 @@ class Store:
             return
         with self._reading:
             if self._reader is None:
-                self._reader = connect_to_read(self.path)
+                self._reader = self._connected()
             with one_moment(self._reader):
                 yield self._reader
 
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            return connect_to_read(self.path)
+        except ConfigError as error:
+            if self._writer is None:
+                raise
+            raise sqlite3.OperationalError(str(error)) from error  # it was there once
+
     def get(self, decision_id: str) -> Record | None:
-        """The record of a decision; the latest, should an id ever come twice."""
+        """The record of a decision; the latest, should an id ever come twice.
+
+        Raises:
+            DecisionUnreadable: it is there and damaged.
+        """
         with self._looking() as connection:
             row = connection.execute(
-                "SELECT bundles.codec, bundles.records, requests.slot FROM requests"
+                "SELECT bundles.id, bundles.codec, bundles.records, requests.slot FROM requests"
                 " JOIN bundles ON bundles.id = requests.bundle"
                 " WHERE requests.id = ? ORDER BY requests.seq DESC LIMIT 1",
                 (decision_id,),
             ).fetchone()
-        if row is None:
-            return None
-        codec, data, slot = row
-        return bundles.decode(bundles.unpack(codec, data)[slot])
+        return None if row is None else bundles.wanted(decision_id, *row)
 
     def feedback(self, decision_id: str) -> list[Feedback]:
         """All opinions of a decision's answer, the oldest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,9 +55,11 @@ class Router:
         predictor: Predictor,
         speaks: Mapping[str, str] = NOTHING_SAID,
         lacks: Mapping[str, frozenset[str]] = NO_LACKS,
+        embeds: Collection[str] = (),
     ) -> None:
-        """See `Tongues` for `speaks` and `lacks`."""
+        """See `Tongues` for `speaks` and `lacks`; `embeds` are models that answer nothing."""
         self._models = models
+        self._embeds = embeds
         self._deployments = deployments
         self._policies = policies
         self._predictor = predictor
@@ -411,6 +413,12 @@ class Router:
                         deployment.upstream_model,
                     ):
                         return deployment.model, deployment.id
+        if name in self._embeds or rest in self._embeds:
+            raise UnknownModel(
+                f"`model` {name!r} is a model for embeddings, and answers nothing. Name another, "
+                "or ask it at /v1/embeddings.",
+                param="model",
+            )
         places = (d.id for group in self._deployments.values() for d in group) if slash else ()
         known = [*self._policies, *self._models, *places]
         near = difflib.get_close_matches(name, known, n=3) or sorted(self._policies)

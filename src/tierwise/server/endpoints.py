@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -288,9 +289,11 @@ class Endpoints:
     async def _decision(self, request: Request) -> Response:
         wanted = request.path_params["decision"]
         client: Client = request.state.client
-        record = self._orchestrator.ledger.get(wanted)
+        ledger = self._orchestrator.ledger
+        # In a thread: a database that is slow or away is this request's trouble, not all others'.
+        record = await asyncio.to_thread(ledger.get, wanted)
         if record is None:
-            aside = self._orchestrator.ledger.aside(wanted)
+            aside = await asyncio.to_thread(ledger.aside, wanted)
             if aside is not None and may_see(aside, client):
                 return _json(aside)
         if record is None or not may_see(record, client):
@@ -300,7 +303,7 @@ class Endpoints:
                 "their answer's end.",
                 code="decision_not_found",
             )
-        opinions = self._orchestrator.ledger.feedback(wanted)
+        opinions = await asyncio.to_thread(ledger.feedback, wanted)
         if record.caller != client.name:
             # How a request went is the operators' business, what was said is the caller's.
             record = msgspec.structs.replace(record, prompt=None, answer=None)

@@ -14,7 +14,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     """Tokens as the provider billed them.
 
     `input_tokens` includes the cached ones; `output_tokens` includes the reasoning ones.
-    `cost_usd` is the provider's own figure where it reports one.
+    `cost_usd` is the provider's own figure, in USD, where it reports one; None elsewhere.
     """
 
     input_tokens: int = 0
@@ -77,7 +77,7 @@ CACHE = "cache"
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """What the ledger keeps of one request.
+    """What the ledger keeps of one request. Costs are in USD, times in seconds.
 
     `status` is `ok`, `error` or `cancelled`. `reference_cost_usd` is what the same answer would
     have cost from the reference model: the answer's token counts at the reference's prices.

@@ -36,7 +36,7 @@ class Weights(Struct, frozen=True, kw_only=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """What a caller wants. Callable as a model: `model="auto"`.
+    """What a caller wants. Callable as a model: `model="auto"`. Costs are in USD, times in seconds.
 
     `quality` is the fraction of the reference's predicted quality that an answer must reach.
     `reference` is the model that savings and quality are measured against; None means the best

@@ -124,6 +124,8 @@ dialect says nothing of it to its providers."""
 _HOUSE = {"openai-chat": "openai", "openai-responses": "openai"}
 """Dialects of the same provider, which knows a file by the same id in each."""
 _NOTHING = frozenset({b"", b"null", b"false", b"[]", b"{}", b'""'})
+_ASKS_BY_BEING_THERE = frozenset({"web_search_options"})
+"""Fields that ask for something with an empty object, too."""
 _USUAL = {"modalities": b'["text"]', "responseModalities": b'["TEXT"]'}
 """What fields say that ask for what is given anyway."""
 
@@ -228,6 +230,8 @@ def _foreign(asked: Conversation, dialect: str) -> Iterator[Lack]:
 def asks_something(name: str, value: Raw) -> bool:
     """Whether a field asks for anything, as null, false and what is empty do not."""
     said = bytes(value)
+    if said == b"{}" and name in _ASKS_BY_BEING_THERE:
+        return True
     return said not in _NOTHING and said != _USUAL.get(name)
 
 

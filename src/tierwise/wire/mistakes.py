@@ -57,6 +57,8 @@ class Mistakes:
         remedy = "" if at else f" Send {self._whole}."
         if isinstance(error, RecursionError):
             return InvalidRequest(f"{name} is nested too deeply.{remedy}", param=param)
+        if not body.strip():
+            return InvalidRequest(f"{name} is empty.{remedy}", param=param)
         half = half_character(body)
         if half is not None:
             return InvalidRequest(

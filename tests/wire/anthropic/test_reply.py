@@ -39,6 +39,13 @@ def written(*parts: Part, finish: Finish | None = "stop", **fields: Any) -> dict
     return body
 
 
+def test_messages_that_have_no_name_get_one_each() -> None:
+    spoken = Spoken(id="", model="m", choices=(), origin="gemini")
+    names = {json.loads(ANTHROPIC.write_reply(spoken, ASKED))["id"] for _ in range(2)}
+    assert len(names) == 2
+    assert all(name.startswith("msg_") for name in names)
+
+
 def test_an_answer_is_read_part_by_part() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
     thought = {"type": "thinking", "thinking": "hm", "signature": "s"}

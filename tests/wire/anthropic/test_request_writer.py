@@ -66,6 +66,26 @@ def test_instructions_of_other_dialects_all_go_into_system_in_order() -> None:
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
 
 
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "left"),
+    [
+        (0.5, 1.0, {"temperature": 0.5}),
+        (1.0, 0.5, {"top_p": 0.5}),
+        (1.0, 1.0, {"temperature": 1.0}),
+        (None, 1.0, {"top_p": 1.0}),
+        (0.5, 0.9, {"temperature": 0.5, "top_p": 0.9}),
+    ],
+)
+def test_of_two_ways_to_draw_the_one_that_asks_for_nothing_is_left_out(
+    temperature: float | None, top_p: float, left: dict[str, float]
+) -> None:
+    sampling = Sampling(temperature=temperature, top_p=top_p)
+    body = written(sampling=sampling)
+    assert {name: body[name] for name in ("temperature", "top_p") if name in body} == left
+    own = written(sampling=sampling, dialect="anthropic")
+    assert (own.get("temperature"), own["top_p"]) == (temperature, top_p)
+
+
 def test_instructions_alone_are_said_by_the_user() -> None:
     body = written(says("system", "Tell a joke."))
     assert "system" not in body

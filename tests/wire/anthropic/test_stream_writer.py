@@ -51,6 +51,12 @@ def blocks(*events: Event) -> list[Any]:
     return content
 
 
+def test_messages_that_have_no_name_get_one_each() -> None:
+    names = {written(Began(id="", model="m"))[0]["message"]["id"] for _ in range(2)}
+    assert len(names) == 2
+    assert all(name.startswith("msg_") for name in names)
+
+
 TEXT = {"type": "text", "text": ""}
 THINKING = {"type": "thinking", "thinking": "", "signature": ""}
 

@@ -63,6 +63,22 @@ def test_the_version_of_a_claude_is_known(name: str, version: tuple[int, int]) -
 
 
 @pytest.mark.parametrize(
+    ("name", "asked", "left"),
+    [
+        (CLAUDE_OLD, {"temperature": 0.5, "topP": 1}, {"temperature": 0.5}),
+        (CLAUDE_OLD, {"temperature": 1, "topP": 0.5}, {"topP": 0.5}),
+        (CLAUDE_OLD, {"temperature": 0.5, "topP": 0.9}, {"temperature": 0.5, "topP": 0.9}),
+        (CLAUDE_OLD, {"topP": 1}, {"topP": 1}),
+        (NOVA, {"temperature": 0.5, "topP": 1}, {"temperature": 0.5, "topP": 1}),
+    ],
+)
+def test_of_two_ways_to_draw_claude_gets_the_one_that_asks_for_something(
+    name: str, asked: dict[str, float], left: dict[str, float]
+) -> None:
+    assert fit(name, inferenceConfig=asked)["inferenceConfig"] == left
+
+
+@pytest.mark.parametrize(
     ("name", "lacks"),
     [
         (CLAUDE_OLD, set()),

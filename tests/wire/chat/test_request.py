@@ -263,7 +263,7 @@ def test_openrouters_wish_asks_providers_of_other_dialects_what_openais_word_doe
 
 def test_what_only_this_dialect_knows_is_kept_and_named() -> None:
     asked = read(web_search_options={}, min_p=0.1, modalities=["text", "audio"], audio={"a": 1})
-    assert list(asked.own) == ["min_p", "audio", "modalities"]
+    assert list(asked.own) == ["web_search_options", "min_p", "audio", "modalities"]
     assert written(asked)["audio"] == {"a": 1}
 
 

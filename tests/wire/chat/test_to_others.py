@@ -15,6 +15,22 @@ from tierwise.wire.dialect import dialect_named
 CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
 
 
+@pytest.mark.parametrize(
+    ("dialect", "inside"), [("openai-chat", ()), ("gemini", ("generationConfig",))]
+)
+def test_no_other_tokens_are_asked_for_without_probabilities(
+    dialect: str, inside: tuple[str, ...]
+) -> None:
+    asked = dialect_named("openai-responses").read_request(
+        b'{"model":"m","input":"Hi","temperature":0.5,"top_logprobs":0}'
+    )
+    body = json.loads(dialect_named(dialect).write_request(asked))
+    for name in inside:
+        body = body[name]
+    assert body["temperature"] == 0.5
+    assert not {"logprobs", "top_logprobs"} & body.keys()
+
+
 @pytest.mark.parametrize("dialect", [*CLIENTS, "cohere"])
 @pytest.mark.parametrize(
     "call",

@@ -53,6 +53,9 @@ def test_a_deadline_that_passed_says_when_to_come_back() -> None:
     _, body, headers = GEMINI.error(DeadlineExceeded("late", retry_after=2.2))
     assert headers == {"retry-after": "3"}
     assert json.loads(body)["error"]["details"][-1]["retryDelay"] == "2.200s"
+    _, body, headers = GEMINI.error(DeadlineExceeded("late", retry_after=0.0))
+    assert headers == {"retry-after": "1"}
+    assert json.loads(body)["error"]["details"][-1]["retryDelay"] == "1.000s"
 
 
 def test_google_s_own_errors_pass_as_they_are() -> None:

@@ -384,6 +384,22 @@ def test_instructions_anywhere_are_the_system_s() -> None:
     assert alone == {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}
 
 
+def test_texts_of_elsewhere_that_are_empty_are_left_out() -> None:
+    def said(*texts: str) -> tuple[Text, ...]:
+        return tuple(Text(text=text) for text in texts)
+
+    asked = chat(
+        user(*said("a", "")),
+        Turn(role="assistant", parts=said("")),
+        Turn(role="assistant", parts=()),
+        user(*said("b")),
+    )
+    assert written(asked)["contents"] == [{"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}]
+    nothing = {"contents": [{"role": "user", "parts": [{"text": ""}]}]}
+    assert written(chat(user(*said("")))) == nothing
+    assert written(read({"role": "user", "parts": [{"text": ""}]})) == nothing
+
+
 def test_a_conversation_that_comes_from_elsewhere_is_taken() -> None:
     body = written(
         chat(
@@ -435,7 +451,7 @@ def test_a_signature_of_gemini_s_is_kept_and_others_are_not() -> None:
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        (b"", None, "not valid JSON"),
+        (b"", None, "is empty"),
         (b"{", None, "not valid JSON"),
         (b'{"contents": "\\ud83d"}', None, "half a character"),
         (b"[" * 5000, None, "nested too deeply|not valid JSON"),

@@ -409,7 +409,7 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], param: str, says: str) -
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "not valid JSON"),
+        (b"", "is empty"),
         (b"[]", "must be a JSON object with `model` and `input`, not a list"),
         (b'{"model":"m","input":"\\ud83d"}', "half a character"),
         (b'{"model":"m","input":' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import msgspec
@@ -107,13 +108,18 @@ def reason_for(finish: Finish | None, *, calls: bool, reported: str | None = Non
     return _REASONS[finish or "stop"]
 
 
+def new_name() -> str:
+    """The id of a message whose provider gave it none; clients tell messages apart by it."""
+    return f"msg_{os.urandom(16).hex()}"
+
+
 def write_reply(spoken: Spoken, asked: Conversation) -> bytes:  # noqa: ARG001 - the protocol's
     """The answer as a client of the Messages API reads it. Only the first choice has a place."""
     choice = spoken.choices[0] if spoken.choices else Choice(parts=())
     calls = any(isinstance(part, ToolCall) for part in choice.parts)
     usage = write_usage(spoken.usage)
     body: dict[str, object] = {
-        "id": spoken.id or "msg_unnamed",
+        "id": spoken.id or new_name(),
         "type": "message",
         "role": "assistant",
         "model": spoken.model,

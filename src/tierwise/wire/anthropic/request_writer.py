@@ -45,11 +45,7 @@ def write_request(asked: Conversation) -> bytes:
     body["messages"] = messages
     body.update(_write_tools(asked))
     body.update(_write_thinking(asked))
-    sampling = asked.sampling
-    for name in ("temperature", "top_p", "top_k"):
-        value = getattr(sampling, name)
-        if value is not None:
-            body[name] = value
+    body.update(_write_sampling(asked))
     if asked.stop:
         body["stop_sequences"] = asked.stop
     if asked.user is not None:
@@ -63,6 +59,26 @@ def write_request(asked: Conversation) -> bytes:
     if asked.dialect == NAME:
         body.update({name: raw for name, raw in asked.own.items() if "." not in name})
     return _encode(body)
+
+
+def _write_sampling(asked: Conversation) -> dict[str, object]:
+    """How words are drawn.
+
+    Models from 4.1 on refuse `temperature` beside `top_p`. Clients of other dialects often send
+    both, and of the two 1 asks for nothing.
+    """
+    sampling = asked.sampling
+    found = {
+        name: value
+        for name in ("temperature", "top_p", "top_k")
+        if (value := getattr(sampling, name)) is not None
+    }
+    if asked.dialect != NAME and {"temperature", "top_p"} <= found.keys():
+        if found["top_p"] == 1:
+            del found["top_p"]
+        elif found["temperature"] == 1:
+            del found["temperature"]
+    return found
 
 
 def _write_turns(asked: Conversation) -> tuple[list[object], list[dict[str, object]]]:

@@ -13,7 +13,7 @@ import msgspec
 
 from tierwise.types import Usage
 from tierwise.wire.anthropic.blocks import NAME, tool_id, write_citation
-from tierwise.wire.anthropic.reply import reason_for
+from tierwise.wire.anthropic.reply import new_name, reason_for
 from tierwise.wire.anthropic.usage import write_usage
 from tierwise.wire.spoken import (
     Began,
@@ -119,7 +119,7 @@ class EventWriter:
         self._began = True
         self._usage = began.usage or self._usage
         message: dict[str, object] = {
-            "id": began.id or "msg_unnamed",
+            "id": began.id or new_name(),
             "type": "message",
             "role": "assistant",
             "model": began.model,

@@ -41,9 +41,12 @@ def fitted(body: bytes, *names: str) -> bytes:
     maker = maker_of(*names)
     if maker == "claude" and b'"toolUseId"' in body:
         body = _STRANGE_ID.sub(_plain_id, body)
-    if not any(mark in body for mark in _MARKS):
+    sampled = maker == "claude" and b'"topP"' in body
+    if not sampled and not any(mark in body for mark in _MARKS):
         return body
     fields: _Fields = dict(_decode(body))
+    if sampled:
+        fields["inferenceConfig"] = _sampling(_read(fields, "inferenceConfig"))
     if maker not in ("claude", "nova", "nova-2"):
         _without(fields, "system", "cachePoint")
     if maker != "claude":
@@ -65,6 +68,16 @@ def fitted(body: bytes, *names: str) -> bytes:
         if value:
             fields[name] = value
     return _encode(fields)
+
+
+def _sampling(config: _Fields) -> _Fields:
+    """Claude refuses `temperature` beside `topP` from 4.1 on; of the two 1 asks for nothing."""
+    if {"temperature", "topP"} <= config.keys():
+        if config["topP"] == 1:
+            del config["topP"]
+        elif config["temperature"] == 1:
+            del config["temperature"]
+    return config
 
 
 def _thinking(

@@ -23,7 +23,6 @@ from tierwise.wire.conversation import (
     Tool,
     ToolChoice,
 )
-from tierwise.wire.mistakes import shortened
 from tierwise.wire.openai_mistakes import explained
 from tierwise.wire.unreadable import UNREADABLE
 from tierwise.wire.utf8 import check_text
@@ -348,4 +347,4 @@ def _own(fields: Fields, other_form: Raw) -> dict[str, Raw]:
         own["modalities"] = raw
     if bytes(other_form):
         own["response_format"] = other_form
-    return {name: value for name, value in own.items() if shortened(value) not in ("[]", "{}")}
+    return own

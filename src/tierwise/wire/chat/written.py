@@ -36,7 +36,8 @@ def write_request(asked: Conversation) -> bytes:
         body["n"] = asked.choices
     if asked.logprobs:
         body["logprobs"] = True
-    if asked.top_logprobs is not None:
+    if asked.top_logprobs is not None and (own or asked.logprobs):
+        # OpenAI refuses it alone, even where it asks for none.
         body["top_logprobs"] = asked.top_logprobs
     if asked.stream:
         body["stream"] = True

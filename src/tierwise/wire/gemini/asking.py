@@ -48,11 +48,10 @@ def write_request(asked: Conversation) -> bytes:
     """The body that asks it. The model and whether it streams are in the URL."""
     writer = _Writer(asked)
     body: _Written = {"contents": writer.contents}
-    if writer.system:
-        if writer.contents:
-            body["systemInstruction"] = {"parts": writer.system}
-        else:
-            body["contents"] = [{"role": "user", "parts": writer.system}]
+    if not writer.contents:
+        body["contents"] = [{"role": "user", "parts": writer.system or [{"text": ""}]}]
+    elif writer.system:
+        body["systemInstruction"] = {"parts": writer.system}
     write_tools(asked, body)
     write_config(asked, body)
     if asked.dialect == NAME:
@@ -76,7 +75,11 @@ def _put(body: _Written, path: str, value: Raw) -> None:
 
 
 class _Writer:
-    """Writes the turns: `contents`, in which turns of the same side are one, and `system`."""
+    """Writes the turns: `contents`, in which turns of the same side are one, and `system`.
+
+    Google refuses texts that are empty, which conversations of other dialects may have: they say
+    nothing, and are left out.
+    """
 
     def __init__(self, asked: Conversation) -> None:
         self.contents: list[_Written] = []
@@ -93,7 +96,7 @@ class _Writer:
     def _say(self, turn: Turn, index: int) -> None:
         role = "model" if turn.role == "assistant" else "user"
         parts = list(self._parts(turn, index))
-        if not parts and not turn.parts:
+        if not parts and not turn.parts and not self._foreign:
             parts = [{"text": ""}]  # a turn must have a part
         if not parts:
             return
@@ -114,7 +117,8 @@ class _Writer:
                 case ToolResult():
                     yield self._result(part)
                 case Text():
-                    yield _signed({"text": part.text}, part)
+                    if part.text or part.signature is not None or not self._foreign:
+                        yield _signed({"text": part.text}, part)
                 case Refusal():
                     yield {"text": part.text}
                 case Reasoning():

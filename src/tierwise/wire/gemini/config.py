@@ -64,7 +64,7 @@ def write_config(asked: Conversation, body: dict[str, object]) -> None:
         "stopSequences": asked.stop or None,
         "candidateCount": asked.choices if asked.choices > 1 else None,
         "responseLogprobs": True if asked.logprobs else None,
-        "logprobs": asked.top_logprobs,
+        "logprobs": asked.top_logprobs if asked.logprobs else None,
         "thinkingConfig": _thinking(asked.thinking) if asked.thinking else None,
     }
     if wanted is not None:

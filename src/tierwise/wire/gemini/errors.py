@@ -80,7 +80,8 @@ def _body(
         violation = {"field": param, "description": message}
         details.append({"@type": _TYPE + "BadRequest", "fieldViolations": [violation]})
     if waits is not None:
-        details.append({"@type": _TYPE + "RetryInfo", "retryDelay": f"{waits:.3f}s"})
+        delay = f"{max(waits, 1.0):.3f}s"  # as the header has it, nobody is told to come at once
+        details.append({"@type": _TYPE + "RetryInfo", "retryDelay": delay})
     name = _STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     error = {"code": status, "message": message, "status": name, "details": details}
     return msgspec.json.encode({"error": error})
