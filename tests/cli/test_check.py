@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import config_for, tierwise, write_config
+from tierwise.cli.check import _validated
+from tierwise.config import from_mapping
+from tierwise.errors import ConfigError
 
 pytestmark = pytest.mark.process
 URL = "http://127.0.0.1:1"
@@ -67,3 +71,35 @@ def test_what_keys_are_good_for_is_shown(tmp_path: Path) -> None:
     assert second == {"name": "prometheus", "admin": False, "only": ["metrics"]}
     assert first["only"] is None
     assert "k-1" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "provider", "extra"),
+    [
+        ("botocore", {"preset": "bedrock", "region": "us-east-1"}, "bedrock"),
+        ("google.auth", {"preset": "vertex", "project": "my-project"}, "vertex"),
+        ("azure", {"preset": "azure", "base_url": "https://x.openai.azure.com"}, "azure"),
+    ],
+)
+def test_a_package_that_a_provider_needs_is_missed_before_the_first_request(
+    package: str, provider: dict[str, Any], extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = from_mapping({"providers": {"far": {**provider, "models": ["gpt-4o"]}}}, {})
+    _validated(config)
+    monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf"providers\.far.*pip install .tierwise\[{extra}\]"):
+        _validated(config)
+
+
+def test_every_provider_that_cannot_be_asked_is_told_at_its_field() -> None:
+    providers = {
+        "odd": {"base_url": URL, "dialect": "nope", "models": ["gpt-4o"]},
+        "claude": {"preset": "anthropic", "embeddings": ["v"]},
+    }
+    models = {"v": {"prices": {"input": 0.02, "output": 0}}}
+    with pytest.raises(ConfigError) as caught:
+        _validated(from_mapping({"providers": providers, "models": models}, {}))
+    odd, claude = str(caught.value).splitlines()
+    assert odd.startswith("providers.odd.dialect: unknown provider dialect 'nope'")
+    assert claude.startswith("providers.claude.embeddings: embeddings cannot be asked for")

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from builders import a_deployment
-from tierwise.errors import OutOfService
+from tierwise.errors import ConfigError, OutOfService
 from tierwise.providers import HttpRequest, Transport
 from tierwise.providers.aws import AwsSigner, region_of
 from tierwise.providers.bedrock import Bedrock
@@ -159,6 +159,11 @@ def test_without_credentials_the_remedy_is_told() -> None:
 def test_a_profile_that_is_not_there_is_told_by_name() -> None:
     with pytest.raises(OutOfService, match="nobody"):
         signed(Aws(profile="nobody"))
+
+
+def test_a_profile_that_is_not_there_has_no_region_either() -> None:
+    with pytest.raises(ConfigError, match=r"providers\.aws\.region: .*\(nobody\)"):
+        region_of(None, Aws(profile="nobody"), "providers.aws.region")
 
 
 def test_credentials_are_looked_for_once_and_not_in_the_event_loop(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +81,6 @@ def _validated(config: Config) -> Setup:
     from tierwise.config.mistakes import Mistakes
     from tierwise.config.schema import NONE
     from tierwise.gates import load_gates
-    from tierwise.providers import load_adapter
     from tierwise.routing.artifact import configured
     from tierwise.server.exposure import check_exposure
 
@@ -109,13 +108,30 @@ def _validated(config: Config) -> Setup:
         for name, guardrail in config.guardrails.items():
             with mistakes.noted():
                 rule_of(name, guardrail)
-    for name, provider in config.providers.items():
-        if provider.dialect is not None:
-            with mistakes.noted(at=f"providers.{name}.dialect"):
-                load_adapter(provider.dialect)
+    _look_at_who_is_asked(config, setup, mistakes)
     _look_at_what_serving_needs(config, mistakes)
     mistakes.raise_any()
     return setup
+
+
+def _look_at_who_is_asked(config: Config, setup: Setup, mistakes: Mistakes) -> None:
+    """Notes, once for each provider, a dialect that nobody speaks, and what speaking it lacks here:
+    a package that is not installed, a region that nobody said."""
+    from tierwise.providers import load_adapter
+    from tierwise.providers.embedding import load_embedding_adapter
+
+    vectors = [d for group in setup.embeddings.values() for d in group]
+    for name in config.providers:
+        found: list[tuple[Callable[[Deployment], object], Deployment]] = []
+        with mistakes.noted(at=f"providers.{name}.dialect"):
+            answer = [d for d in setup.all_deployments() if d.provider == name]
+            found += [(load_adapter(d.dialect), d) for d in answer]
+        with mistakes.noted(at=f"providers.{name}.embeddings"):
+            embed = [d for d in vectors if d.provider == name]
+            found += [(load_embedding_adapter(d.dialect), d) for d in embed]
+        with mistakes.noted():
+            for adapter, deployment in found:
+                adapter(deployment)
 
 
 def _look_at_what_serving_needs(config: Config, mistakes: Mistakes) -> None:

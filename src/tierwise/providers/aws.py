@@ -23,11 +23,11 @@ def region_of(region: str | None, aws: Aws | None, field: str) -> str:
     """The region that is configured, or AWS's own variables and files name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or AWS's files cannot be used.
     """
     found = region or next((os.environ[v] for v in _REGION_VARIABLES if os.environ.get(v)), None)
     if found is None and importlib.util.find_spec("botocore") is not None:
-        found = _session(aws).get_config_variable("region")
+        found = _region_in_files(aws, field)
     if found is None:
         raise ConfigError(
             "the AWS region is not known",
@@ -40,15 +40,20 @@ def region_of(region: str | None, aws: Aws | None, field: str) -> str:
 class AwsSigner:
     """Signs calls to one service in one region (Signature Version 4).
 
+    Args:
+        field: of the configuration, for the error.
+
     Raises:
         ConfigError: botocore is not installed.
     """
 
-    def __init__(self, service: str, region: str, aws: Aws | None) -> None:
+    def __init__(
+        self, service: str, region: str, aws: Aws | None, field: str | None = None
+    ) -> None:
         if importlib.util.find_spec("botocore") is None:
             raise ConfigError(
                 "calls to AWS cannot be signed: botocore is not installed",
-                field="providers.dialect",
+                field=field,
                 remedy="Install it with `pip install 'tierwise[bedrock]'`, or give a Bedrock API "
                 "key as `api_key`.",
             )
@@ -107,6 +112,20 @@ class AwsSigner:
                 "name a profile as `aws.profile`, or give a Bedrock API key as `api_key`"
             )
         return found
+
+
+def _region_in_files(aws: Aws | None, field: str) -> str | None:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        region: str | None = _session(aws).get_config_variable("region")
+    except BotoCoreError as error:  # a profile that is not there, a file that is none
+        raise ConfigError(
+            f"the AWS region is not known: {error}",
+            field=field,
+            remedy="Add it, for example `region: us-east-1`; or mend what AWS's files say.",
+        ) from None
+    return region
 
 
 def _session(aws: Aws | None) -> Any:

@@ -35,9 +35,9 @@ class Azure(OpenAICompatible):
         self._tokens = None if shown else _Tokens(_default_credential)
         if self._tokens is not None and not _has_identity():
             raise ConfigError(
-                f"{deployment.id} has no key, and tokens of Entra need a package",
+                f"{deployment.id} has no key, and tokens of Entra need azure-identity",
                 field=f"providers.{deployment.provider}.api_key",
-                remedy="Give `api_key`, or install tierwise[azure].",
+                remedy="Give `api_key`, or install it: pip install 'tierwise[azure]'.",
             )
 
     def asking_logprobs(self) -> Azure:

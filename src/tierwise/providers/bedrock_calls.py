@@ -74,7 +74,9 @@ class BedrockCalls:
         if key is not None:
             self._headers.update(bearer(key))
         else:
-            self._signer = AwsSigner("bedrock", region, deployment.aws)
+            self._signer = AwsSigner(
+                "bedrock", region, deployment.aws, f"providers.{deployment.provider}"
+            )
         aws = deployment.aws
         signed = () if aws is None else (aws.secret_access_key, aws.session_token)
         self._secrets = secrets_of(deployment, *signed, key)
