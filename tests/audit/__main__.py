@@ -1,4 +1,4 @@
-"""Bandit on the code, and pip-audit on the packages that it stands on: `make audit`.
+"""Bandit on the code, pip-audit on the packages here and on those of the image: `make audit`.
 
 Where the advisory service cannot be asked it says so, and fails only with
 TIERWISE_AUDIT_REQUIRED=1, as in CI.
@@ -14,6 +14,7 @@ from pathlib import Path
 from audit.advisories import Advice, ask
 
 ROOT = Path(__file__).parents[2]
+PINNED = ROOT / "deploy" / "constraints.txt"
 
 
 def main() -> int:
@@ -24,25 +25,29 @@ def main() -> int:
         check=False,
     ).returncode
     print(f"bandit: {'nothing found' if code == 0 else 'see above'}")
-    advice = ask()
-    print("\n".join(told(advice)))
     required = os.environ.get("TIERWISE_AUDIT_REQUIRED") == "1"
-    return 1 if code or advice.found or (required and not advice.complete) else 0
+    failed = bool(code)
+    for where, pinned in (("here", None), ("in the image", PINNED)):
+        advice = ask(pinned)
+        print("\n".join(told(advice, where)))
+        failed |= bool(advice.found) or (required and not advice.complete)
+    return 1 if failed else 0
 
 
-def told(advice: Advice) -> list[str]:
-    """The advice in words."""
+def told(advice: Advice, where: str = "here") -> list[str]:
+    """The advice in words, about the packages that are there."""
+    who = f"pip-audit, {where}"
     if advice.trouble:
-        return [f"pip-audit: COULD NOT ASK, so nothing is known of packages: {advice.trouble}"]
-    lines = [f"pip-audit: {flaw}" for flaw in advice.found]
+        return [f"{who}: COULD NOT ASK, so nothing is known of packages: {advice.trouble}"]
+    lines = [f"{who}: {flaw}" for flaw in advice.found]
     if advice.asked:
         lines.append(
-            f"pip-audit: {advice.asked} packages asked about, {len(advice.found)} advised against"
+            f"{who}: {advice.asked} packages asked about, {len(advice.found)} advised against"
         )
     if advice.unasked:
         names = ", ".join(advice.unasked[:5]) + (", ..." if len(advice.unasked) > 5 else "")
         lines.append(
-            f"pip-audit: COULD NOT ASK about {len(advice.unasked)} packages,"
+            f"{who}: COULD NOT ASK about {len(advice.unasked)} packages,"
             f" which the service does not know: {names}"
         )
     return lines

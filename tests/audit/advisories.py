@@ -1,4 +1,4 @@
-"""Asks whether anything is known against the packages that are installed, by pip-audit."""
+"""Asks whether anything is known against packages, by pip-audit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 _TIMEOUT_S = 300
 OWN = "tierwise"
@@ -31,10 +32,14 @@ class Advice:
         return not self.trouble and not self.unasked
 
 
-def ask() -> Advice:
-    """What the advisory service says of this environment."""
-    command = [sys.executable, "-m", "pip_audit", "--format=json", "--skip-editable"]
+def ask(pinned: Path | None = None) -> Advice:
+    """What the advisory service says of this environment, or of the versions that a file names."""
+    command = [sys.executable, "-m", "pip_audit", "--format=json"]
     command += ["--progress-spinner=off", "--timeout=15"]
+    if pinned is None:
+        command.append("--skip-editable")
+    else:
+        command += ["--requirement", str(pinned), "--no-deps", "--disable-pip"]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

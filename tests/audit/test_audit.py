@@ -33,7 +33,7 @@ def output(*dependencies: object) -> str:
 def test_packages_that_nothing_is_known_against_are_fine() -> None:
     advice = read(output(OWN, FINE), "No known vulnerabilities found")
     assert advice.complete
-    assert told(advice) == ["pip-audit: 1 packages asked about, 0 advised against"]
+    assert told(advice) == ["pip-audit, here: 1 packages asked about, 0 advised against"]
 
 
 def test_what_is_known_is_told_with_its_remedy() -> None:
@@ -45,7 +45,7 @@ def test_packages_that_the_service_does_not_know_were_not_asked_about() -> None:
     advice = read(output(OWN, UNKNOWN), "No known vulnerabilities found")
     assert not advice.complete
     assert told(advice) == [
-        "pip-audit: COULD NOT ASK about 1 packages, which the service does not know: msgspec"
+        "pip-audit, here: COULD NOT ASK about 1 packages, which the service does not know: msgspec"
     ]
 
 
@@ -54,7 +54,7 @@ def test_a_service_that_cannot_be_reached_is_no_clean_bill(said: str) -> None:
     advice = read(said, "Traceback ...\nConnectionError: no route to host\n")
     assert not advice.complete
     assert told(advice) == [
-        "pip-audit: COULD NOT ASK, so nothing is known of packages:"
+        "pip-audit, here: COULD NOT ASK, so nothing is known of packages:"
         " ConnectionError: no route to host"
     ]
 
