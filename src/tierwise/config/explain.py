@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails
 
-from tierwise.config import dashboard, keeping, schema, serving
-from tierwise.config.guarding import GuardrailConfig
+from tierwise.config.schema import Config
 from tierwise.errors import ConfigError
 
 Path = tuple[str | int, ...]
+_OUR_NAME = re.compile(r" or instance of \w+$")
+"""Of our code: nobody who writes a configuration knows it."""
 _SECRET = re.compile(r"key|headers|secret|token|password|url|endpoint", re.IGNORECASE)
 
 
@@ -44,18 +47,23 @@ def is_secret(path: Path) -> bool:
     return any(isinstance(step, str) and _SECRET.search(step) for step in path)
 
 
+_MANY = (dict, list, type(None))
 _LISTS = ("models", "embeddings")
 """Where a provider's models are listed."""
 
 
 def _in_listed_model(path: Path) -> bool:
     """Whether the fifth step is pydantic's label for one of the two ways to list a model."""
-    return len(path) > 4 and path[0] == "providers" and path[2] in _LISTS
+    return len(path) > 4 and _lists_models(path)
+
+
+def _lists_models(path: Path) -> bool:
+    return len(path) > 2 and path[0] == "providers" and path[2] in _LISTS
 
 
 def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
     message = complaint["msg"].removeprefix("Value error, ")
-    message = message.removesuffix(" or instance of KeyConfig")  # a name of our code, not of theirs
+    message = _OUR_NAME.sub("", message)
     if complaint["type"] == "extra_forbidden":
         message = f"unknown field {str(path[-1])!r}"
         known = _fields_at(path[:-1])
@@ -68,16 +76,22 @@ def _in_words(complaint: ErrorDetails, path: Path) -> ConfigError:
         shown = complaint.get("input")
         if isinstance(shown, (str, int, float, bool)) and not is_secret(path):
             message += f" (got {shown!r})"
-        remedy = _remedy(path)
+        remedy = _remedy(path, complaint)
     return ConfigError(message, field=dotted(path), remedy=remedy)
 
 
-def _remedy(path: Path) -> str:
+def _remedy(path: Path, complaint: ErrorDetails) -> str:
     """What to write instead of a value that cannot be used."""
+    if complaint["type"] == "string_type" and not isinstance(complaint["input"], _MANY):
+        return "Put it in quotes: without, YAML takes it for something else than text."
     if "limits" in path[:-1]:
         return "Give a number above 0, or leave it out: then there is no limit."
     if path[:2] == ("server", "api_keys") and len(path) <= 3:
         return 'Write a list of keys in quotes, or of mappings: ["...", {key: "...", name: batch}].'
+    if path[-1] == "tiers":
+        return "List models in the order in which to ask them, or leave it out to have them chosen."
+    if _lists_models(path) and len(path) == 4:
+        return "Write a name, in quotes where it is a number or a date, or a mapping: {model: ...}."
     if path[-1] == "weight":
         return "Give a number above 0; to keep calls away, take the model out of the list."
     return "`tierwise init --schema` prints what may stand there."
@@ -85,37 +99,25 @@ def _remedy(path: Path) -> str:
 
 def _fields_at(path: Path) -> list[str]:
     """The fields that may stand at a place, for suggestions."""
-    sections: dict[str, type[pydantic.BaseModel]] = {
-        "server": serving.ServerConfig,
-        "ledger": keeping.LedgerConfig,
-        "telemetry": keeping.TelemetryConfig,
-        "dashboard": dashboard.DashboardConfig,
-        "oidc": dashboard.OidcConfig,
-        "cache": keeping.CacheConfig,
-        "accounts": keeping.AccountsConfig,
-        "state": keeping.StateConfig,
-        "tls": serving.TlsConfig,
-        "limits": serving.LimitsConfig,
-        "router": schema.RouterConfig,
-        "timeouts": schema.TimeoutsConfig,
-        "prices": schema.PricesConfig,
-        "tiers": schema.TierConfig,
-    }
-    section: type[pydantic.BaseModel] = schema.Config
-    if path:
-        names = [step for step in path if isinstance(step, str)]
-        if names[-1] in sections:
-            section = sections[names[-1]]
-        elif len(names) >= 3 and names[0] == "providers" and names[-1] in _LISTS:
-            section = schema.ServedModel
-        elif names[0] == "providers":
-            section = schema.ProviderConfig
-        elif names[:2] == ["server", "api_keys"]:
-            section = serving.KeyConfig
-        elif names[0] == "models":
-            section = schema.ModelConfig
-        elif names[0] == "policies":
-            section = schema.PolicyConfig
-        elif names[0] == "guardrails":
-            section = GuardrailConfig
-    return sorted(section.model_fields)
+    shape: Any = Config
+    for step in path:
+        shape = _within(shape, step)
+    return sorted(shape.model_fields)
+
+
+def _within(shape: Any, step: str | int) -> Any:
+    """What may stand at a step within a section, a list or a mapping of names."""
+    if get_origin(shape) is None:
+        shape = shape.model_fields[step].annotation
+    else:
+        shape = get_args(shape)[-1]
+    if get_origin(shape) in (Union, UnionType):
+        # Where a text may stand as well, nothing stands within it.
+        (shape,) = (one for one in get_args(shape) if _has_parts(one))
+    return shape
+
+
+def _has_parts(shape: Any) -> bool:
+    return get_origin(shape) in (list, dict) or (
+        isinstance(shape, type) and issubclass(shape, pydantic.BaseModel)
+    )

@@ -23,6 +23,10 @@ from tierwise.errors import ConfigError
 
 _PREFIX = "TIERWISE__"
 _KEYS_VARIABLE = "TIERWISE_API_KEYS"
+_QUOTES = "Check the indentation and the quotes there."
+_TABS = "Indent with spaces: YAML takes no tabs."
+_NO_NAMES = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
+"""What YAML makes of names such as `off`, `yes` and `null` that stand without quotes."""
 _MOST_FIELDS = 100_000
 """Of a file, aliases written out: a few lines of them can stand for more than any machine holds."""
 
@@ -101,7 +105,7 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], Origin]:
             f"not valid YAML: {getattr(error, 'problem', None) or error}",
             file=file,
             line=mark.line + 1 if mark else None,
-            remedy="Check the indentation and the quotes there.",
+            remedy=_TABS if "'\\t'" in str(error) else _QUOTES,
         ) from None
     if not isinstance(data, dict):
         raise ConfigError(
@@ -147,12 +151,24 @@ def _number(
                 mistakes.add(_twice(here, line, first[name], mistakes.file))
                 continue
             first[name] = lines[dotted(here)] = line
+            if key.tag in _NO_NAMES:
+                mistakes.add(_no_name(here, line, mistakes.file))
             _number(value, here, lines, mistakes, (*above, node))
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             here = (*path, index)
             lines[dotted(here)] = item.start_mark.line + 1
             _number(item, here, lines, mistakes, (*above, node))
+
+
+def _no_name(path: Steps, line: int, file: str | None) -> ConfigError:
+    return ConfigError(
+        f"YAML takes the name {str(path[-1])!r} for something else than text",
+        field=dotted(path),
+        remedy="Put it in quotes.",
+        file=file,
+        line=line,
+    )
 
 
 def _twice(path: Steps, line: int, first: int, file: str | None) -> ConfigError:

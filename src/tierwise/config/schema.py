@@ -225,7 +225,9 @@ class PolicyConfig(_Section):
         default_factory=list, description="Never these models, providers or regions."
     )
     regions: list[str] = Field(default_factory=list, description="Only deployments in these.")
-    tiers: list[TierConfig] = Field(default_factory=list, description="Pins the plan by hand.")
+    tiers: list[TierConfig] = Field(
+        default_factory=list, min_length=1, description="Pins the plan by hand."
+    )
     gates: list[str] = Field(
         default_factory=lambda: ["complete", "json_schema"],
         description="Who judges answers, `complete` and `json_schema` unless written: see "
