@@ -102,6 +102,16 @@ def test_models_and_datasets_are_separated_by_commas(traffic):
     assert said["datasets"] == {"sums": 60}
 
 
+@pytest.mark.parametrize(
+    "other",
+    [("--train", "elsewhere"), ("--labels", "80"), ("--leave-out", "dataset"), ("--own-split",)],
+)
+def test_folds_are_refused_where_there_are_none(traffic, other):
+    done = run("evaluate", "--test", traffic, "--reference", "big", "--folds", "5", *other)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith(f"--folds: {other[0]} says what to learn from")
+
+
 def test_two_ways_to_choose_what_is_learned_from_are_refused(traffic):
     done = run(
         "evaluate", "--test", traffic, "--reference", "big", "--labels", 80,

@@ -1,4 +1,4 @@
-"""Options that hold more than one value."""
+"""Options that hold more than one value, and whether one was given."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ class TakesFolders(TyperCommand):
                 spread.append(open_option)
             spread.append(arg)
         return super().parse_args(ctx, spread)
+
+
+def given(context: Any, name: str) -> bool:
+    """Whether an option was written, be it with its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def listed(text: str) -> list[str]:

@@ -70,7 +70,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Measure quality and saving of a router on outcomes of real models. Needs `train`."""
-    from tierwise.cli.arguments import listed, prices
+    from tierwise.cli.arguments import given, listed, prices
     from tierwise.errors import ConfigError
     from tierwise.learning.data import Options
 
@@ -82,12 +82,18 @@ def command(
         )
     ways = {"--labels": labels is not None, "--leave-out": leave_out is not None,
             "--own-split": own_split}  # fmt: skip
-    chosen = [name for name, given in ways.items() if given]
+    chosen = [name for name, wanted in ways.items() if wanted]
     if len(chosen) > 1:
         raise ConfigError(
             f"{' and '.join(chosen)} each say what to learn from",
             field=chosen[1],
             remedy="Give one of them.",
+        )
+    if given(context, "folds") and (train or chosen):
+        raise ConfigError(
+            f"{chosen[0] if chosen else '--train'} says what to learn from, so there are no folds",
+            field="--folds",
+            remedy="Leave one of them out.",
         )
     if plot is not None and not plot.parent.is_dir():
         raise ConfigError(
@@ -120,11 +126,11 @@ def command(
 
 def _refuse_learning(context: typer.Context) -> None:
     """Raises `ConfigError` where an option is given that only learning has a use for."""
+    from tierwise.cli.arguments import given
     from tierwise.errors import ConfigError
 
     for name in _LEARNS:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT":
+        if given(context, name):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(
                 f"{option} cannot go with --router, which tests a finished router",
