@@ -172,6 +172,14 @@ def test_a_policy_may_only_name_what_is_configured(
         ({"preset": "opnai", "models": ["x"]}, "providers.p.preset", "openai"),
         ({"models": ["x"]}, "providers.p.base_url", "base_url"),
         ({"base_url": "ftp://h/v1", "models": ["x"]}, "providers.p.base_url", "http://"),
+        ({"base_url": "http://", "models": ["x"]}, "providers.p.base_url", "names no host"),
+        ({"base_url": "http://h h/v1", "models": ["x"]}, "providers.p.base_url", "names no host"),
+        ({"base_url": "http://h:99999", "models": ["x"]}, "providers.p.base_url", "no port"),
+        (
+            {"base_url": "http://h", "quirks": ["max-token"], "models": ["gpt-4o"]},
+            "providers.p.quirks.0",
+            "Did you mean 'max-tokens'?",
+        ),
         (
             {"preset": "openai", "models": ["gpt-4o", "gpt-4o"]},
             "providers.p.models.1",
@@ -356,3 +364,26 @@ def test_what_a_provider_does_not_take_can_be_configured() -> None:
     assert failing(providers={"mine": {**mine, "lacks": ["speed"]}}).field == (
         "providers.mine.lacks.0"
     )
+
+
+def test_clients_are_let_through_to_providers_that_are_there() -> None:
+    error = failing(server={"passthrough": ["openai", "opena"]})
+    assert (error.field, error.remedy) == (
+        "server.passthrough.1",
+        "Use one of: openai; or add it under `providers`.",
+    )
+
+
+def test_a_quirk_of_somebody_s_own_dialect_is_left_alone() -> None:
+    mine = {"base_url": "http://h", "quirks": ["shouts"], "models": ["gpt-4o"]}
+    assert built(providers={"p": mine}).deployments["gpt-4o"][0].quirks == {"shouts"}
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://a.org/page"])
+def test_an_origin_that_no_browser_would_send_is_refused(origin: str) -> None:
+    assert origin in str(failing(server={"cors_origins": [origin]}))
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "https://a.org:8080", "chrome-extension://abc"])
+def test_an_origin_that_browsers_send_is_taken(origin: str) -> None:
+    built(server={"cors_origins": [origin]})

@@ -77,3 +77,27 @@ def test_a_file_that_is_no_secret_is_told_with_its_line(
         load(config_with(tmp_path, "${file:key}"), {})
     assert (caught.value.line, caught.value.field) == (3, "providers.openai.api_key")
     assert "mount the secret there" in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize(
+    "written", ["$OPENAI_KEY", "${openai-key}", "${ KEY }", "${", "${KEY", "${KEY:-${OTHER}}"]
+)
+@pytest.mark.parametrize("needs_keys", [True, False])
+def test_what_is_only_meant_for_a_reference_is_no_key(
+    tmp_path: Path, written: str, needs_keys: bool
+) -> None:
+    with pytest.raises(ConfigError, match="looks like a reference") as caught:
+        load(config_with(tmp_path, f"'{written}'"), {"KEY": "k"}, needs_keys=needs_keys)
+    assert (caught.value.line, caught.value.field) == (3, "providers.openai.api_key")
+
+
+@pytest.mark.parametrize("key", ["a$KEY", "$aint", "pa$$", "$"])
+def test_a_key_may_have_a_dollar_in_it(tmp_path: Path, key: str) -> None:
+    assert key_of(config_with(tmp_path, f"'{key}'")) == key
+
+
+def test_a_variable_may_end_as_the_file_that_it_was_read_from(tmp_path: Path) -> None:
+    config = load(config_with(tmp_path, "${KEY}"), {"KEY": "sk-mounted\n"})
+    key = config.providers["openai"].api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-mounted"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -110,6 +112,7 @@ def build(config: Config, *, certificates: bool = True) -> Setup:
                     group.append(deployment)
                     models[model.id] = model
                     fields.setdefault(model.id, field)
+    _check_passed_through(config, mistakes)
     mistakes.raise_any()
     for model_id, group in deployments.items():
         cheapest = min(group, key=lambda d: d.prices.input + d.prices.output)
@@ -231,7 +234,35 @@ def _preset(name: str, provider: ProviderConfig) -> Preset:
             field=f"providers.{name}.base_url",
             remedy="Start it with http:// or https://.",
         )
+    if not _has_address(url):
+        raise ConfigError(
+            "this names no host, or no port that there is",
+            field=f"providers.{name}.base_url",
+            remedy="Write it like http://127.0.0.1:8000/v1.",
+        )
+    _check_quirks(name, provider)
     return preset
+
+
+def _has_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        return False
+
+
+def _check_quirks(name: str, provider: ProviderConfig) -> None:
+    """Raises `ConfigError` for one that is misspelt; dialects of others have their own."""
+    known = {quirk for preset in PRESETS.values() for quirk in preset.quirks}
+    for index, quirk in enumerate(provider.quirks or ()):
+        near = difflib.get_close_matches(quirk, known, n=1, cutoff=0.8)
+        if near and quirk not in known:
+            raise ConfigError(
+                f"unknown quirk {quirk!r}",
+                field=f"providers.{name}.quirks.{index}",
+                remedy=f"Did you mean {near[0]!r}?",
+            )
 
 
 def _deploy(
@@ -387,6 +418,13 @@ def _check_guardrails(
                 ),
                 at=f"policies.{name}.guardrails.{index}",
             )
+
+
+def _check_passed_through(config: Config, mistakes: Mistakes) -> None:
+    """Notes every provider that clients are let through to and nobody has written down."""
+    for index, name in enumerate(config.server.passthrough):
+        with mistakes.noted(at=f"server.passthrough.{index}"):
+            _must_know(name, config.providers.keys())
 
 
 def _check_login(

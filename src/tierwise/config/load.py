@@ -17,7 +17,7 @@ from tierwise.config.keeping import LedgerConfig
 from tierwise.config.mistakes import Mistakes
 from tierwise.config.origin import Origin
 from tierwise.config.reading import data_of
-from tierwise.config.references import References
+from tierwise.config.references import NoReference, References
 from tierwise.config.schema import Config
 from tierwise.errors import ConfigError
 
@@ -185,7 +185,8 @@ def _check(
     data: dict[str, Any], env: Mapping[str, str], origin: Origin, needs_keys: bool
 ) -> Config:
     settled, origin, unset = _settle(data, env, env, origin)
-    tolerated = [] if needs_keys else [path for path in unset if _is_key(path)]
+    known = {path for path, error in unset.items() if not isinstance(error, NoReference)}
+    tolerated = [] if needs_keys else [path for path in unset if path in known and _is_key(path)]
     spared = tuple(origin.place(unset.pop(path)) for path in tolerated)
     config = _validate(Config, settled, origin, unset.values())
     return config.with_origin(replace(origin, unset=spared))

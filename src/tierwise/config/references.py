@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from tierwise.config.explain import Path as Steps
-from tierwise.config.explain import dotted
+from tierwise.config.explain import dotted, is_secret
 from tierwise.errors import ConfigError
 
 _REFERENCE = re.compile(
     r"\$\{(?:file:(?P<file>[^}:]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))(?::-(?P<default>[^}]*))?\}"
 )
+_ALIKE = re.compile(r"\$\{|^\$[A-Z_][A-Z0-9_]*$")
+"""What somebody meant for a reference, such as `$NAME` or `${my-key}`."""
 _LARGEST = 1024 * 1024
 """Bytes of a file that is referred to; a larger one is no secret but a mistake."""
+
+
+class NoReference(ConfigError):
+    """What looks like a reference, and is none."""
 
 
 class References:
     """Replaces `${NAME}`, `${NAME:-default}`, `${file:PATH}` and `${file:PATH:-default}`.
 
-    Those that lead nowhere stay as they are, and are noted in `unset` by where they stand.
+    Those that lead nowhere stay as they are, and are noted in `unset` by where they stand. So is
+    what was only meant for one: within another, or in the place of a secret.
 
     Args:
         folder: where relative paths begin, which is where the configuration lies.
@@ -40,12 +47,21 @@ class References:
             return [self.resolve(item, (*path, i)) for i, item in enumerate(value)]
         if not isinstance(value, str):
             return value
+        if _is_meant_for_one(value, path):
+            self.unset[path] = NoReference(
+                "this looks like a reference to the environment, and is none",
+                field=dotted(path),
+                remedy="Write ${NAME}, of letters, digits and _ alone, or ${file:PATH}, and no "
+                "other within it. What really begins like that comes from a variable or a file.",
+            )
+            return value
         return _REFERENCE.sub(lambda found: self._lookup(found, path), value)
 
     def _lookup(self, match: re.Match[str], path: Steps) -> str:
         name, file, default = match["name"], match["file"], match["default"]
         if file is None:
-            found: str | None = self._env.get(name, default)
+            # A variable may be the copy of a file, and end like one.
+            found: str | None = self._env[name].rstrip("\r\n") if name in self._env else default
             problem = f"the environment variable {name} is not set"
             remedy = f"Set {name}, or write ${{{name}:-default}}."
         else:
@@ -57,6 +73,12 @@ class References:
             return found
         self.unset[path] = ConfigError(problem, field=dotted(path), remedy=remedy)
         return match[0]
+
+
+def _is_meant_for_one(value: str, path: Steps) -> bool:
+    if any("${" in (found["default"] or "") for found in _REFERENCE.finditer(value)):
+        return True  # one within another, which is not looked up
+    return is_secret(path) and bool(_ALIKE.search(_REFERENCE.sub("", value)))
 
 
 def _read(file: Path) -> tuple[str | None, str]:

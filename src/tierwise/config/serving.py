@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from tierwise.config.section import Section as _Section
 from tierwise.types import Priority
+
+_ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/\s]+$")
+"""As browsers send it: any other would never be met."""
 
 
 class LimitsConfig(_Section):
@@ -115,6 +119,17 @@ class ServerConfig(_Section):
         "text", description="What lines of the log are; TIERWISE_LOG_FORMAT says otherwise."
     )
     access_log: bool = Field(False, description="A line in the log for every request.")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if origin not in ("*", "null") and not _ORIGIN.match(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write https://example.org, with the port if it has "
+                    "one, and nothing behind it"
+                )
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
