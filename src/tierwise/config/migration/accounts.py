@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import chain, count
 from typing import Any
 
+from tierwise.config.migration.values import FROM_ENVIRONMENT, amount_of, as_reference, plain
 from tierwise.config.presets import PRESETS
 
 _PREFIXES = {
@@ -44,20 +45,6 @@ _ROUTES = ("converse/", "invoke/", "responses/", "chat/")
 _KEYS_ELSEWHERE = ("bedrock", "vertex", "openai_compatible")
 """Providers that find keys by themselves, or need none."""
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
-_FROM_ENVIRONMENT = "os.environ/"
-
-
-def plain(value: Any) -> dict[str, Any]:
-    """A mapping with names for keys; an empty one where there is none."""
-    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
-
-
-def as_reference(value: Any) -> str:
-    """A text; what LiteLLM takes from the environment is taken from there here, too."""
-    text = str(value)
-    if text.startswith(_FROM_ENVIRONMENT):
-        return f"${{{text.removeprefix(_FROM_ENVIRONMENT)}}}"
-    return text
 
 
 class Account:
@@ -87,18 +74,18 @@ class Account:
         if upstream != model:
             item["upstream"] = upstream
         limits = {
-            ours: params[theirs]
+            ours: amount
             for ours, theirs in (
                 ("rpm", "rpm"),
                 ("tpm", "tpm"),
                 ("concurrency", "max_parallel_requests"),
             )
-            if isinstance(params.get(theirs), int | float) and params[theirs] > 0
+            if (amount := amount_of(params.get(theirs))) is not None
         }
         if limits:
             item["limits"] = limits
-        if isinstance(params.get("weight"), int | float) and params["weight"] > 0:
-            item["weight"] = params["weight"]
+        if (weight := amount_of(params.get("weight"))) is not None:
+            item["weight"] = weight
         self._models.setdefault((model, upstream, embedding), item)
 
     def section(self) -> dict[str, Any]:
@@ -152,7 +139,7 @@ class Accounts:
     def secret(self, value: Any, variable: str, where: str) -> str:
         """A reference to the environment; a secret that stood in the file stays there."""
         text = str(value)
-        if text.startswith(_FROM_ENVIRONMENT):
+        if text.startswith(FROM_ENVIRONMENT):
             return as_reference(text)
         names = chain([variable], (f"{variable}_{number}" for number in count(2)))
         # Two keys of one provider need two variables.

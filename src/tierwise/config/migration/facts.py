@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tierwise.config.migration.values import number_of
+
 _PRICES = {
     "input": "input_cost_per_token",
     "output": "output_cost_per_token",
@@ -26,8 +28,8 @@ def prices_of(*written: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     for section in written:
         for ours, theirs in _PRICES.items():
-            price = section.get(theirs)
-            if isinstance(price, int | float) and not isinstance(price, bool):
+            price = number_of(section.get(theirs))
+            if price is not None:
                 found.setdefault(ours, round(float(price) * 1e6, 6))
     return found if {"input", "output"} <= found.keys() else {}
 
@@ -39,8 +41,9 @@ def facts_of(info: Mapping[str, Any]) -> dict[str, Any]:
         ("context_window", "max_input_tokens"),
         ("max_output_tokens", "max_output_tokens"),
     ):
-        if isinstance(info.get(theirs), int) and info[theirs] > 0:
-            facts[ours] = info[theirs]
+        tokens = number_of(info.get(theirs))
+        if isinstance(tokens, int) and tokens > 0:
+            facts[ours] = tokens
     said = {word: info[word] for word in _CAPABILITIES if isinstance(info.get(word), bool)}
     if said:
         able = set(_PRESUMED)

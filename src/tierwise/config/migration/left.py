@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_TAKEN_SECTIONS = {"model_list", "litellm_settings", "router_settings", "general_settings"}
+from tierwise.config.migration.values import amount_of, number_of, says_nothing
+
+_TAKEN_SECTIONS = {
+    "model_list", "litellm_settings", "router_settings", "general_settings", "credential_list",
+}  # fmt: skip
 _TAKEN = frozenset(
     {
         "fallbacks", "default_fallbacks", "request_timeout", "timeout", "drop_params", "master_key",
@@ -41,6 +45,8 @@ _WORDS = {
     "max_budget": "`tierwise budgets set` is like it",
     "budget_duration": "`tierwise budgets set` is like it",
     "guardrails": "see docs/guardrails.md for what is like them",
+    "include": "put what it names into this file, and take it over again",
+    "ssl_verify": "certificates of providers are always looked at, by what the system trusts",
     "environment_variables": "set them where the gateway is started",
 }
 """What need not be configured here, or is elsewhere."""
@@ -71,10 +77,20 @@ _PARAM_WORDS = {
     "aws_session_name": _ROLE,
     "aws_web_identity_token": _ROLE,
     "vertex_credentials": "set GOOGLE_APPLICATION_CREDENTIALS to it",
+    "ssl_verify": "certificates of providers are always looked at, by what the system trusts",
     "tenant_id": _ENTRA,
     "client_id": _ENTRA,
     "client_secret": _ENTRA,
 }
+_MEANS_MUCH = frozenset({"ssl_verify"})
+"""What says something by being false."""
+_AMOUNTS = frozenset({"rpm", "tpm", "max_parallel_requests", "weight"})
+_PRICES = frozenset(
+    {
+        "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
+        "cache_creation_input_token_cost",
+    }
+)  # fmt: skip
 _INFO_TAKEN = frozenset(
     {
         "base_model", "mode", "input_cost_per_token", "output_cost_per_token",
@@ -99,7 +115,10 @@ class LeftOfModels:
             ("model_info", info, _INFO_TAKEN),
         ):
             for word, value in written.items():
-                if word not in taken and value not in (None, False, [], {}):
+                unusable = word in _AMOUNTS and amount_of(value) is None and value is not None
+                unread = word in _PRICES and number_of(value) is None and value is not None
+                silent = says_nothing(value) and word not in _MEANS_MUCH
+                if unusable or unread or (word not in taken and not silent):
                     names = self._found.setdefault((section, word), [])
                     if name not in names:
                         names.append(name)
@@ -124,7 +143,8 @@ def left_settings(*sections: Mapping[str, Any]) -> Iterator[str]:
     """A sentence about each setting that is left out."""
     for section in sections:
         for name, value in section.items():
-            if name not in _TAKEN and (name in _WORDS or value not in (None, False, [], {})):
+            silent = says_nothing(value) and name not in _WORDS and name not in _MEANS_MUCH
+            if name not in _TAKEN and not silent:
                 yield f"`{name}` was left out{_why(_WORDS, name)}."
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tierwise.catalog import Catalog
-from tierwise.config.migration.accounts import Accounts, plain
+from tierwise.config.migration.accounts import Accounts
 from tierwise.config.migration.facts import facts_of, prices_of
 from tierwise.config.migration.left import LeftOfModels, left_sections, left_settings
 from tierwise.config.migration.shared import cache_of, state_of, timeouts_of
+from tierwise.config.migration.values import is_on, plain
 from tierwise.errors import ConfigError
 
+_BY_NAME = "litellm_credential_name"
 _ANY = "*"
 """In `fallbacks`: whoever has none of its own."""
 
@@ -47,7 +49,8 @@ class _Group:
 
 
 class _Migration:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, credentials: Mapping[str, dict[str, Any]]) -> None:
+        self.credentials = credentials
         self.catalog = catalog
         self.notes: list[str] = []
         self.accounts = Accounts(self.notes)
@@ -57,9 +60,12 @@ class _Migration:
         self.served: dict[str, set[str]] = {}
 
     def deployment(self, entry: Mapping[str, Any], number: int) -> None:
-        name, params = str(entry.get("model_name", "")), plain(entry.get("litellm_params"))
+        name, params = str(entry.get("model_name") or ""), plain(entry.get("litellm_params"))
         info = plain(entry.get("model_info"))
-        written = str(params.get("model", ""))
+        written = str(params.get("model") or "")
+        params = {**self.credentials.get(str(params.get(_BY_NAME)), {}), **params}
+        if params.get(_BY_NAME) in self.credentials:
+            del params[_BY_NAME]
         if not name or not written:
             self.notes.append(f"model_list[{number}] names no model and was left out.")
             return
@@ -132,6 +138,8 @@ class _Migration:
                 groups[alias] = groups[name]
                 if name in fallbacks:
                     fallbacks = {alias: fallbacks[name], **fallbacks}
+            elif name not in groups:
+                self.notes.append(f"the alias {alias!r} is of no model_name; left out.")
         for name in fallbacks:
             if name not in groups and name != _ANY:
                 self.notes.append(f"the fallbacks of {name!r} are of no model_name; left out.")
@@ -188,13 +196,19 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
     Raises:
         ConfigError: it is none, or no model of it can be served.
     """
+    if isinstance(source, Mapping) and "include" in source and "model_list" not in source:
+        raise ConfigError(
+            "its models are in other files, and only one file is taken over",
+            field="include",
+            remedy="Put the `model_list` of those into this one.",
+        )
     if not isinstance(source, Mapping) or not isinstance(source.get("model_list"), list):
         raise ConfigError(
             "this is no configuration of a LiteLLM proxy",
             field="model_list",
             remedy="Name its config.yaml, which has a `model_list`.",
         )
-    work = _Migration(catalog)
+    work = _Migration(catalog, _credentials(source))
     for number, entry in enumerate(source["model_list"]):
         work.deployment(plain(entry), number)
     if not work.accounts.used:
@@ -214,7 +228,7 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
     if any(work.facts.values()):
         data["models"] = {name: facts for name, facts in work.facts.items() if facts}
     policies = work.policies(plain(router.get("model_group_alias")), _fallbacks(library, router))
-    if library.get("drop_params"):
+    if is_on(library.get("drop_params")):
         for name in ("auto", "economy", "best", *policies):
             policies.setdefault(name, {})["drop_unsupported"] = True
     if policies:
@@ -236,6 +250,15 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
     return Migrated(data, list(dict.fromkeys(work.notes)))
 
 
+def _credentials(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `credential_list` has for models that name one of it."""
+    listed = source.get("credential_list")
+    return {
+        str(plain(one).get("credential_name")): plain(plain(one).get("credential_values"))
+        for one in (listed if isinstance(listed, list) else ())
+    }
+
+
 def _gives_vectors(model: str) -> bool:
     """Whether a model is for embeddings by its name, where nothing says what it is for."""
     return "embed" in model or model.startswith("voyage/")
@@ -245,7 +268,8 @@ def _fallbacks(*sections: Mapping[str, Any]) -> dict[str, list[str]]:
     """Who stands in for each name; written as a list of mappings with one name each."""
     found: dict[str, list[str]] = {}
     for section in sections:
-        for item in section.get("fallbacks") or ():
+        listed = section.get("fallbacks") or ()
+        for item in (listed,) if isinstance(listed, Mapping) else listed:
             for name, others in plain(item).items():
                 if isinstance(others, list):
                     found.setdefault(str(name), []).extend(map(str, others))

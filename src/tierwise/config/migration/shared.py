@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tierwise.config.migration.accounts import as_reference, plain
+from tierwise.config.migration.values import amount_of, as_reference, is_on, number_of, plain
 
 Secret = Callable[[Any, str, str], str]
 """Makes a reference of a secret, given a variable for it and where it stood."""
@@ -16,19 +16,21 @@ _REDIS = ("host", "port", "password", "url")
 
 def cache_of(library: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     """The section `cache`, empty where nothing was kept."""
-    if library.get("cache") is not True:
+    if not is_on(library.get("cache")):
         return {}
     params = plain(library.get("cache_params"))
     found: dict[str, Any] = {"mode": "exact"}
-    ttl = params.get("ttl")
-    if isinstance(ttl, int | float) and 0 < ttl <= _LONGEST_S:
+    ttl = number_of(params.get("ttl"))
+    if ttl is not None and 0 < ttl <= _LONGEST_S:
         found["ttl_s"] = ttl
+    elif params.get("ttl") is not None:
+        notes.append("`cache_params.ttl` is no number of seconds up to a year, and was left out.")
     if "semantic" in str(params.get("type")):
         notes.append(
             "`cache_params.type`: answers are given again to the same request only. For likeness "
             "write `cache.mode: semantic`, and choose `cache.similarity` by `tierwise likeness`."
         )
-    others = sorted(params.keys() - {"type", "ttl", *_REDIS})
+    others = sorted(params.keys() - {"type", "ttl", "ssl", *_REDIS})
     if others:
         notes.append(f"of `cache_params` {', '.join(others)} was left out; see docs/cache.md.")
     notes.append("the cache gives nobody what another key was answered; see docs/cache.md.")
@@ -40,7 +42,7 @@ def state_of(
 ) -> dict[str, Any]:
     """The section `state`, empty where there was no Redis: that of the router, else the cache's."""
     where, fields = "router_settings", {word: router.get(f"redis_{word}") for word in _REDIS}
-    params = plain(library.get("cache_params")) if library.get("cache") is True else {}
+    params = plain(library.get("cache_params")) if is_on(library.get("cache")) else {}
     of_cache = {word: params.get(word) for word in _REDIS}
     if not (fields["host"] or fields["url"]):
         where, fields = "cache_params", of_cache
@@ -54,7 +56,8 @@ def state_of(
         found["url"] = secret(fields["url"], "REDIS_URL", f"the URL of Redis in {where}")
     else:
         port = as_reference(fields["port"] or _PORT)
-        found["url"] = f"redis://{as_reference(fields['host'])}:{port}/0"
+        scheme = "rediss" if where == "cache_params" and is_on(params.get("ssl")) else "redis"
+        found["url"] = f"{scheme}://{as_reference(fields['host'])}:{port}/0"
     if fields["password"]:
         where = f"the password of Redis in {where}"
         found["password"] = secret(fields["password"], "REDIS_PASSWORD", where)
@@ -66,17 +69,19 @@ def timeouts_of(
     library: Mapping[str, Any], router: Mapping[str, Any], notes: list[str]
 ) -> dict[str, Any]:
     """The section `timeouts`, empty where nothing was said of it."""
-    written = [
-        (name, float(value))
-        for name, value in (
-            ("litellm_settings.request_timeout", library.get("request_timeout")),
-            ("router_settings.timeout", router.get("timeout")),
-        )
-        if isinstance(value, int | float) and value > 0
-    ]
+    written: list[tuple[str, float | str]] = []
+    for name, value in (
+        ("litellm_settings.request_timeout", library.get("request_timeout")),
+        ("router_settings.timeout", router.get("timeout")),
+    ):
+        amount = amount_of(value)
+        if amount is not None:
+            written.append((name, amount if isinstance(amount, str) else min(amount, 86_400.0)))
+        elif value is not None:
+            notes.append(f"`{name}` is no number of seconds, and was left out.")
     if not written:
         return {}
     (name, total), *others = written
     if any(value != total for _, value in others):
         notes.append(f"`timeouts.total` is `{name}`; `{others[0][0]}` was left out.")
-    return {"total": min(total, 86_400.0)}
+    return {"total": total if isinstance(total, str) else float(total)}
