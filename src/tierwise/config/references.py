@@ -60,8 +60,9 @@ class References:
     def _lookup(self, match: re.Match[str], path: Steps) -> str:
         name, file, default = match["name"], match["file"], match["default"]
         if file is None:
-            # A variable may be the copy of a file, and end like one.
-            found: str | None = self._env[name].rstrip("\r\n") if name in self._env else default
+            found = self._env.get(name)
+            # It may be the copy of a file, and end like one.
+            found = default if found is None else found.rstrip("\r\n")
             problem = f"the environment variable {name} is not set"
             remedy = f"Set {name}, or write ${{{name}:-default}}."
         else:
