@@ -196,18 +196,7 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
     Raises:
         ConfigError: it is none, or no model of it can be served.
     """
-    if isinstance(source, Mapping) and "include" in source and "model_list" not in source:
-        raise ConfigError(
-            "its models are in other files, and only one file is taken over",
-            field="include",
-            remedy="Put the `model_list` of those into this one.",
-        )
-    if not isinstance(source, Mapping) or not isinstance(source.get("model_list"), list):
-        raise ConfigError(
-            "this is no configuration of a LiteLLM proxy",
-            field="model_list",
-            remedy="Name its config.yaml, which has a `model_list`.",
-        )
+    _check(source)
     work = _Migration(catalog, _credentials(source))
     for number, entry in enumerate(source["model_list"]):
         work.deployment(plain(entry), number)
@@ -248,6 +237,22 @@ def migrate(source: Any, catalog: Catalog) -> Migrated:
         *left_settings(library, router, general),
     ]
     return Migrated(data, list(dict.fromkeys(work.notes)))
+
+
+def _check(source: Any) -> None:
+    """Raises `ConfigError` for what is no configuration of a LiteLLM proxy, or not all of it."""
+    if isinstance(source, Mapping) and "include" in source and "model_list" not in source:
+        raise ConfigError(
+            "its models are in other files, and only one file is taken over",
+            field="include",
+            remedy="Put the `model_list` of those into this one.",
+        )
+    if not isinstance(source, Mapping) or not isinstance(source.get("model_list"), list):
+        raise ConfigError(
+            "this is no configuration of a LiteLLM proxy",
+            field="model_list",
+            remedy="Name its config.yaml, which has a `model_list`.",
+        )
 
 
 def _credentials(source: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
