@@ -30,7 +30,7 @@ except ImportError:
     raise ConfigError(
         "login by OIDC needs Authlib, which is not installed",
         field="dashboard.oidc",
-        remedy="Install tierwise[oidc].",
+        remedy="Install it with `pip install 'tierwise[oidc]'`.",
     ) from None
 
 _COOKIE = "tierwise_oidc"
