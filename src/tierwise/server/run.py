@@ -165,7 +165,8 @@ def dump(config: Config) -> bytes:
             return value.get_secret_value()
         raise NotImplementedError
 
-    return msgspec.json.encode(config.model_dump(), enc_hook=plain)
+    # Only what is written: not every default may be written too, such as a list that is empty.
+    return msgspec.json.encode(config.model_dump(exclude_unset=True), enc_hook=plain)
 
 
 def options(config: Config) -> dict[str, Any]:
