@@ -48,7 +48,7 @@ class Presidio:
             raise ConfigError(
                 f"`engine: presidio` needs the package presidio-analyzer ({error})",
                 field="engine",
-                remedy="Install it with `pip install 'tierwise[pii]'`, and a model of spaCy for it.",
+                remedy="Install it with `pip install 'tierwise[pii]'`, and a model of spaCy.",
             ) from None
         if not (spacy.util.is_package(name) or Path(name).exists()):
             raise ConfigError(
