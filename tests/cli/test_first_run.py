@@ -49,7 +49,12 @@ def test_what_models_that_are_made_up_saved_is_not_added_to_the_ledger_of_real_o
     with Ledger(tmp_path / "tierwise.db"):
         pass
     assert "tierwise.db: " in tierwise("db", "status", cwd=tmp_path).stdout
-    assert "SIMULATED" not in tierwise("report", cwd=tmp_path).stdout
+    told = tierwise("report", cwd=tmp_path).stdout
+    assert "SIMULATED" not in told
+    assert "--db tierwise-simulated.db" in told  # which `tierwise keys` would hide else
+    shown = tierwise("report", "--db", "./tierwise-simulated.db", cwd=tmp_path).stdout
+    assert "SIMULATED" in shown
+    assert "--db" not in shown
 
 
 def test_with_nothing_found_a_ping_is_answered_by_the_simulated_fleet(tmp_path: Path) -> None:

@@ -165,7 +165,8 @@ def test_the_command_says_that_the_ledger_cannot_be_written(
         Provider() as provider,
         RunningGateway(config_for(provider.url, ledger={"path": str(file)})) as gateway,
     ):
-        until(file.is_file, "the ledger")
+        assert chat(gateway.url).status == 200  # it has opened the ledger
+        gateway.settle()
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             assert chat(gateway.url).status == 200

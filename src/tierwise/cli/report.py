@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,6 +34,7 @@ def command(
     from tierwise.ledger import parse_since, report
 
     file = find_file(config)
+    named = database is not None
     if database is None:
         database = find_ledger(config).place
     result = report(
@@ -45,8 +47,11 @@ def command(
         return
     from tierwise.cli.report_view import show
 
-    if database == SIMULATED_LEDGER:
+    simulated = Path(database).name == SIMULATED_LEDGER
+    if simulated:
         typer.echo("SIMULATED: the models of this ledger are made up, and so is what they saved.")
     show(result)
+    if not (result.requests or named or simulated) and Path(SIMULATED_LEDGER).is_file():
+        typer.echo(f"What models that are made up were asked is shown by --db {SIMULATED_LEDGER}.")
     for line in certificates:
         typer.echo(in_words(line))
