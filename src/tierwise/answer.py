@@ -29,7 +29,7 @@ Messages = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages as the OpenAI SDK takes them."""
 Piece = TypeVar("Piece")
 MAX_SESSION_CHARS = 200
-_UNWRITABLE = (TypeError, UnicodeEncodeError, RecursionError)
+_UNWRITABLE = (TypeError, ValueError, RecursionError)
 MAX_COST_USD = 1e9
 MIN_DEADLINE_S, MAX_DEADLINE_S = 0.001, 1e9
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tierwise.errors import InvalidRequest
+from tierwise.answer import encoded
 from tierwise.execution.embedding import Embedded
 from tierwise.wire import embeddings
 from tierwise.wire.embeddings import EmbeddingsAsked
@@ -51,9 +51,4 @@ def make_asked(
     Raises:
         InvalidRequest: a parameter cannot be used.
     """
-    body = {"model": model, "input": texts, **params}
-    try:
-        encoded = msgspec.json.encode(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
-    return embeddings.read_request(encoded)
+    return embeddings.read_request(encoded({"model": model, "input": texts, **params}))

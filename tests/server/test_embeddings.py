@@ -24,7 +24,7 @@ from gateway import (
     until,
 )
 from tierwise import Orchestrator, SyncOrchestrator
-from tierwise.errors import AllPathsFailed, ConfigError, UnknownModel
+from tierwise.errors import AllPathsFailed, ConfigError, InvalidRequest, UnknownModel
 from tierwise.ledger import EMBEDDINGS, Aside
 from vectors import Embeds, config, vectors
 
@@ -172,6 +172,8 @@ async def test_the_library_has_them_too(embeds: Embeds) -> None:
         assert (found.model, found.cost_usd) == ("vectors", pytest.approx(0.002))
         with pytest.raises(UnknownModel):
             await orchestrator.embed("one", "small")
+        with pytest.raises(InvalidRequest, match=r"`input` .* half a character: `\\ud83d`"):
+            await orchestrator.embed(["one", "\ud83d"], "vectors")
 
 
 def test_so_has_the_one_without_an_event_loop(embeds: Embeds) -> None:
