@@ -169,6 +169,20 @@ def test_too_few_rated_answers_are_counted_and_so_is_what_is_needed(
     assert "251 are needed for alpha 0.05 with delta 0.1" in said
 
 
+def test_without_a_file_the_ledger_is_the_one_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIERWISE_CONFIG", raising=False)
+    monkeypatch.setenv("TIERWISE__LEDGER__PATH", "elsewhere.db")
+    rated(tmp_path / "elsewhere.db", 30)
+    said = refusal(
+        "--policy", "stepwise", "--reference", "large", "--tiers", "small",
+        "--gates", ",".join(GATES), "--out", "c.json",
+    )  # fmt: skip
+    assert "the ledger has 30 labelled answers of small under policy 'stepwise'" in said
+
+
 @pytest.mark.parametrize("by", ["caller", "kind"])
 def test_callers_and_kinds_with_data_enough_have_thresholds_of_their_own(
     config: Path, tmp_path: Path, by: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from tierwise.cli.configuration import ConfigOption, JsonOption
+from tierwise.cli.configuration import ConfigOption, JsonOption, find_ledger
 from tierwise.cli.printing import print_json
 from tierwise.cli.progress import progress
 
@@ -241,7 +241,7 @@ def _subject(
     found = _configured(name, config, needed=not (reference and tiers))
     if found is None:
         bare = Policy(name=name, gates=("complete", "token_confidence"))
-        found = _Subject(bare, {}, None, "tierwise.db")
+        found = _Subject(bare, {}, None, find_ledger(config).place)
     policy = found.policy
     asked = tuple(gates) or policy.gates
     pinned = policy.tiers
