@@ -321,6 +321,7 @@ class LedgerFull(RequestError):
 
     status = 503
     code = "ledger_full"
+    retry_after = 60.0
 
 
 class LedgerUnreachable(RequestError):
@@ -328,6 +329,7 @@ class LedgerUnreachable(RequestError):
 
     status = 503
     code = "ledger_unreachable"
+    retry_after = 1.0
 
 
 class AccountsAway(RequestError):

@@ -227,6 +227,7 @@ def test_a_ledger_that_cannot_be_read_is_said_to_be_so(
         rated = call(gateway.url, "POST", "/v1/feedback", {"decision_id": wanted, "score": 1})
     for reply in (shown, rated):
         assert (reply.status, reply.error["code"]) == (503, "ledger_unreachable")
+        assert reply.headers["retry-after"] == "1"
         assert str(tmp_path) not in reply.error["message"]
     assert f"the ledger {path} cannot be read" in caplog.text
 

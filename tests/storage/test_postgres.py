@@ -72,7 +72,10 @@ def test_a_server_that_died_and_came_back_has_every_record_once(
 
 
 def test_what_the_queue_cannot_hold_while_the_server_is_away_is_counted(
-    mortal: Postgres, make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+    mortal: Postgres,
+    make_record: MakeRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("tierwise.ledger.ledger.MAX_RETRY_S", 0.2)
     url = mortal.migrated()
@@ -80,8 +83,10 @@ def test_what_the_queue_cannot_hold_while_the_server_is_away_is_counted(
         mortal.kill()
         try:
             taken = [put(ledger, make_record()) for _ in range(50)]
-            with pytest.raises(LedgerUnreachable):
+            with pytest.raises(LedgerUnreachable) as told:
                 ledger.get("id-0001")
+            assert "postgresql" not in told.value.message  # clients read it, operators the log
+            assert f"the ledger {ledger.path} cannot be read" in caplog.text
         finally:
             mortal.start()
         assert ledger.flush(PATIENCE_S)

@@ -7,6 +7,7 @@ longer than that; and a batch is written once, even if the answer to its COMMIT 
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 import threading
@@ -31,6 +32,8 @@ from tierwise.storage import migrate
 from tierwise.storage.engine import open_engine, shown
 from tierwise.storage.metadata import metadata
 from tierwise.types import Record
+
+log = logging.getLogger("tierwise.ledger")
 
 OPEN_PATIENCE_S = 10.0
 """How long `open` waits for a server that is only starting."""
@@ -168,9 +171,11 @@ class PostgresStore:
             with one_moment(self._opened()) as connection:
                 yield connection
         except DBAPIError as error:
+            # Where it is, which the driver's words have too, is none of clients' business.
+            log.warning("the ledger %s cannot be read: %s", self.path, error.orig)
             raise LedgerUnreachable(
-                f"The ledger in {self.path} cannot be read just now "
-                f"({type(error.orig).__name__}). Ask again in a moment."
+                f"The ledger cannot be read just now ({type(error.orig).__name__}). Ask again in a "
+                "moment; the gateway's log has the details."
             ) from error
 
     def get(self, decision_id: str) -> Record | None:

@@ -14,11 +14,11 @@ from tierwise.orchestrator import Orchestrator
 from tierwise.server.body import bounded_body
 from tierwise.server.keys import Keys
 from tierwise.wire import openai_errors
+from tierwise.wire.retry_after import retry_after
 from tierwise.wire.unreadable import UNREADABLE
 
 MAX_BODY_BYTES = 64 * 1024
 _FIELDS = ("decision_id", "score", "label", "comment")
-_RETRY_AFTER_S = "60"
 
 
 class FeedbackEndpoint:
@@ -55,8 +55,9 @@ class FeedbackEndpoint:
     def _answer_refused(self, error: RequestError) -> Response:
         self._refused(error)
         status, body, headers = openai_errors.render(error)
-        if status == 503:
-            headers = {**headers, "retry-after": _RETRY_AFTER_S}
+        wait = getattr(error, "retry_after", None)
+        if wait is not None:
+            headers = {**headers, **retry_after(wait)}
         return Response(body, status, headers, media_type="application/json")
 
 
