@@ -212,6 +212,16 @@ def test_answers_in_the_background_are_refused(
     assert ask(gateway.url, background=False).status == 200
 
 
+def test_making_a_conversation_short_is_said_not_to_be_offered(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "POST", f"{PATH}/compact", {"model": "small", "input": "Hi"})
+    assert (reply.status, reply.json["error"]["code"]) == (404, "unknown_path")
+    assert "compact is not offered" in reply.json["error"]["message"]
+    for method in ("GET", "DELETE"):  # there it is the id of an answer
+        reply = call(gateway.url, method, f"{PATH}/compact")
+        assert (reply.status, reply.json["error"]["code"]) != (404, "unknown_path")
+        assert "compact" in reply.json["error"]["message"]
+
+
 def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None:
     reply = call(gateway.url, "POST", f"{PATH}/input_tokens", {"input": "word " * 1000})
     assert (reply.status, reply.json["object"]) == (200, "response.input_tokens")
