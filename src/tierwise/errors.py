@@ -482,3 +482,10 @@ class DeadlineExceeded(TierwiseError):
         self.failures = tuple(failures)
         self.retry_after = retry_after
         super().__init__(": ".join([message, *filter(None, ["; ".join(self.failures)])]))
+
+
+class Closed(RuntimeError):
+    """The orchestrator was closed, before or during this call, or is another process's."""
+
+    def __init__(self, message: str = "this orchestrator is closed; make another one") -> None:
+        super().__init__(message)

@@ -45,6 +45,22 @@ async def test_an_answer_carries_its_decision_cost_and_record(provider: Provider
         assert (await recorded(o)).decision.id == answer.decision.id
 
 
+async def test_what_is_asked_of_one_that_is_closed_is_a_clear_error(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        await o.chat("Hello", policy="small")
+    asked = len(provider.seen)
+    for call in (
+        o.chat("Hello", policy="small"),
+        o.chat_stream("Hello", policy="small"),
+        o.responses(model="small", input="Hello"),
+        o.embed("Hello", "small"),
+        o.pass_through("GET", "/v1/files"),
+    ):
+        with pytest.raises(RuntimeError, match="is closed; make another one"):
+            await call
+    assert (len(provider.seen), o.ledger.dropped) == (asked, 0)
+
+
 class Elsewhere:
     """Another replica, which knows of one conversation."""
 
