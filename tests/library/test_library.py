@@ -180,6 +180,12 @@ async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
             await o.chat("Hello", tools=[object()])
         with pytest.raises(InvalidRequest, match=r"`messages` .* half a character: `\\ud83d`"):
             await o.chat("Hello \ud83d", policy="small")
+        with pytest.raises(InvalidRequest, match=r"`temperature` is nan, .* finite number"):
+            await o.chat("Hello", policy="small", temperature=float("nan"), stop=None)
+        deep = {"type": "object", "anyOf": [{"maximum": float("inf")}]}
+        with pytest.raises(InvalidRequest) as refused:
+            await o.responses(model="small", input="Hello", tools=({"parameters": deep},))
+        assert refused.value.param == "tools[0].parameters.anyOf[0].maximum"
         endless: dict[str, Any] = {}
         endless["properties"] = endless
         with pytest.raises(InvalidRequest, match=r"`tools` .* or contains itself") as refused:
