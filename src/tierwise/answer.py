@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
@@ -118,13 +119,33 @@ def with_wishes(
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A body as JSON; raises `InvalidRequest` if it cannot be written so, and names the field."""
     try:
-        return msgspec.json.encode(body)
+        written = msgspec.json.encode(body)
     except _UNWRITABLE as error:
         name = _unwritable(body) if isinstance(body, Mapping) else None
         what = f"`{name}`" if name is not None else "the request"
         raise InvalidRequest(
             f"{what} cannot be written as JSON: {_why(error)}", param=name
         ) from None
+    if b"null" in written:  # NaN and infinity are written so, too
+        for name, value in _not_finite(body):
+            raise InvalidRequest(
+                f"`{name}` is {value}, which JSON has no word for. Give a finite number, or leave "
+                "it out.",
+                param=name,
+            )
+    return written
+
+
+def _not_finite(value: object, at: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in a body that are not finite, and where they stand."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield at, value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _not_finite(one, f"{at}.{name}" if at else str(name))
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from _not_finite(one, f"{at}[{index}]")
 
 
 def _unwritable(body: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tierwise.config import Setup
+from tierwise.errors import Closed
 from tierwise.ledger import Feedback, Ledger, Told, rate, read_feedback
 from tierwise.providers import Transport
 from tierwise.state.health import Health
@@ -26,6 +27,7 @@ class Beside:
     health: Health
     guarded: Guarded | None
     _transport: Transport
+    _closed: bool = False
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -57,7 +59,10 @@ class Beside:
 
         Raises:
             TierwiseError: see `Embedder.embed`.
+            Closed: after `close`.
         """
+        if self._closed:
+            raise Closed
         from tierwise.booking import embed_booked
 
         return await embed_booked(

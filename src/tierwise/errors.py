@@ -374,9 +374,14 @@ class UpstreamError(TierwiseError):
         status: the HTTP status, if there was an answer.
         retry_after: seconds that the provider asked us to wait.
         body: the provider's error body, for the caller when the request itself is at fault.
+
+    `param` and `code` are the field that it names and its word for programs, where the provider
+    speaks another dialect than the caller, who is not given the body.
     """
 
     kind = "upstream_error"
+    param: str | None = None
+    code: str | None = None
 
     def __init__(
         self,
@@ -479,3 +484,10 @@ class DeadlineExceeded(TierwiseError):
         self.failures = tuple(failures)
         self.retry_after = retry_after
         super().__init__(": ".join([message, *filter(None, ["; ".join(self.failures)])]))
+
+
+class Closed(RuntimeError):
+    """The orchestrator was closed, before or during this call, or is another process's."""
+
+    def __init__(self, message: str = "this orchestrator is closed; make another one") -> None:
+        super().__init__(message)

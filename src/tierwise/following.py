@@ -25,6 +25,7 @@ from tierwise.wire.unreadable import UNREADABLE
 
 DIALECT = "openai-responses"
 _REFERENCE = b"item_reference"
+_NUMBER = b'"sequence_number"'
 _ENDS = (b"response.completed", b"response.incomplete")
 
 
@@ -57,11 +58,16 @@ class _Event(Struct):
     response: Raw = Raw(b"")
 
 
+class _Numbered(Struct):
+    sequence_number: int
+
+
 _decode_asked = msgspec.json.Decoder(_Asked).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_short = msgspec.json.Decoder(_Short).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
+_decode_numbered = msgspec.json.Decoder(_Numbered).decode
 
 
 async def follow(body: bytes, kept: KeptResponses, caller: Caller) -> Following:
@@ -125,7 +131,7 @@ class Following:
     None if the answer is not to be kept. `previous` names the answer that it goes on from.
     """
 
-    __slots__ = ("_answers", "_caller", "_kept", "_previous", "task")
+    __slots__ = ("_answers", "_caller", "_kept", "_last", "_previous", "task")
 
     def __init__(
         self,
@@ -141,6 +147,7 @@ class Following:
         self._caller = caller
         self._answers = answers
         self._previous = json_string(previous) if previous is not None else None
+        self._last = b""
 
     def whole(self, body: bytes) -> bytes:
         """The answer, which says what it goes on from."""
@@ -158,7 +165,16 @@ class Following:
         if self._answers is not None and any(end in block for end in _ENDS):
             for event in sse.events(block):
                 self._look(sse.payload(event))
+        if _NUMBER in block:
+            self._last = block
         return block
+
+    def next_number(self) -> int:
+        """The number of the event that follows those of the blocks that were shown."""
+        for event in reversed(list(sse.events(self._last))):
+            with suppress(*UNREADABLE):
+                return _decode_numbered(sse.payload(event) or b"").sequence_number + 1
+        return 0
 
     def _look(self, data: bytes | None) -> None:
         """Keeps the answer if this event ends it."""

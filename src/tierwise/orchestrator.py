@@ -29,7 +29,7 @@ from tierwise.cache import Cache
 from tierwise.cached import Cached
 from tierwise.chats import Chats
 from tierwise.config import Config, Setup, build
-from tierwise.errors import ConfigError, TierwiseError
+from tierwise.errors import Closed, ConfigError, TierwiseError
 from tierwise.execution import Calls, Executor, Patience, Relay, Rooms, Run, Streamed
 from tierwise.execution.billing import Billing
 from tierwise.execution.check import Checker
@@ -208,6 +208,7 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
             ConfigError: the ledger cannot be used.
         """
         self.ledger.open()
+        self._closed = False
 
     def look_after(self) -> None:
         """From now on looks at deployments that are out; in a running event loop only."""
@@ -233,7 +234,9 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
         await self.passages.close()
 
     async def close(self) -> None:
-        """Closes connections and writes what the ledger still holds."""
+        """Closes connections and writes what the ledger still holds; what is asked from here on
+        raises `Closed`, a `RuntimeError`."""
+        self._closed = True
         await self.retire()
         self.ledger.close()
 
@@ -259,7 +262,10 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
         Raises:
             TierwiseError: see `tierwise.errors`.
+            Closed: after `close`.
         """
+        if self._closed:
+            raise Closed
         if self.guarded is not None:
             task = await self.guarded.looked_at(task)
         if self.cached is not None:
@@ -291,6 +297,8 @@ class Orchestrator(Beside, Chats, Natively, PassingThrough, Responding, Telling)
 
         `on_hold` is called when it has begun and is held back for its gates.
         """
+        if self._closed:
+            raise Closed
         if self.guarded is not None:
             task = await self.guarded.looked_at(task)
         if self.cached is not None:

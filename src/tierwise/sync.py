@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from tierwise.answer import Answer, AnswerStream, LiveAnswer, Messages, Piece
 from tierwise.config import Config
+from tierwise.errors import Closed
 from tierwise.ledger import Feedback
 from tierwise.orchestrator import Orchestrator
 from tierwise.telling import Shape
@@ -120,10 +121,6 @@ class SyncPassedStream(_SyncPieces[bytes]):
         self.status = stream.status
         self.headers = stream.headers
         self.decision_id = stream.decision_id
-
-
-class Closed(RuntimeError):
-    """The orchestrator was closed, before or during this call, or is another process's."""
 
 
 class SyncOrchestrator:
@@ -297,7 +294,7 @@ class SyncOrchestrator:
         with self._closing:
             if self._closed:
                 work.close()
-                raise Closed("this orchestrator is closed")
+                raise Closed
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from tierwise.answer import encoded
 from tierwise.config import Setup
-from tierwise.errors import InvalidRequest, Unsatisfiable
+from tierwise.errors import Closed, InvalidRequest, Unsatisfiable
 from tierwise.forms import Field, Sending, form_body, plain_body
 from tierwise.ledger import Ledger, Told
 from tierwise.passed_on import Passage
@@ -106,6 +106,7 @@ class _Passes(Protocol):
     passages: Passages
     ledger: Ledger
     guarded: Guarded | None
+    _closed: bool
 
 
 class PassingThrough:
@@ -296,6 +297,8 @@ class _Opened:
 
 async def _open(who: _Passes, whose: Deployment, passed: Passed, data: bytes | None) -> _Opened:
     """Makes a call, if guardrails let it; raises as they do, and as `Passages.open`."""
+    if who._closed:
+        raise Closed
     # Imported only here: few pass anything through.
     from tierwise.passed_costs import PassedCosts
 

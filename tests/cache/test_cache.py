@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tierwise.cache import Cache, InProcess, Kept
 from tierwise.cache.cache import Wish, wish_of
-from tierwise.types import Decision, Message, Plan, Profile, Task, Usage
+from tierwise.types import Completion, Decision, Message, Plan, Profile, Task, ToolCall, Usage
+from tierwise.types.outcomes import TokenLogprob
 
 PROFILE = Profile(kind="chat", domain="general", difficulty=0.1)
 DECISION = Decision(
@@ -108,6 +110,17 @@ async def test_what_was_not_used_for_longest_goes_first() -> None:
     assert await store.get(b"2") is None
     assert [await store.get(key) is not None for key in (b"1", b"3", b"4")] == [True] * 3
     assert store.bytes == 3 * kept().size
+
+
+def test_an_answer_counts_as_it_is_held_written_and_read() -> None:
+    text = "й" * 50_000  # two bytes each, as it is read and in its body
+    call = ToolCall(name="t", arguments="x" * 9000)
+    logprobs = (TokenLogprob("token", -0.5, -1.5),) * 1000
+    read = Completion(text=text, tool_calls=(call,), logprobs=logprobs)
+    stream = kept(text.encode())
+    whole = msgspec.structs.replace(stream, completion=read)
+    assert stream.size > 100_000
+    assert whole.size - stream.size > 100_000 + 9000 + 100 * len(logprobs)
 
 
 async def test_what_takes_another_s_place_is_counted_once() -> None:

@@ -215,6 +215,39 @@ def test_what_a_model_does_not_take_is_refused_or_left_out(
         assert json.loads(bodies[0]) == json.loads(bodies[1])
 
 
+BOTH = {
+    "openai-chat": {"temperature": 0.5, "top_p": 0.9},
+    "openai-responses": {"temperature": 0.5, "top_p": 0.9},
+    "gemini": {"generationConfig": {"temperature": 0.5, "topP": 0.9}},
+}
+
+
+@pytest.mark.parametrize("client", BOTH)
+@pytest.mark.parametrize(
+    ("provider", "model", "place"),
+    [
+        ("anthropic", "claude-sonnet-4-5", ""),
+        ("bedrock", "anthropic.claude-opus-4-6", "inferenceConfig"),
+    ],
+)
+def test_claude_is_asked_with_a_temperature_alone_where_the_rest_may_be_left_out(
+    client: str, provider: str, model: str, place: str
+) -> None:
+    adapter = an_adapter(provider, model=model)
+    body = json.dumps({**PLAIN[client], **BOTH[client]}).encode()
+    task = replace(task_of(dialect_named(client).read_request(body), body), model="m")
+    word = "generationConfig.topP" if client == "gemini" else "top_p"
+    with pytest.raises(Unsatisfiable, match="beside a temperature") as refused:
+        decided(adapter, task)
+    assert refused.value.param == word
+    assert decided(adapter, replace(task, drop_unsupported=True)) == (word,)
+    [asked] = at(json.loads(speaking(adapter, task).request(task).body or b""), place)
+    assert asked["temperature"] == 0.5
+    assert not {"top_p", "topP"} & asked.keys()
+    alone = an_adapter(provider, model=model.replace("4-5", "4").replace("opus-4-6", "opus-4"))
+    assert decided(alone, task) == ()
+
+
 def test_callers_of_anthropics_own_are_told_by_anthropic_itself() -> None:
     adapter, task = (
         an_adapter("anthropic", model="claude-opus-4-7"),
@@ -222,6 +255,11 @@ def test_callers_of_anthropics_own_are_told_by_anthropic_itself() -> None:
     )
     assert decided(adapter, task) == ()
     assert json.loads(speaking(adapter, task).request(task).body or b"")["temperature"] == 0.5
+    body = json.dumps({**PLAIN["anthropic"], "temperature": 0.5, "top_p": 0.9}).encode()
+    both = replace(task_of(dialect_named("anthropic").read_request(body), body), model="m")
+    adapter = an_adapter("anthropic", model="claude-sonnet-4-5")
+    assert decided(adapter, both) == ()
+    assert json.loads(speaking(adapter, both).request(both).body or b"")["top_p"] == 0.9
 
 
 def test_no_cell_is_missing() -> None:

@@ -16,7 +16,7 @@ from tierwise.errors import (
     DeadlineExceeded,
     UpstreamRejected,
 )
-from tierwise.types import Timeouts
+from tierwise.types import Task, Tier, Timeouts
 from upstream import HANGS, Reply, fails, says, streams
 
 GOOD = says(an_answer())
@@ -388,3 +388,55 @@ async def test_load_goes_where_there_is_room() -> None:
         answer = json.loads(await ask(lab, stream=False))
         assert answer["model"] == "small"
         assert lab.calls("small") == [0, 1]
+
+
+class Faulty:
+    """Somebody else's adapter, reply or reader, with a mistake in one of its methods."""
+
+    def __init__(self, good: Any, method: str) -> None:
+        self._good = good
+        self._method = method
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fails if name == self._method else getattr(self._good, name)
+
+    def _fails(self, *_: object, **__: object) -> None:
+        raise KeyError("sk-secret")
+
+
+class FaultyAnswers(Faulty):
+    """An adapter whose replies and readers have it."""
+
+    def reply(self, body: bytes, task: Task) -> Any:
+        return Faulty(self._good.reply(body, task), self._method)
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> Any:
+        return Faulty(self._good.stream_reader(task, keep=keep), self._method)
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "method"),
+    [
+        (False, Faulty, "request"),
+        (False, Faulty, "reply"),
+        (False, FaultyAnswers, "completion"),
+        (True, Faulty, "request"),
+        (True, Faulty, "stream_reader"),
+        (True, FaultyAnswers, "feed"),
+        (True, FaultyAnswers, "completion"),
+    ],
+)
+async def test_what_an_adapter_may_not_raise_is_its_deployments_failure(
+    stream: bool, kind: type[Faulty], method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = healthy(stream)
+    async with a_laboratory({"small": [answer, answer], "large": [answer]}) as lab:
+        adapters: dict[str, Any] = lab.calling._adapters  # type: ignore[assignment]
+        adapters["p0/small"] = kind(adapters["p0/small"], method)
+        plan = a_plan(Tier(model="small", gates=("complete",), accept=0.5), "large")
+        assert b"Paris" in await lab.ask(a_task(stream=stream), plan)
+        first, second = lab.run.attempts
+    assert (first.deployment, first.outcome) == ("p0/small", "server_failed")
+    assert first.error == "its adapter 'openai_compatible' raised KeyError"
+    assert (second.deployment, second.outcome) == ("p1/small", "accepted")
+    assert "the adapter of p0/small raised KeyError" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -233,3 +234,39 @@ async def test_a_caller_who_leaves_as_a_stream_begins_gives_its_place_back() -> 
         assert lab.health.states["p0/small"].in_flight == 0
         assert [one.outcome for one in run.attempts] == ["cancelled"]
         await gone(lab.upstreams["small"][0])
+
+
+class Stubborn(Together):
+    """Answers the second call at once; the first takes its time to end."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.ending, self.ends = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, deployment: Deployment, _: Step, __: Run) -> Any:
+        self.asked.append(deployment.id)
+        if len(self.asked) == 2:
+            return deployment.id
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ending.set()
+            while not self.ends.is_set():  # however often it is told
+                with suppress(asyncio.CancelledError):
+                    await self.ends.wait()
+
+
+async def test_a_caller_who_leaves_twice_leaves_no_answer_behind() -> None:
+    async with a_laboratory({"small": [HANGS, HANGS]}) as lab:
+        calls = Stubborn()
+        asking = asyncio.create_task(hedged(lab, calls))
+        await asyncio.wait_for(calls.ending.wait(), PATIENCE_S)
+        for _ in range(2):
+            asking.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.wait([asking], timeout=PATIENCE_S)
+        left, let_go = asking.cancelled(), [*calls.discarded]
+        calls.ends.set()  # so that nothing waits for it if this fails
+        assert left
+        assert let_go == [calls.asked[1]]

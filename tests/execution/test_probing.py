@@ -13,7 +13,8 @@ from laboratory import Laboratory, a_laboratory, text_of
 from tierwise.execution.asking import Addressed, Inquiry
 from tierwise.gates.judge import JudgeProbe
 from tierwise.gates.probe import Question
-from tierwise.types import Attempt, Candidate, Plan, Tier, Timeouts
+from tierwise.state.limits import Limiter
+from tierwise.types import Attempt, Candidate, Deployment, Limits, Plan, Tier, Timeouts
 from upstream import HANGS, Reply, fails, says, streams
 
 SUM = "Ada has 70 shells and finds 2 more. How many shells has she now?"
@@ -357,6 +358,28 @@ async def test_the_questions_of_a_probe_are_asked_at_the_same_time() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert len(inquiry.calls) == 2
+
+
+async def test_the_questions_of_a_probe_keep_to_the_limit_of_their_place() -> None:
+    at_once: list[float] = []
+    async with a_laboratory({"middle": [says(an_answer("72", model="middle"))]}) as lab:
+        place = lab.deployment("middle")
+        state = lab.health.states[place.id]
+        state.limiter, state.clear = Limiter(Limits(concurrency=1)), False
+        started = lab.health.started
+
+        def starts(deployment: Deployment) -> None:
+            started(deployment)
+            at_once.append(state.in_flight)
+
+        lab.health.started = starts  # type: ignore[assignment, method-assign]
+        questions = [Addressed(Question(who="other"), "middle", (place,)) for _ in range(3)]
+        inquiry = Inquiry("agreement", 1, lab.begin(a_task(SUM), gated()), inf, [])
+        said = [getattr(one, "text", one) for one in await lab.asker.ask(questions, inquiry)]
+        assert (said, at_once) == (["72", "72", "72"], [1, 1, 1])
+        lab.health.reserve(place)  # somebody else has the only place
+        assert await lab.asker.ask(questions, inquiry) == [None, None, None]
+        assert len(inquiry.calls) == 3
 
 
 @pytest.mark.parametrize("part", ["ask", "conclude"])

@@ -91,6 +91,35 @@ async def test_a_stream_that_has_said_no_word_is_begun_anew_elsewhere(
         assert asked(lab)["messages"] == [{"role": "user", "content": "Tell me about the fox."}]
 
 
+class FailsLate:
+    """Somebody else's adapter, which breaks over an event in the middle of a stream."""
+
+    def __init__(self, good: Any) -> None:
+        self._good = good
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._good, name)
+
+    def stream_reader(self, task: Task, *, keep: bool = False) -> Any:
+        return FailsLate(self._good.stream_reader(task, keep=keep))
+
+    def feed(self, data: bytes) -> Any:
+        if b"breaks it" in data:
+            raise KeyError("it")
+        return self._good.feed(data)
+
+
+async def test_an_adapter_that_breaks_in_the_middle_is_gone_on_from() -> None:
+    first = streams([*says(WORDS[:3]), None, a_chunk("breaks it"), DONE])
+    async with a_laboratory({"small": [first, ends(WORDS[3:])]}) as lab:
+        adapters: dict[str, Any] = lab.calling._adapters  # type: ignore[assignment]
+        adapters["p0/small"] = FailsLate(adapters["p0/small"])
+        text, _ = await read(lab, a_task(stream=True))
+        assert text == WHOLE
+        assert outcomes(lab) == [("p0/small", "server_failed"), ("p1/small", "accepted")]
+        assert lab.run.attempts[0].error == "its adapter 'openai_compatible' raised KeyError"
+
+
 async def test_half_an_event_never_reaches_the_client() -> None:
     broken = streams([*says(WORDS[:2]), None, HALF_EVENT])
     async with a_laboratory({"small": [broken, ends(WORDS[1:])]}) as lab:

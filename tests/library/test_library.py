@@ -45,6 +45,22 @@ async def test_an_answer_carries_its_decision_cost_and_record(provider: Provider
         assert (await recorded(o)).decision.id == answer.decision.id
 
 
+async def test_what_is_asked_of_one_that_is_closed_is_a_clear_error(provider: Provider) -> None:
+    async with Orchestrator.from_config(config_for(provider.url)) as o:
+        await o.chat("Hello", policy="small")
+    asked = len(provider.seen)
+    for call in (
+        o.chat("Hello", policy="small"),
+        o.chat_stream("Hello", policy="small"),
+        o.responses(model="small", input="Hello"),
+        o.embed("Hello", "small"),
+        o.pass_through("GET", "/v1/files"),
+    ):
+        with pytest.raises(RuntimeError, match="is closed; make another one"):
+            await call
+    assert (len(provider.seen), o.ledger.dropped) == (asked, 0)
+
+
 class Elsewhere:
     """Another replica, which knows of one conversation."""
 
@@ -164,6 +180,12 @@ async def test_errors_are_types_that_say_what_to_do(provider: Provider) -> None:
             await o.chat("Hello", tools=[object()])
         with pytest.raises(InvalidRequest, match=r"`messages` .* half a character: `\\ud83d`"):
             await o.chat("Hello \ud83d", policy="small")
+        with pytest.raises(InvalidRequest, match=r"`temperature` is nan, .* finite number"):
+            await o.chat("Hello", policy="small", temperature=float("nan"), stop=None)
+        deep = {"type": "object", "anyOf": [{"maximum": float("inf")}]}
+        with pytest.raises(InvalidRequest) as refused:
+            await o.responses(model="small", input="Hello", tools=({"parameters": deep},))
+        assert refused.value.param == "tools[0].parameters.anyOf[0].maximum"
         endless: dict[str, Any] = {}
         endless["properties"] = endless
         with pytest.raises(InvalidRequest, match=r"`tools` .* or contains itself") as refused:

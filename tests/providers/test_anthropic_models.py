@@ -9,6 +9,7 @@ import pytest
 
 from messages_api import a_body, a_task, an_adapter
 from tierwise.providers.anthropic_models import Takes, fitted, takes
+from tierwise.wire.features import TWO_DRAWS
 
 OLD, BETWEEN, NEW = "claude-haiku-4-5-20251001", "claude-opus-4-6", "claude-haiku-5-5"
 BUDGET = {"type": "enabled", "budget_tokens": 2000}
@@ -26,9 +27,9 @@ def sent(model: str, **fields: Any) -> dict[str, Any]:
     [
         ("claude-3-5-haiku-latest", {"json_schema"}),
         ("claude-sonnet-4-20250514", {"json_schema"}),
-        ("claude-opus-4-1-20250805", set()),
-        ("claude-sonnet-4-5", set()),
-        ("claude-opus-4-6", {"prefill"}),
+        ("claude-opus-4-1-20250805", {TWO_DRAWS}),
+        ("claude-sonnet-4-5", {TWO_DRAWS}),
+        ("claude-opus-4-6", {"prefill", TWO_DRAWS}),
         ("claude-opus-4-7", {"prefill", "temperature", "top_p", "top_k"}),
         ("claude-sonnet-5", {"prefill", "temperature", "top_p", "top_k"}),
         ("claude-fable-5-1", {"prefill", "temperature", "top_p", "top_k"}),

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from builders import a_chunk, a_deployment, a_task
 from plain import PlainProvider, a_plain_task, install, plain_events, read_plain
 from tierwise.providers.anthropic import Anthropic
-from tierwise.providers.base import StreamReader
+from tierwise.providers.base import StreamReader, load_adapter
 from tierwise.providers.openai_compatible import OpenAICompatible
 from tierwise.providers.translating import speaking
 from tierwise.types import Task
-from tierwise.wire import sse
+from tierwise.wire import openai_errors, sse
 from tierwise.wire.dialect import dialect_named
+from tierwise.wire.gemini import errors as gemini_errors
 from tierwise.wire.translate import task_of
 
 CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
@@ -129,6 +130,41 @@ def test_a_providers_error_is_not_shown_to_clients_of_another_dialect_as_it_is()
     assert speaking(adapter, native).error(400, {}, body).body is not None
     translated = speaking(adapter, foreign).error(400, {}, body)
     assert (translated.body, translated.message) == (None, "too hot")
+
+
+@pytest.mark.parametrize(
+    ("client", "provider", "error", "param", "code"),
+    [
+        (
+            "openai-responses", "openai_compatible",
+            {"message": "no", "param": "reasoning_effort", "code": "unsupported_value"},
+            "reasoning.effort", "unsupported_value",
+        ),
+        ("gemini", "openai_compatible", {"message": "no", "param": "top_p", "code": 400},
+         "generationConfig.topP", None),
+        (
+            "openai-chat", "gemini",
+            {"code": 400, "message": "no", "status": "INVALID_ARGUMENT", "details": [
+                {"@type": "type.googleapis.com/google.rpc.BadRequest",
+                 "fieldViolations": [{"field": "contents[0].parts", "description": "no"}]}]},
+            "contents[0].parts", None,
+        ),
+        ("openai-chat", "gemini", {"code": 400, "message": "no", "details": [3, {}]}, None, None),
+        ("openai-responses", "anthropic", {"type": "invalid_request_error", "message": "no"},
+         None, None),
+    ],
+)  # fmt: skip
+def test_an_error_that_crosses_dialects_keeps_the_field_that_it_names_and_its_code(
+    client: str, provider: str, error: object, param: str | None, code: str | None
+) -> None:
+    adapter = load_adapter(provider)(a_deployment("m", "p", dialect=provider))
+    said = json.dumps({"error": error}).encode()
+    crossed = speaking(adapter, a_client(client)).error(400, {}, said)
+    assert (crossed.param, crossed.code, crossed.body) == (param, code, None)
+    for render in (openai_errors.render, gemini_errors.render):
+        body = render(crossed)[1].decode()
+        assert ((code or crossed.kind).lower()) in body.lower()
+        assert param is None or f'"{param}"' in body
 
 
 def test_a_stream_that_is_over_at_once_is_renamed_with_its_end() -> None:

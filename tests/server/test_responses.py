@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, says
+from gateway import KEY, Body, Provider, Reply, RunningGateway, call, config_for, pauses, says
+from tierwise.errors import AllPathsFailed
 from tierwise.server.keys import Client
 from tierwise.server.responses import ResponsesSpeech
 from tierwise.state.kept_responses import InProcess, Kept
@@ -211,6 +212,16 @@ def test_answers_in_the_background_are_refused(
     assert ask(gateway.url, background=False).status == 200
 
 
+def test_making_a_conversation_short_is_said_not_to_be_offered(gateway: RunningGateway) -> None:
+    reply = call(gateway.url, "POST", f"{PATH}/compact", {"model": "small", "input": "Hi"})
+    assert (reply.status, reply.json["error"]["code"]) == (404, "unknown_path")
+    assert "compact is not offered" in reply.json["error"]["message"]
+    for method in ("GET", "DELETE"):  # there it is the id of an answer
+        reply = call(gateway.url, method, f"{PATH}/compact")
+        assert (reply.status, reply.json["error"]["code"]) != (404, "unknown_path")
+        assert "compact" in reply.json["error"]["message"]
+
+
 def test_tokens_are_counted(gateway: RunningGateway, provider: Provider) -> None:
     reply = call(gateway.url, "POST", f"{PATH}/input_tokens", {"input": "word " * 1000})
     assert (reply.status, reply.json["object"]) == (200, "response.input_tokens")
@@ -265,3 +276,32 @@ async def test_events_say_what_an_answer_goes_on_from_however_a_provider_writes(
     event = b'data: {"type":"response.created","response":{"previous_response_id":%bnull}}\n\n'
     shown = json.loads(exchange.shown(event % between).removeprefix(b"data: "))
     assert shown["response"]["previous_response_id"] == "resp_1"
+
+
+def test_the_event_of_an_error_goes_on_from_the_numbers_before(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.acts["small"] = pauses(provider, cut=True)
+    provider.release.set()
+    reply = ask(gateway.url, stream=True, headers={"x-tierwise-on-stream-break": "fail"})
+    blocks = [one for one in reply.body.decode().split("\n\n") if one.startswith("event:")]
+    told = [json.loads(one.partition("data: ")[2]) for one in blocks]
+    assert len(told) > 2
+    assert told[-1]["type"] == "error"
+    assert [one["sequence_number"] for one in told] == [*range(len(told))]
+
+
+async def test_an_error_is_numbered_after_a_providers_own_events_and_their_comments() -> None:
+    body = b'{"model":"small","input":"Hi"}'
+    exchange = await ResponsesSpeech(InProcess()).read(body, {}, Client("me"))
+
+    def number() -> int:
+        event = exchange.broken(AllPathsFailed(["a failed"]))
+        found: int = json.loads(event.partition(b"data: ")[2])["sequence_number"]
+        return found
+
+    assert number() == 0
+    word = rb'{"delta": "\"sequence_number\":99", "sequence_number": 7}'
+    exchange.shown(b'data: {"sequence_number": 6}\n\ndata: %b\n\n: ping\n\n' % word)
+    exchange.shown(b": ping\n\n")
+    assert number() == 8

@@ -124,7 +124,7 @@ class Cache:
 
     async def keep(self, task: Task, asked: Asked, kept: Kept) -> None:
         """Keeps an answer that was given, unless its caller minds or it is too large."""
-        if not asked.wish.write or kept.size > self.most_bytes:
+        if not asked.wish.write or kept.written > self.most_bytes:
             return
         await self.store.put(asked.key, kept, self._ttl_s)
         if asked.mode == "semantic" and self.similar is not None:

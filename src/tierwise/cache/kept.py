@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import msgspec
@@ -34,13 +35,26 @@ class Kept(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
     @property
+    def written(self) -> int:
+        """The bytes of the answer."""
+        return sum(map(len, self.blocks))
+
+    @property
     def size(self) -> int:
-        """About the bytes that it takes."""
-        return sum(map(len, self.blocks)) + OVERHEAD_BYTES
+        """About the bytes that it takes: a whole answer is held as it was written and as read."""
+        read = 0 if self.completion is None else _size(self.completion)
+        return self.written + read + OVERHEAD_BYTES
 
 
 OVERHEAD_BYTES = 2000
 """What an entry takes beside its answer: its decision, its key, the structures that hold it."""
+_LOGPROB_BYTES = 170
+"""A token's log-probability: its text, two numbers, and what holds them."""
+
+
+def _size(said: Completion) -> int:
+    texts = [said.text, said.refusal or "", *(call.arguments for call in said.tool_calls)]
+    return sum(map(sys.getsizeof, texts)) + _LOGPROB_BYTES * len(said.logprobs)
 
 
 class Found(Struct, frozen=True):

@@ -42,6 +42,13 @@ class Inquiry(Struct, frozen=True):
     calls: list[Attempt]
 
 
+class _Full:
+    """That a question was not asked, as none of its places had room."""
+
+
+_FULL = _Full()
+
+
 class Asker:
     """Asks and bills.
 
@@ -70,24 +77,42 @@ class Asker:
     async def ask(
         self, questions: Sequence[Addressed], inquiry: Inquiry
     ) -> list[Reply | BaseException | None]:
-        """The replies, asked for at the same time; None where nobody gave one, or an error that
-        is our own."""
-        return await asyncio.gather(
-            *(self._one(question, inquiry) for question in questions), return_exceptions=True
-        )
+        """The replies, asked for at the same time as far as there is room; None where nobody gave
+        one, or an error that is our own."""
+        replies: list[Reply | BaseException | None] = [None] * len(questions)
+        left = list(range(len(questions)))
+        while left:
+            said = await asyncio.gather(
+                *(self._one(questions[number], inquiry) for number in left), return_exceptions=True
+            )
+            full = []
+            for number, reply in zip(left, said, strict=True):
+                if isinstance(reply, _Full):
+                    full.append(number)
+                else:
+                    replies[number] = reply
+            if len(full) == len(left):
+                break  # others have all the room
+            left = full
+        return replies
 
-    async def _one(self, one: Addressed, inquiry: Inquiry) -> Reply | None:
-        """The reply of the first place that gives one."""
+    async def _one(self, one: Addressed, inquiry: Inquiry) -> Reply | _Full | None:
+        """The reply of the first place that gives one; `_FULL` if none has room for it now."""
+        asked = False
         for place in one.places:
             if inquiry.until <= inquiry.run.clock():
-                break
+                return None
+            # There was room for a question; another of the same probe may have taken it.
+            if not self._health.admits(place):
+                continue
+            asked = True
             try:
                 return await self._at(place, one, inquiry)
             except (UpstreamRejected, ContextTooLong):
                 break  # it would be the same elsewhere
             except UpstreamError:
                 continue
-        return None
+        return None if asked else _FULL
 
     async def _at(self, place: Deployment, one: Addressed, inquiry: Inquiry) -> Reply:
         """Asks at one place; and again without log-probabilities if it was for them that it

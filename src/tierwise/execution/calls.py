@@ -26,6 +26,7 @@ from tierwise.providers import Adapter, Reply, TellsLogprobs, Transport
 from tierwise.providers.cooldown import rest_after_answer
 from tierwise.providers.effortless import Effortless
 from tierwise.providers.http import request_id_of
+from tierwise.providers.reading import failure_of
 from tierwise.providers.translating import speaking
 from tierwise.state.health import Health
 from tierwise.telemetry.context import carrying, span_for
@@ -183,13 +184,14 @@ class Calls:
             request = carrying(adapter.request(run.asked), run.asked.trace, span)
             response = await self._transport.send(request, wait)
             if not 200 <= response.status < 300:
-                error = adapter.error(response.status, response.headers, response.body)
-                error.upstream_id = request_id_of(response.headers)
-                raise error
+                said = adapter.error(response.status, response.headers, response.body)
+                said.upstream_id = request_id_of(response.headers)
+                raise said
             reply = adapter.reply(response.body, run.asked)
-        except BaseException as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, booked and named
+            error = failure_of(raised, deployment)
             self._note(error, deployment, step, run, began, span)
-            raise
+            raise error from error.__cause__
         finally:
             self._health.left(deployment)
         latency = run.clock() - began
@@ -232,9 +234,10 @@ class Calls:
             if held == "released":
                 goes_on = True
                 return streamed
-        except BaseException as error:
+        except BaseException as raised:  # noqa: BLE001 - raised again, booked and named
+            error = failure_of(raised, deployment)
             self._note(error, deployment, step, run, began, span, streamed)
-            raise
+            raise error from error.__cause__
         finally:
             # A stream keeps its place without a moment between: somebody may wait for it.
             (self._health.goes_on if goes_on else self._health.left)(deployment)
@@ -361,6 +364,7 @@ class Calls:
         p: float | None = None
         length: int | None = None
         outcome = "accepted"
+        failed: str | None = None
         probes: list[Attempt] = []
         try:
             if chars is None:
@@ -381,10 +385,12 @@ class Calls:
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
-        except UpstreamError as error:
-            outcome = error.kind
-            run.failures.append((deployment, error))
-            raise
+        except Exception as raised:  # noqa: BLE001 - raised again, booked and named
+            error = failure_of(raised, deployment)
+            if isinstance(error, UpstreamError):
+                outcome, failed = error.kind, error.message
+                run.failures.append((deployment, error))
+            raise error from error.__cause__
         finally:
             billed, estimated = self._billing.usage_or_count(
                 usage, run.decision.profile, chars or 0
@@ -394,6 +400,7 @@ class Calls:
                 model=model,
                 tier=step.number,
                 outcome=outcome,
+                error=failed,
                 status=200,
                 usage=billed,
                 estimated=estimated,

@@ -8,6 +8,8 @@ that it adds at most about one call in twenty (J. Dean, L. A. Barroso, The tail 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from functools import partial
 
 from tierwise.execution.calls import Ask, Calls, Given
 from tierwise.execution.paths import Step
@@ -40,10 +42,14 @@ class Hedge:
             if other is not None:
                 calls[self._begin(ask, other, step, run)] = other
             answer = await self._first_of(calls)
-            await self._end(calls, run, answer)
+            await _end(calls)
         except BaseException:
-            await self._end(calls, run)
+            for call in calls:  # by itself, as this may be cancelled once more while it waits
+                call.add_done_callback(partial(self._let_go, run))
+            await _end(calls)
             raise
+        for call in calls:
+            self._let_go(run, call, answer)
         return answer
 
     def _begin(
@@ -87,16 +93,14 @@ class Hedge:
             if not pending:
                 return next(iter(done)).result()
 
-    async def _end(
-        self,
-        calls: dict[asyncio.Task[Given], Deployment],
-        run: Run,
-        taken: Given | None = None,
-    ) -> None:
-        """Ends what still runs, waits until it is booked, lets go of all answers but `taken`."""
-        for call in calls:
-            call.cancel()
-        await asyncio.wait(calls)
-        for call in calls:
-            if not call.cancelled() and call.exception() is None and call.result() is not taken:
-                self._calls.discard(call.result(), run)
+    def _let_go(self, run: Run, call: asyncio.Task[Given], taken: Given | None = None) -> None:
+        """Lets go of what a call has answered, if that is not `taken`."""
+        if not call.cancelled() and call.exception() is None and call.result() is not taken:
+            self._calls.discard(call.result(), run)
+
+
+async def _end(calls: Iterable[asyncio.Task[Given]]) -> None:
+    """Ends what still runs, and waits until it is booked."""
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)

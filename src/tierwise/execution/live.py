@@ -8,6 +8,7 @@ from tierwise.errors import ConnectFailed, StreamBroken, UpstreamTimeout
 from tierwise.providers import Adapter, StreamReader, Transport
 from tierwise.providers.connections import HttpStream
 from tierwise.providers.http import request_id_of
+from tierwise.providers.reading import failure_of
 from tierwise.telemetry.context import carrying
 from tierwise.types import Deployment, Task
 
@@ -112,16 +113,20 @@ class LiveStream:
         Raises:
             UpstreamError: the stream broke, carried an error, or stood still for too long.
         """
-        while not self._ended:
-            data = self._http.ready()
-            if data is None:
-                data = await self._wait()
-            if not data:
-                self._ended = True
-                return self.reader.close()
-            block = self.reader.feed(data)
-            if block:
-                return block
+        try:
+            while not self._ended:
+                data = self._http.ready()
+                if data is None:
+                    data = await self._wait()
+                if not data:
+                    self._ended = True
+                    return self.reader.close()
+                block = self.reader.feed(data)
+                if block:
+                    return block
+        except Exception as raised:  # noqa: BLE001 - somebody else's adapter may raise anything
+            error = failure_of(raised, self.deployment)
+            raise error from error.__cause__
         return b""
 
     async def _wait(self) -> bytes:

@@ -17,6 +17,7 @@ from tierwise.ledger.asides import Aside
 from tierwise.ledger.feedback import Feedback
 from tierwise.ledger.report import Report, summarise
 from tierwise.ledger.store import MEMORY, Store
+from tierwise.ledger.watched import Watched
 from tierwise.types import Record
 
 if TYPE_CHECKING:
@@ -46,13 +47,11 @@ _NEVER_OPENED = (
 Maker = Callable[[], Record]
 """Makes a record. Called in the writer's thread, so that requests do not wait for it, unless the
 ledger has no room: then in the caller's, which costs the caller time and the ledger no memory."""
-Observer = Callable[[Record], None]
-AsideObserver = Callable[[Aside], None]
 Entry = Record | Feedback | Aside
 """What is written: how a request went, or what somebody thought of its answer later."""
 
 
-class Ledger:
+class Ledger(Watched):
     """The append-only record of every request.
 
     Args:
@@ -77,13 +76,12 @@ class Ledger:
         flush_interval_s: float = FLUSH_INTERVAL_S,
         compress: bool = True,
     ) -> None:
+        super().__init__()
         self._store = open_store(str(place), compress=compress)
         self._beside = beside or (MEMORY if "://" in str(place) else str(place))
         self._queue: deque[tuple[str, Maker | Feedback | Aside]] = deque()
         self._made: deque[Entry] = deque()
         self._unwritten: dict[str, Maker | Record] = {}
-        self._observers: list[Observer] = []
-        self._aside_observers: list[AsideObserver] = []
         self._queue_size = queue_size
         self._room = queue_size
         self._batch_size = batch_size
@@ -96,7 +94,6 @@ class Ledger:
         self._give_up_at = float("inf")
         self._settled = threading.Condition()
         self._dropping = threading.Lock()
-        self._showing = threading.Lock()
         self._in_hand = 0
         self._written = 0
         self._dropped = 0
@@ -165,25 +162,6 @@ class Ledger:
         self._thread = thread
         self._process = os.getpid()
         atexit.register(self.close)
-
-    def watch(self, observer: Observer) -> None:
-        """Calls `observer` with every record once, whether it can be written or not.
-
-        That does not wait for the disk. Calls come one at a time, mostly in the writer's thread.
-        """
-        self._observers.append(observer)
-
-    def unwatch(self, observer: Observer) -> None:
-        """Calls it no more."""
-        self._observers = [one for one in self._observers if one != observer]
-
-    def watch_asides(self, observer: AsideObserver) -> None:
-        """The same with every request that is for no answer."""
-        self._aside_observers.append(observer)
-
-    def unwatch_asides(self, observer: AsideObserver) -> None:
-        """Calls it no more."""
-        self._aside_observers = [one for one in self._aside_observers if one != observer]
 
     def record(self, make: Maker, decision_id: str = "") -> bool:
         """Takes what makes a record, to be written soon.
@@ -396,22 +374,6 @@ class Ledger:
                 "the ledger %s has no room: %d records were dropped so far (%s)",
                 self.path, count, self._last_error or "it takes them too slowly, or is closed",
             )  # fmt: skip
-
-    def _show(self, record: Record) -> None:
-        for observer in self._observers:
-            try:
-                with self._showing:
-                    observer(record)
-            except Exception:  # whoever looks on must not cost us the record
-                log.exception("an observer of the ledger broke")
-
-    def _show_aside(self, aside: Aside) -> None:
-        for observer in self._aside_observers:
-            try:
-                with self._showing:
-                    observer(aside)
-            except Exception:  # whoever looks on must not cost us the rest
-                log.exception("an observer of the ledger broke")
 
     def _write(self, batch: Sequence[Entry]) -> None:
         """Writes a batch, however often it takes, until `close` runs out of time."""

@@ -1,8 +1,9 @@
 """What the models of Anthropic take of what the Messages API has, by their names.
 
-Since 4.7 they refuse `temperature`, `top_p`, `top_k` and a count of tokens to think with, and until
-4.5 they did not know `adaptive` thinking or (but for Opus) an effort; the beginning of an answer is
-refused since 4.6 (platform.claude.com, "Migration guide", "Effort", "Structured outputs").
+Since 4.1 they refuse `temperature` beside `top_p`, since 4.7 each of them, `top_k` and a count of
+tokens to think with, and until 4.5 they did not know `adaptive` thinking or (but for Opus) an
+effort; the beginning of an answer is refused since 4.6 (platform.claude.com, "Migration guide",
+"Effort", "Structured outputs").
 
 How much is thought is said in the one way or the other, as the model takes it, so that a request
 does as well with any of them. Models of other names are asked as the caller wrote it.
@@ -15,7 +16,7 @@ import re
 import msgspec
 from msgspec import Struct
 
-from tierwise.wire.features import Feature
+from tierwise.wire.features import TWO_DRAWS
 from tierwise.wire.openai_chat import field_of, with_fields
 from tierwise.wire.unreadable import UNREADABLE
 
@@ -38,13 +39,16 @@ class Takes(Struct, frozen=True, kw_only=True):
     prefill: bool = True
     sampling: bool = True
     schema: bool = True
+    two_draws: bool = True
 
     @property
-    def lacks(self) -> frozenset[Feature]:
+    def lacks(self) -> frozenset[str]:
         """The features that the dialect has words for and the model does not take."""
-        found: set[Feature] = set()
+        found: set[str] = set()
         if not self.sampling:
             found.update(("temperature", "top_p", "top_k"))
+        elif not self.two_draws:
+            found.add(TWO_DRAWS)
         if not self.prefill:
             found.add("prefill")
         if not self.schema:
@@ -81,6 +85,7 @@ def takes(model: str) -> Takes:
         prefill=version < (4, 6),
         sampling=version < (4, 7),
         schema=version >= ((4, 1) if opus else (4, 5)),
+        two_draws=version < (4, 1),
     )
 
 

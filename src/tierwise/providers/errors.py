@@ -128,6 +128,28 @@ def _behind_200(message: str, words: str, codes: Sequence[str]) -> UpstreamError
     return ServerFailed(message, status=200)
 
 
+def named(body: bytes) -> tuple[str | None, str | None]:
+    """The field that an error's body names, and its word for programs, where it has them."""
+    error = _error_object(body)
+    if not isinstance(error, dict):
+        return None, None
+    param, code = error.get("param"), error.get("code")
+    if param is None:
+        param = _violated(error.get("details"))
+    is_word = isinstance(code, str) and not code.isdecimal()  # others have the status there
+    return (param or None) if isinstance(param, str) else None, code if is_word else None
+
+
+def _violated(details: object) -> object:
+    """The first field that Google's details of an error name."""
+    for detail in details if isinstance(details, list) else ():
+        violations = detail.get("fieldViolations") if isinstance(detail, dict) else None
+        for one in violations if isinstance(violations, list) else ():
+            if isinstance(one, dict) and one.get("field"):
+                return one["field"]
+    return None
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without these secrets and anything else that looks like a key or a password."""
     for secret in secrets:
@@ -150,7 +172,7 @@ def _plain(body: bytes) -> str:
         return body.decode("utf-8", "replace")
 
 
-def _error_object(text: str) -> object:
+def _error_object(text: str | bytes) -> object:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):

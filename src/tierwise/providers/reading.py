@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from typing import ClassVar
 
-from tierwise.errors import ServerFailed, StreamBroken, UpstreamError
+from tierwise.errors import ServerFailed, StreamBroken, TierwiseError, UpstreamError
+from tierwise.types import Deployment
 from tierwise.wire import sse
+
+log = logging.getLogger("tierwise")
 
 _NOTHING = (b"", b"[DONE]")
 
@@ -56,6 +60,21 @@ def broken(*, started: bool) -> StreamBroken:
     """A stream has ended before its answer was whole."""
     where = "in the middle of the answer" if started else "before its first event"
     return StreamBroken(f"the stream ended {where}")
+
+
+def failure_of(error: BaseException, deployment: Deployment) -> BaseException:
+    """The error that ends a call to a deployment.
+
+    What an adapter may not raise, such as another's `KeyError`, is its deployment's failure, so
+    that the next is asked. The log has its words, which may quote anything; others its class alone.
+    """
+    if isinstance(error, TierwiseError) or not isinstance(error, Exception):
+        return error
+    name = type(error).__name__
+    log.error("the adapter of %s raised %s", deployment.id, name, exc_info=error)
+    failure = ServerFailed(f"its adapter {deployment.dialect!r} raised {name}")
+    failure.__cause__ = error
+    return failure
 
 
 class EventStream:

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tierwise.errors import InvalidRequest
+from tierwise.errors import InvalidRequest, UnknownPath
 from tierwise.following import forgotten, found, listed
 from tierwise.state.kept_responses import Kept, KeptResponses
 
+COMPACT_PATH = "/v1/responses/compact"
 _ONE = "/v1/responses/{response}"
 
 
@@ -70,6 +71,15 @@ class EarlierEndpoint:
     async def _found(self, request: Request) -> Kept:
         caller, name = self._caller(request), request.path_params["response"]
         return await found(self._kept, caller, name)
+
+
+def no_compaction() -> UnknownPath:
+    """That nothing makes a conversation short here; without it `compact` were an answer's id."""
+    return UnknownPath(
+        f"POST {COMPACT_PATH} is not offered: only the provider that makes a conversation short "
+        "can read what it becomes, and the next answer may come from another. Send the "
+        "conversation itself, or name the answer that it goes on from as `previous_response_id`."
+    )
 
 
 def _json(value: object) -> Response:

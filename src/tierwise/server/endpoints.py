@@ -40,7 +40,7 @@ from tierwise.server.claude_on_vertex import claude_in
 from tierwise.server.corked import HEAD_TOO_LARGE, MOST_HEAD_BYTES
 from tierwise.server.counting import CountEndpoint
 from tierwise.server.description import describe
-from tierwise.server.earlier import EarlierEndpoint
+from tierwise.server.earlier import COMPACT_PATH, EarlierEndpoint, no_compaction
 from tierwise.server.embedding import EmbeddingEndpoint
 from tierwise.server.feedback import FeedbackEndpoint
 from tierwise.server.google import PUBLISHED, asked_in, is_googles
@@ -342,6 +342,8 @@ class Endpoints:
                 ),
                 self._speeches.gemini,
             )
+        if error.status_code == 405 and request.method == "POST" and path == COMPACT_PATH:
+            return refused(no_compaction(), speech)
         if error.status_code == 404:
             return refused(
                 UnknownPath(

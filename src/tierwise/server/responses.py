@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tierwise.errors import TierwiseError
 from tierwise.following import DIALECT, Following, follow
 from tierwise.server.keys import Client
 from tierwise.server.request import Scope
@@ -37,3 +38,9 @@ class ResponsesExchange(Exchange):
     def shown(self, block: bytes) -> bytes:
         """The block, in which events say what the answer goes on from."""
         return self._following.shown(block)
+
+    def broken(self, error: TierwiseError) -> bytes:
+        """As in `Exchange`, numbered after what was shown."""
+        number = b'"sequence_number":%d'
+        event = super().broken(error)
+        return event.replace(number % 0, number % self._following.next_number(), 1)

@@ -113,6 +113,8 @@ LABELS: dict[str, frozenset[str]] = {
 for, or help the provider to answer sooner or cheaper, or say what is to be sent beside the answer,
 or how a conversation is made to fit that is too long. The answer is the same without them."""
 
+TWO_DRAWS: Literal["top_p_beside_temperature"] = "top_p_beside_temperature"
+"""Among what is refused: a `top_p` where a `temperature` is given as well. Each alone is taken."""
 NOTHING_REFUSED: frozenset[str] = frozenset()
 _ASKED_BY: dict[str, dict[str, str]] = {
     "openai-chat": {"prefill": "messages", "thinking_budget": "reasoning"},
@@ -138,7 +140,7 @@ class Lack(NamedTuple):
     and that whoever serves the model there does not take it.
     """
 
-    feature: Feature | Literal["field", "tool", "piece"]
+    feature: Feature | Literal["field", "tool", "piece", "top_p_beside_temperature"]
     word: str
     refused: bool = False
 
@@ -150,6 +152,8 @@ class Lack(NamedTuple):
     def __str__(self) -> str:
         if self.feature == "tool":
             return f"the tool `{self.word}`"
+        if self.feature == TWO_DRAWS:
+            return f"`{self.word}` beside a temperature"
         if self.feature in CONTENT:
             what = "an answer that is begun" if self.feature == "prefill" else self.feature
             return f"{what.replace('_', ' ')} (`{self.word}`)"
@@ -198,6 +202,8 @@ def unsupported(
             lacks.append(Lack(feature, word))
         elif feature in refused:
             lacks.append(Lack(feature, word, refused=True))
+        elif feature == "top_p" and TWO_DRAWS in refused and "temperature" in used:
+            lacks.append(Lack(TWO_DRAWS, word, refused=True))
     return lacks if ours else [*lacks, *_foreign(asked, dialect)]
 
 

@@ -9,6 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from tierwise.wire.conversation import Conversation, Document, Part, ToolResult, Turn
+from tierwise.wire.features import TWO_DRAWS
 
 _NOTHING = Raw(b"")
 _OF_SAMPLING: dict[str, Any] = {
@@ -36,6 +37,10 @@ def without(asked: Conversation, features: Collection[str]) -> Conversation:
     for feature in features:
         changes.update(_OF_REQUEST.get(feature, {}))
     sampling = {name: none for name, none in _OF_SAMPLING.items() if name in features}
+    if TWO_DRAWS in features and {asked.sampling.temperature, asked.sampling.top_p}.isdisjoint(
+        (None, 1)
+    ):
+        sampling["top_p"] = None
     if sampling:
         changes["sampling"] = replace(asked.sampling, **sampling)
     if asked.format is not None and f"json_{_form(asked)}" in features:

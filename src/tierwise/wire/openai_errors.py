@@ -66,4 +66,5 @@ def _render_upstream(error: UpstreamError) -> tuple[int, bytes, dict[str, str]]:
         said = seen.get("error") if isinstance(seen, dict) else None
         if isinstance(said, dict) and isinstance(said.get("message"), str):
             return status, error.body, {}
-    return status, error_body(error.message, status=status, code=error.kind), {}
+    code = error.code or error.kind
+    return status, error_body(error.message, status=status, param=error.param, code=code), {}

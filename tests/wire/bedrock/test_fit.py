@@ -9,6 +9,7 @@ import pytest
 
 from tierwise.wire.bedrock.fit import fitted
 from tierwise.wire.bedrock.makers import claude_version, lacks_of, maker_of
+from tierwise.wire.features import TWO_DRAWS
 
 CLAUDE_OLD = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CLAUDE_NEW = "us.anthropic.claude-sonnet-4-6"
@@ -81,8 +82,8 @@ def test_of_two_ways_to_draw_claude_gets_the_one_that_asks_for_something(
 @pytest.mark.parametrize(
     ("name", "lacks"),
     [
-        (CLAUDE_OLD, set()),
-        (CLAUDE_NEW, {"prefill"}),
+        (CLAUDE_OLD, {TWO_DRAWS}),
+        (CLAUDE_NEW, {"prefill", TWO_DRAWS}),
         (CLAUDE_NEWEST, {"prefill", "temperature", "top_p", "top_k"}),
         (CLAUDE_MUTE, {"effort", "thinking_budget", "json_schema"}),
         (NOVA, {"effort", "thinking_budget", "json_schema"}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from tierwise.wire.features import Feature
+from tierwise.wire.features import TWO_DRAWS
 
 Maker = Literal["claude", "nova-2", "nova", "openai", "other"]
 _NUMBERED = re.compile(r"claude-(?:opus|sonnet|haiku|fable|mythos)-(\d+)(?:-(\d{1,2})\b)?")
@@ -44,10 +44,10 @@ def claude_version(*names: str) -> tuple[int, int]:
     return _LATEST
 
 
-def lacks_of(*names: str) -> frozenset[Feature]:
+def lacks_of(*names: str) -> frozenset[str]:
     """The features that Converse has words for and a model does not take."""
     maker = maker_of(*names)
-    found: set[Feature] = set()
+    found: set[str] = set()
     if maker == "claude":
         version = claude_version(*names)
         if version < (3, 7):
@@ -58,6 +58,8 @@ def lacks_of(*names: str) -> frozenset[Feature]:
             found.add("prefill")
         if version >= (4, 7):
             found.update(("temperature", "top_p", "top_k"))
+        elif version >= (4, 1):
+            found.add(TWO_DRAWS)
         return frozenset(found)
     if maker in ("nova", "other"):
         found.update(("effort", "thinking_budget"))

@@ -48,7 +48,8 @@ def render(error: TierwiseError) -> tuple[int, bytes, dict[str, str]]:
         status = error.status if error.status and error.status >= 400 else 502
         if error.body is not None and _is_googles(error.body):
             return status, error.body, _headers(error.retry_after)
-        body = _body(status, error.message, None, error.kind, error.retry_after)
+        code = error.code or error.kind
+        body = _body(status, error.message, error.param, code, error.retry_after)
         return status, body, _headers(error.retry_after)
     if isinstance(error, AllPathsFailed):
         code = "rate_limit_exceeded" if error.rate_limited else "all_paths_failed"
