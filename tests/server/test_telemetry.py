@@ -305,3 +305,14 @@ def test_every_way_of_answering_leaves_its_status_in_the_access_log(
         ("GET", 404),
         ("OPTIONS", 200),
     ]
+
+
+def test_lines_of_the_access_log_that_were_dropped_are_in_the_metrics(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.telemetry.access.MOST_WAITING", 0)
+    with RunningGateway(config_for(provider.url, server={"access_log": True})) as gateway:
+        for _ in range(3):
+            chat(gateway.url, "small")
+        metrics = call(gateway.url, "GET", "/metrics").body.decode()
+    assert "\ntierwise_access_lines_dropped_total 3.0\n" in metrics

@@ -145,6 +145,8 @@ class Lasting:
             yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
             yield sample("tierwise_spans_sent", telemetry.exporter.sent)
             yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
+        if self.access is not None:
+            yield sample("tierwise_access_lines_dropped", self.access.dropped)
 
     def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
         """Sends telemetry as the configuration has it now."""
