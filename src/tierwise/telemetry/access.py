@@ -182,8 +182,10 @@ def _as_text(at: float, line: _Line) -> bytes:
         f"{line.latency_s * 1000:.1f}ms",
         *(f"{name}={_visible(value)}" for name in ids if (value := getattr(line, name))),
     ]
+    if line.model is not None or line.cost_usd is not None:
+        parts.append(f"model={_visible(line.model or '-')}")
     if line.cost_usd is not None:
-        parts += [f"model={line.model or '-'}", f"cost_usd={line.cost_usd:.8f}"]
+        parts.append(f"cost_usd={line.cost_usd:.8f}")
     return " ".join(parts).encode("utf-8", "replace")
 
 
