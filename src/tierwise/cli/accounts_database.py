@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,25 @@ def open_accounts(config: Path | None, database: Path | None = None) -> Iterator
         yield accounts
     finally:
         accounts.close()
+
+
+def check_configured(
+    config: Path | None, database: Path | None, models: Sequence[str], policies: Sequence[str]
+) -> None:
+    """Whether the configuration has what a key is to be allowed. A database alone (`--db`) may be
+    that of another one, and nothing is looked up.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        InvalidRequest: see `check_known`.
+    """
+    from tierwise.accounts.known import check_known
+    from tierwise.config import build, load
+
+    file = find_file(config) if database is None else config
+    if file is not None and (models or policies):
+        setup = build(load(file, needs_keys=False), certificates=False)
+        check_known(setup, models, policies)
 
 
 def converted(kind: type[T], **fields: object) -> T:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from tierwise.accounts.accounts import Accounts
 from tierwise.accounts.kinds import BUDGET, KEY, ORGANISATION, TEAM, USER
+from tierwise.accounts.known import check_known
 from tierwise.accounts.own import Bounds
 from tierwise.accounts.secrets import Secret
 from tierwise.accounts.types import Key
@@ -99,15 +100,7 @@ def _new_key(visit: Visit, form: Mapping[str, Sequence[str]]) -> NewKey:
         },
         NewKey,
     )
-    setup = visit.face.orchestrator.setup
-    for name, known in (("models", setup.models), ("policies", setup.policies)):
-        unknown = [one for one in getattr(wanted, name) if one not in known]
-        if unknown:
-            raise InvalidRequest(
-                f"`{name}` has {unknown[0]!r}, which is none that is configured. Use any of: "
-                f"{', '.join(sorted(known))}.",
-                param=name,
-            )
+    check_known(visit.face.orchestrator.setup, wanted.models, wanted.policies)
     return wanted
 
 
