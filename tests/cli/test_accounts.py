@@ -86,6 +86,7 @@ def test_a_budget_is_set_changed_listed_and_removed(folder: Path) -> None:
     ("args", "named"),
     [
         (("keys", "create", "x", "--role", "owner"), "--role"),
+        (("keys", "create", "ann\u202e"), "--name: it has characters that nobody sees"),
         (("keys", "create", "x", "--rpm", "0"), "--rpm"),
         (("keys", "create", "x", "--rpm", "nan"), "--rpm"),
         (("keys", "create", "x", "--org", "nowhere"), "nowhere"),

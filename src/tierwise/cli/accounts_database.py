@@ -66,6 +66,7 @@ def converted(kind: type[T], **fields: object) -> T:
     """
     import msgspec
 
+    from tierwise.accounts.wanted import plainly
     from tierwise.errors import ConfigError
 
     for name, value in fields.items():
@@ -79,7 +80,7 @@ def converted(kind: type[T], **fields: object) -> T:
         said, _, place = str(error).partition(" - at `$.")
         option = place.rstrip("`").partition("[")[0]
         raise ConfigError(
-            said,
+            plainly(said),
             field=f"--{option}" if option else None,
             remedy="`--help` has what it may be.",
         ) from None

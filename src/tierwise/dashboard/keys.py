@@ -19,7 +19,7 @@ from tierwise.accounts.known import check_known
 from tierwise.accounts.own import Bounds
 from tierwise.accounts.secrets import Secret
 from tierwise.accounts.types import Key
-from tierwise.accounts.wanted import NewBudget, NewKey, Rotation
+from tierwise.accounts.wanted import NewBudget, NewKey, Rotation, plainly
 from tierwise.budget import Budget, renews_at
 from tierwise.config.clients import caller_of
 from tierwise.config.serving import KeyConfig
@@ -313,7 +313,7 @@ def _wanted(fields: Mapping[str, Any], kind: type[T]) -> T:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         said, _, place = str(error).partition(" - at `$.")
-        raise InvalidRequest(f"`{place.rstrip('`') or 'form'}`: {said}.") from None
+        raise InvalidRequest(f"`{place.rstrip('`') or 'form'}`: {plainly(said)}.") from None
 
 
 def _text(form: Mapping[str, Sequence[str]], name: str) -> str:

@@ -201,7 +201,7 @@ def read(body: bytes, kind: type[T]) -> T:
             ) from None
         place = _PLACE.search(text)
         field = place["field"] if place is not None else ""
-        said = _PLACE.sub("", text)
+        said = wanted.plainly(_PLACE.sub("", text))
         where = f"`{field}`" if field else "The body"
         raise InvalidRequest(f"{where}: {said}.", param=field or None) from None
     except UNREADABLE as error:
