@@ -105,10 +105,16 @@ class Lasting:
         self.reloads += 1
         self.refused = None
 
-    def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
-        """The trace of a request with these headers, None where no traces are sent; noted, too."""
+    def trace(
+        self,
+        headers: Mapping[bytes, bytes],
+        given: Iterable[tuple[bytes, bytes]],
+        client: Client,
+    ) -> Trace | None:
+        """The trace of a request with these headers, and as they were given, where some may have
+        come several times; None where no traces are sent. Noted, too."""
         telemetry = self.telemetry
-        trace = None if telemetry is None else telemetry.begin(headers)
+        trace = None if telemetry is None else telemetry.begin(headers, given)
         self.note(headers, client, trace)
         return trace
 
