@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tierwise.errors import TierwiseError
 from tierwise.ledger import EMBEDDINGS, Aside, Ledger, Told
+from tierwise.telemetry.in_hand import unrouted
 from tierwise.types import Attempt, Owner, Purse
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ async def embed_booked(
         purse: what pays for it; something was set aside in it, and is settled.
     """
     deployments = embedder.places(asked.model)
+    noted = unrouted(name, asked.model)
     at, began = time.time(), time.monotonic()
     attempts: list[Attempt] = []
     found: list[str] = []
@@ -80,6 +82,8 @@ async def embed_booked(
             ),
         )
         over = _with_calls(over, attempts, embedded)
+        noted.model, noted.deployment, noted.cost_usd = over.model, over.deployment, over.cost_usd
+        noted.input_tokens, noted.output_tokens = over.input_tokens, over.output_tokens
         if purse is not None:
             purse.settle(over.cost_usd or 0.0)
         ledger.noted(over)

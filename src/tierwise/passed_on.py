@@ -15,6 +15,7 @@ from tierwise.errors import TierwiseError
 from tierwise.ledger import Aside, Ledger, Told
 from tierwise.names import new_id
 from tierwise.providers.passthrough import PassedAnswer
+from tierwise.telemetry.in_hand import unrouted
 from tierwise.types import Owner, Usage
 from tierwise.wire.compression import NotCompressed, TooLarge, UnknownCoding, inflated
 from tierwise.wire.unreadable import UNREADABLE
@@ -73,6 +74,7 @@ class Passage:
         cost_of: CostOf | None = None,
     ) -> None:
         self.name = new_id()
+        self._noted = unrouted(self.name)
         self.guardrails: tuple[str, ...] = ()
         self.usage: Usage | None = None
         self.cost_usd: float | None = None
@@ -101,6 +103,7 @@ class Passage:
         """
         began = time.monotonic() - self._began
         self._told = replace(self._told, sent=True, began_s=began, span=span, model=model)
+        self._noted.model = None if model is None else model[:_MOST_CHARS]
 
     def answered(self, answer: PassedAnswer) -> None:
         """The head of the answer is here."""
@@ -142,6 +145,8 @@ class Passage:
         said = _first(usage.output_tokens, usage.completion_tokens)
         if read is not None or said is not None:
             self.usage = Usage(input_tokens=read or 0, output_tokens=said or 0)
+        self._noted.input_tokens, self._noted.output_tokens = read, said
+        self._noted.cost_usd = self.cost_usd
         status: Literal["ok", "error", "cancelled"] = "ok"
         why = None
         if isinstance(error, Exception):

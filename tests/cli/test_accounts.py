@@ -86,9 +86,12 @@ def test_a_budget_is_set_changed_listed_and_removed(folder: Path) -> None:
     ("args", "named"),
     [
         (("keys", "create", "x", "--role", "owner"), "--role"),
+        (("keys", "create", "ann\u202e"), "--name: it has characters that nobody sees"),
         (("keys", "create", "x", "--rpm", "0"), "--rpm"),
         (("keys", "create", "x", "--rpm", "nan"), "--rpm"),
         (("keys", "create", "x", "--org", "nowhere"), "nowhere"),
+        (("keys", "create", "x", "--models", "small,smal"), "Did you mean small"),
+        (("keys", "create", "x", "--policies", "nothing"), "`policies` has 'nothing'"),
         (("budgets", "set", "--period", "month", "--hard", "1"), "--key"),
         (("budgets", "set", "--org", "default", "--period", "year", "--hard", "1"), "--period"),
         (("budgets", "set", "--org", "default", "--period", "day"), "hard_usd"),
@@ -102,6 +105,11 @@ def test_a_mistake_is_named_and_nothing_is_done(
     assert done.returncode == 2
     assert named in done.stderr
     assert as_json(folder, "accounts", "audit") == []
+
+
+def test_what_a_key_may_use_is_not_looked_up_where_a_database_alone_is_named(folder: Path) -> None:
+    made = as_json(folder, "keys", "create", "x", "--models", "of-others", "--db", "other.db")
+    assert made["models"] == ["of-others"]
 
 
 def test_the_first_key_is_made_once(folder: Path) -> None:

@@ -116,6 +116,25 @@ def test_what_a_request_came_to_is_told_to_those_who_may_see_it(
         assert person.get(path).status == 404
 
 
+def test_a_request_says_whose_key_asked_and_that_naming_a_model_saves_nothing(
+    tmp_path: Path,
+) -> None:
+    with tenants(tmp_path) as found:
+        url, ours = found.gateway.url, found.ours
+        secret, key = ours.secrets["member"], ours.keys["member"].id
+        asked = {name: ask(url, f"a {name}", secret, name) for name in ("auto", "small")}
+        found.gateway.settle()
+        admin = sign_in(url, ours.secrets["admin"])
+        opened = {n: admin.get(f"/dashboard/requests/{one}").text for n, one in asked.items()}
+        listed = admin.get("/dashboard/requests").text
+    assert f'asked by member <span class="mono">{key}</span>' in opened["small"]
+    assert "not counted: it named its model" in opened["small"]
+    assert "not counted" not in opened["auto"]
+    rows = {name: listed.split(one)[1].partition("</tr>")[0] for name, one in asked.items()}
+    assert '<span class="dim">named</span>' in rows["small"]
+    assert '<span class="dim">named</span>' not in rows["auto"]
+
+
 def test_asking_for_another_tenant_s_key_finds_nothing(
     people: dict[str, Person], both: Tenants
 ) -> None:

@@ -376,6 +376,21 @@ def test_a_name_in_place_of_an_id_is_named_with_what_to_give(
     assert wanted in reply.error["message"]
 
 
+@pytest.mark.parametrize("kind", ["organisations", "teams", "users", "keys"])
+@pytest.mark.parametrize("sign", ["\n", "\x85", "\u200b", "\u202e", "\u2066", "\ufeff", "\u3164"])
+def test_a_name_with_what_nobody_sees_is_refused(both: Tenants, kind: str, sign: str) -> None:
+    reply = both.call("POST", kind, {"name": f"ann{sign}"})
+    assert (reply.status, reply.error["param"]) == (400, "name")
+    assert "leave them out" in reply.error["message"]
+    assert "regex" not in reply.error["message"]
+
+
+@pytest.mark.parametrize("name", ["Ärger & Söhne", "日本語", "❤️", "हिन्दी", "שלום"])
+def test_names_are_written_in_any_script(both: Tenants, name: str) -> None:
+    reply = both.call("POST", "teams", {"name": name, "org": both.ours.id})
+    assert (reply.status, reply.json.get("name")) == (200, name)
+
+
 def test_lists_are_given_in_pages(both: Tenants) -> None:
     for n in range(3):
         both.ours.key(f"paged-{n}")

@@ -53,6 +53,23 @@ def test_vectors_come_in_the_order_of_the_texts(running: RunningGateway, embeds:
     ]
 
 
+def test_the_access_log_says_what_vectors_cost_and_who_made_them(
+    embeds: Embeds, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = config(embeds.url)
+    data["server"] |= {"access_log": True, "log_format": "json"}
+    with RunningGateway(data) as gateway:
+        reply = ask(gateway.url)
+        unknown = ask(gateway.url, "none-such")
+    line, without = (json.loads(one) for one in capfd.readouterr().err.splitlines())
+    assert line["decision_id"] == reply.headers["x-tierwise-decision-id"]
+    assert (line["requested"], line["model"]) == ("vectors", "vectors")
+    assert line["deployment"] == reply.headers["x-tierwise-deployment"]
+    assert (line["input_tokens"], line["cost_usd"]) == (1000, 0.002)
+    assert unknown.status == without["status"] == 404
+    assert "decision_id" not in without  # as there is none
+
+
 @pytest.mark.parametrize("name", ["vectors", "beta/vectors"])
 def test_a_question_to_a_model_for_embeddings_is_told_what_it_is(
     running: RunningGateway, name: str

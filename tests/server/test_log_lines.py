@@ -6,6 +6,8 @@ import contextlib
 import json
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,32 @@ def test_the_variable_makes_it_json(tmp_path: Path, provider: Provider) -> None:
     with GatewayProcess(*args, cwd=tmp_path, TIERWISE_LOG_FORMAT="json") as gateway:
         address(gateway)
         assert {line["logger"] for line in lines(gateway)} == {"tierwise.serve"}
+
+
+_UVICORN_SPEAKS = """
+import json, logging, sys, uvicorn
+from tierwise.config import from_mapping
+from tierwise.server.run import options
+from tierwise.telemetry.logs import set_up
+config = from_mapping(json.load(sys.stdin), {})
+set_up(config)
+uvicorn.Config(lambda: None, **options(config))
+try:
+    raise ValueError("from client-secret")
+except ValueError as error:
+    logging.getLogger("uvicorn.error").error("of %s", "client-secret", exc_info=error)
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_lines_of_uvicorn_hide_secrets_too(form: str) -> None:
+    server = {"api_keys": ["client-secret"], "log_format": form}
+    ran = subprocess.run(
+        [sys.executable, "-c", _UVICORN_SPEAKS],
+        input=json.dumps(config_for("http://127.0.0.1:9/v1", server=server)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "ValueError: from [redacted]" in ran.stderr
+    assert "client-secret" not in ran.stderr

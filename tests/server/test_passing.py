@@ -306,3 +306,28 @@ def test_they_are_in_the_report_and_in_none_of_its_sums(passing: RunningGateway)
     assert group.ok >= 1
     assert group.unknown_cost == group.requests
     assert (figures.requests, figures.cost_usd) == (0, 0.0)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_access_log_says_what_is_known_of_a_call_that_was_passed_through(
+    elsewhere: Elsewhere, capfd: pytest.CaptureFixture[str], form: str
+) -> None:
+    server = {"api_keys": [KEY], "access_log": True, "log_format": form}
+    with RunningGateway(config_for(elsewhere.url, server=server)) as gateway:
+        made = call(
+            gateway.url,
+            "POST",
+            "/v1/images/generations",
+            {"model": "alpha/dall-e-3", "prompt": "a"},
+        )
+        call(gateway.url, "GET", "/v1/files")
+    line, other = capfd.readouterr().err.splitlines()
+    name = made.headers["x-tierwise-decision-id"]
+    if form == "text":
+        assert f"decision_id={name} " in line
+        assert line.endswith(" model=dall-e-3")
+        return
+    read = json.loads(line)
+    assert (read["decision_id"], read["model"]) == (name, "dall-e-3")
+    assert (read["input_tokens"], read["output_tokens"]) == (7, 300)
+    assert not {"model", "input_tokens", "cost_usd"} & json.loads(other).keys()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -63,6 +65,31 @@ def test_the_official_clients_trace_reaches_provider_and_collector(
     sent = provider.seen[-1].headers
     assert sent["traceparent"] == f"00-{TRACE}-{call.span_id.hex()}-01"
     assert sent["tracestate"] == "vendor=1"
+
+
+def test_several_headers_of_a_traces_state_are_one_in_their_order(
+    provider: Provider, start: Start, collector: Collector
+) -> None:
+    said = {"model": "small", "messages": [{"role": "user", "content": "Hello"}]}
+    body = json.dumps(said).encode()
+    connection = http.client.HTTPConnection(start().url.removeprefix("http://"))
+    with contextlib.closing(connection):
+        connection.putrequest("POST", "/v1/chat/completions")
+        for name, value in (
+            ("authorization", f"Bearer {KEY}"),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("traceparent", HEADER),
+            ("tracestate", "vendor=1,other=2"),
+            ("tracestate", "third=3"),
+            ("tracestate", ""),
+        ):
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        assert connection.getresponse().status == 200
+    assert provider.seen[-1].headers["tracestate"] == "vendor=1,other=2,third=3"
+    root = next(span for span in told(collector, 1) if span.kind == SERVER)
+    assert root.trace_state == "vendor=1,other=2,third=3"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -305,3 +332,14 @@ def test_every_way_of_answering_leaves_its_status_in_the_access_log(
         ("GET", 404),
         ("OPTIONS", 200),
     ]
+
+
+def test_lines_of_the_access_log_that_were_dropped_are_in_the_metrics(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tierwise.telemetry.access.MOST_WAITING", 0)
+    with RunningGateway(config_for(provider.url, server={"access_log": True})) as gateway:
+        for _ in range(3):
+            chat(gateway.url, "small")
+        metrics = call(gateway.url, "GET", "/metrics").body.decode()
+    assert "\ntierwise_access_lines_dropped_total 3.0\n" in metrics

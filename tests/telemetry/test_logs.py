@@ -181,6 +181,17 @@ def test_a_log_that_nobody_reads_costs_lines_and_not_memory(
     os.close(writer)
 
 
+def test_every_line_that_cannot_be_written_is_counted() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    access = AccessLog("json", writer)
+    for _ in range(200):  # of several pieces
+        access.add(a_request("/" + "x" * 200), 0.1)
+    access.close()
+    os.close(writer)
+    assert access.dropped == 200
+
+
 def test_a_line_that_waits_does_not_keep_the_request_with_its_body() -> None:
     class Running:
         decision = SimpleNamespace(id="d1", requested="auto", policy="economy")

@@ -10,8 +10,16 @@ from tierwise.accounts.types import Role
 from tierwise.budget import Period, Scope
 from tierwise.types import Priority
 
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_UNSEEN = (
+    r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+"""Controls, marks of direction and others that show nothing, or turn round what stands beside them:
+by them one name would look like another."""
+_VISIBLE = rf"^[^{_UNSEEN}]+\Z"  # `$` would let a line break pass at the end
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=_VISIBLE)]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+_NOT_VISIBLE = f"Expected `str` matching regex {_VISIBLE!r}"
 Names = Annotated[tuple[Name, ...], Meta(max_length=200)]
 Tags = Annotated[tuple[Name, ...], Meta(max_length=20)]
 Usd = Annotated[float, Meta(ge=0, le=1e12)]
@@ -118,3 +126,12 @@ class Rotation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long the secrets of a key that are valid now stay so, in seconds; at most 30 days."""
 
     overlap_s: Annotated[float, Meta(ge=0, le=2_592_000)] = 0.0
+
+
+def plainly(said: str) -> str:
+    """What is wrong with a field, in words where it would be a pattern."""
+    return said.replace(
+        _NOT_VISIBLE,
+        "it has characters that nobody sees, such as line breaks or marks of direction, by which a "
+        "name can look like another; leave them out",
+    )

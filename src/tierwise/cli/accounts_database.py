@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +39,25 @@ def open_accounts(config: Path | None, database: Path | None = None) -> Iterator
         accounts.close()
 
 
+def check_configured(
+    config: Path | None, database: Path | None, models: Sequence[str], policies: Sequence[str]
+) -> None:
+    """Whether the configuration has what a key is to be allowed. A database alone (`--db`) may be
+    that of another one, and nothing is looked up.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        InvalidRequest: see `check_known`.
+    """
+    from tierwise.accounts.known import check_known
+    from tierwise.config import build, load
+
+    file = find_file(config) if database is None else config
+    if file is not None and (models or policies):
+        setup = build(load(file, needs_keys=False), certificates=False)
+        check_known(setup, models, policies)
+
+
 def converted(kind: type[T], **fields: object) -> T:
     """What was given on the command line, as what is wanted.
 
@@ -47,6 +66,7 @@ def converted(kind: type[T], **fields: object) -> T:
     """
     import msgspec
 
+    from tierwise.accounts.wanted import plainly
     from tierwise.errors import ConfigError
 
     for name, value in fields.items():
@@ -60,7 +80,7 @@ def converted(kind: type[T], **fields: object) -> T:
         said, _, place = str(error).partition(" - at `$.")
         option = place.rstrip("`").partition("[")[0]
         raise ConfigError(
-            said,
+            plainly(said),
             field=f"--{option}" if option else None,
             remedy="`--help` has what it may be.",
         ) from None

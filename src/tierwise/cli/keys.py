@@ -9,6 +9,7 @@ import typer
 from tierwise.cli.accounts_database import (
     DatabaseOption,
     OrgOption,
+    check_configured,
     converted,
     day_of,
     names_of_orgs,
@@ -78,6 +79,7 @@ def create(
             concurrency=concurrency,
             expires_at=None if days is None else time.time() + days * 86_400,
         )
+        check_configured(config, database, wanted.models, wanted.policies)
         key, secret = accounts.keyring.create(OPERATOR, wanted)
     if as_json:
         print_json({**msgspec.to_builtins(key), "secret": secret.value})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,19 +15,22 @@ from starlette.responses import Response
 
 from tierwise.accounts.accounts import Accounts
 from tierwise.accounts.kinds import BUDGET, KEY, ORGANISATION, TEAM, USER
+from tierwise.accounts.known import check_known
 from tierwise.accounts.own import Bounds
 from tierwise.accounts.secrets import Secret
 from tierwise.accounts.types import Key
-from tierwise.accounts.wanted import NewBudget, NewKey, Rotation
+from tierwise.accounts.wanted import NewBudget, NewKey, Rotation, plainly
 from tierwise.budget import Budget, renews_at
 from tierwise.config.clients import caller_of
 from tierwise.config.serving import KeyConfig
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.face import Visitor
+from tierwise.dashboard.paged import paged
 from tierwise.errors import InvalidRequest, NotPermitted, RequestError, UnknownPath
 
-MOST = 500
-"""So many keys are listed."""
+MOST = 5_000
+"""So many keys are listed, in pages."""
+_MOST_BUDGETS = 500
 _DAY_S = 86_400.0
 T = TypeVar("T", bound=Struct)
 
@@ -99,15 +102,7 @@ def _new_key(visit: Visit, form: Mapping[str, Sequence[str]]) -> NewKey:
         },
         NewKey,
     )
-    setup = visit.face.orchestrator.setup
-    for name, known in (("models", setup.models), ("policies", setup.policies)):
-        unknown = [one for one in getattr(wanted, name) if one not in known]
-        if unknown:
-            raise InvalidRequest(
-                f"`{name}` has {unknown[0]!r}, which is none that is configured. Use any of: "
-                f"{', '.join(sorted(known))}.",
-                param=name,
-            )
+    check_known(visit.face.orchestrator.setup, wanted.models, wanted.policies)
     return wanted
 
 
@@ -174,7 +169,7 @@ async def _shown(
         listed = await asyncio.to_thread(_listed, face.accounts, visit.visitor)
         balances = await _balances(visit, listed.budgets)
         making = await asyncio.to_thread(_making, face.accounts, visit.visitor)
-    setup = face.orchestrator.setup
+    setup, query = face.orchestrator.setup, visit.request.query_params
     return visit.page(
         "keys.html",
         200 if refused is None else refused.status,
@@ -183,7 +178,8 @@ async def _shown(
         sent={name: ", ".join(values) for name, values in (sent or {}).items() if name != "token"},
         listed=listed,
         making=making,
-        balances=balances,
+        keys=paged(listed.keys if listed is not None else (), query, _texts),
+        balances=paged(balances, query, _owner_texts, of="budget_"),
         configured=_configured(visit) if visit.visitor.operates else [],
         made=None if made is None else made[0],
         secret=None if made is None else made[1].value,
@@ -191,6 +187,16 @@ async def _shown(
         policies=sorted(setup.policies),
         periods=("day", "week", "month", "total"),
     )
+
+
+def _texts(row: KeyRow) -> Iterable[str]:
+    """What a key is found by."""
+    key = row.key
+    return (key.name, key.id, key.prefix, row.whose, row.state, *key.tags)
+
+
+def _owner_texts(row: BudgetRow) -> Iterable[str]:
+    return (row.budget.owner_name or "", row.budget.owner, row.budget.scope, row.state)
 
 
 def _making(accounts: Accounts, visitor: Visitor) -> Making:
@@ -231,9 +237,9 @@ def _listed(accounts: Accounts, visitor: Visitor) -> Listed:
         *(("org", name, title) for name, title in orgs.items()),
         *(("team", one.id, one.name) for one in teams),
         *(("user", one.id, one.name) for one in users),
-        *(("key", row.key.id, row.key.name) for row in live),
+        *(("key", row.key.id, row.key.name) for row in live[:_MOST_BUDGETS]),
     ]
-    budgets = tuple(islice(store.all(actor, BUDGET), MOST))
+    budgets = tuple(islice(store.all(actor, BUDGET), _MOST_BUDGETS))
     return Listed(keys=(*live, *over), budgets=budgets, owners=tuple(owners))
 
 
@@ -307,7 +313,7 @@ def _wanted(fields: Mapping[str, Any], kind: type[T]) -> T:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         said, _, place = str(error).partition(" - at `$.")
-        raise InvalidRequest(f"`{place.rstrip('`') or 'form'}`: {said}.") from None
+        raise InvalidRequest(f"`{place.rstrip('`') or 'form'}`: {plainly(said)}.") from None
 
 
 def _text(form: Mapping[str, Sequence[str]], name: str) -> str:

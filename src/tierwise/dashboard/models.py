@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from tierwise.catalog import cost
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.overview import expected_of
+from tierwise.dashboard.paged import paged
 from tierwise.dashboard.plot import NARROW, WIDE, Placed, plot
 from tierwise.dashboard.scope import asked_by
 from tierwise.ledger.glance import records
@@ -70,12 +71,17 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "models.html",
         title="Models",
-        rows=_rows(visit, found),
+        rows=paged(_rows(visit, found), visit.request.query_params, _texts),
         plots=[drawn for size in (WIDE, NARROW) if (drawn := plot(placed, size)) is not None],
         compared=_compared(placed),
         sampled=len(newest),
         states=STATES,
     )
+
+
+def _texts(row: Row) -> Iterable[str]:
+    """What a model is found by; its places only by those who are shown them."""
+    return (row.model.id, *(status.id for status in row.statuses))
 
 
 def _rows(visit: Visit, found: Sequence[Total]) -> list[Row]:

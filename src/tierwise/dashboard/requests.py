@@ -13,16 +13,17 @@ from sqlalchemy import Connection
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from tierwise.accounts.kinds import KEY
 from tierwise.dashboard.context import Visit
 from tierwise.dashboard.periods import PERIODS
 from tierwise.dashboard.scope import asked_by, may_see
 from tierwise.dashboard.spoken import spoken
 from tierwise.dashboard.timeline import opened
-from tierwise.errors import InvalidRequest, UnknownDecision
+from tierwise.errors import InvalidRequest, UnknownAccount, UnknownDecision
 from tierwise.ledger.asked import Asked
 from tierwise.ledger.pages import Page as Found
 from tierwise.ledger.pages import search as look
-from tierwise.types import KINDS
+from tierwise.types import KINDS, Record
 
 PER_PAGE = 50
 STATUSES = ("ok", "error", "cancelled")
@@ -113,11 +114,24 @@ async def one(visit: Visit) -> Response:
         title=f"Request {wanted}",
         found=opened(record),
         record=record,
+        asker=await asyncio.to_thread(_name_of_key, visit, record),
         opinions=opinions,
         content=mine and (record.prompt is not None or record.answer is not None),
         spoken=spoken(record.prompt) if mine and record.prompt is not None else (),
         comments=mine,
     )
+
+
+def _name_of_key(visit: Visit, record: Record) -> str | None:
+    """What people call the key that asked; None where it is none of the accounts, or not to be
+    seen."""
+    accounts, owner = visit.face.accounts, record.owner
+    if accounts is None or owner is None or owner.key is None:
+        return None
+    try:
+        return accounts.store.get(visit.visitor.actor, KEY, owner.key).name
+    except UnknownAccount:
+        return None
 
 
 def _asked(visit: Visit, wanted: Wanted) -> Asked:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tierwise.accounts import kinds, wanted
 from tierwise.accounts.accounts import Accounts
+from tierwise.accounts.known import check_known
 from tierwise.accounts.secrets import Secret
 from tierwise.accounts.store import Page
 from tierwise.accounts.types import DEFAULT_ORG, Actor, Key
@@ -145,24 +145,7 @@ class AccountCalls:
         self, client: Client, models: Collection[str], policies: Collection[str]
     ) -> None:
         """Whether there are these; of others only those are told that a key may use itself."""
-        setup, shown = self._setup, narrowed(self._setup, client)
-        for field, names, known, told in (
-            (
-                "models",
-                models,
-                {*setup.models, *setup.embeddings},
-                {*shown.models, *shown.embeddings},
-            ),
-            ("policies", policies, {*setup.policies}, {*shown.policies}),
-        ):
-            for name in names:
-                if name not in known:
-                    near = difflib.get_close_matches(name, told, n=3) or sorted(told)[:5]
-                    raise InvalidRequest(
-                        f"`{field}` has {name!r}, which is none that is configured. Did you mean "
-                        f"{', '.join(near) or 'none'}?",
-                        param=field,
-                    )
+        check_known(self._setup, models, policies, shown=narrowed(self._setup, client))
 
 
 def note(accounts: Accounts, client: Client, action: str, target: str) -> None:
@@ -218,7 +201,7 @@ def read(body: bytes, kind: type[T]) -> T:
             ) from None
         place = _PLACE.search(text)
         field = place["field"] if place is not None else ""
-        said = _PLACE.sub("", text)
+        said = wanted.plainly(_PLACE.sub("", text))
         where = f"`{field}`" if field else "The body"
         raise InvalidRequest(f"{where}: {said}.", param=field or None) from None
     except UNREADABLE as error:

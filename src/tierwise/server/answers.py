@@ -78,10 +78,11 @@ class AnswerEndpoint:
         sent = Sent(send)
         exchange: Exchange | None = None
         try:
-            headers = dict(scope["headers"])
+            given = scope["headers"]
+            headers = dict(given)
             speech = self._speech
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
-            trace = self._lasting.trace(headers, client)  # the log knows whose it is from here on
+            trace = self._lasting.trace(headers, given, client)  # the log knows whose it is now
             watched = self._watch.enter(receive)
             try:
                 body = await read_body(receive, headers, self._max_body, watched)

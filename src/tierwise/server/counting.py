@@ -80,8 +80,9 @@ class CountEndpoint:
         """The count of one request, which metrics and traces are told of."""
         client = self._client(request)
         at, began = time.time(), time.monotonic()
+        given = request.scope["headers"]
         told = Told(
-            trace=self._lasting.trace(dict(request.scope["headers"]), client),
+            trace=self._lasting.trace(dict(given), given, client),
             model=request.path_params.get("model"),
         )
         error: BaseException | None = None

@@ -93,7 +93,8 @@ class EmbeddingEndpoint:
         """The vectors of one request."""
         arrived = time.monotonic()
         client = self._client(request)
-        trace = self._lasting.trace(dict(request.scope["headers"]), client)
+        given = request.scope["headers"]
+        trace = self._lasting.trace(dict(given), given, client)
         body = await bounded_body(request, self._max_body)
         asked = read(body)
         check_embedding(asked.model, client)

@@ -103,6 +103,8 @@ ALL = (
     _gauge("tierwise_spans_waiting", "Spans that wait to be sent."),
     _counter("tierwise_spans_sent", "Spans that a collector has taken."),
     _counter("tierwise_spans_dropped", "Spans that none has taken."),
+    _counter("tierwise_access_lines_dropped",
+             "Lines of the access log lost: nobody read it, or it could not be written."),
     _gauge("tierwise_shared_state_up",
            "1 while Redis is there, 0 while a process goes on by itself.", joined="min"),
     _counter("tierwise_shared_cache",

@@ -105,10 +105,16 @@ class Lasting:
         self.reloads += 1
         self.refused = None
 
-    def trace(self, headers: Mapping[bytes, bytes], client: Client) -> Trace | None:
-        """The trace of a request with these headers, None where no traces are sent; noted, too."""
+    def trace(
+        self,
+        headers: Mapping[bytes, bytes],
+        given: Iterable[tuple[bytes, bytes]],
+        client: Client,
+    ) -> Trace | None:
+        """The trace of a request with these headers, and as they were given, where some may have
+        come several times; None where no traces are sent. Noted, too."""
         telemetry = self.telemetry
-        trace = None if telemetry is None else telemetry.begin(headers)
+        trace = None if telemetry is None else telemetry.begin(headers, given)
         self.note(headers, client, trace)
         return trace
 
@@ -145,6 +151,8 @@ class Lasting:
             yield sample("tierwise_spans_waiting", telemetry.exporter.waiting)
             yield sample("tierwise_spans_sent", telemetry.exporter.sent)
             yield sample("tierwise_spans_dropped", telemetry.exporter.dropped)
+        if self.access is not None:
+            yield sample("tierwise_access_lines_dropped", self.access.dropped)
 
     def _tell_as(self, orchestrator: Orchestrator, config: Config) -> None:
         """Sends telemetry as the configuration has it now."""

@@ -104,7 +104,7 @@ class PassingEndpoint:
         try:
             headers = dict(scope["headers"])
             client = self._keys.client(speech.credential(scope, headers), speech.proves)
-            trace = self._lasting.trace(headers, client)
+            trace = self._lasting.trace(headers, scope["headers"], client)
             watched = self._lasting.watch.enter(receive)
             try:
                 await self._pass(_Asked(scope, headers, receive, watched, trace), client, sent)

@@ -27,7 +27,6 @@ from tierwise.server.exposure import check_exposure
 from tierwise.server.source import Source
 from tierwise.server.supervisor import Supervisor
 from tierwise.state.promises import Crew
-from tierwise.telemetry.logs import log_format
 from tierwise.telemetry.logs import set_up as set_up_log
 
 if TYPE_CHECKING:
@@ -179,6 +178,7 @@ def options(config: Config) -> dict[str, Any]:
         "lifespan": "on",
         "access_log": False,
         "log_level": "warning",
+        "log_config": None,  # its lines go where all others go, and as redacted
         "server_header": False,
         "proxy_headers": False,
         "date_header": False,
@@ -186,8 +186,6 @@ def options(config: Config) -> dict[str, Any]:
         "timeout_graceful_shutdown": server.grace_s,
         "headers": [("x-content-type-options", "nosniff")],
     }
-    if log_format(config) == "json":
-        told["log_config"] = None  # its lines go where all others go
     if server.trusted_proxies:
         told |= {"proxy_headers": True, "forwarded_allow_ips": server.trusted_proxies}
     if server.tls is not None:

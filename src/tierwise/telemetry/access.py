@@ -65,9 +65,18 @@ class AccessLog:
         self._waiting: deque[tuple[float, _Line]] = deque()
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self.dropped = 0
+        self._turned_away = 0
+        self._lost = 0
         self._thread = threading.Thread(target=self._run, name="tierwise-access", daemon=True)
         self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Lines that nobody will see: for which there was no room, or which could not be written.
+
+        Each part is counted by one thread alone.
+        """
+        return self._turned_away + self._lost
 
     def add(self, over: InHand, latency_s: float) -> None:
         """Takes a request that took so many seconds; or drops it, if too many wait.
@@ -76,7 +85,7 @@ class AccessLog:
         """
         waiting = len(self._waiting)
         if waiting >= MOST_WAITING:
-            self.dropped += 1
+            self._turned_away += 1
             return
         self._waiting.append((over.at, _line_of(over, latency_s)))
         if waiting == _WAKE_AT:
@@ -95,31 +104,42 @@ class AccessLog:
             stopping = self._stop.is_set()
             try:
                 for piece in self._pieces():
-                    _write(self._file, piece)
+                    self._write(piece)
             except OSError:
-                self.dropped += len(self._waiting)  # whoever read it is gone
-                self._waiting.clear()
+                self._give_up()  # whoever read it is gone
             if stopping:
                 return
+
+    def _give_up(self) -> None:
+        """Drops what waits. More may come meanwhile, and is tried again."""
+        waiting = len(self._waiting)
+        for _ in range(waiting):
+            self._waiting.popleft()
+        self._lost += waiting
+
+    def _write(self, piece: bytes) -> None:
+        """Writes whole lines; those that do not get there are lost."""
+        while piece:
+            try:
+                piece = piece[os.write(self._file, piece) :]
+            except OSError:
+                self._lost += piece.count(b"\n")
+                raise
 
     def _pieces(self) -> Iterator[bytes]:
         """Whole lines, as many at a time as are written in one piece."""
         lines: list[bytes] = []
         size = 0
         while self._waiting:
-            line = self._line(*self._waiting.popleft()) + b"\n"
+            line = self._line(*self._waiting[0]) + b"\n"
             if lines and size + len(line) > self._piece:
                 yield b"".join(lines)
                 lines, size = [], 0
+            self._waiting.popleft()
             lines.append(line)
             size += len(line)
         if lines:
             yield b"".join(lines)
-
-
-def _write(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
 
 
 def _line_of(over: InHand, latency_s: float) -> _Line:
@@ -162,8 +182,10 @@ def _as_text(at: float, line: _Line) -> bytes:
         f"{line.latency_s * 1000:.1f}ms",
         *(f"{name}={_visible(value)}" for name in ids if (value := getattr(line, name))),
     ]
+    if line.model is not None or line.cost_usd is not None:
+        parts.append(f"model={_visible(line.model or '-')}")
     if line.cost_usd is not None:
-        parts += [f"model={line.model or '-'}", f"cost_usd={line.cost_usd:.8f}"]
+        parts.append(f"cost_usd={line.cost_usd:.8f}")
     return " ".join(parts).encode("utf-8", "replace")
 
 

@@ -6,7 +6,7 @@ https://www.w3.org/TR/trace-context/
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -85,11 +85,17 @@ class Tracing:
         self._bound = round(sample * _ALL)
         self._follow = follow
 
-    def begin(self, headers: Mapping[bytes, bytes]) -> Trace:
-        """The trace of one request. A header that is not of that form is taken for none."""
+    def begin(
+        self, headers: Mapping[bytes, bytes], given: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> Trace:
+        """The trace of one request. A header that is not of that form is taken for none.
+
+        Args:
+            given: the headers as they came, where some may have come several times.
+        """
         written = headers.get(PARENT)
         if written is not None:
-            trace = self._continued(written, headers.get(STATE, b""))
+            trace = self._continued(written, _state(headers, given))
             if trace is not None:
                 return trace
         name = _traces.new()
@@ -113,6 +119,16 @@ class Tracing:
             sampled=bool(sampled),
             state=state.decode("latin-1") if _may_pass(state) else "",
         )
+
+
+def _state(headers: Mapping[bytes, bytes], given: Iterable[tuple[bytes, bytes]] | None) -> bytes:
+    """Its `tracestate`. Several are one, in their order.
+
+    https://www.w3.org/TR/trace-context/#tracestate-header-field-values
+    """
+    if given is None or STATE not in headers:
+        return headers.get(STATE, b"")
+    return b",".join(value for name, value in given if name == STATE and value)
 
 
 def _may_pass(state: bytes) -> bool:

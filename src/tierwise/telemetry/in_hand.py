@@ -8,18 +8,74 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Protocol
 
-from tierwise.types import Decision, Trace, Usage
+from tierwise.types import Trace
+
+
+class Named(Protocol):
+    """What a request is called, what it asked for, and by which policy it goes."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def requested(self) -> str | None: ...
+    @property
+    def policy(self) -> str | None: ...
+
+
+class Counted(Protocol):
+    """Tokens; None where nobody knows them."""
+
+    @property
+    def input_tokens(self) -> int | None: ...
+    @property
+    def output_tokens(self) -> int | None: ...
 
 
 class Running(Protocol):
     """What is known of a request on its way."""
 
-    decision: Decision
-    model: str | None
-    deployment: str | None
-    tier: int | None
-    usage: Usage
-    cost_usd: float
+    @property
+    def decision(self) -> Named: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def deployment(self) -> str | None: ...
+    @property
+    def tier(self) -> int | None: ...
+    @property
+    def usage(self) -> Counted: ...
+    @property
+    def cost_usd(self) -> float | None: ...
+
+
+class Unrouted:
+    """A request that is not routed: for embeddings, or passed through. It is its own decision and
+    its own usage, so that the log reads it as any other and asks nobody which kind it is."""
+
+    __slots__ = (
+        "cost_usd", "deployment", "id", "input_tokens", "model", "output_tokens", "requested",
+    )  # fmt: skip
+    policy = None
+    tier = None
+
+    def __init__(self, name: str, requested: str | None) -> None:
+        self.id = name
+        self.requested = requested
+        self.model: str | None = None
+        self.deployment: str | None = None
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.cost_usd: float | None = None
+
+    @property
+    def decision(self) -> Unrouted:
+        """Itself."""
+        return self
+
+    @property
+    def usage(self) -> Unrouted:
+        """Itself."""
+        return self
 
 
 class InHand:
@@ -52,3 +108,13 @@ class InHand:
 
 IN_HAND: ContextVar[InHand | None] = ContextVar("tierwise_in_hand", default=None)
 """The request in hand; None outside of requests, and where no log asks for it."""
+
+
+def unrouted(name: str, requested: str | None = None) -> Unrouted:
+    """Notes that the request in hand is called so and is not routed; what becomes known of it is
+    to be put into what this returns."""
+    found = Unrouted(name, requested)
+    held = IN_HAND.get()
+    if held is not None:
+        held.run = found
+    return found

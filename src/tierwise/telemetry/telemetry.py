@@ -31,9 +31,12 @@ class Telemetry:
         self._metrics = GenAiMetrics(places, time.time(), older=settings.older_names)
         self.exporter = Exporter(settings, self._metrics.encoded, version("tierwise"))
 
-    def begin(self, headers: Mapping[bytes, bytes]) -> Trace | None:
-        """The trace of a request with these headers; None where no traces are sent."""
-        return None if self._tracing is None else self._tracing.begin(headers)
+    def begin(
+        self, headers: Mapping[bytes, bytes], given: Iterable[tuple[bytes, bytes]]
+    ) -> Trace | None:
+        """The trace of a request with these headers, and as they were given, where some may have
+        come several times; None where no traces are sent."""
+        return None if self._tracing is None else self._tracing.begin(headers, given)
 
     def observe(self, record: Record) -> None:
         """Tells of a request that is over; called by the ledger's thread."""
