@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tierwise.analysis.conversation import ends
 from tierwise.analysis.encoder import Encoder
-from tierwise.analysis.lexicon import votes_of
+from tierwise.analysis.lexicon import stems_for, votes_of
 from tierwise.analysis.question import folded, uncourteous
 from tierwise.analysis.structure import STRUCTURE
 from tierwise.types import DOMAINS, KINDS
@@ -68,9 +68,10 @@ def traits_of(encoder: Encoder, text: str, mean: Vector, structure: Vector | Non
     start, end = lower[:_END_CHARS], lower[-_END_CHARS:]
     read = ends(lower)
     short = len(lower) <= _END_CHARS
-    kind_votes, domain_votes = votes_of(read)
-    opening_votes = kind_votes if short else votes_of(start)[0]
-    closing_votes = kind_votes if short else votes_of(end)[0]
+    stems = stems_for(read)
+    kind_votes, domain_votes = votes_of(read, stems)
+    opening_votes = kind_votes if short else votes_of(start, stems)[0]
+    closing_votes = kind_votes if short else votes_of(end, stems)[0]
     return Traits(
         whole=mean,
         opening=mean if short else encoder.embed(start),
