@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from builders import a_task
+from tierwise.analysis import analyse
 from tierwise.analysis.analyst import Analyst
 from tierwise.analysis.language import language_of
 from tierwise.analysis.lexicon import stems_for, votes_of
@@ -84,6 +85,22 @@ def test_a_review_of_accounts_for_compliance_touches_finance_and_law(
     profile = profile_of(REVIEWS[language])
     assert {profile.domain, *profile.also} == {"finance", "legal"}
     assert profile.language == language
+
+
+@pytest.mark.parametrize("language", REVIEWS)
+def test_rules_alone_find_finance_and_law_in_a_review_of_accounts(language: str) -> None:
+    profile = analyse(a_task(REVIEWS[language]))
+    assert {profile.domain, *profile.also} == {"finance", "legal"}
+
+
+def test_rules_alone_tell_most_domains_and_none_where_no_word_does() -> None:
+    told = [
+        (prompt.domain, analyse(a_task(prompt.text)).domain)
+        for prompt in PROMPTS
+        if prompt.set == "second" and prompt.domain
+    ]
+    assert sum(domain == found for domain, found in told) / len(told) >= 0.78
+    assert {found for domain, found in told if domain == "general"} == {"general"}
 
 
 def test_no_stem_of_the_latin_script_stands_in_english_prompts() -> None:

@@ -5,15 +5,21 @@ The last user turn says what to do; the rest of the conversation only helps to t
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tierwise.analysis.length import OUTPUT_TOKENS
-from tierwise.analysis.lexicon import DOMAIN_OF, KIND_OF, REASONING_WORDS, telling_words_of
-from tierwise.types import Capability, Domain, Kind, Profile, Task
+from tierwise.analysis.lexicon import (
+    DOMAIN_OF,
+    KIND_OF,
+    REASONING_WORDS,
+    stems_for,
+    telling_words_of,
+)
+from tierwise.types import DOMAINS, KINDS, Capability, Domain, Kind, Profile, Task
 
 _READ_CHARS = 400
 """Of a long text, as many characters are read from its start and again from its end."""
@@ -120,8 +126,10 @@ def classify(measured: Measured) -> Profile:
     """Reads the words: kind, domain, difficulty, and how long the answer will be."""
     seen = measured.profile
     words = telling_words_of(measured.question)
-    kind = _kind(measured, words)
-    domain, also = _domains(words, measured.context, kind)
+    lower = measured.question.lower()
+    foreign = [group for stems in stems_for(lower) for group in stems.groups(lower)]
+    kind = _kind(measured, words, foreign)
+    domain, also = _domains(words, foreign, measured.context, kind)
     expected = OUTPUT_TOKENS[kind]
     if seen.output_tokens:
         expected = min(expected, seen.output_tokens)
@@ -143,7 +151,7 @@ def _ends(text: str) -> str:
     return f"{text[:_READ_CHARS]} {text[-_READ_CHARS:]}"
 
 
-def _kind(measured: Measured, words: Set[bytes]) -> Kind:
+def _kind(measured: Measured, words: Set[bytes], foreign: Sequence[str]) -> Kind:
     question = measured.question
     if "vision" in measured.profile.requires:
         return "vision"
@@ -156,14 +164,25 @@ def _kind(measured: Measured, words: Set[bytes]) -> Kind:
         for kind in KIND_OF[word]:
             # A question or a greeting stands in every other prompt; "translate" says more.
             votes[kind] = votes.get(kind, 0) + (1 if kind in ("qa", "chat") else 2)
+    for group in foreign:
+        if group in KINDS:
+            votes[group] = votes.get(group, 0) + 2
     if not votes:
         return "qa" if "?" in question else "chat"
     return cast(Kind, max(sorted(votes), key=votes.__getitem__))
 
 
-def _domains(words: Set[bytes], context: str, kind: Kind) -> tuple[Domain, frozenset[Domain]]:
-    """The domain with most votes, and the others that have enough of them."""
+def _domains(
+    words: Set[bytes], foreign: Sequence[str], context: str, kind: Kind
+) -> tuple[Domain, frozenset[Domain]]:
+    """The domain with most votes, and the others that have enough of them.
+
+    `foreign` are kinds and domains that words of other languages speak for.
+    """
     votes: dict[str, int] = {}
+    for group in foreign:
+        if group in DOMAINS:
+            votes[group] = votes.get(group, 0) + 2
     for word in words & _DOMAIN_WORDS:
         for domain in DOMAIN_OF[word]:
             votes[domain] = votes.get(domain, 0) + 2
