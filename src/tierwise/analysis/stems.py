@@ -308,11 +308,11 @@ class Stems:
     def __init__(self, stems_of: Mapping[str, str], start: int) -> None:
         self._start = start
         self._by_start: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-        for groups, stems in stems_of.items():
-            for stem in dict.fromkeys(stems.split()):
-                plain = stem.replace("_", " ").replace("'", " ")
-                found = self._by_start.setdefault(plain[:start], [])
-                found.append((plain, tuple(groups.split())))
+        for names, stems in stems_of.items():
+            groups = tuple(names.split())
+            for stem in stems.replace("'", "_").split():
+                plain = stem.replace("_", " ")
+                self._by_start.setdefault(plain[:start], []).append((plain, groups))
 
     def groups(self, lower: str) -> Iterator[str]:
         """The kind or domain of each stem that stands in a text in lower case."""
