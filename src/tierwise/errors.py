@@ -375,8 +375,8 @@ class UpstreamError(TierwiseError):
         retry_after: seconds that the provider asked us to wait.
         body: the provider's error body, for the caller when the request itself is at fault.
 
-    `param` and `code` are the field that it names and its word for programs, where the provider
-    speaks another dialect than the caller, who is not given the body.
+    `param` and `code` are the field that it names and its word for programs, for callers who cannot
+    read the body.
     """
 
     kind = "upstream_error"

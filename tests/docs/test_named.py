@@ -92,7 +92,10 @@ def test_the_page_of_errors_has_every_code_with_its_status() -> None:
     shown = {
         (int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)
     }
-    assert {(one.status, one.code) for one in kinds(RequestError) if one.code} <= shown
+    # The dashboard, if anybody has imported it, has kinds of its own, which its pages show.
+    ours = [one for one in kinds(RequestError) if one.__module__ == RequestError.__module__]
+    assert len(ours) > 20
+    assert {(one.status, one.code) for one in ours if one.code} <= shown
     assert set(re.findall(r"\bcode=\"(\w+)\"", SOURCE)) - OF_A_FLEET <= {code for _, code in shown}
 
 

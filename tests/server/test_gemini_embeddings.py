@@ -168,6 +168,19 @@ def test_a_body_that_is_no_object_is_refused(
     assert (reply.status, reply.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
+def test_a_refusal_of_a_provider_keeps_the_field_and_the_code_that_it_names(
+    running: RunningGateway, embeds: Embeds
+) -> None:
+    def refused(_: Any) -> web.Response:
+        said = {"message": "`dimensions` is too large", "param": "dimensions", "code": "too_large"}
+        return web.json_response({"error": said}, status=400)
+
+    embeds.answers = dict.fromkeys(("beta-key", "gamma-key"), refused)
+    reply = ask(running.url, {**content("one"), "outputDimensionality": 9})
+    assert (reply.status, field_of(reply)) == (400, "dimensions")
+    assert "TOO_LARGE" in [one.get("reason") for one in reply.json["error"]["details"]]
+
+
 def test_a_wrong_key_is_refused_in_googles_shape(running: RunningGateway) -> None:
     path = "/v1beta/models/vectors:embedContent"
     reply = call(running.url, "POST", path, content("one"), key="wrong")

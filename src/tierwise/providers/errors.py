@@ -81,9 +81,12 @@ def classify(
     message = _message(text) or f"HTTP {status}"
     words = " ".join((message, *_codes(text)))
     if status == 200:
-        return _behind_200(message, words, _codes(text))
+        error = _behind_200(message, words, _codes(text))
+        error.param, error.code = _named(text)
+        return error
     asked = retry_info(_error_object(text))
     error = _by_status(status, message, words, text.encode() if text else None, waits=asked)
+    error.param, error.code = _named(text)
     if isinstance(error, (RateLimited, OutOfService, ServerFailed)):
         error.retry_after = asked if asked is not None else retry_after(headers)
     return error
@@ -128,9 +131,9 @@ def _behind_200(message: str, words: str, codes: Sequence[str]) -> UpstreamError
     return ServerFailed(message, status=200)
 
 
-def named(body: bytes) -> tuple[str | None, str | None]:
-    """The field that an error's body names, and its word for programs, where it has them."""
-    error = _error_object(body)
+def _named(text: str) -> tuple[str | None, str | None]:
+    """The field that an error names, and its word for programs, where it has them."""
+    error = _error_object(text)
     if not isinstance(error, dict):
         return None, None
     param, code = error.get("param"), error.get("code")
@@ -172,7 +175,7 @@ def _plain(body: bytes) -> str:
         return body.decode("utf-8", "replace")
 
 
-def _error_object(text: str | bytes) -> object:
+def _error_object(text: str) -> object:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):

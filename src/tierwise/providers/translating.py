@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from tierwise.errors import UpstreamError
 from tierwise.providers.base import Adapter, Reply, StreamReader, lacks_of
-from tierwise.providers.errors import named
 from tierwise.providers.http import HttpRequest
 from tierwise.providers.reading import unreadable_answer, unreadable_stream
 from tierwise.types import Completion, Deployment, Task, Usage
@@ -76,10 +75,11 @@ class Translating:
         """What an answer with another status means. Its body is in words that the caller does not
         know; the field that it names is named as the caller calls it, where that is known."""
         error = self._adapter.error(status, headers, body)
-        if self._theirs is not self._ours and error.body is not None:
-            param, error.code = named(error.body)
-            feature = next((one for one, word in self._theirs.words.items() if word == param), None)
-            error.param = param if feature is None else self._ours.words.get(feature, param)
+        if self._theirs is not self._ours:
+            words = self._theirs.words.items()
+            feature = next((one for one, word in words if word == error.param), None)
+            if feature is not None:
+                error.param = self._ours.words.get(feature, error.param)
             error.body = None
         return error
 
