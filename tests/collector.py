@@ -27,7 +27,8 @@ class Sent:
 class Collector:
     """Listens on a port of its own. It answers with the next of `statuses`, then with 200.
 
-    Whom it refuses it sends to `location`, where that is written. `asked` counts GETs.
+    Whom it refuses it sends to `location`, where that is written. `asked` counts GETs. `answer` is
+    the body of its answers with 200.
     """
 
     statuses: list[int] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Collector:
     sent: list[Sent] = field(default_factory=list)
     location: str | None = None
     asked: int = 0
+    answer: bytes = b""
 
     def __enter__(self) -> Collector:
         collector = self
@@ -55,6 +57,8 @@ class Collector:
                     if collector.location is not None:
                         self.send_header("location", collector.location)
                 self.end_headers()
+                if status == 200:
+                    self.wfile.write(collector.answer)
 
             def do_GET(self) -> None:
                 collector.asked += 1

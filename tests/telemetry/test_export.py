@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
 from collector import Collector, spans_in
 from gateway import until
@@ -54,6 +58,35 @@ def test_spans_arrive_with_headers_and_who_sent_them(started: Started) -> None:
     assert collector.sent[0].headers["api-key"] == "k"
     assert collector.sent[0].headers["content-type"] == "application/x-protobuf"
     assert collector.resource == {"service.name": "mine"}
+
+
+def test_spans_that_the_collector_rejects_are_dropped_and_told_of(
+    started: Started, caplog: pytest.LogCaptureFixture
+) -> None:
+    partial = ExportTracePartialSuccess(rejected_spans=2, error_message="too old")
+    answer = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    with Collector(answer=answer) as collector:
+        exporter = started(collector.url, batch=3)
+        for turn in range(1, 4):
+            exporter.add([a_span("one"), a_span("two"), a_span("three")])
+            until(lambda turn=turn: (exporter.sent, exporter.dropped) == (turn, 2 * turn), "them")
+    assert len(collector.sent) == 3  # and none of it again
+    said = [one.getMessage() for one in caplog.records]
+    assert len(said) == 2  # the first and the second time; then the fourth, eighth, ...
+    assert "rejected 2" in said[0]
+    assert "too old" in said[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"{}", b"\x0a\x05\x08", b"\x0a\x0b\x08" + b"\xff" * 9 + b"\x01", b"\xff" * 40, b"<html>"],
+)
+def test_an_answer_that_is_none_rejects_nothing(started: Started, answer: bytes) -> None:
+    with Collector(answer=answer) as collector:
+        exporter = started(collector.url)
+        exporter.add([a_span("one")])
+        until(lambda: exporter.sent == 1, "the span")
+    assert exporter.dropped == 0
 
 
 def test_they_are_compressed_where_that_is_asked_for(started: Started) -> None:

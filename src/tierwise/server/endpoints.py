@@ -56,7 +56,7 @@ from tierwise.server.refusals import refused
 from tierwise.server.request import ClientGone, Receive, Scope, Send
 from tierwise.server.speech import Speech
 from tierwise.server.speeches import Speeches
-from tierwise.server.status import databases, shared, status_of
+from tierwise.server.status import databases, in_brief, shared, status_of
 from tierwise.wire import openai_errors
 
 log = logging.getLogger("tierwise.server")
@@ -280,9 +280,9 @@ class Endpoints:
         return _json(
             {
                 "status": "ok",
-                **databases(self._orchestrator, self._lasting),
+                **in_brief(databases(self._orchestrator, self._lasting)),
                 "gates": {"broken": self._orchestrator.checker.broken},
-                **shared(self._lasting),
+                **in_brief(shared(self._lasting)),
             }
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +13,8 @@ import msgspec
 
 from tierwise.orchestrator import Orchestrator
 from tierwise.server.lasting import Lasting
+
+_ELSEWHERE = "`GET /v1/status`, which takes a key, and the log say why"
 
 
 def status_of(orchestrator: Orchestrator, lasting: Lasting, file: str | None) -> dict[str, Any]:
@@ -74,3 +77,15 @@ def databases(orchestrator: Orchestrator, lasting: Lasting) -> dict[str, Any]:
 def shared(lasting: Lasting) -> dict[str, Any]:
     """Whether state is shared with other replicas; nothing where it never is."""
     return {} if lasting.replicas is None else {"shared": lasting.replicas.status()}
+
+
+def in_brief(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The same for everybody: which part is down, and not why, in words in which a database tells
+    its hosts and users."""
+    return {
+        part: {
+            name: _ELSEWHERE if value and name in ("last_error", "why") else value
+            for name, value in found.items()
+        }
+        for part, found in parts.items()
+    }

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from tierwise.telemetry.protobuf import attributes, beginning, message, text
+from tierwise.telemetry.rejected import rejected
 from tierwise.telemetry.settings import Settings, shown
 
 log = logging.getLogger("tierwise.telemetry")
@@ -30,6 +31,8 @@ _RETRIED = frozenset({429, 502, 503, 504})
 _FIRST_RETRY_S, _MOST_RETRY_S, _TRIES = 0.5, 15.0, 5
 _MOST_AT_ONCE = 4 * 1024 * 1024
 """Bytes of spans in one request; collectors take from 4 MiB up (their own default is 20)."""
+_MOST_ANSWER = 64 * 1024
+"""Bytes of an answer that are read."""
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes of spans that may wait. Most are of some hundred; prompts and answers may be much more."""
 
@@ -73,6 +76,7 @@ class Exporter:
         self._give_up_at = float("inf")
         self._metrics_due = time.monotonic() + settings.interval_s
         self._failures = 0
+        self._rejections = 0
         self._opener = urllib.request.build_opener(
             _NoRedirects, urllib.request.HTTPSHandler(context=_tls(settings))
         )
@@ -135,19 +139,18 @@ class Exporter:
 
     def _send_all(self) -> None:
         while (batch := self._next()).count:
-            url, taken = self._settings.traces_url, False
+            url, lost = self._settings.traces_url, batch.count
             try:
-                taken = url is not None and self._send(
-                    url, self._settings.traces_headers, self._body(batch.spans)
-                )
+                if url is not None:
+                    body = self._body(batch.spans)
+                    refused = self._send(url, self._settings.traces_headers, body)
+                    lost = batch.count if refused is None else min(refused, batch.count)
             finally:
                 with self._counting:
                     self.waiting -= batch.count
                     self._bytes -= len(batch.spans)
-                    if taken:
-                        self.sent += batch.count
-                    else:
-                        self.dropped += batch.count
+                    self.sent += batch.count - lost
+                    self.dropped += lost
         if time.monotonic() >= self._metrics_due:
             self._metrics_due = time.monotonic() + self._settings.interval_s
             if self._settings.metrics_url is not None:
@@ -168,18 +171,18 @@ class Exporter:
         size = len(self._resource) + len(inner) + len(self._scope) + len(parts)
         return b"".join((beginning(1, size), self._resource, inner, self._scope, parts))
 
-    def _send(self, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> bool:
-        """Whether a collector has taken it."""
+    def _send(self, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> int | None:
+        """How much of it a collector has rejected; None if it has taken nothing."""
         sent = {"content-type": "application/x-protobuf", "user-agent": "tierwise", **dict(headers)}
         if self._settings.gzip:
             body = gzip.compress(body, 1)
             sent["content-encoding"] = "gzip"
         request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310 - checked
         for turn in range(_TRIES):
-            why, again, wait = self._post(request)
-            if why is None:
+            answer, why, again, wait = self._post(request)
+            if answer is not None:
                 self._failures = 0
-                return True
+                return self._rejected(url, answer)
             left = self._give_up_at - time.monotonic()
             if not again or left <= 0 or turn + 1 == _TRIES:
                 break
@@ -191,30 +194,45 @@ class Exporter:
                 "the collector at %s does not take telemetry, %d times in a row so far: %s",
                 shown(url), self._failures, why,
             )  # fmt: skip
-        return False
+        return None
 
-    def _post(self, request: urllib.request.Request) -> tuple[str | None, bool, float | None]:
-        """Why it was not taken, whether another try may help, and when, in seconds."""
+    def _rejected(self, url: str, answer: bytes) -> int:
+        """How much an answer says was rejected, which another try would not help."""
+        count, said = rejected(answer)
+        if count or said:
+            self._rejections += 1
+            if self._rejections & (self._rejections - 1) == 0:
+                log.warning(
+                    "the collector at %s has rejected %d of what it was sent, and said so %d times "
+                    "so far: %r",
+                    shown(url), count, self._rejections, said,
+                )  # fmt: skip
+        return count
+
+    def _post(
+        self, request: urllib.request.Request
+    ) -> tuple[bytes | None, str, bool, float | None]:
+        """The answer, if it was taken; else why not, whether another try may help, and when, in
+        seconds."""
         left = max(0.1, self._give_up_at - time.monotonic())
         timeout = min(self._settings.timeout_s, left)
         try:
             with self._opener.open(request, timeout=timeout) as answer:
-                answer.read()
+                return answer.read(_MOST_ANSWER), "", False, None
         except urllib.error.HTTPError as error:
             wait = error.headers.get("retry-after", "")
             after = min(float(wait), _MOST_RETRY_S) if wait.isdecimal() else None
             error.close()
-            return f"HTTP status {error.code}", error.code in _RETRIED, after
+            return None, f"HTTP status {error.code}", error.code in _RETRIED, after
         except OSError as error:
-            return f"{error}", True, None
+            return None, f"{error}", True, None
         except http.client.BadStatusLine:
             why = "its answer is no HTTP; is this its port for gRPC, and another (4318) for HTTP?"
-            return why, False, None
+            return None, why, False, None
         except (http.client.HTTPException, ValueError) as error:
             # Its words quote the URL or the header, where secrets may be.
             why = f"it cannot be asked ({type(error).__name__}): see its URL and headers"
-            return why, False, None
-        return None, False, None
+            return None, why, False, None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
