@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tierwise.analysis.stems import LATIN, SCRIPTS, Stems
+from tierwise.analysis.stems import LATIN, OTHER_SCRIPT, SCRIPTS, Stems
 from tierwise.types import Domain, Kind
 
 _DOMAINS: dict[Domain, str] = {
@@ -192,7 +192,9 @@ def stems_for(lower: str) -> tuple[Stems, ...]:
 
     Those of the Latin script only where no word tells that the text is English.
     """
-    others = () if lower.isascii() else tuple(of for chars, of in SCRIPTS if chars.search(lower))
+    others: tuple[Stems, ...] = ()
+    if not lower.isascii() and OTHER_SCRIPT.search(lower):
+        others = tuple(of for chars, of in SCRIPTS if chars.search(lower))
     if others or " the " in lower or not _ENGLISH.isdisjoint(_split(lower)):
         return others
     return (LATIN,)
