@@ -145,21 +145,18 @@ class AccessLog:
 def _line_of(over: InHand, latency_s: float) -> _Line:
     """What there is to say of a request, without the request: its body need not wait with it."""
     trace, run = over.trace, over.run
-    line = _Line(
-        "", "info", LOGGER, "", over.method, over.path,
-        over.status, latency_s,
-        None if run is None else run.decision.id,
-        None if trace is None else trace.id,
-        None if trace is None else trace.span,
-        over.caller,
+    trace_id, span = (None, None) if trace is None else (trace.id, trace.span)
+    if run is None:
+        return _Line(
+            "", "info", LOGGER, "", over.method, over.path, over.status, latency_s,
+            None, trace_id, span, over.caller,
+        )  # fmt: skip
+    decision, usage = run.decision, run.usage
+    return _Line(
+        "", "info", LOGGER, "", over.method, over.path, over.status, latency_s,
+        decision.id, trace_id, span, over.caller, decision.requested, decision.policy,
+        run.model, run.deployment, run.tier, usage.input_tokens, usage.output_tokens, run.cost_usd,
     )  # fmt: skip
-    if run is not None:
-        decision, usage = run.decision, run.usage
-        line.requested, line.policy = decision.requested, decision.policy
-        line.model, line.deployment, line.tier = run.model, run.deployment, run.tier
-        line.input_tokens, line.output_tokens = usage.input_tokens, usage.output_tokens
-        line.cost_usd = run.cost_usd
-    return line
 
 
 _encode = msgspec.json.Encoder().encode

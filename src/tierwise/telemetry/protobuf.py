@@ -104,14 +104,15 @@ def count_attribute(field: int, key: str, value: int) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _double_head(field: int, key: str) -> bytes:
+def double_head(field: int, key: str) -> bytes:
+    """An attribute that is a floating-point number, all but the number's eight bytes."""
     # A double's value is 9 bytes with its tag, whatever it is; so all before it is always the same.
     return attribute(field, key, 0.0)[:-8]
 
 
 def double_attribute(field: int, key: str, value: float) -> bytes:
     """As `attribute`, for a floating-point number."""
-    return _double_head(field, key) + _DOUBLE(value)
+    return double_head(field, key) + _DOUBLE(value)
 
 
 @lru_cache(maxsize=4096)

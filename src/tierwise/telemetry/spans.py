@@ -20,6 +20,7 @@ from tierwise.telemetry.protobuf import (
     attributes,
     count_attribute,
     double_attribute,
+    double_head,
     message,
     number,
     text,
@@ -41,8 +42,9 @@ _NS = 1e9
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
 _DECISION = "tierwise.decision.id"
-_COST = "tierwise.cost_usd"
-_REFERENCE = "tierwise.reference_cost_usd"
+_DOUBLE = struct.Struct("<d").pack
+_COST = double_head(_ATTRIBUTE, "tierwise.cost_usd")
+_REFERENCE = double_head(_ATTRIBUTE, "tierwise.reference_cost_usd")
 _INPUT = "gen_ai.usage.input_tokens"
 _OUTPUT = "gen_ai.usage.output_tokens"
 _CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
@@ -101,10 +103,11 @@ class Spans:
         facts = [
             known,
             text_attribute(_ATTRIBUTE, _DECISION, decision.id),
-            count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens),
-            count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens),
-            double_attribute(_ATTRIBUTE, _COST, record.cost_usd),
-            double_attribute(_ATTRIBUTE, _REFERENCE, record.reference_cost_usd),
+            _read_and_said(usage.input_tokens, usage.output_tokens),
+            _COST,
+            _DOUBLE(record.cost_usd),
+            _REFERENCE,
+            _DOUBLE(record.reference_cost_usd),
         ]
         if record.stream and record.ttft_s is not None:
             facts.append(double_attribute(_ATTRIBUTE, _TO_FIRST, record.ttft_s))
@@ -190,10 +193,9 @@ class Spans:
         known = self._attempts.get(key)
         if known is None:
             known = self._kept(self._attempts, key, self._call_facts(record, attempt))
-        facts = [known, double_attribute(_ATTRIBUTE, _COST, attempt.cost_usd)]
+        facts = [known, _COST, _DOUBLE(attempt.cost_usd)]
         if usage is not None:
-            facts.append(count_attribute(_ATTRIBUTE, _INPUT, usage.input_tokens))
-            facts.append(count_attribute(_ATTRIBUTE, _OUTPUT, usage.output_tokens))
+            facts.append(_read_and_said(usage.input_tokens, usage.output_tokens))
             if usage.cached_input_tokens:
                 read = count_attribute(_ATTRIBUTE, _CACHE_READ, usage.cached_input_tokens)
                 facts.append(read)
@@ -258,6 +260,13 @@ class Spans:
         if len(kept) < _MOST_KEPT:
             kept[key] = facts
         return facts
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _read_and_said(read: int, said: int) -> bytes:
+    """How many tokens a prompt and its answer had: of a request, and mostly of its one call too."""
+    inputs = count_attribute(_ATTRIBUTE, _INPUT, read)
+    return inputs + count_attribute(_ATTRIBUTE, _OUTPUT, said)
 
 
 def _routing_facts(decision: Decision) -> list[bytes]:
