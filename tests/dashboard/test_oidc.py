@@ -14,9 +14,9 @@ from gateway import config_for
 from oidc_provider import CLIENT, SECRET, OidcProvider
 from pages import Answer, Client, Person
 from tenants import Tenants, tenants
-from tierwise.accounts.kinds import ORGANISATION, USER
+from tierwise.accounts.kinds import ORGANISATION, TEAM, USER
 from tierwise.accounts.types import OPERATOR, User
-from tierwise.accounts.wanted import NewOrganisation, NewUser
+from tierwise.accounts.wanted import NewOrganisation, NewTeam, NewUser
 from tierwise.config import build, from_mapping
 from tierwise.errors import ConfigError
 
@@ -160,6 +160,20 @@ def test_nobody_is_let_in_as_a_user_of_an_organisation_that_has_ended(
     store.end(OPERATOR, ORGANISATION, org)
     assert client.get("/").status == 303
     assert come(gateway, idp, email="brief@ours.example")[1].status == 403
+
+
+def test_nobody_is_let_in_as_a_user_of_a_team_that_has_ended(
+    gateway: Tenants, idp: OidcProvider
+) -> None:
+    store = gateway.accounts.store
+    team = store.create_team(OPERATOR, NewTeam(org=gateway.ours.id, name="for a while")).id
+    user = NewUser(org=gateway.ours.id, name="while@ours.example", role="member", team=team)
+    store.create_user(OPERATOR, user)
+    client, answer = come(gateway, idp, email="while@ours.example")
+    assert (answer.status, client.get("/").status) == (200, 200)
+    store.end(OPERATOR, TEAM, team)
+    assert client.get("/").status == 303
+    assert come(gateway, idp, email="while@ours.example")[1].status == 403
 
 
 def test_signing_out_ends_it_for_all_who_have_the_cookie(

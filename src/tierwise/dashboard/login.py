@@ -145,23 +145,26 @@ class Login:
         """Somebody of an address: operators by a claim, users of the accounts, others by a claim.
 
         The first, because admins of any organisation may make a user of any address; so nobody can
-        say who is meant if several have. Claims lead to the organisation `default`, and so not for
-        those who have ended there.
+        say who is meant if several have. Nobody is let in as a user who has ended, or whose team
+        or organisation has. Claims lead to the organisation `default`, and so not for those who
+        have ended there.
         """
         accounts = self._face.accounts
         tenants = accounts is not None
         if role == "operator":
             return Visitor(actor=Actor(name=address, role="admin", gateway=True), tenants=tenants)
         if accounts is not None:
-            users, orgs = tables.users.c, tables.organisations.c
+            users, teams, orgs = tables.users.c, tables.teams.c, tables.organisations.c
+            ended = func.coalesce(users.ended_at, teams.ended_at, orgs.ended_at)
             asked = (
-                select(tables.users, orgs.ended_at.label("org_ended_at"))
+                select(tables.users, ended.label("over_at"))
                 .join_from(tables.users, tables.organisations, users.org == orgs.id)
+                .join(tables.teams, users.team == teams.id, isouter=True)
                 .where(func.lower(users.name) == address.lower())
             )
             with accounts.database.reading() as connection:
                 rows = connection.execute(asked).mappings().all()
-            live = [row for row in rows if row["ended_at"] is None and row["org_ended_at"] is None]
+            live = [row for row in rows if row["over_at"] is None]
             if len(live) > 1:
                 log.warning("%s is a user of several organisations, and not let in", address)
             if len(live) != 1:
