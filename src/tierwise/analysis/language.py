@@ -21,38 +21,31 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _SMALL_WORDS: dict[str, str] = {
     "en": """the of and to in is it for what how this that with who when which where why are you a
-        an my i me please write give hi hello do does can if there all find not from or was
-        did should best make good ok thanks yes list explain hey would have your""",
+        an my i me please write give hi hello do does can if there all find not from or was did
+        should best make good ok thanks yes list explain hey would have your""",
     "de": """der die das und ist ein eine nicht mit für auf den dem des wie was wo wer warum bitte
-        ich
-        du sie es mir mein meine zu im aus von ins ob welche kann schreib schreibe hallo diesem
+        ich du sie es mir mein meine zu im aus von ins ob welche kann schreib schreibe hallo diesem
         diesen folgenden drei finde seit muss wenn oder zum""",
     "fr": """le la les des une et est du que qui dans pour pas je tu vous il elle ce cette ces au
-        aux
-        sur avec comment pourquoi quel quelle bonjour salut mon ma mes moi ça en de un ou merci
+        aux sur avec comment pourquoi quel quelle bonjour salut mon ma mes moi ça en de un ou merci
         beaucoup bonne après toujours puis peut""",
     "es": """el los las una unos y es del que qué en por para con no cómo cuál cuánto dónde quién
-        se su
-        al mi me este esta estos hola lo más como si sobre hoy gracias buenos la de un está dos
-        siempre estoy tengo puede puedo esto""",
+        se su al mi me este esta estos hola lo más como si sobre hoy gracias buenos la de un está
+        dos siempre estoy tengo puede puedo esto""",
     "it": """il lo gli una di è che non per con come del della dello dei delle questo questa sono
-        mi
-        chi ciao quale perché cosa sulla nel nella ha la un le ho già posso tutti dal dalla al
+        mi chi ciao quale perché cosa sulla nel nella ha la un le ho già posso tutti dal dalla al
         tra seguente scrivi ogni""",
     "pt": """o os as um uma é do da dos das que não em no na para com por como você eu meu minha
-        qual
-        quem oi olá tudo estou este esta faça foi nas nos ele está ou estas dá sem fui quais
+        qual quem oi olá tudo estou este esta faça foi nas nos ele está ou estas dá sem fui quais
         seus meus""",
     "nl": """de het een en is van niet dat voor met op te zijn ik je hoe wat waar wie waarom naar
-        dit
-        deze nog heb graag hallo om aan maar mijn uit als moet kan""",
+        dit deze nog heb graag hallo om aan maar mijn uit als moet kan""",
     "pl": """i w na z do nie jest się że to jak co gdzie kto dlaczego proszę dla czy po od tego mam
         jaki jaka cześć mnie mój moja""",
-    "tr": """ve bir bu için ile ne nasıl mi mı de da çok olan nerede kim neden var lütfen
-        merhaba bana şunu""",
+    "tr": """ve bir bu için ile ne nasıl mi mı de da çok olan nerede kim neden var lütfen merhaba
+        bana şunu""",
     "sv": """och att det som en ett är på av för med inte jag du vad hur var vem varför till den
-        har
-        hej om här nedan tre efter mot detta denna skriv""",
+        har hej om här nedan tre efter mot detta denna skriv""",
 }
 
 

@@ -333,5 +333,5 @@ SCRIPTS: tuple[tuple[re.Pattern[str], Stems], ...] = (
     (re.compile("[\u0600-\u06ff]"), Stems(_ARABIC, 3)),
 )
 """Of every other script the characters that tell it, and its stems."""
-OTHER_SCRIPT = re.compile("[\u0400-\u04ff\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+OTHER_SCRIPT = re.compile("|".join(chars.pattern for chars, _ in SCRIPTS))
 """The characters of all of them."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from tierwise.ledger.asides import Aside
 from tierwise.types import Record
@@ -13,6 +14,7 @@ log = logging.getLogger("tierwise.ledger")
 
 Observer = Callable[[Record], None]
 AsideObserver = Callable[[Aside], None]
+Shown = TypeVar("Shown", Record, Aside)
 
 
 class Watched:
@@ -43,17 +45,15 @@ class Watched:
         self._aside_observers = [one for one in self._aside_observers if one != observer]
 
     def _show(self, record: Record) -> None:
-        for observer in self._observers:
-            try:
-                with self._showing:
-                    observer(record)
-            except Exception:  # whoever looks on must not cost us the record
-                log.exception("an observer of the ledger broke")
+        self._tell(self._observers, record)
 
     def _show_aside(self, aside: Aside) -> None:
-        for observer in self._aside_observers:
+        self._tell(self._aside_observers, aside)
+
+    def _tell(self, observers: Iterable[Callable[[Shown], None]], what: Shown) -> None:
+        for observer in observers:
             try:
                 with self._showing:
-                    observer(aside)
-            except Exception:  # whoever looks on must not cost us the rest
+                    observer(what)
+            except Exception:  # whoever looks on must not cost us what is shown
                 log.exception("an observer of the ledger broke")

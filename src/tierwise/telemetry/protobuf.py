@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-_DOUBLE = struct.Struct("<d").pack
+DOUBLE = struct.Struct("<d").pack
+"""The eight bytes of a floating-point number."""
 _FIXED64 = struct.Struct("<Q").pack
 BYTES, FIXED64 = 2, 1
 """Wire types: of what has a length, and of eight bytes."""
@@ -69,7 +70,7 @@ def fixed64(field: int, value: int) -> bytes:
 
 def double(field: int, value: float) -> bytes:
     """A field that is a floating-point number."""
-    return tag(field, FIXED64) + _DOUBLE(value)
+    return tag(field, FIXED64) + DOUBLE(value)
 
 
 def packed(field: int, values: Iterable[bytes]) -> bytes:
@@ -84,7 +85,7 @@ def packed_fixed64(field: int, values: Iterable[int]) -> bytes:
 
 def packed_doubles(field: int, values: Iterable[float]) -> bytes:
     """Floating-point numbers."""
-    return packed(field, (_DOUBLE(value) for value in values))
+    return packed(field, (DOUBLE(value) for value in values))
 
 
 def attribute(field: int, key: str, value: Value) -> bytes:
@@ -112,7 +113,7 @@ def double_head(field: int, key: str) -> bytes:
 
 def double_attribute(field: int, key: str, value: float) -> bytes:
     """As `attribute`, for a floating-point number."""
-    return double_head(field, key) + _DOUBLE(value)
+    return double_head(field, key) + DOUBLE(value)
 
 
 @lru_cache(maxsize=4096)

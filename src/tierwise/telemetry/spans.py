@@ -15,8 +15,9 @@ from typing import Any
 
 from tierwise.telemetry.content import messages_of
 from tierwise.telemetry.context import new_span_bytes
-from tierwise.telemetry.places import FINE, Place, Places, error_of
+from tierwise.telemetry.places import Place, Places, error_of
 from tierwise.telemetry.protobuf import (
+    DOUBLE,
     attributes,
     count_attribute,
     double_attribute,
@@ -42,7 +43,6 @@ _NS = 1e9
 _MOST_KEPT = 4_096
 """Beginnings of spans that are kept; a set-up has fewer by far."""
 _DECISION = "tierwise.decision.id"
-_DOUBLE = struct.Struct("<d").pack
 _COST = double_head(_ATTRIBUTE, "tierwise.cost_usd")
 _REFERENCE = double_head(_ATTRIBUTE, "tierwise.reference_cost_usd")
 _INPUT = "gen_ai.usage.input_tokens"
@@ -105,9 +105,9 @@ class Spans:
             text_attribute(_ATTRIBUTE, _DECISION, decision.id),
             _read_and_said(usage.input_tokens, usage.output_tokens),
             _COST,
-            _DOUBLE(record.cost_usd),
+            DOUBLE(record.cost_usd),
             _REFERENCE,
-            _DOUBLE(record.reference_cost_usd),
+            DOUBLE(record.reference_cost_usd),
         ]
         if record.stream and record.ttft_s is not None:
             facts.append(double_attribute(_ATTRIBUTE, _TO_FIRST, record.ttft_s))
@@ -184,16 +184,14 @@ class Spans:
         began = routed + int((attempt.began_s or 0.0) * _NS)
         ended = began + int(attempt.latency_s * _NS)
         usage = attempt.usage
-        outcome = attempt.outcome
         key = (
-            attempt.deployment, attempt.model, attempt.tier, outcome, attempt.status,
-            attempt.gate, record.stream, None if outcome in FINE else error_of(attempt),
-            attempt.estimated, usage is None,
+            attempt.deployment, attempt.model, attempt.tier, attempt.outcome, attempt.status,
+            attempt.gate, record.stream, error_of(attempt), attempt.estimated, usage is None,
         )  # fmt: skip
         known = self._attempts.get(key)
         if known is None:
             known = self._kept(self._attempts, key, self._call_facts(record, attempt))
-        facts = [known, _COST, _DOUBLE(attempt.cost_usd)]
+        facts = [known, _COST, DOUBLE(attempt.cost_usd)]
         if usage is not None:
             facts.append(_read_and_said(usage.input_tokens, usage.output_tokens))
             if usage.cached_input_tokens:
